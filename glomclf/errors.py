@@ -1,0 +1,89 @@
+"""The errors and warnings of glomclf: few, named, and mendable by the user.
+
+Every error also inherits the built-in that scikit-learn's users expect, says what
+was given, what was expected and what to do, and lists all bad inputs at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = [
+    "BackendError",
+    "GlomclfError",
+    "GlomclfWarning",
+    "ImageError",
+    "LeakageError",
+    "ManifestError",
+    "ModelFileError",
+    "ParticipantWarning",
+    "SamplingError",
+    "SplitError",
+    "WeightsError",
+]
+
+
+class GlomclfError(Exception):
+    """Root of all errors that a user of glomclf can cause and mend."""
+
+
+class ManifestError(GlomclfError, ValueError):
+    """A csv or an image folder does not describe usable patches."""
+
+
+class ImageError(GlomclfError, ValueError):
+    """One or more files could not be read as images.
+
+    Parameters
+    ----------
+    faults : mapping of str to str
+        Each bad file and the reason it was refused.
+
+    Attributes
+    ----------
+    faults : dict of str to str
+        The same, for code that wants to drop or mend the files.
+    """
+
+    def __init__(self, faults: Mapping[str, str]):
+        self.faults = dict(faults)
+        super().__init__(self.faults)
+
+    def __str__(self) -> str:
+        n_faults = len(self.faults)
+        head = f"{n_faults} image file{'s' if n_faults != 1 else ''} cannot be used:"
+        return "\n".join(
+            [head, *(f"  {path}: {why}" for path, why in self.faults.items())]
+        )
+
+
+class SamplingError(GlomclfError, ValueError):
+    """A sampler cannot resample the rows it was given."""
+
+
+class WeightsError(GlomclfError, ValueError):
+    """The weights of a network cannot be found, fetched or fitted to it."""
+
+
+class BackendError(GlomclfError, RuntimeError):
+    """Keras runs on another backend than TensorFlow."""
+
+
+class ModelFileError(GlomclfError, ValueError):
+    """A model file cannot be written, or is not one that glomclf wrote."""
+
+
+class SplitError(GlomclfError, ValueError):
+    """The participants do not allow the split that was asked for."""
+
+
+class LeakageError(GlomclfError, ValueError):
+    """Training and judged rows share participants or images."""
+
+
+class GlomclfWarning(UserWarning):
+    """Root of the warnings of glomclf."""
+
+
+class ParticipantWarning(GlomclfWarning):
+    """Participants are not known and something else stands for them."""
