@@ -18,7 +18,10 @@ __all__ = [
     "ModelFileError",
     "ParticipantWarning",
     "SamplingError",
+    "ScoreError",
+    "ScoreWarning",
     "SplitError",
+    "SplitWarning",
     "WeightsError",
 ]
 
@@ -77,6 +80,10 @@ class SplitError(GlomclfError, ValueError):
     """The participants do not allow the split that was asked for."""
 
 
+class ScoreError(GlomclfError, ValueError):
+    """Labels, probabilities or settings from which no score can be computed."""
+
+
 class LeakageError(GlomclfError, ValueError):
     """Training and judged rows share participants or images."""
 
@@ -87,3 +94,11 @@ class GlomclfWarning(UserWarning):
 
 class ParticipantWarning(GlomclfWarning):
     """Participants are not known and something else stands for them."""
+
+
+class SplitWarning(GlomclfWarning):
+    """The participants allow the split, but a judged part of it lacks a class."""
+
+
+class ScoreWarning(GlomclfWarning):
+    """A score or its interval could be computed only in part, or not trusted."""
