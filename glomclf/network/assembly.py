@@ -1,0 +1,118 @@
+"""The network that is trained: trunk (where images come in), tail, head, compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .backend import keras
+from .batches import BatchedModel
+from .resnet50 import Backbone, make_tail, make_trunk
+
+__all__ = ["HeadSpec", "build_network", "owned_weights", "set_owned_weights"]
+
+_OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """What the user chose for the head and its training."""
+
+    dense_units: int
+    dropout: float
+    optimizer: str
+    learning_rate: float
+    seed: int
+
+
+def build_network(
+    input_shape: tuple[int, ...],
+    backbone: Backbone | None,
+    trainable_layers: int | str,
+    spec: HeadSpec,
+    *,
+    from_images: bool,
+) -> BatchedModel:
+    """Build and compile the network above its input.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one row: (height, width, 3) of an image, or what the trunk gives.
+    backbone : Backbone or None
+        None only where the input is pooled features, so that the head is all.
+    trainable_layers : int or "all"
+    spec : HeadSpec
+    from_images : bool
+        Whether uint8 images come in rather than the trunk's output.
+
+    Returns
+    -------
+    BatchedModel
+    """
+    dtype = "uint8" if from_images else "float32"
+    x = inputs = keras.Input(input_shape, dtype=dtype, name="rows")
+    if backbone is not None:
+        if from_images:
+            x = _frozen_part(x, backbone, trainable_layers)
+        tail = make_tail(backbone, trainable_layers)
+        x = x if tail is None else tail(x)
+    model = BatchedModel(inputs, _head(x, spec), name="glomeruli")
+    model.shuffle_seed = spec.seed
+    optimizer = getattr(keras.optimizers, _OPTIMIZERS[spec.optimizer])
+    model.compile(
+        optimizer=optimizer(learning_rate=spec.learning_rate),
+        loss="binary_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # compiling costs more than these small heads gain
+    )
+    return model
+
+
+def _frozen_part(images: Any, backbone: Backbone, trainable_layers: int | str) -> Any:
+    cut = backbone.cut(trainable_layers)
+    if cut is None:
+        return backbone.preprocess(keras.ops.cast(images, "float32"))
+    return make_trunk(backbone, cut)(images)
+
+
+def _head(x: Any, spec: HeadSpec) -> Any:
+    """Add the seed's head: Dense, Dropout, one sigmoid unit."""
+    layers, glorot = keras.layers, keras.initializers.GlorotUniform
+    hidden = layers.Dense(
+        spec.dense_units,
+        activation="relu",
+        kernel_initializer=glorot(seed=spec.seed),
+        name="hidden",
+    )
+    output = layers.Dense(
+        1,
+        activation="sigmoid",
+        kernel_initializer=glorot(seed=spec.seed + 1),
+        name="output",
+    )
+    return output(
+        layers.Dropout(spec.dropout, seed=spec.seed, name="dropout")(hidden(x))
+    )
+
+
+def _owned_layers(model: BatchedModel) -> list[Any]:
+    return [layer for layer in model.layers if layer.name != "trunk"]
+
+
+def owned_weights(model: BatchedModel) -> list[np.ndarray]:
+    """Return the weights above the cut: all that a fit can change."""
+    return [array for layer in _owned_layers(model) for array in layer.get_weights()]
+
+
+def set_owned_weights(model: BatchedModel, weights: list[np.ndarray]) -> None:
+    """Give the layers above the cut the weights that ``owned_weights`` returned."""
+    remaining = list(weights)
+    for layer in _owned_layers(model):
+        n_arrays = len(layer.get_weights())
+        layer.set_weights(remaining[:n_arrays])
+        del remaining[:n_arrays]
+    if remaining:
+        raise ValueError(f"{len(remaining)} more weight arrays than the network holds.")

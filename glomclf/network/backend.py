@@ -1,0 +1,67 @@
+"""Keras on TensorFlow, imported in one place and without its start-up chatter.
+
+Only modules that need Keras import this one, and they are imported on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from ..errors import BackendError
+
+__all__ = ["keras", "tf", "wrappers"]
+
+_MODULES = ("keras", "tensorflow", "scikeras.wrappers")
+
+
+@contextmanager
+def _standard_error_held_back() -> Iterator[None]:
+    """Keep what compiled code writes to standard error, show it only on failure."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        original = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(original, held.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
+def _import_backend() -> tuple[ModuleType, ...]:
+    """Import Keras and TensorFlow, quietly unless ``TF_CPP_MIN_LOG_LEVEL`` is set.
+
+    TensorFlow's libraries log before they read their own log level, so that only
+    holding standard error back while they load keeps the user's screen clean.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+        return tuple(importlib.import_module(name) for name in _MODULES)
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _standard_error_held_back():
+        modules = tuple(importlib.import_module(name) for name in _MODULES)
+    # Every fit builds a network of its own, which TensorFlow calls a mistake.
+    modules[1].get_logger().setLevel("ERROR")
+    return modules
+
+
+def _check_backend(name: str) -> None:
+    if name != "tensorflow":
+        raise BackendError(
+            f"Keras runs on {name!r}, but glomclf's networks need 'tensorflow'. Set "
+            "KERAS_BACKEND=tensorflow in the environment before Keras is imported."
+        )
+
+
+keras, tf, wrappers = _import_backend()
+_check_backend(keras.backend.backend())

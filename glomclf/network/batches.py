@@ -1,0 +1,95 @@
+"""Arrays handed to Keras a batch at a time.
+
+``fit`` and ``predict`` of an array copy it whole, twice; of a ``PyDataset`` they hold
+a batch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .backend import keras
+
+__all__ = ["ArrayBatches", "BatchedModel"]
+
+
+class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
+    """Batches of rows, reshuffled before every epoch where a seed is given.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+    y : ndarray of shape (n_samples,), default=None
+    sample_weight : ndarray of shape (n_samples,), default=None
+    batch_size : int, default=32
+    shuffle_seed : int, default=None
+        None keeps the order.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+        *,
+        batch_size: int = 32,
+        shuffle_seed: int | None = None,
+    ):
+        super().__init__(workers=1)
+        self.arrays = [array for array in (X, y, sample_weight) if array is not None]
+        self.batch_size = batch_size
+        self.order = np.arange(len(X))
+        self._rng = (
+            None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
+        )
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return tuple(array[rows] for array in self.arrays)
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        if self._rng is not None:
+            self._rng.shuffle(self.order)
+
+
+class BatchedModel(keras.Model):  # type: ignore[name-defined]
+    """A Keras model whose ``fit`` and ``predict`` turn arrays into batches.
+
+    SciKeras hands whole arrays to the model it wraps; this is where they are cut.
+    ``shuffle_seed`` is set by the function that builds the model.
+    """
+
+    shuffle_seed: int = 0
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        batch_size: int | None = None,
+        validation_data: tuple[Any, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Train on the arrays in shuffled batches."""
+        # Keras would shuffle the batches by Python's global seed; they do it alone.
+        kwargs["shuffle"] = False
+        size = batch_size or 32
+        train = ArrayBatches(
+            x, y, sample_weight, batch_size=size, shuffle_seed=self.shuffle_seed
+        )
+        if validation_data is not None:
+            kwargs["validation_data"] = ArrayBatches(*validation_data, batch_size=size)
+        return super().fit(train, **kwargs)
+
+    def predict(self, x: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:
+        """Predict the array in batches, in its order."""
+        return super().predict(ArrayBatches(x, batch_size=batch_size or 32), **kwargs)

@@ -1,0 +1,419 @@
+"""ResNet50Classifier: the trainable layers and the head, as a estimator."""
+
+from __future__ import annotations
+
+import functools
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from ..progress import progress
+
+if TYPE_CHECKING:
+    from .resnet50 import Backbone
+
+__all__ = ["BACKBONE_CONSTRAINTS", "HEAD_CONSTRAINTS", "ResNet50Classifier"]
+
+BACKBONE_CONSTRAINTS: dict[str, list] = {
+    "backbone": [StrOptions({"resnet50", "cnn"})],
+    "weights": [str, Path, None],
+    "trainable_layers": [
+        Interval(Integral, 0, None, closed="left"),
+        StrOptions({"all"}),
+    ],
+}
+HEAD_CONSTRAINTS: dict[str, list] = {
+    "dense_units": [Interval(Integral, 1, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "optimizer": [StrOptions({"adam", "adamw", "rmsprop", "sgd"})],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "epochs": [Interval(Integral, 1, None, closed="left")],
+    "patience": [Interval(Integral, 0, None, closed="left"), None],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+class ResNet50Classifier(ClassifierMixin, BaseEstimator):
+    """The trainable layers of a backbone and a dense head, trained by SciKeras.
+
+    Given images it is the whole network with its lower layers frozen; given the output
+    of :class:`ResNet50Trunk` with the same ``backbone``, ``weights`` and
+    ``trainable_layers`` it is the rest of it, and predicts the same.
+
+    Parameters
+    ----------
+    backbone : {"resnet50", "cnn"}, default="resnet50"
+        ResNet-50 [1]_ as in ``keras.applications``, or a small plain network of four
+        convolution blocks.
+    weights : "imagenet", path or None, default="imagenet"
+        Initial weights: Keras' own ImageNet weights (fetched once), an HDF5 weights
+        file, or None for one fixed random network.
+    trainable_layers : int or "all", default=0
+        How many of the backbone's last Keras layers are trained, the pooling layer
+        counted. Frozen batch-norm layers stay in inference mode.
+    dense_units : int, default=256
+        Width of the hidden layer of the head.
+    dropout : float in [0, 1), default=0.5
+        Share of the hidden units dropped in training.
+    optimizer : {"rmsprop", "adam", "adamw", "sgd"}, default="rmsprop"
+    learning_rate : float, default=1e-3
+    batch_size : int, default=32
+        Rows in a step of training, and in a batch of prediction.
+    epochs : int, default=10
+        The most passes over the training rows.
+    patience : int or None, default=None
+        Epochs without a lower validation loss after which training stops; the weights
+        of the best epoch are restored. Needs ``X_val, y_val`` in ``fit``.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with ``sample_weight``.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the head's weights, dropout and the order of rows.
+    verbose : int, default=0
+        1 shows a bar of epochs on standard error.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two labels, sorted; the second is the positive class.
+    net_ : scikeras.wrappers.KerasClassifier
+        The fitted network, ``net_.model_`` being the Keras model.
+    backbone_fingerprint_ : str or None
+        SHA-256 of the initial weights; None where the head is all that is fitted.
+    history_ : dict of str to list of float
+        ``loss``, ``accuracy`` and, with validation rows, ``val_loss`` and
+        ``val_accuracy`` of every epoch.
+    input_shape_ : tuple of int
+        Shape of one row seen in ``fit``.
+    n_features_in_ : int
+        Number of features seen in ``fit``; only for 2-D input.
+
+    References
+    ----------
+    .. [1] He, Zhang, Ren & Sun (2016), "Deep residual learning for image recognition".
+
+    Examples
+    --------
+    >>> from glomclf import ResNet50Classifier, make_glomeruli
+    >>> X, y, _ = make_glomeruli(20, n_participants=4, image_size=32, random_state=0)
+    >>> net = ResNet50Classifier("cnn", weights=None, epochs=1, random_state=0)
+    >>> net.fit(X, y).predict_proba(X).shape
+    (20, 2)
+    """
+
+    _parameter_constraints = {**BACKBONE_CONSTRAINTS, **HEAD_CONSTRAINTS}  # noqa: RUF012
+
+    def __init__(
+        self,
+        backbone="resnet50",
+        *,
+        weights="imagenet",
+        trainable_layers=0,
+        dense_units=256,
+        dropout=0.5,
+        optimizer="rmsprop",
+        learning_rate=1e-3,
+        batch_size=32,
+        epochs=10,
+        patience=None,
+        class_weight=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.weights = weights
+        self.trainable_layers = trainable_layers
+        self.dense_units = dense_units
+        self.dropout = dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.patience = patience
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """Train the head and the trainable layers.
+
+        Parameters
+        ----------
+        X : array-like
+            uint8 images in [0, 255] of shape (n_samples, height, width, 3), feature
+            maps of shape (n_samples, height, width, channels) or features of shape
+            (n_samples, n_features).
+        y : array-like of shape (n_samples,)
+            Labels of two classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val : array-like, default=None
+            Validation rows, in the same form, for early stopping and the history.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+        """
+        X = self._check_rows(X, reset=True)
+        codes = self._encode_labels(X, y)
+        validation = self._check_validation(X_val, y_val)
+        weight = self._weigh_rows(X, y, sample_weight)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
+        backbone = self._initial_backbone()
+        self.backbone_fingerprint_ = None if backbone is None else backbone.fingerprint
+        self._stored_arrays = None
+        self.net_ = self._make_net(backbone)
+        with progress("training", self.epochs, enabled=self.verbose > 0) as advance:
+            self.net_.set_params(callbacks=self._callbacks(validation, advance))
+            self.net_.fit(X, codes, sample_weight=weight, validation_data=validation)
+            self.net_.set_params(callbacks=None)
+        self.history_ = {
+            name: list(map(float, v)) for name, v in self.net_.history_.items()
+        }
+        return self
+
+    def predict_proba(self, X):
+        """Give the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows of the form seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2), float64 in [0, 1]
+        """
+        check_is_fitted(self)
+        X = self._check_rows(X, reset=False)
+        # A single row comes back from SciKeras without its first dimension.
+        proba = np.asarray(self.net_.predict_proba(X), dtype=np.float64).reshape(-1, 2)
+        return np.column_stack([1.0 - proba[:, 1], proba[:, 1]])
+
+    def predict(self, X):
+        """Give the class whose probability is at least one half.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows of the form seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        positive = self.predict_proba(X)[:, 1] >= 0.5
+        return self.classes_[positive.astype(int)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.three_d_array = True
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+    def __getstate__(self):
+        """Keep the weights a fit can change, not the Keras model around them."""
+        state = super().__getstate__()
+        if "net_" in state:
+            state = {**state, "net_": self._owned_weights()}
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "net_" in state:
+            self._restore_net(state["net_"])
+
+    def _owned_weights(self):
+        from .assembly import owned_weights
+
+        return owned_weights(self.net_.model_)
+
+    def _restore_net(self, weights):
+        """Build the network again and give it its fitted weights."""
+        from .assembly import set_owned_weights
+
+        self.net_ = self._make_net(self._fitted_backbone())
+        dtype = np.uint8 if self._from_images else np.float32
+        rows = np.zeros((2, *self.input_shape_), dtype=dtype)
+        self.net_.initialize(rows, np.array([0.0, 1.0], dtype=np.float32))
+        set_owned_weights(self.net_.model_, weights)
+
+    def _check_rows(self, X, *, reset):
+        """Return images as uint8 or features as float32, of the shape seen in fit."""
+        if np.ndim(X) > 2:
+            X = check_array(X, allow_nd=True, dtype=None, input_name="X")
+            X = X if _are_images(X) else _as_float32(X)
+        else:
+            X = validate_data(self, X, reset=reset, dtype=np.float32)
+        if reset:
+            self.input_shape_ = X.shape[1:]
+            self._from_images = _are_images(X)
+        elif (X.shape[1:], _are_images(X)) != (self.input_shape_, self._from_images):
+            fitted_dtype = "uint8" if self._from_images else "float32"
+            raise ValueError(
+                f"X has rows of shape {X.shape[1:]} and dtype {X.dtype}, but "
+                f"{type(self).__name__} was fitted on rows of shape "
+                f"{self.input_shape_} and dtype {fitted_dtype}."
+            )
+        return X
+
+    def _encode_labels(self, X, y):
+        """Return labels as 0 and 1, and keep the classes."""
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        check_classification_targets(y)
+        target = type_of_target(y, input_name="y", raise_unknown=True)
+        if target != "binary":
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is "
+                f"{target}."
+            )
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                "Two classes are needed, but y has one class only: "
+                f"{self.classes_[0]!r} in all {len(y)} rows."
+            )
+        return codes.astype(np.float32)
+
+    def _check_validation(self, X_val, y_val):
+        """Return the validation rows and their encoded labels, None without any."""
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together: pass both or neither.")
+        if X_val is None:
+            if self.patience is not None:
+                raise ValueError(
+                    f"patience={self.patience} stops on the validation loss, but fit "
+                    "was given no X_val and y_val. Pass them, or patience=None."
+                )
+            return None
+        X_val = self._check_rows(X_val, reset=False)
+        y_val = column_or_1d(y_val)
+        check_consistent_length(X_val, y_val)
+        unknown = np.setdiff1d(y_val, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y_val holds {unknown.tolist()}, but y has {self.classes_.tolist()}."
+            )
+        return X_val, (y_val == self.classes_[1]).astype(np.float32)
+
+    def _weigh_rows(self, X, y, sample_weight):
+        if sample_weight is None and self.class_weight is None:
+            return None
+        # A copy: the caller's weights stay as they are.
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float32, copy=True)
+        if self.class_weight is not None:
+            weight *= compute_sample_weight(self.class_weight, y).astype(np.float32)
+        return weight
+
+    def _make_net(self, backbone: Backbone | None) -> Any:
+        """Wrap the function that builds the network in SciKeras."""
+        from .assembly import HeadSpec, build_network
+        from .backend import wrappers
+
+        spec = HeadSpec(
+            self.dense_units,
+            self.dropout,
+            self.optimizer,
+            self.learning_rate,
+            self._seed,
+        )
+        build = functools.partial(
+            build_network,
+            self.input_shape_,
+            backbone,
+            self.trainable_layers,
+            spec,
+            from_images=self._from_images,
+        )
+        # Every seed lies in the network itself: SciKeras' own would change the
+        # state of the whole process.
+        return wrappers.KerasClassifier(
+            model=build, epochs=self.epochs, batch_size=self.batch_size, verbose=0
+        )
+
+    def _initial_backbone(self) -> Backbone | None:
+        """Return the backbone a fit starts from, None where the head is all."""
+        if not self._from_images and self.trainable_layers == 0:
+            if len(self.input_shape_) != 1:
+                raise ValueError(_misfit(self.input_shape_, "(n_features,)"))
+            return None
+        from .resnet50 import find_backbone
+
+        backbone = find_backbone(self.backbone, self.weights)
+        if not self._from_images:
+            _check_fits_cut(self.input_shape_, backbone, self.trainable_layers)
+        return backbone
+
+    def _fitted_backbone(self) -> Backbone | None:
+        """Return the backbone of the fit; where it owns all weights, only its shape."""
+        if not self._from_images and self.trainable_layers == 0:
+            return None
+        from .resnet50 import find_backbone, load_backbone
+
+        if not self._from_images:
+            return load_backbone(self.backbone, None)
+        return find_backbone(
+            self.backbone, self.weights, self.backbone_fingerprint_, self._stored_arrays
+        )
+
+    def _callbacks(self, validation, advance):
+        from .callbacks import EpochProgress, early_stopping
+
+        callbacks = [EpochProgress(advance)]
+        if validation is not None and self.patience is not None:
+            callbacks.append(early_stopping(self.patience))
+        return callbacks
+
+
+def _are_images(X: np.ndarray) -> bool:
+    return X.dtype == np.uint8 and X.ndim == 4 and X.shape[-1] == 3
+
+
+def _as_float32(X: np.ndarray) -> np.ndarray:
+    """Accept feature maps, refuse images that are not uint8."""
+    if X.ndim != 4 or X.dtype.kind != "f" or X.shape[-1] == 3:
+        raise ValueError(
+            f"X has shape {X.shape} and dtype {X.dtype}. Expected uint8 images of "
+            "shape (n_samples, height, width, 3), float feature maps of shape "
+            "(n_samples, height, width, channels) or features of shape "
+            "(n_samples, n_features)."
+        )
+    return X.astype(np.float32, copy=False)
+
+
+def _misfit(shape: tuple[int, ...], expected: str) -> str:
+    return (
+        f"X has rows of shape {shape}, but the layers above the trunk take {expected}. "
+        "Give ResNet50Trunk and ResNet50Classifier the same backbone and "
+        "trainable_layers, or pass uint8 images."
+    )
+
+
+def _check_fits_cut(
+    shape: tuple[int, ...], backbone: Backbone, trainable_layers: int | str
+) -> None:
+    cut = backbone.cut(trainable_layers)
+    if cut is None:
+        raise ValueError(_misfit(shape, "uint8 images, since all layers are trained"))
+    expected = backbone.model.get_layer(cut).output.shape[1:]
+    if len(shape) != len(expected) or shape[-1] != expected[-1]:
+        raise ValueError(_misfit(shape, f"{tuple(expected)}, the output of {cut}"))
