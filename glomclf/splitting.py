@@ -2,18 +2,7 @@
 
 Patches of one participant are alike, so a participant must never stand on both sides
 of a split; and sclerosis is rare and unevenly spread, so the split must be stratified
-as well. Both splitters here draw whole participants by the cube method of balanced
-sampling [1]_ [2]_: every participant has the same chance of being drawn, and the drawn
-share of a class misses the wanted share by at most half the number of classes times the
-largest share of a class that one participant holds. Swaps of participants then bring
-the shares nearer, and see to it that no class is missing where that can be avoided.
-
-References
-----------
-.. [1] Deville J-C, Tillé Y. Efficient balanced sampling: the cube method.
-   Biometrika 2004;91:893-912.
-.. [2] Chauvet G, Tillé Y. A fast algorithm for balanced sampling.
-   Computational Statistics 2006;21:53-62.
+as well. Both splitters draw whole participants by `glomclf.balanced`.
 """
 
 from __future__ import annotations
@@ -21,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -38,6 +26,7 @@ from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from .balanced import draw_folds, draw_groups
 from .errors import SplitError, SplitWarning
 
 __all__ = [
@@ -46,10 +35,6 @@ __all__ = [
     "leave_one_centre_out",
     "train_test_split_by_participant",
 ]
-
-_SWAP_POOL = 128  # participants a side that one step of the descent looks at
-_CLOSE = 0.01  # deviation of the shares (root mean square) that needs no mending
-_TOLERANCE = 1e-9
 
 
 class StratifiedGroupShuffleSplit(GroupShuffleSplit):
@@ -86,8 +71,8 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
     -----
     The groups are drawn by the cube method and improved by swaps between the sides
     until the classes' shares are within 0.01 of the wanted one (root mean square over
-    the classes) or no swap brings them nearer; see the module's docstring for the bound
-    and the sources. With few groups only few splits are good, and the same one may be
+    the classes) or no swap brings them nearer; see `glomclf.balanced` for the bound and
+    the sources. With few groups only few splits are good, and the same one may be
     drawn again.
 
     The order of the rows does not matter: the same rows in another order are split
@@ -277,11 +262,11 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
         self, X: Any, y: ArrayLike, groups: ArrayLike
     ) -> Iterator[NDArray[np.bool_]]:
         table = _tabulate(y, groups)
-        self._check_folds(len(table.counts))
         _require_two_groups_a_class(table)
+        self._check_folds(len(table.counts))
         rng = check_random_state(self.random_state)
         repeats = [
-            _draw_folds(table.counts, self.n_splits, rng) for _ in range(self.n_repeats)
+            draw_folds(table.counts, self.n_splits, rng) for _ in range(self.n_repeats)
         ]
         _check_classes(
             {
@@ -451,14 +436,21 @@ def _check_centres(manifest: pd.DataFrame) -> None:
             f"the manifest has no column {', '.join(absent)}; "
             f"leaving a centre out needs {', '.join(needed)}"
         )
+    centre = manifest["centre"]
+    faults = []
+    if n_unknown := int(centre.isna().sum()):
+        faults.append(f"the centre is missing in {n_unknown} of {len(centre)} rows")
+    if centre.nunique() == 1:
+        faults.append(f"there is one centre only, {centre.dropna().iloc[0]}")
     n_centres = manifest.groupby("participant")["centre"].nunique()
-    straddling = sorted(map(str, n_centres.index[n_centres > 1]))
-    if straddling:
-        raise SplitError(
+    if straddling := sorted(map(str, n_centres.index[n_centres > 1])):
+        faults.append(
             f"{len(straddling)} participants occur in several centres, so that leaving "
             f"one centre out would leak: {', '.join(straddling)}; give the centres one "
             "name, or the participants two if they are different people"
         )
+    if faults:
+        raise SplitError("\n".join(faults))
 
 
 def _participants_of(X: Any) -> pd.Series:
@@ -531,29 +523,26 @@ def _require_two_groups_a_class(table: _GroupTable) -> None:
 
 
 def _check_classes(tests: dict[str, NDArray[np.intp]], table: _GroupTable) -> None:
-    """Refuse training sides that lack a class, warn of test sides that do."""
+    """Refuse test sides that hold all of a class, warn of those that hold none."""
     everything = table.counts.sum(axis=0)
-    untrained = _lacking({name: everything - n for name, n in tests.items()}, table)
-    if untrained:
-        raise SplitError(
-            "training sides would lack a class when these are left out "
-            f"({table.describe()}): {untrained}; add participants, or change n_splits"
-        )
-    if untested := _lacking(tests, table):
+    hoarded, absent = [], []
+    for name, counts in tests.items():
+        hoarded += [
+            f"leaving out {name} leaves no class {label} to train on"
+            for label in table.classes[counts == everything]
+        ]
+        absent += [
+            f"{name} has no class {label}" for label in table.classes[counts == 0]
+        ]
+    if hoarded:
+        raise SplitError(f"({table.describe()}) {', '.join(hoarded)}; add participants")
+    if absent:
         warnings.warn(
-            f"test sides lack a class ({table.describe()}): {untested}; score pooled "
-            "predictions, for recall or ROC AUC of these sides alone are undefined",
+            f"({table.describe()}) {', '.join(absent)}; score pooled predictions, for "
+            "recall or ROC AUC of these test sides alone are undefined",
             SplitWarning,
             stacklevel=3,
         )
-
-
-def _lacking(sides: dict[str, NDArray[np.intp]], table: _GroupTable) -> str:
-    return ", ".join(
-        f"{name} has no class {label}"
-        for name, counts in sides.items()
-        for label in table.classes[counts == 0]
-    )
 
 
 def _side_sizes(
@@ -576,145 +565,14 @@ def _draw_sides(
     """Draw the groups of the test side, then those of the training side."""
     counts = table.counts
     n_samples = counts.sum()
-    test = _draw(counts, n_test / n_samples, rng)
+    test = draw_groups(counts, n_test / n_samples, rng)
     train = ~test
     if n_test + n_train < n_samples:
         share = min(n_train / counts[train].sum(), 1.0)
-        train[train] = _draw(counts[train], share, rng, least_outside=0)
+        train[train] = draw_groups(counts[train], share, rng, least_outside=0)
     if not (counts[test].any(axis=0) & counts[train].any(axis=0)).all():
         raise SplitError(
             "no split was found that has every class on both sides "
             f"({table.describe()}); add participants, or merge classes"
         )
     return test, train
-
-
-def _draw_folds(
-    counts: NDArray[np.intp], n_splits: int, rng: np.random.RandomState
-) -> NDArray[np.intp]:
-    """Draw fold after fold from the groups that are left."""
-    fold_of = np.full(len(counts), n_splits - 1)
-    left = np.arange(len(counts))
-    for fold in range(n_splits - 1):
-        n_left = n_splits - fold
-        drawn = _draw(counts[left], 1 / n_left, rng, least_outside=n_left - 1)
-        fold_of[left[drawn]] = fold
-        left = left[~drawn]
-    return fold_of
-
-
-def _draw(
-    counts: NDArray[np.intp],
-    fraction: float,
-    rng: np.random.RandomState,
-    least_outside: int = 1,
-) -> NDArray[np.bool_]:
-    """Draw groups that hold `fraction` of each class, as nearly as they allow.
-
-    A draw that lacks a class, or leaves a class to fewer than `least_outside` of the
-    groups not drawn, is taken only where no single swap mends it.
-    """
-    totals = counts.sum(axis=0)
-    shares = counts[:, totals > 0] / totals[totals > 0]
-    carriers = np.column_stack([counts > 0, np.ones(len(counts))])
-    aim = _Aim(fraction, shares.shape[1], carriers.sum(axis=0), least_outside)
-    inside = _balanced_draw(shares, fraction, rng)
-    return _descend(inside, np.hstack([shares, carriers]), aim, rng)
-
-
-def _balanced_draw(
-    shares: NDArray[np.float64], fraction: float, rng: np.random.RandomState
-) -> NDArray[np.bool_]:
-    """Draw groups by the cube method, each with the chance `fraction`.
-
-    All chances start at `fraction`, where the expected shares are exact. A few groups
-    at a time, they walk in a direction that leaves the expected shares unchanged,
-    until one of them is certain (0 or 1) and makes place for the next. At most as many
-    as there are classes stay uncertain, and are rounded.
-    """
-    chance = np.full(len(shares), fraction)
-    queue = iter(rng.permutation(len(shares)))
-    size = shares.shape[1] + 1
-    pool = list(islice(queue, size))
-    while len(pool) == size:
-        direction = np.linalg.svd(shares[pool].T)[2][-1]
-        chance[pool] = _walk(chance[pool], direction, rng)
-        pool = [group for group in pool if 0 < chance[group] < 1]
-        pool += islice(queue, size - len(pool))
-    return chance > 0.5
-
-
-def _walk(
-    chance: NDArray[np.float64],
-    direction: NDArray[np.float64],
-    rng: np.random.RandomState,
-) -> NDArray[np.float64]:
-    """Walk forth or back until a chance is 0 or 1, keeping all chances in the mean."""
-    moving = np.abs(direction) > _TOLERANCE
-    with np.errstate(divide="ignore", invalid="ignore"):
-        to_one, to_zero = (1 - chance) / direction, -chance / direction
-    forth = np.where(moving, np.maximum(to_one, to_zero), np.inf).min()
-    back = -np.where(moving, np.minimum(to_one, to_zero), -np.inf).max()
-    step = forth if rng.uniform() * (forth + back) < back else -back
-    chance = chance + step * direction
-    chance[chance < _TOLERANCE] = 0
-    chance[chance > 1 - _TOLERANCE] = 1
-    return chance
-
-
-@dataclass(frozen=True)
-class _Aim:
-    """What a draw should hold, and how far totals of groups are from it."""
-
-    fraction: float
-    n_shares: int
-    n_carriers: NDArray[np.float64]  # (n_classes + 1,): groups a class; all groups
-    least_outside: int
-
-    def cost(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weigh totals: a missing group, a missing class, then unequal shares.
-
-        The deviation of the shares, a root mean square, is below one.
-        """
-        shares, inside = totals[..., : self.n_shares], totals[..., self.n_shares :]
-        outside = self.n_carriers - inside
-        missing = np.maximum(1 - inside, 0) + np.maximum(
-            self.least_outside - outside, 0
-        )
-        weights = np.ones(len(self.n_carriers))
-        weights[-1] = len(weights) * (self.n_carriers[-1] + 1)
-        deviation = np.sqrt(np.mean((shares - self.fraction) ** 2, axis=-1))
-        return missing @ weights + deviation
-
-
-def _descend(
-    inside: NDArray[np.bool_],
-    features: NDArray[np.float64],
-    aim: _Aim,
-    rng: np.random.RandomState,
-) -> NDArray[np.bool_]:
-    """Move or swap groups until the shares are close or nothing brings them nearer.
-
-    It stops at close and does not go on to the best: few draws are best, and always
-    ending in one of these would draw the same groups again and again.
-    """
-    nobody = len(features)
-    features = np.vstack([features, np.zeros(features.shape[1])])
-    inside = np.append(inside, False)
-    while (cost := aim.cost(features[inside].sum(axis=0))) > _CLOSE:
-        leave, enter = _pool(inside[:nobody], rng), _pool(~inside[:nobody], rng)
-        totals = features[inside].sum(axis=0) - features[leave, None] + features[enter]
-        costs = aim.cost(totals)
-        if costs.min() > cost - _TOLERANCE:
-            break
-        wanted = np.flatnonzero(costs <= max(costs.min(), _CLOSE))
-        i, j = np.unravel_index(rng.choice(wanted), costs.shape)
-        inside[leave[i]], inside[enter[j]] = False, True
-        inside[nobody] = False
-    return inside[:nobody]
-
-
-def _pool(mask: NDArray[np.bool_], rng: np.random.RandomState) -> NDArray[np.intp]:
-    """Pick some of the groups, and nobody, which makes of a swap a single move."""
-    groups = np.flatnonzero(mask)
-    return np.append(rng.permutation(groups)[:_SWAP_POOL], len(mask))
