@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 __all__ = [
     "BackendError",
+    "CacheError",
+    "CacheWarning",
     "GlomclfError",
     "GlomclfWarning",
     "ImageError",
@@ -72,6 +74,10 @@ class BackendError(GlomclfError, RuntimeError):
     """Keras runs on another backend than TensorFlow."""
 
 
+class CacheError(GlomclfError, OSError):
+    """The folder of the feature cache cannot be written to."""
+
+
 class ModelFileError(GlomclfError, ValueError):
     """A model file cannot be written, or is not one that glomclf wrote."""
 
@@ -102,3 +108,7 @@ class SplitWarning(GlomclfWarning):
 
 class ScoreWarning(GlomclfWarning):
     """A score or its interval could be computed only in part, or not trusted."""
+
+
+class CacheWarning(GlomclfWarning):
+    """The feature cache is damaged or full: features are computed again, not lost."""
