@@ -8,6 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -294,7 +295,7 @@ def _parse_csv(source: Path) -> tuple[list[str], dict[int, list[str]]]:
     try:
         text = source.read_bytes().decode("utf-8-sig")
         reader = csv_format.reader(io.StringIO(text, newline=""), strict=True)
-        rows = [(reader.line_num, row) for row in reader if row]
+        rows = [(reader.line_num, row) for row in reader if any(row)]
     except OSError as error:
         reason = error.strerror or str(error)
         raise ManifestError(f"{source} cannot be read as a csv: {reason}.") from error
@@ -488,12 +489,19 @@ def _check_class_layout(
 # -- slides and participants ----------------------------------------------------------
 
 
-class _Section(NamedTuple):
-    """What a file name of the seed's form says about its slide."""
+class _Accession(NamedTuple):
+    """One number of a batch, or the pair of sections that begins with it."""
 
     batch: str
     number: int
-    accession: str
+    is_pair: bool
+    text: str
+
+
+class _Section(NamedTuple):
+    """What a file name of the seed's form says about its slide."""
+
+    accession: _Accession
     part: int
     parts: int
     slide: str
@@ -503,67 +511,58 @@ class _Section(NamedTuple):
         match = _SEED_NAME.fullmatch(PurePosixPath(name).name)
         if match is None:
             return None
+        batch, number = match["batch"], match["number"]
         return cls(
-            batch=match["batch"],
-            number=int(match["number"]),
-            accession=f"{match['batch']}-{match['number']}",
+            accession=_Accession(batch, int(number), False, f"{batch}-{number}"),
             part=int(match["part"]),
             parts=int(match["parts"]),
             slide=match["slide"],
         )
 
     @property
-    def place(self) -> tuple[str, int]:
-        """Where its accession stands in its batch."""
-        return self.batch, self.number
-
-    def neighbour(self, step: int) -> _Section:
-        """Return the section as if its number were `step` higher."""
-        width = len(self.accession) - len(self.batch) - 1
-        number = self.number + step
-        accession = f"{self.batch}-{number:0{width}d}"
-        return self._replace(number=number, accession=accession)
+    def pair(self) -> _Accession:
+        """The pair it is a half of, known by the number of `2of2`, the lower one."""
+        batch, number, _, text = self.accession
+        lower = number if self.part == 2 else number - 1
+        width = len(text) - len(batch) - 1
+        return _Accession(batch, lower, True, f"{batch}-{lower:0{width}d}")
 
 
-def _participant_of(sections: set[_Section]) -> dict[str, str]:
+def _participant_of(sections: set[_Section]) -> dict[_Accession, str]:
     """Return the participant of each accession, named by its lowest accession."""
     if not sections:
         return {}
     links = list(_links(sorted(sections)))
-    accession = {section.place: section.accession for pair in links for section in pair}
-    index = {place: number for number, place in enumerate(sorted(accession))}
-    ends = np.array([(index[one.place], index[other.place]) for one, other in links])
+    index = {node: n for n, node in enumerate(sorted({*chain.from_iterable(links)}))}
+    ends = np.array([(index[one], index[other]) for one, other in links])
     graph = coo_array((np.ones(len(ends)), ends.T), shape=(len(index), len(index)))
     _, component = connected_components(graph, directed=False)
     lowest: dict[int, str] = {}
-    for place, number in index.items():
-        lowest.setdefault(component[number], accession[place])
-    return {
-        section.accession: lowest[component[index[section.place]]]
-        for section in sections
-    }
+    for accession, number in index.items():
+        lowest.setdefault(component[number], accession.text)
+    return {accession: lowest[component[n]] for accession, n in index.items()}
 
 
-def _links(sections: list[_Section]) -> Iterator[tuple[_Section, _Section]]:
-    """Yield pairs of sections of one participant; a half of a pair may be implied."""
+def _links(sections: list[_Section]) -> Iterator[tuple[_Accession, _Accession]]:
+    """Yield pairs of accessions of one participant, each also with itself."""
     for rank, section in enumerate(sections):
-        yield section, section
-        if not section.batch.startswith("S-"):
+        yield section.accession, section.accession
+        if not section.accession.batch.startswith("S-"):
             continue
-        if section.parts > 2:
-            yield from (
-                (section, other) for other in _set_after(section, sections[rank + 1 :])
-            )
-        elif section.parts == 2 and section.part == 2:
-            yield section.neighbour(+1), section
-        elif section.parts == 2 and section.number > 0:
-            yield section.neighbour(-1), section
+        if section.parts == 2:
+            yield section.accession, section.pair
+        elif section.parts > 2:
+            for other in _set_after(section, sections[rank + 1 :]):
+                yield section.accession, other.accession
 
 
 def _set_after(section: _Section, after: list[_Section]) -> Iterator[_Section]:
     """Yield the further parts of the same set, from sections sorted by number."""
+    batch, number, *_ = section.accession
     for other in after:
-        if other.batch != section.batch or other.number - section.number > _SET_REACH:
+        if other.accession.batch != batch:
+            return
+        if other.accession.number - number > _SET_REACH:
             return
         if other.parts == section.parts and other.part != section.part:
             yield other
