@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
@@ -155,8 +155,11 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         if isinstance(items, np.ndarray) and items.shape == shape:
             return items
         images = np.empty(shape, dtype=np.uint8)
+        # Without `effective_n_jobs` a context of processes would count as one thread.
         loaded = Parallel(
-            n_jobs=self.n_jobs, require="sharedmem", return_as="generator_unordered"
+            n_jobs=effective_n_jobs(self.n_jobs),
+            require="sharedmem",
+            return_as="generator_unordered",
         )(
             delayed(_load_into)(images, row, item, self.resize, self.max_pixels)
             for row, item in enumerate(items)
