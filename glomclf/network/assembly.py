@@ -79,8 +79,16 @@ def _frozen_part(images: Any, backbone: Backbone, trainable_layers: int | str) -
 
 
 def _head(x: Any, spec: HeadSpec) -> Any:
-    """Add the seed's head: Dense, Dropout, one sigmoid unit."""
+    """Add the seed's head (Dense, Dropout, one sigmoid unit) to standardised features.
+
+    Otherwise the scale of the features, which differs from one set of weights to
+    another, would decide whether the learning rate fits.
+    """
     layers, glorot = keras.layers, keras.initializers.GlorotUniform
+    # Frozen, it only applies the mean and variance that fit measures before training.
+    x = layers.BatchNormalization(
+        center=False, scale=False, trainable=False, name="standardise"
+    )(x)
     hidden = layers.Dense(
         spec.dense_units,
         activation="relu",

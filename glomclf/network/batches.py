@@ -79,16 +79,29 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         validation_data: tuple[Any, Any] | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Train on the arrays in shuffled batches."""
+        """Measure the features of the training rows, then train in shuffled batches."""
         # Keras would shuffle the batches by Python's global seed; they do it alone.
         kwargs["shuffle"] = False
         size = batch_size or 32
+        self._standardise(x, size)
         train = ArrayBatches(
             x, y, sample_weight, batch_size=size, shuffle_seed=self.shuffle_seed
         )
         if validation_data is not None:
             kwargs["validation_data"] = ArrayBatches(*validation_data, batch_size=size)
         return super().fit(train, **kwargs)
+
+    def _standardise(self, x: Any, batch_size: int) -> None:
+        """Give the head's first layer the mean and variance of the training rows."""
+        layer = self.get_layer("standardise")
+        features = x
+        if layer.input is not self.inputs[0]:
+            below = keras.Model(self.inputs, layer.input)
+            features = below.predict(ArrayBatches(x, batch_size=batch_size), verbose=0)
+        mean = features.mean(axis=0, dtype=np.float64)
+        variance = features.var(axis=0, dtype=np.float64)
+        variance[variance == 0.0] = 1.0  # a constant feature says nothing, at any scale
+        layer.set_weights([mean.astype(np.float32), variance.astype(np.float32)])
 
     def predict(self, x: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:
         """Predict the array in batches, in its order."""

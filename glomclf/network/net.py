@@ -178,7 +178,6 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
         backbone = self._initial_backbone()
         self.backbone_fingerprint_ = None if backbone is None else backbone.fingerprint
-        self._stored_arrays = None
         self.net_ = self._make_net(backbone)
         with progress("training", self.epochs, enabled=self.verbose > 0) as advance:
             self.net_.set_params(callbacks=self._callbacks(validation, advance))
@@ -240,6 +239,31 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         super().__setstate__(state)
         if "net_" in state:
             self._restore_net(state["net_"])
+
+    def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Describe the fitted part above the trunk as JSON and arrays."""
+        header = {
+            "input_shape": list(self.input_shape_),
+            "from_images": self._from_images,
+            "backbone_fingerprint": self.backbone_fingerprint_,
+            "history": self.history_,
+        }
+        arrays = self._owned_weights()
+        return header, {f"net/{i:03d}": array for i, array in enumerate(arrays)}
+
+    def _set_parts(
+        self, header: dict[str, Any], arrays: dict[str, np.ndarray], classes: np.ndarray
+    ) -> None:
+        """Become the fitted network that ``_to_parts`` described."""
+        self.classes_ = classes
+        self.input_shape_ = tuple(header["input_shape"])
+        if len(self.input_shape_) == 1:
+            self.n_features_in_ = self.input_shape_[0]
+        self._from_images = header["from_images"]
+        self.backbone_fingerprint_ = header["backbone_fingerprint"]
+        self.history_ = header["history"]
+        self._seed = 0
+        self._restore_net([arrays[k] for k in sorted(arrays) if k.startswith("net/")])
 
     def _owned_weights(self):
         from .assembly import owned_weights
@@ -369,11 +393,9 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             return None
         from .resnet50 import find_backbone, load_backbone
 
-        if not self._from_images:
+        if not self._from_images or self.trainable_layers == "all":
             return load_backbone(self.backbone, None)
-        return find_backbone(
-            self.backbone, self.weights, self.backbone_fingerprint_, self._stored_arrays
-        )
+        return find_backbone(self.backbone, self.weights, self.backbone_fingerprint_)
 
     def _callbacks(self, validation, advance):
         from .callbacks import EpochProgress, early_stopping

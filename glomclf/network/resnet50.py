@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from ..errors import WeightsError
 from .backend import keras
@@ -34,7 +35,10 @@ __all__ = [
 _BLOCK_OUTPUT = re.compile(r"_out$|^pool1_pool$|^avg_pool$")
 # weights=None is one fixed random network, so that its features can be kept.
 _RANDOM_WEIGHTS_SEED = 50
-_CALIBRATION_SHAPE = (16, 224, 224, 3)
+_N_CALIBRATION_IMAGES = 16
+_CALIBRATION_SIZE = 224
+# Optical density of PAS' magenta in red, green and blue: most light is lost in green.
+_STAIN = (0.25, 0.65, 0.35)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +155,7 @@ def _cached_backbone(name: str, weights: str | None, _version: Any) -> Backbone:
     build, _ = BACKBONES[name]
     if weights is None:
         model = build(None)
-        _randomise(model)
+        _randomise(name, model)
     elif weights == "imagenet":
         model = _fetch_imagenet(name, build)
     else:
@@ -283,12 +287,12 @@ def _refuse_foreign_hdf5(path: str) -> None:
         )
 
 
-def _randomise(model: Any) -> None:
+def _randomise(backbone_name: str, model: Any) -> None:
     """Give a model fixed random weights whose features are usable as they are.
 
     Kernels follow He et al. (2015), "Delving deep into rectifiers"; batch-norm
-    statistics are those of a fixed synthetic batch, so that activations keep their
-    scale through all layers.
+    statistics are those of a fixed batch that is stained like tissue, so that
+    activations keep their scale through all layers.
     """
     rng = np.random.default_rng(_RANDOM_WEIGHTS_SEED)
     for layer in model.layers:
@@ -297,10 +301,11 @@ def _randomise(model: Any) -> None:
             scale = np.sqrt(2.0 / np.prod(shape[:-1]))
             kernel = rng.standard_normal(shape, dtype=np.float32) * np.float32(scale)
             layer.kernel.assign(kernel)
-    _calibrate_batch_norm(model)
+    images = keras.ops.convert_to_tensor(_calibration_images())
+    _calibrate_batch_norm(model, BACKBONES[backbone_name][1](images))
 
 
-def _calibrate_batch_norm(model: Any) -> None:
+def _calibrate_batch_norm(model: Any, inputs: Any) -> None:
     norms = [
         layer
         for layer in model.layers
@@ -309,20 +314,30 @@ def _calibrate_batch_norm(model: Any) -> None:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0  # one pass replaces the statistics
-    model(_calibration_images(), training=True)
+    model(inputs, training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
 
 def _calibration_images() -> np.ndarray:
-    """Smooth coloured noise, centred, of the contrast of stained tissue."""
-    n, height, width, channels = _CALIBRATION_SHAPE
+    """Draw float32 images in [0, 255]: blobs of all sizes in the colours of a stain.
+
+    Beer and Lambert's law turns the density of the stain into colour. The batch is part
+    of the random network, so that it depends on nothing that may change.
+    """
     rng = np.random.default_rng(_RANDOM_WEIGHTS_SEED)
-    coarse = rng.normal(0.0, 1.0, (n, height // 8, width // 8, channels))
-    fine = rng.normal(0.0, 0.5, _CALIBRATION_SHAPE)
-    smooth = coarse.repeat(8, axis=1).repeat(8, axis=2)
-    images = 55.0 * (smooth + fine) + rng.normal(40.0, 20.0, (n, 1, 1, channels))
-    return images.astype(np.float32)
+    side = _CALIBRATION_SIZE
+    images = np.empty((_N_CALIBRATION_IMAGES, side, side, 3), dtype=np.float32)
+    for image in images:
+        blobs = sum(
+            size * gaussian_filter(rng.normal(size=(side, side)), size)
+            for size in (1, 3, 8, 20)
+        )
+        blobs /= np.std(blobs)
+        density = np.clip(0.55 + 0.35 * blobs + 0.12 * rng.normal(), 0.0, None)
+        stain = np.array(_STAIN) + 0.06 * rng.normal(size=3)
+        image[:] = 255.0 * np.exp(-density[..., None] * stain)
+    return images
 
 
 @functools.lru_cache(maxsize=8)

@@ -126,6 +126,22 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         tags.requires_fit = True
         return tags
 
+    def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Describe the fitted trunk as JSON and arrays, for a model file."""
+        header = {"cut": self.cut_, "fingerprint": self.fingerprint_}
+        if self.cut_ is None:
+            return header, {}
+        arrays = self._fitted_backbone().weights()
+        return header, {f"trunk/{i:03d}": array for i, array in enumerate(arrays)}
+
+    def _set_parts(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become the fitted trunk that ``_to_parts`` described."""
+        self.cut_ = header["cut"]
+        self.fingerprint_ = header["fingerprint"]
+        self._stored_arrays = [
+            arrays[k] for k in sorted(arrays) if k.startswith("trunk/")
+        ]
+
     def _fitted_backbone(self) -> Backbone:
         from .resnet50 import find_backbone
 

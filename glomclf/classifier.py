@@ -1,0 +1,465 @@
+"""GlomeruliClassifier, the front door: images to classes, with nothing leaking."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._metadata_requests import _routing_enabled
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import (
+    _num_samples,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from .errors import LeakageError, SplitError
+from .loader import ImageLoader
+from .network import ResNet50Classifier, ResNet50Trunk
+from .network.net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
+from .samplers import make_sampler, needs_images
+from .splitting import StratifiedGroupShuffleSplit
+
+__all__ = ["GlomeruliClassifier"]
+
+
+class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
+    """Tell globally sclerotic (1) from other (0) glomeruli in patches.
+
+    Validation participants are set aside before anything is resampled. The rest runs
+    through an imbalanced-learn pipeline of four steps: ``load`` (files to images),
+    ``sample`` (training rows only), ``trunk`` (the frozen layers) and ``net`` (the
+    trainable layers and the head, stopped early on the validation participants).
+
+    Parameters
+    ----------
+    sampler : None, str, sampler or list of samplers, default="smote+augment"
+        ``"smote"``, ``"augment"``, ``"undersample"``, ``"oversample"`` or a chain of
+        them with ``+``; any imbalanced-learn sampler; or a list run in order. See
+        :func:`glomclf.samplers.make_sampler`.
+    sampling_space : {"pixels", "features"}, default="pixels"
+        Whether the sampler sees images or the trunk's output.
+    backbone : {"resnet50", "cnn"}, default="resnet50"
+        ResNet-50, or a small plain network.
+    weights : "imagenet", path or None, default="imagenet"
+        Keras' own ImageNet weights, an HDF5 weights file, or None for one fixed random
+        network.
+    trainable_layers : int or "all", default=0
+        How many of the backbone's last Keras layers are trained.
+    image_size : int, default=224
+        Side of the square images in pixels, at least 32.
+    resize : {"pad", "stretch"}, default="pad"
+        How an oblong patch becomes square. See :class:`ImageLoader`.
+    dense_units, dropout, optimizer, learning_rate, batch_size, epochs, class_weight
+        See :class:`ResNet50Classifier`.
+    patience : int or None, default=3
+        Epochs without a lower validation loss after which training stops and the best
+        weights return. None trains for all epochs.
+    validation_fraction : float in (0, 1) or None, default=0.15
+        Share of the training participants (of the rows, where participants are not
+        known) set aside for early stopping. None sets nobody aside, and needs
+        ``patience=None`` or ``X_val``.
+    threshold : float in [0, 1], default=0.5
+        Probability of the positive class from which it is predicted.
+    n_jobs : int or None, default=None
+        Threads that decode files.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the validation split, the sampler and the network.
+    verbose : int, default=0
+        1 shows bars on standard error.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two labels, sorted; the second is the positive class.
+    pipeline_ : imblearn.pipeline.Pipeline
+        The fitted steps ``load``, ``sample`` (where there is a sampler), ``trunk``
+        and ``net``.
+    history_ : dict of str to list of float
+        ``loss``, ``accuracy`` and, with validation rows, ``val_loss`` and
+        ``val_accuracy`` of every epoch.
+    validation_indices_ : ndarray of int
+        Rows of ``X`` that were set aside; empty where none were.
+    threshold_ : float
+        Threshold that ``predict`` uses.
+    training_record_ : dict
+        Numbers of rows, participants and validation rows, and rows of each class.
+
+    See Also
+    --------
+    glomclf.ResNet50Classifier : The last step alone, for a pipeline of your own.
+
+    Notes
+    -----
+    Participants are taken from ``groups`` or from a column ``participant`` of ``X``;
+    then no participant is on both sides of the validation split. Where neither is
+    given, rows are split, and two patches of one participant may part.
+
+    Examples
+    --------
+    >>> from glomclf import GlomeruliClassifier, make_glomeruli
+    >>> X, y, groups = make_glomeruli(
+    ...     40, n_participants=8, sclerotic_fraction=0.3, image_size=32, random_state=0
+    ... )
+    >>> classifier = GlomeruliClassifier(
+    ...     backbone="cnn", weights=None, image_size=32, epochs=2, random_state=0
+    ... )
+    >>> classifier.fit(X, y, groups=groups).predict_proba(X).shape
+    (40, 2)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "sampler": [None, str, list, HasMethods("fit_resample")],
+        "sampling_space": [StrOptions({"pixels", "features"})],
+        **BACKBONE_CONSTRAINTS,
+        "image_size": [Interval(Integral, 32, None, closed="left")],
+        "resize": [StrOptions({"pad", "stretch"})],
+        **HEAD_CONSTRAINTS,
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "threshold": [Interval(Real, 0, 1, closed="both")],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        sampler="smote+augment",
+        *,
+        sampling_space="pixels",
+        backbone="resnet50",
+        weights="imagenet",
+        trainable_layers=0,
+        image_size=224,
+        resize="pad",
+        dense_units=256,
+        dropout=0.5,
+        optimizer="rmsprop",
+        learning_rate=1e-3,
+        batch_size=32,
+        epochs=10,
+        patience=3,
+        class_weight=None,
+        validation_fraction=0.15,
+        threshold=0.5,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.sampler = sampler
+        self.sampling_space = sampling_space
+        self.backbone = backbone
+        self.weights = weights
+        self.trainable_layers = trainable_layers
+        self.image_size = image_size
+        self.resize = resize
+        self.dense_units = dense_units
+        self.dropout = dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.patience = patience
+        self.class_weight = class_weight
+        self.validation_fraction = validation_fraction
+        self.threshold = threshold
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # The sampler is an estimator of its own, validated by its own fit_resample.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, groups=None, X_val=None, y_val=None):
+        """Set validation participants aside, resample the rest, train.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of paths, or ndarray
+            A DataFrame with ``path`` (and, where known, ``participant``), paths, or
+            uint8 images in [0, 255] of shape (n_samples, height, width, 3).
+        y : array-like of shape (n_samples,)
+            Labels of two classes.
+        groups : array-like of shape (n_samples,), default=None
+            Participant of each row; by default the column ``participant`` of ``X``.
+        X_val, y_val : as X and y, default=None
+            Validation rows to use instead of setting some aside.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        SplitError
+            If the participants do not allow a validation split with both classes.
+        LeakageError
+            If a participant of ``X_val`` is also in ``X``.
+        ImageError
+            If files cannot be read; it lists every one of them.
+        """
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        groups = _participants(X) if groups is None else np.asarray(groups)
+        self._check_combination(X_val, y_val)
+        rng = check_random_state(self.random_state)
+        seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=3)]
+        train, self.validation_indices_ = self._split(y, groups, X_val, seeds[0])
+        if X_val is None and len(self.validation_indices_):
+            X_val = _safe_indexing(X, self.validation_indices_)
+            y_val = y[self.validation_indices_]
+        elif X_val is not None:
+            _refuse_shared_participants(groups, X_val)
+        self.pipeline_ = self._make_pipeline(*seeds[1:])
+        self._fit_pipeline(_safe_indexing(X, train), y[train], X_val, y_val)
+        self._record_fit(y[train], y_val, groups)
+        return self
+
+    def predict_proba(self, X):
+        """Give the probability of each class.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of paths, or ndarray
+            As in ``fit``; no labels or participants are needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2), float64 in [0, 1]
+        """
+        check_is_fitted(self)
+        return self.pipeline_.predict_proba(X)
+
+    def predict(self, X):
+        """Predict the positive class where its probability reaches ``threshold_``.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of paths, or ndarray
+            As in ``predict_proba``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        positive = self.predict_proba(X)[:, 1] >= self.threshold_
+        return self.classes_[positive.astype(int)]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted classifier to one file, without pickle.
+
+        The file holds all weights, so that it needs neither the internet nor the
+        weights file it was trained from. Parameters that only training needs and that
+        are not plain values (a RandomState instance) are left out.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        ModelFileError
+            If the sampler cannot be described without pickle.
+        """
+        from .persistence import write_model
+
+        check_is_fitted(self)
+        write_model(path, *self._to_parts())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> GlomeruliClassifier:
+        """Read a classifier that ``save`` wrote; it predicts the same.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        GlomeruliClassifier
+            Fitted.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is truncated, changed or foreign.
+        """
+        from .persistence import read_model
+
+        return cls._from_parts(*read_model(path))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+    def _check_combination(self, X_val, y_val):
+        """Refuse parameters that contradict each other, all at once."""
+        faults = []
+        if (X_val is None) != (y_val is None):
+            faults.append("X_val and y_val belong together: pass both or neither.")
+        unvalidated = X_val is None and self.validation_fraction is None
+        if self.patience is not None and unvalidated:
+            faults.append(
+                f"patience={self.patience} stops on the validation loss, but "
+                "validation_fraction=None sets nobody aside. Give a fraction or X_val, "
+                "or pass patience=None."
+            )
+        if self.sampling_space == "features" and needs_images(self.sampler):
+            faults.append(
+                f"sampler={self.sampler!r} transforms images, but "
+                'sampling_space="features" resamples features. Pass '
+                'sampling_space="pixels", or a sampler without augmentation.'
+            )
+        if faults:
+            raise ValueError("\n".join(faults))
+
+    def _split(self, y, groups, X_val, seed):
+        """Return the rows to train on and those set aside."""
+        rows = np.arange(len(y))
+        if X_val is not None or self.validation_fraction is None:
+            return rows, rows[:0]
+        options = {"test_size": self.validation_fraction, "random_state": seed}
+        if groups is not None:
+            splitter = StratifiedGroupShuffleSplit(1, **options)
+            return next(splitter.split(rows, y, groups))
+        try:
+            return next(StratifiedShuffleSplit(1, **options).split(rows, y))
+        except ValueError as error:
+            raise SplitError(
+                f"{self.validation_fraction:g} of {len(y)} rows cannot be set aside "
+                f"for validation with both classes on both sides ({error}). Give more "
+                "rows; or pass X_val and y_val; or pass validation_fraction=None with "
+                "patience=None."
+            ) from error
+
+    def _make_pipeline(self, sampler_seed, net_seed):
+        """Chain the steps: sample before the trunk, or after it."""
+        sampler = make_sampler(self.sampler, random_state=sampler_seed)
+        sample = [] if sampler is None else [("sample", sampler)]
+        trunk = [("trunk", self._make_trunk())]
+        in_pixels = self.sampling_space == "pixels"
+        middle = sample + trunk if in_pixels else trunk + sample
+        loader = ImageLoader(
+            self.image_size,
+            resize=self.resize,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+        net = self._make_net(net_seed)
+        return Pipeline([("load", loader), *middle, ("net", net)])
+
+    def _make_trunk(self):
+        return ResNet50Trunk(
+            self.backbone,
+            weights=self.weights,
+            trainable_layers=self.trainable_layers,
+            batch_size=self.batch_size,
+            verbose=self.verbose,
+        )
+
+    def _make_net(self, seed):
+        same = {
+            name: getattr(self, name)
+            for name in (*BACKBONE_CONSTRAINTS, *HEAD_CONSTRAINTS)
+        }
+        return ResNet50Classifier(**{**same, "random_state": seed})
+
+    def _fit_pipeline(self, X, y, X_val, y_val):
+        """Fit all steps; validation rows meet the loader and the trunk, no sampler."""
+        validation = {"X_val": None, "y_val": None}
+        if X_val is not None:
+            images = self.pipeline_["load"].fit(X_val).transform(X_val)
+            features = self.pipeline_["trunk"].fit(images).transform(images)
+            validation = {"X_val": features, "y_val": y_val}
+        if _routing_enabled():
+            self.pipeline_["net"].set_fit_request(X_val=True, y_val=True)
+        else:
+            validation = {f"net__{name}": rows for name, rows in validation.items()}
+        self.pipeline_.fit(X, y, **validation)
+
+    def _record_fit(self, y, y_val, groups):
+        """Keep what is known of the fit once the pipeline is fitted."""
+        net = self.pipeline_["net"]
+        self.classes_ = net.classes_
+        self.history_ = net.history_
+        self.threshold_ = float(self.threshold)
+        labels, counts = np.unique(y, return_counts=True)
+        self.training_record_ = {
+            "n_samples": len(y),
+            "n_validation_samples": 0 if y_val is None else _num_samples(y_val),
+            "n_participants": None if groups is None else len(np.unique(groups)),
+            "class_counts": dict(zip(map(str, labels), counts.tolist(), strict=True)),
+        }
+
+    def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Describe the fitted classifier as JSON and arrays."""
+        from .persistence import estimator_to_json
+
+        parameters = self.get_params(deep=False)
+        for name in ("sampler", "class_weight"):
+            parameters[name] = estimator_to_json(parameters[name])
+        parameters["weights"] = None if self.weights is None else str(self.weights)
+        if not isinstance(self.random_state, Integral | None):
+            parameters["random_state"] = None
+        net, net_arrays = self.pipeline_["net"]._to_parts()
+        trunk, trunk_arrays = self.pipeline_["trunk"]._to_parts()
+        header = {
+            "parameters": parameters,
+            "classes": self.classes_.tolist(),
+            "threshold": self.threshold_,
+            "history": self.history_,
+            "training_record": self.training_record_,
+            "net": net,
+            "trunk": trunk,
+        }
+        return header, {**net_arrays, **trunk_arrays}
+
+    @classmethod
+    def _from_parts(
+        cls, header: dict, arrays: dict[str, np.ndarray]
+    ) -> GlomeruliClassifier:
+        from .persistence import estimator_from_json
+
+        parameters = dict(header["parameters"])
+        for name in ("sampler", "class_weight"):
+            parameters[name] = estimator_from_json(parameters[name])
+        self = cls(**parameters)
+        self.classes_ = np.asarray(header["classes"])
+        self.threshold_ = header["threshold"]
+        self.history_ = header["history"]
+        self.training_record_ = header["training_record"]
+        self.validation_indices_ = np.arange(0)
+        self.pipeline_ = self._make_pipeline(0, 0)
+        self.pipeline_["trunk"]._set_parts(header["trunk"], arrays)
+        self.pipeline_["net"]._set_parts(header["net"], arrays, self.classes_)
+        return self
+
+
+def _participants(X: Any) -> np.ndarray | None:
+    if isinstance(X, pd.DataFrame) and "participant" in X:
+        return X["participant"].to_numpy()
+    return None
+
+
+def _refuse_shared_participants(groups: np.ndarray | None, X_val: Any) -> None:
+    judged = _participants(X_val)
+    if groups is None or judged is None:
+        return
+    shared = sorted(set(groups) & set(judged))
+    if shared:
+        raise LeakageError(
+            f"{len(shared)} participants are in both X and X_val: "
+            f"{', '.join(map(str, shared))}. Keep each participant on one side."
+        )
