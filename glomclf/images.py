@@ -1,11 +1,12 @@
 """One image file -> one RGB uint8 array within bounds, or a named reason.
 
-Pillow decodes: on the RGBA originals of the seed's data it is within 15 % of OpenCV
-and faster than TensorFlow per thread, and of the three it alone understands
-orientation, palettes, CMYK and 16-bit files. Its file classes are called directly
-rather than through `PIL.Image.open`: the size can then be refused from the header
-before Pillow's process-wide bomb limit warns or interferes, and no other format than
-the four is ever tried.
+Pillow decodes. OpenCV and TensorFlow are a little faster on RGBA PNG files, but
+OpenCV returns a JPEG that is cut short as if it were whole, ignores orientation where
+it keeps alpha, and bounds sizes for the whole process only; TensorFlow reads no TIFF
+and ignores orientation. Pillow's file classes are called directly rather than through
+`PIL.Image.open`: the size can then be refused from the header before Pillow's
+process-wide bomb limit warns or interferes, and no other format than the four is
+ever tried.
 """
 
 from __future__ import annotations
