@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from .errors import LeakageError, SplitError
 from .loader import ImageLoader
 from .network import ResNet50Classifier, ResNet50Trunk
 from .network.net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
+from .network.trunk import CACHE_CONSTRAINT
 from .samplers import make_sampler, needs_images
 from .splitting import StratifiedGroupShuffleSplit
 
@@ -69,6 +71,9 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         ``patience=None`` or ``X_val``.
     threshold : float in [0, 1], default=0.5
         Probability of the positive class from which it is predicted.
+    cache_dir : path, None or False, default=None
+        Folder where the trunk's features are kept, so that each image is computed once.
+        None is the platform's cache folder; False keeps nothing.
     n_jobs : int or None, default=None
         Threads that decode files.
     random_state : int, RandomState instance or None, default=None
@@ -125,6 +130,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         **HEAD_CONSTRAINTS,
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "threshold": [Interval(Real, 0, 1, closed="both")],
+        "cache_dir": CACHE_CONSTRAINT,
         "n_jobs": [Integral, None],
     }
 
@@ -148,6 +154,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         class_weight=None,
         validation_fraction=0.15,
         threshold=0.5,
+        cache_dir=None,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -169,6 +176,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.validation_fraction = validation_fraction
         self.threshold = threshold
+        self.cache_dir = cache_dir
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -366,6 +374,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
             weights=self.weights,
             trainable_layers=self.trainable_layers,
             batch_size=self.batch_size,
+            cache_dir=self.cache_dir,
             verbose=self.verbose,
         )
 
@@ -410,7 +419,9 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         parameters = self.get_params(deep=False)
         for name in ("sampler", "class_weight"):
             parameters[name] = estimator_to_json(parameters[name])
-        parameters["weights"] = None if self.weights is None else str(self.weights)
+        for name in ("weights", "cache_dir"):
+            if isinstance(parameters[name], Path):
+                parameters[name] = str(parameters[name])
         if not isinstance(self.random_state, Integral | None):
             parameters["random_state"] = None
         net, net_arrays = self.pipeline_["net"]._to_parts()

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pathlib import Path
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_array
+from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
 from ..progress import progress
 from .net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
+from .store import FeatureStore, content_keys
 
 if TYPE_CHECKING:
     from .resnet50 import Backbone
 
-__all__ = ["ResNet50Trunk"]
+__all__ = ["CACHE_CONSTRAINT", "ResNet50Trunk"]
+
+CACHE_CONSTRAINT = [str, Path, Options(bool, {False}), None]
 
 
 class ResNet50Trunk(TransformerMixin, BaseEstimator):
@@ -35,6 +41,10 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         nothing frozen, and the images pass unchanged.
     batch_size : int, default=32
         Images that run through the network at once.
+    cache_dir : path, None or False, default=None
+        Folder where features are kept by the content of the image, so that each is
+        computed once, whatever the fold, the trial or the process. None is the
+        platform's cache folder; False keeps nothing.
     verbose : int, default=0
         1 shows a bar on standard error.
 
@@ -56,6 +66,7 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
     _parameter_constraints = {  # noqa: RUF012
         **BACKBONE_CONSTRAINTS,
         "batch_size": HEAD_CONSTRAINTS["batch_size"],
+        "cache_dir": CACHE_CONSTRAINT,
         "verbose": ["verbose"],
     }
 
@@ -66,12 +77,14 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         weights="imagenet",
         trainable_layers=0,
         batch_size=32,
+        cache_dir=None,
         verbose=0,
     ):
         self.backbone = backbone
         self.weights = weights
         self.trainable_layers = trainable_layers
         self.batch_size = batch_size
+        self.cache_dir = cache_dir
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -117,7 +130,10 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
 
         forward = compile_trunk(self._fitted_backbone(), self.cut_)
         with progress("features", len(X), enabled=self.verbose > 0) as advance:
-            return _in_batches(forward, X, self.batch_size, advance)
+            if self.cache_dir is False:
+                return _in_batches(forward, X, self.batch_size, advance)
+            store = FeatureStore(self.cache_dir, self._namespace())
+            return _through_store(store, forward, X, self.batch_size, advance)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -125,6 +141,10 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.requires_fit = True
         return tags
+
+    def _namespace(self) -> str:
+        """Name all that decides the features beside the image itself."""
+        return f"{self.backbone} {self.fingerprint_} {self.cut_} float32 tensorflow"
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the fitted trunk as JSON and arrays, for a model file."""
@@ -175,4 +195,34 @@ def _in_batches(
             features = np.empty((len(X), *batch.shape[1:]), dtype=np.float32)
         features[start : start + len(batch)] = batch
         advance(len(batch))
+    return features
+
+
+def _through_store(
+    store: FeatureStore,
+    forward: Callable[[np.ndarray], np.ndarray],
+    X: np.ndarray,
+    batch_size: int,
+    advance: Callable[..., None],
+) -> np.ndarray:
+    """Compute only the images that the store lacks, each once, and keep them."""
+    keys = content_keys(X)
+    features, found = store.get_many(keys)
+    advance(int(found.sum()))
+    first_row: dict[bytes, int] = {}
+    for row in np.flatnonzero(~found):
+        first_row.setdefault(keys[row], int(row))
+    rows = list(first_row.values())
+    for start in range(0, len(rows), batch_size):
+        part = rows[start : start + batch_size]
+        batch = forward(X[part])
+        if features.shape[1:] != batch.shape[1:]:
+            features = np.zeros((len(X), *batch.shape[1:]), dtype=np.float32)
+        features[part] = batch
+        store.put_many([keys[row] for row in part], batch)
+        advance(len(part))
+    for row in np.flatnonzero(~found):
+        if (source := first_row[keys[row]]) != row:
+            features[row] = features[source]
+            advance(1)
     return features

@@ -1,0 +1,38 @@
+# make demo and make test do all their own set-up in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+MODULES := glomclf examples tests docs
+
+.PHONY: demo test lint docs clean
+
+demo: .venv/installed
+	$(BIN)/glomclf demo --output glomclf-demo --overwrite
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-test
+	$(BIN)/ruff check $(MODULES)
+	$(BIN)/ruff format --check $(MODULES)
+	$(BIN)/mypy
+
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+clean:
+	rm -rf .venv docs/_build docs/auto_examples docs/api/generated glomclf-demo
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-test: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@ .venv/installed
+
+.venv/installed-docs: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	touch $@ .venv/installed
