@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from imblearn.base import BaseSampler, is_sampler
@@ -106,7 +107,7 @@ class ImageSampler(ArraySamplerMixin, BaseSampler):
     10
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         "sampler": [HasMethods("fit_resample")],
         "random_state": ["random_state"],
     }
@@ -143,7 +144,7 @@ class ImageSampler(ArraySamplerMixin, BaseSampler):
         drawn = _draw(inner, X, y, params)
         order = rng.permutation(len(drawn.y))
         self.source_indices_ = drawn.source[order]
-        vars(self).pop("sample_indices_", None)
+        self.__dict__.pop("sample_indices_", None)
         if get_tags(inner).sampler_tags.sample_indices:
             self.sample_indices_ = inner.sample_indices_[order]
         X_resampled = assemble(X, drawn.source, drawn.synthetic, order)
@@ -222,20 +223,21 @@ def _neighbor_counts(sampler: Any) -> dict[str, Any]:
 def _select(sampler: Any, X: np.ndarray, y: np.ndarray, params: dict) -> _Drawn:
     blind = type(sampler) in (RandomUnderSampler, RandomOverSampler)
     features = np.arange(len(X))[:, np.newaxis] if blind else _as_floats(X)
-    _, y_new = _run(sampler, features, y, params)
+    with _explained(sampler, y):
+        _, y_new = sampler.fit_resample(features, y, **params)
     return _Drawn(sampler.sample_indices_, y_new, ())
 
 
 def _mix(sampler: Any, X: np.ndarray, y: np.ndarray, params: dict) -> _Drawn:
     images = X.reshape(len(X), -1)
-    sampler.set_params(
-        **{
-            name: RowNeighbors(images, int(k) + 1)  # samplers count the row itself too
-            for name, k in _neighbor_counts(sampler).items()
-        }
-    )
+    neighbors = {
+        name: RowNeighbors(images, k + 1)  # a row is its own first neighbour
+        for name, k in _neighbor_counts(sampler).items()
+    }
     stand_ins = sparse.eye_array(len(X), format="csr")
-    weights, y_new = _run(sampler, stand_ins, y, params)
+    with _explained(sampler, y):
+        mixing = clone(sampler).set_params(**neighbors)
+        weights, y_new = mixing.fit_resample(stand_ins, y, **params)
     source = np.full(len(y_new), -1)
     source[: len(X)] = np.arange(len(X))
     return _Drawn(source, y_new, mixtures(images, weights.tocsr()[len(X) :]))
@@ -266,7 +268,8 @@ def _resample_floats(
     sampler: Any, X: np.ndarray, y: np.ndarray, params: dict
 ) -> _Drawn:
     floats = _as_floats(X)
-    X_new, y_new = _run(sampler, floats, y, params)
+    with _explained(sampler, y):
+        X_new, y_new = sampler.fit_resample(floats, y, **params)
     if X_new.shape[1:] != floats.shape[1:]:
         raise SamplingError(
             f"{sampler!r} returned rows of shape {X_new.shape[1:]} where it was given "
@@ -287,33 +290,35 @@ def _match_rows(
 ) -> np.ndarray:
     """Find for each new row the equal input row of its class, or -1.
 
-    Equal rows are matched in their order.
+    Equal rows are matched in their order. Samplers may have widened the dtype.
     """
     known: defaultdict[tuple, deque[int]] = defaultdict(deque)
-    for i, key in enumerate(_row_keys(X, y)):
+    for i, key in enumerate(_row_keys(X, y, X.dtype)):
         known[key].append(i)
     source = np.full(len(y_new), -1)
-    for i, key in enumerate(_row_keys(X_new, y_new)):
+    for i, key in enumerate(_row_keys(X_new, y_new, X.dtype)):
         if key in known:
             source[i] = known[key][0]
             known[key].rotate(-1)
     return source
 
 
-def _row_keys(X: np.ndarray, y: np.ndarray) -> Iterator[tuple]:
+def _row_keys(X: np.ndarray, y: np.ndarray, dtype: np.dtype) -> Iterator[tuple]:
     for row, label in zip(X, y.tolist(), strict=True):
-        yield blake2b(np.ascontiguousarray(row), digest_size=16).digest(), label
+        content = np.ascontiguousarray(row, dtype)
+        yield blake2b(content, digest_size=16).digest(), label
 
 
-def _run(sampler: Any, features: Any, y: np.ndarray, params: dict) -> tuple:
+@contextmanager
+def _explained(sampler: Any, y: np.ndarray) -> Iterator[None]:
+    """Say what a sampler raises in terms of images and remedies."""
     try:
-        return sampler.fit_resample(features, y, **params)
+        yield
     except (ValueError, RuntimeError) as error:
         raise SamplingError(_explain(sampler, y, str(error))) from error
 
 
 def _explain(sampler: Any, y: np.ndarray, reason: str) -> str:
-    """Say why a sampler failed in terms of images and remedies."""
     name = type(sampler).__name__
     counts = ", ".join(
         f"{n} of class {c}" for c, n in sorted(Counter(y.tolist()).items())
@@ -331,5 +336,6 @@ def _explain(sampler: Any, y: np.ndarray, reason: str) -> str:
 
 
 def _fewer_neighbors(sampler: Any, excess: int) -> str:
-    names = [name for name, k in _neighbor_counts(sampler).items() if k > excess]
+    counts = _neighbor_counts(sampler).items()
+    names = [name for name, k in counts if isinstance(k, Integral) and k > excess]
     return f"lower {' or '.join(names)} by {excess}, " if names else ""

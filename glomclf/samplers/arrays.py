@@ -21,6 +21,8 @@ class ArraySamplerMixin:
     It goes before :class:`imblearn.base.BaseSampler` in a class's bases.
     """
 
+    n_features_in_: int
+
     def fit_resample(self, X, y, **params):
         """Resample the rows of X, and shuffle them.
 
@@ -80,7 +82,7 @@ class ArraySamplerMixin:
         return X, y, binarize_y
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         return tags

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from hashlib import blake2b
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
@@ -89,9 +90,10 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
 
     Only the minority is transformed, so whatever a transform leaves behind marks the
     minority class, and can be learned in place of the glomerulus. Black corners
-    (``fill_mode="constant"``) are such a mark; mirrored tissue looks like tissue.
-    Resampling leaves a mark as well, the blur, which is kept low (see
-    `glomclf.samplers.geometry.warp`).
+    (``fill_mode="constant"``) and smeared edges ("nearest") are such marks; mirrored
+    tissue looks like tissue. Resampling leaves a fainter one: an enlarged image is
+    softer than the scanner's. Bilinear sampling blurs more, and is not used. Flips
+    alone leave no mark: set all ranges to 0 to have them alone.
 
     Identical images of one class count as one image: their replicates have
     consecutive numbers, and so differ.
@@ -113,7 +115,7 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         **BaseOverSampler._parameter_constraints,
         "rotation_range": [Interval(Real, 0, 180, closed="both")],
         "width_shift_range": [Interval(Real, 0, 1, closed="left")],
@@ -258,7 +260,7 @@ def draw_evenly(digests: list[bytes], n_new: int, seed: int) -> list[tuple[int, 
     Examples
     --------
     >>> draw_evenly([b"a", b"b"], 3, seed=0)
-    [(0, 1), (1, 1), (0, 2)]
+    [(1, 1), (0, 1), (1, 2)]
     """
     key = seed.to_bytes(8, "little")
     ranks = [blake2b(digest, key=key).digest() for digest in digests]

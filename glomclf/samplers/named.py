@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from imblearn.base import BaseSampler, is_sampler
@@ -72,7 +72,7 @@ class SamplerChain(ArraySamplerMixin, BaseSampler):
     array([20, 20])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         "samplers": [list, tuple],
         "random_state": ["random_state"],
     }

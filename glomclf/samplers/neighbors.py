@@ -120,7 +120,7 @@ def squared_distances(
     >>> import numpy as np
     >>> images = np.array([[0, 0], [255, 0], [0, 1]], dtype="uint8")
     >>> squared_distances(images, np.array([0]), np.array([0, 1, 2]))
-    array([[0.0e+00, 6.5e+04, 1.0e+00]])
+    array([[0.0000e+00, 6.5025e+04, 1.0000e+00]])
     """
     same = np.array_equal(queries, rows)
     total = np.zeros((len(queries), len(rows)))
