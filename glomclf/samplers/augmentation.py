@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from joblib import Parallel, delayed
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..errors import SamplingError
@@ -175,6 +175,7 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
             ``random_state`` leads to, and with None another one each time.
         """
         self._validate_params()
+        check_scalar(replicate, "replicate", Integral, min_val=1)
         image = _checked_images(np.asarray(image)[np.newaxis])[0]
         if hasattr(self, "seed_"):
             seed = self.seed_
