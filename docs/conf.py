@@ -1,0 +1,136 @@
+"""Sphinx configuration: `make docs` builds everything offline."""
+
+import importlib
+import os
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import matplotlib
+
+import glomclf
+
+matplotlib.use("agg")
+# What the examples print is part of the page; their warnings would be errors unseen.
+warnings.filterwarnings("error", category=glomclf.errors.GlomclfWarning)
+
+project = "glomclf"
+author = "The glomclf developers"
+copyright = author
+version = release = glomclf.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_click",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "auto_examples/**/*.py"]
+templates_path = ["_templates"]
+default_role = "py:obj"
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "/plot_",
+    "ignore_pattern": r"benchmarks|__init__\.py",
+    "within_subsection_order": "ExampleTitleSortKey",
+    "backreferences_dir": None,
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "glomclf"
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+}
+html_sidebars = {"index": [], "install": [], "quickstart": [], "faq": []}
+
+# The rooms of the reference, in the order of the way of the data. Names that glomclf
+# itself offers have their page under `glomclf`, the others under their room.
+PUBLIC_ROOMS = (
+    "manifest",
+    "images",
+    "loader",
+    "samplers",
+    "network",
+    "classifier",
+    "splitting",
+    "leakage",
+    "evaluation",
+    "thresholds",
+    "plots",
+    "persistence",
+    "synthetic",
+    "errors",
+)
+
+
+def write_reference(app):
+    """Write the page of the reference from each room's `__all__`.
+
+    Autosummary looks for tables in the pages' own text, not in what they include.
+    """
+    blocks = [_HEAD, _table("glomclf", glomclf.__all__)]
+    for room in PUBLIC_ROOMS:
+        module = importlib.import_module(f"glomclf.{room}")
+        title, summary = f"glomclf.{room}", module.__doc__.partition("\n\n")[0]
+        block = [title, "-" * len(title), "", summary, ""]
+        if shared := [name for name in module.__all__ if name in glomclf.__all__]:
+            links = ", ".join(f":py:obj:`glomclf.{name}`" for name in shared)
+            block += [f"Offered by ``glomclf`` itself: {links}.", ""]
+        if names := [name for name in module.__all__ if name not in glomclf.__all__]:
+            block.append(_table(title, names))
+        blocks.append("\n".join(block))
+    page = Path(app.srcdir, "api", "generated", "index.rst")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(blocks)
+    if not page.exists() or page.read_text() != text:
+        page.write_text(text)
+
+
+_HEAD = """
+=============
+API reference
+=============
+
+Everything named here is public. Importing ``glomclf`` loads neither TensorFlow nor
+matplotlib: what needs them is loaded on first use.
+
+glomclf
+-------
+
+"""
+
+
+def _table(module, names):
+    rows = "\n".join(f"   {module}.{name}" for name in names)
+    options = "   :toctree: .\n   :nosignatures:\n"
+    return f".. autosummary::\n{options}\n{rows}\n"
+
+
+def skip_routing_methods(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn writes into every estimator."""
+    routing = name.startswith("set_") and name.endswith("_request")
+    return True if routing else None
+
+
+def setup(app):
+    app.connect("builder-inited", write_reference, priority=100)
+    app.connect("autodoc-skip-member", skip_routing_methods)

@@ -1,0 +1,143 @@
+"""The README and the pages: what they say can be run, and what they name exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import matplotlib
+import pytest
+
+import glomclf
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+PAGES = sorted((ROOT / "docs").glob("*.rst"))
+
+pytestmark = pytest.mark.skipif(
+    not README.is_file(), reason="installed without the README and the pages"
+)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the fenced blocks of a Markdown text."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def directives(text: str, language: str) -> list[str]:
+    """Return the code blocks of a reStructuredText page."""
+    found = re.findall(
+        rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", text, re.MULTILINE
+    )
+    return [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in found]
+
+
+def command_lines() -> list[str]:
+    """Return every `$ glomclf ...` of the README and the pages."""
+    consoles = blocks(README.read_text(), "console")
+    for page in PAGES:
+        consoles += directives(page.read_text(), "console")
+    return [
+        line.removeprefix("$ ")
+        for console in consoles
+        for line in console.splitlines()
+        if line.startswith("$ glomclf ")
+    ]
+
+
+def test_readme_python_runs_and_prints_a_recall(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (code,) = blocks(README.read_text(), "python")
+    namespace: dict = {}
+
+    exec(compile(code, "README.md", "exec"), namespace)
+
+    low, high = namespace["result"].interval("recall")
+    assert 0 <= low <= namespace["result"].scores["recall"] <= high <= 1
+    assert len(namespace["folds"]["test_recall"]) == 3
+    assert (tmp_path / "model.glomclf").is_file()
+    assert "held out: " in capsys.readouterr().out
+
+
+def test_readme_python_has_about_twenty_lines():
+    (code,) = blocks(README.read_text(), "python")
+    lines = [line for line in code.splitlines() if line and not line.startswith("#")]
+    assert len(lines) <= 24
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_of_a_page_compiles_and_imports_what_exists(page):
+    for code in directives(page.read_text(), "python"):
+        compile(code, page.name, "exec")
+        imports = re.findall(r"^from glomclf\S* import .+$", code, re.MULTILINE)
+        exec("\n".join(imports), {})
+
+
+def test_readme_names_files_that_exist():
+    text = README.read_text()
+    named = re.findall(r"\]\(([^)]+)\)", text)
+    named += re.findall(r"(?:docs|examples)/\w[\w/.]*", text)
+    built = "docs/_build"
+    missing = [
+        name
+        for name in named
+        if not name.startswith(built) and not (ROOT / name.rstrip("./")).exists()
+    ]
+    assert len(named) >= 6
+    assert not missing
+
+
+def test_readme_names_targets_that_make_has():
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"`make (\w+)`", README.read_text())
+    assert {"demo", "test", "docs"} <= set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_command_line_of_the_pages_has_known_options(line):
+    from glomclf.cli import main
+
+    _, name, *arguments = shlex.split(line)
+    command = main.get_command(click.Context(main), name)
+    assert command is not None, f"{name!r} is not a command of glomclf"
+    known = {option for parameter in command.params for option in parameter.opts}
+    options = {argument for argument in arguments if argument.startswith("--")}
+    assert options <= known
+
+
+def test_command_lines_are_found():
+    assert len(command_lines()) >= 6
+
+
+def test_changelog_has_an_entry_for_this_version():
+    assert f"\n## {glomclf.__version__} " in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_readme_picture_is_small_and_made_by_the_command_it_names(
+    tmp_path, monkeypatch
+):
+    text = README.read_text()
+    (picture,) = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    (command,) = re.findall(r"`python (examples/plot_\w+\.py --output \S+)`", text)
+    script, _, output = command.split()
+    assert output == picture
+    assert (ROOT / picture).stat().st_size < 300_000
+
+    import runpy
+
+    from matplotlib import pyplot as plt
+
+    matplotlib.use("agg")
+    target = tmp_path / "sheet.png"
+    monkeypatch.setattr("sys.argv", [script, "--output", str(target)])
+    try:
+        runpy.run_path(str(ROOT / script))
+    finally:
+        plt.close("all")
+
+    drawn, committed = (plt.imread(path) for path in (target, ROOT / picture))
+    assert drawn.shape == committed.shape
+    assert abs(drawn - committed).mean() < 0.02
