@@ -50,6 +50,9 @@ def cross_validated(row: tuple[str, str, argparse.Namespace]) -> dict:
         sampling_space=space,
         weights=None if options.weights == "none" else options.weights,
         image_size=options.image_size,
+        learning_rate=options.learning_rate,
+        epochs=options.epochs,
+        patience=options.patience,
         cache_dir=options.cache_dir,
         random_state=options.seed,
     )
@@ -83,6 +86,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("csv", type=Path)
     parser.add_argument("--weights", default="none", help="imagenet, none or a file")
     parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--patience", type=int, default=5)
     parser.add_argument("--cache-dir", default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="write the table here as CSV")
