@@ -4,7 +4,7 @@ Every patch is drawn in micrometres as two maps, the uptake of Schiff's reagent 
 and of haematoxylin, which a slide's stain then turns into light by the law of Beer and
 Lambert [1]_. Textures are smoothed noise; capillary walls are the level lines of such
 noise; capsules, tubules and nuclei are polygons. Two serial sections of one glomerulus
-share most of that noise and differ in the rest, as tissue does 3 micrometres deeper.
+share most of that noise and differ in the rest, as tissue a little deeper does.
 
 References
 ----------
@@ -102,6 +102,7 @@ def make_glomeruli(
         Number of patches.
     n_participants : int, default=10
         Number of participants, each with at least one glomerulus; some have many.
+        At most half of `n_samples` with ``serial_sections``.
     sclerotic_fraction : float, default=0.2
         Share of patches of class 1, in (0, 1). Exactly
         ``round(n_samples * sclerotic_fraction)`` patches are of class 1; with
@@ -124,8 +125,8 @@ def make_glomeruli(
         appears only once it is complete. If None, arrays are returned.
     random_state : int, RandomState instance or None, default=None
         Pass an int to draw the same patches at each call; a patch depends only on it
-        and on the patch's own place, participant and label. Floating-point libraries
-        of another version may change single grey values.
+        and on the patch's own place, participant and label. Other versions of numpy
+        or Pillow may draw other grey values.
 
     Returns
     -------
@@ -163,8 +164,10 @@ def make_glomeruli(
     >>> list(manifest), manifest["slide"].nunique(), manifest["participant"].nunique()
     (['path', 'label', 'slide', 'participant'], 8, 4)
     """
+    _check_combination(
+        n_samples, n_participants, image_size, serial_sections, directory
+    )
     sizes = _size_range(image_size)
-    _check_combination(n_samples, n_participants, sizes, serial_sections, directory)
     entropy = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
     patches = _plan(
         tuple(entropy.tolist()),
@@ -175,7 +178,7 @@ def make_glomeruli(
     )
     if directory is None:
         return _as_arrays(patches, sizes)
-    return _as_folder(patches, sizes, Path(directory).resolve())
+    return _as_folder(patches, sizes, Path(os.path.abspath(directory)))
 
 
 def _size_range(image_size: _Size) -> tuple[int, int]:
@@ -189,18 +192,20 @@ def _size_range(image_size: _Size) -> tuple[int, int]:
 def _check_combination(
     n_samples: int,
     n_participants: int,
-    sizes: tuple[int, int],
+    image_size: _Size,
     serial_sections: bool,
     directory: str | os.PathLike[str] | None,
 ) -> None:
     """Raise one error that names all parameters that contradict each other."""
-    low, high = sizes
+    low, high = _size_range(image_size)
     n_glomeruli = n_samples // (1 + serial_sections)
     faults = {
         f"image_size must be an int, or a tuple (low, high) of ints with {_SMALLEST} "
-        f"<= low <= high <= {_LARGEST}": not _SMALLEST <= low <= high <= _LARGEST,
+        f"<= low <= high <= {_LARGEST}, got {image_size!r}": (
+            not _SMALLEST <= low <= high <= _LARGEST
+        ),
         "arrays hold patches of one size: pass an int as image_size, or a directory "
-        "to write to": directory is None and low != high,
+        f"to write to, got {image_size!r}": directory is None and low != high,
         "each glomerulus gives two patches with serial_sections=True: n_samples must "
         f"be even, got {n_samples}": bool(serial_sections and n_samples % 2),
         "each participant needs at least one glomerulus: n_participants must be at "
@@ -387,12 +392,13 @@ def _as_folder(
     patches: Sequence[_Patch], sizes: tuple[int, int], directory: Path
 ) -> pd.DataFrame:
     _check_free(directory)
-    partial = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}.partial")
+    target = directory.resolve()  # renaming would replace a link, not its folder
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     try:
         _write(patches, sizes, partial)
-        if directory.exists():  # and is empty; Windows renames onto nothing only
-            directory.rmdir()
-        partial.rename(directory)
+        if target.exists():  # and is empty; Windows renames onto nothing only
+            target.rmdir()
+        partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -479,10 +485,10 @@ def _glomerulus(rng: np.random.Generator, label: int, damage: float) -> _Glomeru
 
 def _sclerotic(rng: np.random.Generator, damage: float) -> dict[str, float]:
     return {
-        "radius": float(np.clip(rng.normal(75, 15), 45, 130)),
+        "radius": float(np.clip(rng.normal(75, 15), 40, 130)),
         "sclerosis": 1.0 if rng.random() < 0.6 else rng.uniform(0.65, 1),
         "space": 0.5 * rng.beta(0.8, 2.5),
-        "scarring": rng.beta(2.5, 1) if rng.random() < 0.8 else 0.0,
+        "scarring": rng.beta(2.5, 1) if rng.random() < 0.7 + 0.3 * damage else 0.0,
         "patency": rng.uniform(0.1, 0.7),
         "cellularity": 0.1 + rng.beta(1, 2),
     }
@@ -493,7 +499,7 @@ def _not_globally_sclerotic(
 ) -> dict[str, float]:
     segmental, scarred = rng.random(2) < (0.2 + 0.45 * damage, 0.05 + 0.4 * damage)
     return {
-        "radius": float(np.clip(rng.normal(89, 16), 45, 130)),
+        "radius": float(np.clip(rng.normal(89, 16), 40, 130)),
         "sclerosis": rng.uniform(0.1, 0.85) if segmental else 0.0,
         "space": 0.03 + 0.35 * rng.beta(1.2, 3.2),
         "scarring": rng.beta(2, 2) if scarred else 0.0,
@@ -656,7 +662,7 @@ def _cut(
     axes = glomerulus.radius * glomerulus.aspect ** np.array([0.5, -0.5])
     extents = np.array([math.hypot(*(axes * turn)), math.hypot(*(axes * turn[::-1]))])
     window = 2 * glomerulus.margin * extents
-    longest = low + (high - low) * min(glomerulus.radius / 120, 1)
+    longest = low + (high - low) * (glomerulus.radius - 35) / 95
     scale = window.max() / longest
     size = np.clip(window / scale, low, high)
     reach = 1.25 * size * scale / 2
@@ -822,7 +828,8 @@ def _fill_space(section: _Section, scarring: float, space: _FloatArray) -> None:
     """Fill Bowman's space: clear but for debris, or scarred with collagen."""
     collagen = 0.34 + 0.05 * section.fibres + 0.04 * (section.grain + section.medium)
     debris = 0.02 + 0.1 * _ramp(section.medium + 0.5 * section.grain, 1.2, 2.2)
-    filling = scarring * collagen + (1 - scarring) * debris
+    clear: _FloatArray = debris + 0.008 * section.grain
+    filling = scarring * collagen + (1 - scarring) * clear
     section.paint(space, filling, 0.02 + 0.07 * scarring)
 
 

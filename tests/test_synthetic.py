@@ -275,6 +275,19 @@ def test_missing_parents_are_made_and_nothing_is_left_beside_the_folder(tmp_path
     assert os.listdir(tmp_path / "a") == ["b"]
 
 
+def test_empty_folder_behind_a_link_is_filled_and_the_link_kept(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk", target_is_directory=True)
+    manifest = make_glomeruli(
+        2, n_participants=1, image_size=8, directory=tmp_path / "link"
+    )
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(os.listdir(tmp_path / "disk")) == [*CLASS_FOLDERS, "public.csv"]
+    pd.testing.assert_frame_equal(
+        read_manifest(tmp_path / "link" / "public.csv"), manifest
+    )
+
+
 def test_folder_that_holds_files_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("ten years of work")
     with pytest.raises(ManifestError, match=r"overwrites nothing.*is not empty: pass"):
