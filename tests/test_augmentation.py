@@ -370,6 +370,17 @@ def test_modes_continue_an_image_as_they_say():
     }
 
 
+def test_sampling_near_an_edge_sees_what_lies_beyond_it():
+    """A picture on a ring has no edge: turning the ring first or last is the same."""
+    X, _ = make_images()
+    shift = np.array([0.5, 0.25])
+    turned = np.roll(X[0], (3, 5), axis=(0, 1))
+    np.testing.assert_array_equal(
+        warp(turned, np.eye(2), shift, "wrap"),
+        np.roll(warp(X[0], np.eye(2), shift, "wrap"), (3, 5), axis=(0, 1)),
+    )
+
+
 def test_shrinking_averages_fine_detail_in_place_of_aliasing():
     image = np.indices((64, 64)).sum(axis=0) % 2 * np.uint8(255)
     image = np.repeat(image[..., np.newaxis], 3, axis=2).astype("uint8")

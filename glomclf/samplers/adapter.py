@@ -14,10 +14,9 @@ import numpy as np
 from imblearn.base import BaseSampler, is_sampler
 from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
-from imblearn.utils._tags import get_tags
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods
 
 from ..errors import SamplingError
@@ -145,7 +144,7 @@ class ImageSampler(ArraySamplerMixin, BaseSampler):
         order = rng.permutation(len(drawn.y))
         self.source_indices_ = drawn.source[order]
         self.__dict__.pop("sample_indices_", None)
-        if get_tags(inner).sampler_tags.sample_indices:
+        if _has_sample_indices(inner):
             self.sample_indices_ = inner.sample_indices_[order]
         X_resampled = assemble(X, drawn.source, drawn.synthetic, order)
         return X_resampled, drawn.y[order]
@@ -153,8 +152,7 @@ class ImageSampler(ArraySamplerMixin, BaseSampler):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         if is_sampler(self.sampler) and not isinstance(self.sampler, type):
-            inner = get_tags(self.sampler).sampler_tags
-            tags.sampler_tags.sample_indices = inner.sample_indices
+            tags.sampler_tags.sample_indices = _has_sample_indices(self.sampler)
         return tags
 
 
@@ -199,7 +197,12 @@ def _draw(sampler: Any, X: np.ndarray, y: np.ndarray, params: dict) -> _Drawn:
 def _selects(sampler: Any) -> bool:
     """Tell whether the sampler returns input rows, and says which."""
     perturbs = getattr(sampler, "shrinkage", None) is not None
-    return get_tags(sampler).sampler_tags.sample_indices and not perturbs
+    return _has_sample_indices(sampler) and not perturbs
+
+
+def _has_sample_indices(sampler: Any) -> bool:
+    tags = getattr(get_tags(sampler), "sampler_tags", None)
+    return getattr(tags, "sample_indices", False)
 
 
 def _mixes(sampler: Any) -> bool:
@@ -337,5 +340,5 @@ def _explain(sampler: Any, y: np.ndarray, reason: str) -> str:
 
 def _fewer_neighbors(sampler: Any, excess: int) -> str:
     counts = _neighbor_counts(sampler).items()
-    names = [name for name, k in counts if isinstance(k, Integral) and k > excess]
+    names = [name for name, k in counts if isinstance(k, Integral) and int(k) > excess]
     return f"lower {' or '.join(names)} by {excess}, " if names else ""

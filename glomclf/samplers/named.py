@@ -11,9 +11,8 @@ import numpy as np
 from imblearn.base import BaseSampler, is_sampler
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
-from imblearn.utils._tags import get_tags
 from sklearn.base import clone
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 
 from ..errors import SamplingError
 from .adapter import ImageSampler, seeded
