@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -10,10 +11,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import matplotlib
 
 import glomclf
+from glomclf.errors import GlomclfWarning
 
 matplotlib.use("agg")
 # What the examples print is part of the page; their warnings would be errors unseen.
-warnings.filterwarnings("error", category=glomclf.errors.GlomclfWarning)
+warnings.filterwarnings("error", category=GlomclfWarning)
 
 project = "glomclf"
 author = "The glomclf developers"
@@ -62,8 +64,8 @@ html_theme_options = {
 }
 html_sidebars = {"index": [], "install": [], "quickstart": [], "faq": []}
 
-# The rooms of the reference, in the order of the way of the data. Names that glomclf
-# itself offers have their page under `glomclf`, the others under their room.
+# The rooms of the reference, in the order of the way of the data. A name has its page
+# under `glomclf` if that offers it, otherwise under the first room that does.
 PUBLIC_ROOMS = (
     "manifest",
     "images",
@@ -74,7 +76,6 @@ PUBLIC_ROOMS = (
     "splitting",
     "leakage",
     "evaluation",
-    "thresholds",
     "plots",
     "persistence",
     "synthetic",
@@ -82,21 +83,25 @@ PUBLIC_ROOMS = (
 )
 
 
-def write_reference(app):
+def write_reference(app, config):
     """Write the page of the reference from each room's `__all__`.
 
-    Autosummary looks for tables in the pages' own text, not in what they include.
+    Autosummary looks for tables in the pages' own text, not in what they include, and
+    in pages that are there before the build begins.
     """
     blocks = [_HEAD, _table("glomclf", glomclf.__all__)]
+    home = dict.fromkeys(glomclf.__all__, "glomclf")
     for room in PUBLIC_ROOMS:
         module = importlib.import_module(f"glomclf.{room}")
         title, summary = f"glomclf.{room}", module.__doc__.partition("\n\n")[0]
         block = [title, "-" * len(title), "", summary, ""]
-        if shared := [name for name in module.__all__ if name in glomclf.__all__]:
-            links = ", ".join(f":py:obj:`glomclf.{name}`" for name in shared)
-            block += [f"Offered by ``glomclf`` itself: {links}.", ""]
-        if names := [name for name in module.__all__ if name not in glomclf.__all__]:
+        names = [name for name in module.__all__ if name not in home]
+        if shared := [name for name in module.__all__ if name in home]:
+            links = (f":py:obj:`{home[name]}.{name}`" for name in shared)
+            block += [f"Also offered here: {', '.join(links)}.", ""]
+        if names:
             block.append(_table(title, names))
+        home.update(dict.fromkeys(names, title))
         blocks.append("\n".join(block))
     page = Path(app.srcdir, "api", "generated", "index.rst")
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +136,12 @@ def skip_routing_methods(app, what, name, obj, skip, options):
     return True if routing else None
 
 
+def escape_fitted_sizes(app, what, name, obj, options, lines):
+    """Keep `(n_features_in_,)` in a type from being read as a reference."""
+    lines[:] = [re.sub(r"(\(n_\w+)_(?=[,)])", r"\1\\_", line) for line in lines]
+
+
 def setup(app):
-    app.connect("builder-inited", write_reference, priority=100)
+    app.connect("config-inited", write_reference)
+    app.connect("autodoc-process-docstring", escape_fitted_sizes, priority=100)
     app.connect("autodoc-skip-member", skip_routing_methods)

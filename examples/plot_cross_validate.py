@@ -84,8 +84,8 @@ means = {
 pd.DataFrame(means).T.round(3)
 
 # %%
-# Each dot is a fold, each bar the mean of a sampler. Folds of so few participants differ
-# more than samplers do: from a picture like this nobody should choose one.
+# Each dot is a fold, each bar the mean of a sampler. With so few participants the folds
+# differ much: from a picture like this nobody should choose a sampler.
 
 figure, axes = plt.subplots(1, len(SCORES), figsize=(9, 3), sharey=True)
 for ax, score in zip(axes, SCORES, strict=True):

@@ -87,4 +87,4 @@ figure.tight_layout(pad=0.3)
 parser = argparse.ArgumentParser()
 parser.add_argument("--output", help="file to write the sheet of the two classes to")
 if (output := parser.parse_args().output) is not None:
-    sheet.savefig(output, dpi=110)
+    sheet.savefig(output, dpi=85)
