@@ -37,21 +37,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 from scipy.stats import t as student
 from sklearn.utils import check_random_state
 
 from .errors import ScoreError
+from .estimates import Estimates
 
 __all__ = [
-    "Estimates",
     "Scale",
     "bootstrap_estimates",
-    "bound_without_events",
     "effective_number",
+    "equal_number",
+    "exact_interval",
+    "settings_faults",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -98,7 +101,7 @@ class Scale:
         """Whether scores are transformed."""
         return bool(np.isfinite(self.high - self.low)) and not self.biased
 
-    def forward(self, score: FloatArray | float) -> FloatArray:
+    def forward(self, score: ArrayLike) -> FloatArray:
         """Bring scores to the scale on which the interval is symmetric."""
         if not self.is_logit:
             return np.asarray(score, dtype=np.float64)
@@ -110,31 +113,6 @@ class Scale:
         if not self.is_logit:
             return np.clip(value, self.low, self.high)
         return np.asarray(self.low + (self.high - self.low) * expit(value))
-
-
-@dataclass(frozen=True)
-class Estimates:
-    """Scores with their intervals.
-
-    Parameters
-    ----------
-    scores : dict of str to float
-        NaN where undefined.
-
-    intervals : dict of str to (float, float)
-        Lower and upper end; NaN where no interval can be given.
-
-    n_effective : dict of str to float
-        Effective number of participants behind each interval; NaN where there is none.
-
-    notes : dict of str to str
-        Why a score has no interval.
-    """
-
-    scores: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    n_effective: dict[str, float]
-    notes: dict[str, str]
 
 
 def bootstrap_estimates(
@@ -158,7 +136,7 @@ def bootstrap_estimates(
         Participants are resampled within their stratum.
 
     scales : mapping of str to Scale
-        The scale of each score that has an interval.
+        The scale of each score.
 
     n_bootstrap : int
         Number of replicates, at least 100.
@@ -172,6 +150,7 @@ def bootstrap_estimates(
     Returns
     -------
     estimates : Estimates
+        With a note for each score that has no interval.
 
     Raises
     ------
@@ -192,14 +171,16 @@ def bootstrap_estimates(
     ...     random_state=0,
     ... )
     >>> estimates.scores["mean"], np.round(estimates.intervals["mean"], 1)
+    (5.0, array([3.5, 6.5]))
     """
-    _check_settings(n_bootstrap, confidence)
+    if faults := settings_faults(n_bootstrap, confidence):
+        raise ScoreError("\n".join(faults))
     rng = check_random_state(random_state)
     drawn = _resample(strata, n_bootstrap, rng)
     left_out = _leave_out(len(strata), rng)
     whole = np.ones((1, len(strata)), dtype=drawn.dtype)
     values = statistic(np.vstack([whole, drawn, left_out]))
-    scores = {name: float(value[0]) for name, value in values.items()}
+    scores = {name: float(values[name][0]) for name in scales}
     found = {
         name: _interval(
             scores[name],
@@ -211,11 +192,45 @@ def bootstrap_estimates(
         for name, scale in scales.items()
     }
     return Estimates(
-        scores,
-        {name: one.ends for name, one in found.items()},
-        {name: one.n_effective for name, one in found.items()},
-        {name: one.note for name, one in found.items() if one.note},
+        scores=scores,
+        intervals={name: one.ends for name, one in found.items()},
+        n_effective={name: one.n_effective for name, one in found.items()},
+        notes={name: one.note for name, one in found.items() if one.note},
+        confidence=confidence,
+        n_bootstrap=n_bootstrap,
     )
+
+
+def settings_faults(n_bootstrap: Any, confidence: Any) -> list[str]:
+    """Say what is wrong with the settings of a bootstrap.
+
+    Parameters
+    ----------
+    n_bootstrap : int
+        Number of replicates, at least 100.
+
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    faults : list of str
+        Empty if nothing is wrong.
+
+    Examples
+    --------
+    >>> from glomclf.intervals import settings_faults
+    >>> settings_faults(10, 0.95)
+    ['n_bootstrap must be an integer of at least 100, got 10']
+    """
+    faults = []
+    if not isinstance(n_bootstrap, Integral) or n_bootstrap < 100:
+        faults.append(
+            f"n_bootstrap must be an integer of at least 100, got {n_bootstrap!r}"
+        )
+    if not 0 < confidence < 1:
+        faults.append(f"confidence must be in (0, 1), got {confidence!r}")
+    return faults
 
 
 def effective_number(parts: FloatArray) -> float:
@@ -239,6 +254,7 @@ def effective_number(parts: FloatArray) -> float:
     >>> effective_number(np.array([1.0, -1.0, 1.0, -1.0]))
     4.0
     >>> round(effective_number(np.array([9.0, 0.1, -0.1, 0.2, -0.2, 0.0])), 1)
+    3.8
     """
     deviation = parts - parts.mean()
     variance = np.mean(deviation**2)
@@ -248,31 +264,63 @@ def effective_number(parts: FloatArray) -> float:
     return float(min(len(parts), 2 * len(parts) / max(excess, 1e-12)))
 
 
-def bound_without_events(n_participants: float, confidence: float) -> float:
-    """Bound the rate of an event that none of the participants had.
+def equal_number(sizes: ArrayLike) -> float:
+    """Count the equally large participants that unequal ones are worth.
 
     Parameters
     ----------
-    n_participants : float
-        How many (effective) participants there were.
-
-    confidence : float
-        In (0, 1), two-sided.
+    sizes : array-like of shape (n_participants,)
+        Rows of each participant.
 
     Returns
     -------
-    rate : float
-        The highest rate at which this still happens with the chance
-        ``(1 - confidence) / 2``: the exact form of the rule of three (Hanley JA,
-        Lippman-Hand A. JAMA 1983;249:1743-1745).
+    number : float
+        Kish's effective sample size, (sum of sizes)^2 / sum of squared sizes; 0 if
+        there are no rows (Kish L. Survey Sampling. Wiley, 1965).
 
     Examples
     --------
-    >>> from glomclf.intervals import bound_without_events
-    >>> round(bound_without_events(20, 0.95), 3)
-    0.168
+    >>> from glomclf.intervals import equal_number
+    >>> equal_number([10, 10, 10]), round(equal_number([90, 10]), 2)
+    (3.0, 1.22)
     """
-    return float(1 - ((1 - confidence) / 2) ** (1 / n_participants))
+    sizes = np.asarray(sizes, dtype=np.float64)
+    squares = float(np.sum(sizes**2))
+    return float(np.sum(sizes) ** 2 / squares) if squares else 0.0
+
+
+def exact_interval(
+    score: float, sizes: ArrayLike, confidence: float
+) -> tuple[float, float]:
+    """Bound a proportion of 0 or 1, of which resampling cannot tell how unsure it is.
+
+    Parameters
+    ----------
+    score : {0.0, 1.0}
+        The proportion.
+
+    sizes : array-like of shape (n_participants,)
+        Rows of each participant that the proportion is about.
+
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        One end is `score`. At the other, what was seen in as many participants (their
+        `equal_number`) has the chance ``(1 - confidence) / 2``: the exact form of the
+        rule of three (Hanley JA, Lippman-Hand A. JAMA 1983;249:1743-1745).
+
+    Examples
+    --------
+    >>> from glomclf.intervals import exact_interval
+    >>> low, high = exact_interval(1.0, [10] * 20, 0.95)
+    >>> round(low, 3), high
+    (0.832, 1.0)
+    """
+    low = float(((1 - confidence) / 2) ** (1 / equal_number(sizes)))
+    return (low, 1.0) if score == 1 else (0.0, 1 - low)
 
 
 @dataclass(frozen=True)
@@ -300,11 +348,11 @@ def _interval(
         drawn.std() * np.sqrt(n_effective / (n_effective - 1)),
         left_out.std() * np.sqrt(len(left_out) - 1),
     )
-    if error == 0:
-        return _Interval(note="it is the same in every replicate")
     reach = student.ppf((1 + confidence) / 2, n_effective - 1) * error
-    low, high = scale.backward(middle + reach * np.array([-1.0, 1.0]))
-    return _Interval((float(low), float(high)), n_effective)
+    low, high = scale.backward(middle + reach * np.array([-1.0, 1.0])).tolist()
+    if not scale.biased:  # a score at the end of its range lies beyond the edge
+        low, high = min(low, estimate), max(high, estimate)
+    return _Interval((low, high), n_effective)
 
 
 def _obstacle(estimate: float, drawn: FloatArray, left_out: FloatArray) -> str:
@@ -318,6 +366,8 @@ def _obstacle(estimate: float, drawn: FloatArray, left_out: FloatArray) -> str:
     undefined = 1 - np.isfinite(drawn).mean()
     if undefined > _MAX_UNDEFINED:
         return f"the score is undefined in {undefined:.0%} of the replicates"
+    if np.nanmax(np.abs(drawn - estimate)) < 1e-12:
+        return "the score is the same in every replicate"
     return ""
 
 
@@ -336,18 +386,6 @@ def _resample(
 
 def _leave_out(n_units: int, rng: np.random.RandomState) -> NDArray[np.uint16]:
     """Leave each unit, or each of many random blocks of units, out once."""
-    n_blocks = min(n_units, _MAX_BLOCKS)
-    block_of = rng.permutation(np.arange(n_units) % n_blocks)
+    n_blocks = min(n_units, _MAX_BLOCKS) if n_units > 1 else 0
+    block_of = rng.permutation(np.arange(n_units) % max(n_blocks, 1))
     return (block_of != np.arange(n_blocks)[:, None]).astype(np.uint16)
-
-
-def _check_settings(n_bootstrap: int, confidence: float) -> None:
-    faults = []
-    if not isinstance(n_bootstrap, Integral) or n_bootstrap < 100:
-        faults.append(
-            f"n_bootstrap must be an integer of at least 100, got {n_bootstrap!r}"
-        )
-    if not 0 < confidence < 1:
-        faults.append(f"confidence must be in (0, 1), got {confidence!r}")
-    if faults:
-        raise ScoreError("\n".join(faults))

@@ -11,7 +11,7 @@ An undefined score is NaN, never a number made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,7 +22,13 @@ from scipy.special import expit, logit
 
 from .errors import ScoreError
 
-__all__ = ["SCORE_NAMES", "ScoredRows", "check_scores", "scores_from_counts"]
+__all__ = [
+    "SCORE_NAMES",
+    "ScoredRows",
+    "check_scores",
+    "scores_from_counts",
+    "threshold_faults",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -52,7 +58,11 @@ _REACH = 10.0  # logits that one step may move a prediction
 
 
 def check_scores(
-    y_true: ArrayLike | None, y_score: ArrayLike, groups: ArrayLike | None = None
+    y_true: ArrayLike | None,
+    y_score: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    faults: Sequence[str] = (),
 ) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.intp]]:
     """Check labels, probabilities and groups, and list all that is wrong with them.
 
@@ -66,6 +76,9 @@ def check_scores(
 
     groups : array-like of shape (n_samples,), default=None
         The participant of each row; None: each row is its own.
+
+    faults : sequence of str, default=()
+        What was found wrong with other inputs, to be told in the same message.
 
     Returns
     -------
@@ -88,7 +101,7 @@ def check_scores(
     >>> check_scores([0, 1, 1], [0.2, 0.7, 0.4], ["b", "a", "a"])
     (array([0, 1, 1]), array([0.2, 0.7, 0.4]), array([1, 0, 0]))
     """
-    faults: list[str] = []
+    faults = list(faults)
     scores = _check_probabilities(y_score, faults)
     labels, codes = np.empty(0, dtype=np.intp), np.arange(len(scores))
     if y_true is not None:
@@ -98,6 +111,40 @@ def check_scores(
     if faults:
         raise ScoreError("\n".join(faults))
     return labels, scores, codes
+
+
+def threshold_faults(threshold: ArrayLike, y_score: ArrayLike) -> list[str]:
+    """Say what is wrong with a threshold, or with thresholds a row.
+
+    Parameters
+    ----------
+    threshold : float or array-like of shape (n_samples,)
+        In [0, 1].
+
+    y_score : array-like of shape (n_samples,)
+        The probabilities it cuts.
+
+    Returns
+    -------
+    faults : list of str
+        Empty if nothing is wrong.
+
+    Examples
+    --------
+    >>> from glomclf.scores import threshold_faults
+    >>> threshold_faults(1.5, [0.2, 0.7])
+    ['threshold must be in [0, 1], got 1.5']
+    """
+    cuts = np.asarray(threshold, dtype=np.float64)
+    if cuts.shape not in ((), np.shape(y_score)):
+        return [
+            "threshold must be one number or one a row, shape "
+            f"{np.shape(y_score)}, got shape {cuts.shape}"
+        ]
+    strange = cuts[~((cuts >= 0) & (cuts <= 1))]
+    if strange.size:
+        return [f"threshold must be in [0, 1], got {strange.flat[0]:g}"]
+    return []
 
 
 @dataclass(frozen=True)
@@ -115,7 +162,7 @@ class ScoredRows:
     codes : ndarray of shape (n_samples,), dtype int
         The group (participant) of each row, in [0, n_groups).
 
-    threshold : float
+    threshold : float or ndarray of shape (n_samples,)
         A row is predicted 1 if its probability is at least this.
 
     specificity : float
@@ -134,7 +181,7 @@ class ScoredRows:
     y_true: NDArray[np.intp]
     y_score: FloatArray
     codes: NDArray[np.intp]
-    threshold: float
+    threshold: float | FloatArray
     specificity: float
     n_groups: int = field(init=False)
 
@@ -156,7 +203,7 @@ class ScoredRows:
         """
         parts = [
             {
-                **scores_from_counts(*(chunk @ self._counts).T),
+                **scores_from_counts(*(chunk @ self.counts).T),
                 **self._ranking(chunk),
                 **self._calibration(chunk),
             }
@@ -173,7 +220,7 @@ class ScoredRows:
         -------
         counts : ndarray of shape (2, 2), dtype int
         """
-        return self._counts.sum(axis=0).astype(np.intp).reshape(2, 2)
+        return self.counts.sum(axis=0).astype(np.intp).reshape(2, 2)
 
     def _chunks(self, weights: FloatArray) -> Iterator[FloatArray]:
         step = max(1, _CELLS // len(self.codes))
@@ -185,7 +232,7 @@ class ScoredRows:
         return np.bincount(self.codes, values, self.n_groups).astype(np.float64)
 
     @cached_property
-    def _counts(self) -> FloatArray:
+    def counts(self) -> FloatArray:
         """Rows of each participant that are tn, fp, fn, tp: (n_groups, 4)."""
         cell = 2 * self.y_true + (self.y_score >= self.threshold)
         return np.column_stack([self._sum_by_group(cell == kind) for kind in range(4)])
