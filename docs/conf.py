@@ -62,7 +62,8 @@ html_theme_options = {
     "show_toc_level": 2,
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
 }
-html_sidebars = {"index": [], "install": [], "quickstart": [], "faq": []}
+# The pages of the guide stand alone; the reference and the examples have a list beside.
+html_sidebars = {page.stem: [] for page in Path(__file__).parent.glob("*.rst")}
 
 # The rooms of the reference, in the order of the way of the data. A name has its page
 # under `glomclf` if that offers it, otherwise under the first room that does.
@@ -74,9 +75,7 @@ PUBLIC_ROOMS = (
     "network",
     "classifier",
     "splitting",
-    "leakage",
     "evaluation",
-    "plots",
     "persistence",
     "synthetic",
     "errors",
@@ -116,7 +115,9 @@ API reference
 =============
 
 Everything named here is public. Importing ``glomclf`` loads neither TensorFlow nor
-matplotlib: what needs them is loaded on first use.
+matplotlib: what needs them is loaded on first use. Methods that come from scikit-learn
+and imbalanced-learn as they are (``fit_transform``, ``fit_resample``, ``score``,
+``get_params`` and so on) are described there.
 
 glomclf
 -------

@@ -62,12 +62,6 @@ def test_readme_python_runs_and_prints_a_recall(tmp_path, monkeypatch, capsys):
     assert "held out: " in capsys.readouterr().out
 
 
-def test_readme_python_has_about_twenty_lines():
-    (code,) = blocks(README.read_text(), "python")
-    lines = [line for line in code.splitlines() if line and not line.startswith("#")]
-    assert len(lines) <= 24
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_python_of_a_page_compiles_and_imports_what_exists(page):
     for code in directives(page.read_text(), "python"):
