@@ -1,0 +1,104 @@
+"""What a command shows: notes on standard error, tables on standard output, files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from ..files import written_whole
+
+__all__ = ["check_output", "list_files", "note", "output", "print_table"]
+
+
+def note(text: str) -> None:
+    """Say on standard error what is being done."""
+    click.echo(text, err=True)
+
+
+def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a result that cannot be written, before the work that leads to it.
+
+    Parameters
+    ----------
+    path : Path
+        File to be written; its folder is made.
+    inputs : iterable of Path
+        Files that are read, and must not be overwritten.
+
+    Raises
+    ------
+    InputError
+        If it is an input or a folder, or its folder cannot be written to.
+    """
+    from .faults import InputError
+
+    if any(path.resolve() == source.resolve() for source in inputs):
+        raise InputError(
+            f"{path} is read by this command and would be overwritten. Give another "
+            "--output."
+        )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; --output names a file here.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"Nothing can be written to {path.parent} ({error.strerror}). Give another "
+            "--output."
+        ) from error
+
+
+@contextmanager
+def output(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a result whole or not at all, and remember it for `list_files`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where the result belongs.
+
+    Yields
+    ------
+    Path
+        File to write.
+    """
+    with written_whole(path) as temporary:
+        yield temporary
+    written_files().append(Path(path))
+
+
+def written_files() -> list[Path]:
+    """Return the files that this run of the command has written so far."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return []
+    return context.find_root().meta.setdefault("glomclf.written", [])
+
+
+def list_files() -> None:
+    """Say on standard output where every file lies."""
+    click.echo("\nFiles:")
+    for path in written_files():
+        click.echo(f"  {path}")
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    """Print a table on standard output, numbers to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if place else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

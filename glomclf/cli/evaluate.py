@@ -1,0 +1,103 @@
+"""``glomclf evaluate``: a model's predictions and scores on a test set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .console import check_output, list_files, note
+from .options import images_option, model_option, quiet_option, threshold_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["command", "write_evaluation"]
+
+
+@click.command()
+@click.option(
+    "--test",
+    "csv",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="CSV",
+    help="Test set: a csv with `name` and, if known, `ground truth`, `participant`.",
+)
+@model_option
+@images_option
+@click.option(
+    "--output",
+    "-o",
+    "folder",
+    type=click.Path(path_type=Path),
+    default="glomclf-evaluation",
+    metavar="DIR",
+    help="Folder for predictions, scores and pictures; such files are replaced.",
+)
+@threshold_option
+@quiet_option
+def command(
+    csv: Path,
+    model: Path,
+    images: Path | None,
+    folder: Path,
+    threshold: float | None,
+    quiet: bool,
+) -> None:
+    r"""Predict a test set and, where labels are known, score the predictions.
+
+    Intervals respect that patches of one participant are alike.
+
+    \b
+    Example:
+      glomclf evaluate --test test.csv --model model.glomclf
+    """
+    from ..manifest import read_manifest
+    from .preparation import load_model
+    from .results import EVALUATION_FILES
+
+    for name in EVALUATION_FILES:
+        check_output(folder / name, inputs=[csv, model])
+    manifest = read_manifest(csv, images)
+    classifier = load_model(model, threshold, quiet)
+    probability = classifier.predict_proba(manifest)[:, 1]
+    write_evaluation(manifest, probability, classifier.threshold_, folder)
+    list_files()
+
+
+def write_evaluation(
+    manifest: pd.DataFrame, probability, threshold: float, folder: Path
+) -> None:
+    """Write predictions and, as far as there are labels, scores and pictures.
+
+    Parameters
+    ----------
+    manifest : DataFrame of shape (n_samples, n_columns)
+        As from `read_manifest`.
+    probability : ndarray of shape (n_samples,)
+        Of class 1.
+    threshold : float
+        Probability from which class 1 is predicted.
+    folder : Path
+    """
+    from ..evaluation import evaluate
+    from . import results
+
+    table = results.predictions_table(manifest, probability, threshold)
+    results.write_csv(table, folder / "predictions.csv")
+    if "label" not in manifest:
+        note("There are no labels: predictions are written, scores cannot be computed.")
+        return
+    y = manifest["label"].to_numpy()
+    if len(set(y)) < 2:
+        note(
+            f"All {len(y)} labels are {y[0]}: scores that need both classes are "
+            "undefined."
+        )
+    groups = manifest["participant"].to_numpy()
+    evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
+    results.write_scores(evaluation, folder)
+    results.print_scores(f"Scores of {len(y)} patches", evaluation)
+    results.write_evaluation_pictures(y, probability, threshold, folder)

@@ -1,0 +1,118 @@
+"""How a command ends when it cannot do what was asked: a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..errors import GlomclfError, GlomclfWarning
+from .console import written_files
+
+__all__ = ["InputError", "faults_explained", "input_checked"]
+
+
+class InputError(click.ClickException):
+    """Something that the user gave and can mend."""
+
+    exit_code = 2
+
+
+class _InternalFault(click.ClickException):
+    exit_code = 1
+
+
+class _Interrupted(click.ClickException):
+    exit_code = 130
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"\n{self.message}", err=True)
+
+
+@contextmanager
+def input_checked() -> Iterator[None]:
+    """Take any ValueError or TypeError of the block for a fault of the input.
+
+    For blocks that only check values; elsewhere such an error may be a fault of ours.
+    """
+    try:
+        yield
+    except GlomclfError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise InputError(str(error)) from error
+
+
+@contextmanager
+def faults_explained(*, debug: bool) -> Iterator[None]:
+    """Turn whatever ends the block early into one message and an exit code.
+
+    Parameters
+    ----------
+    debug : bool
+        Whether errors keep their traceback.
+    """
+    # TensorFlow reports each library it does not find; what matters raises.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with _warnings_on_one_line():
+            yield
+    except KeyboardInterrupt:
+        raise _Interrupted(_what_was_kept()) from None
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        raise _explained(error) from error
+
+
+def _explained(error: Exception) -> click.ClickException:
+    if isinstance(error, GlomclfError) or _is_invalid_parameter(error):
+        return InputError(str(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return InputError(f"{error.filename}: {error.strerror}.")
+    reason = " ".join(str(error).split()) or "no message"
+    return _InternalFault(
+        f"internal fault: {type(error).__name__}: {reason} "
+        "(`glomclf --debug COMMAND ...` shows the traceback)"
+    )
+
+
+def _is_invalid_parameter(error: Exception) -> bool:
+    """Recognise scikit-learn's error without importing scikit-learn."""
+    validation = sys.modules.get("sklearn.utils._param_validation")
+    return validation is not None and isinstance(
+        error, validation.InvalidParameterError
+    )
+
+
+def _what_was_kept() -> str:
+    files = written_files()
+    if not files:
+        return "Interrupted. No file was written."
+    return "\n  ".join(["Interrupted. Kept, each whole:", *map(str, files)])
+
+
+@contextmanager
+def _warnings_on_one_line() -> Iterator[None]:
+    """Show glomclf's warnings without the place in the code they come from."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", GlomclfWarning)
+        shown_by_python = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], *place: Any, **more: Any
+        ) -> None:
+            if issubclass(category, GlomclfWarning):
+                click.echo(f"Warning: {message}", err=True)
+            else:
+                shown_by_python(message, category, *place, **more)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield

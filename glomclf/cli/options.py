@@ -1,0 +1,229 @@
+"""Options that mean the same in every command, each defined once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+__all__ = [
+    "OrWord",
+    "classifier_options",
+    "images_option",
+    "model_option",
+    "quiet_option",
+    "seed_option",
+    "threshold_option",
+]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+_POSITIVE = click.IntRange(min=1)
+
+
+class OrWord(click.ParamType):
+    """A value of another type, or one word that stands for something else.
+
+    Parameters
+    ----------
+    other : click.ParamType
+        Type of the usual values.
+    word : str
+        The word, in any case.
+    meaning : object
+        What the word stands for.
+
+    Examples
+    --------
+    >>> import click
+    >>> from glomclf.cli.options import OrWord
+    >>> patience = OrWord(click.IntRange(min=0), "none", None)
+    >>> patience.convert("3", None, None), patience.convert("none", None, None)
+    (3, None)
+    """
+
+    def __init__(self, other: click.ParamType, word: str, meaning: Any):
+        self.other = other
+        self.word = word
+        self.meaning = meaning
+        self.name = f"{other.name}|{word}"
+
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
+        """Name the choice in a help text."""
+        return f"{self.other.name.split()[0].upper()}|{self.word}"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Convert the text of an option."""
+        if isinstance(value, str) and value.lower() == self.word:
+            return self.meaning
+        return self.other.convert(value, param, ctx)
+
+
+class _Weights(click.ParamType):
+    """``imagenet``, ``none``, or the path of a weights file."""
+
+    name = "weights"
+
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
+        return "imagenet|none|FILE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        if value is None or value.lower() == "none":
+            return None
+        if value.lower() == "imagenet":
+            return "imagenet"
+        if not Path(value).is_file():
+            self.fail(
+                f"{value!r} is neither imagenet, nor none, nor an existing file.",
+                param,
+                ctx,
+            )
+        return value
+
+
+images_option = click.option(
+    "--images",
+    type=_PATH,
+    metavar="DIR",
+    help="Folder of the images, if they do not lie beside the csv.",
+)
+model_option = click.option(
+    "--model",
+    type=_PATH,
+    required=True,
+    metavar="FILE",
+    help="Model that `glomclf train` wrote.",
+)
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    help="Seeds splits, samplers and the network.",
+)
+quiet_option = click.option(
+    "--quiet", "-q", is_flag=True, show_default=False, help="Show no progress."
+)
+threshold_option = click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=None,
+    show_default="the model's own",
+    help="Probability from which a glomerulus is predicted globally sclerotic.",
+)
+
+# Names and defaults are those of GlomeruliClassifier, which is too heavy to import
+# here; a test holds them together.
+_CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
+    "sampler": {
+        "type": OrWord(click.STRING, "none", None),
+        "default": "smote+augment",
+        "metavar": "NAME[+NAME]|none",
+        "help": "Balances the training rows: smote, augment, undersample, oversample, "
+        "or several in order.",
+    },
+    "sampling_space": {
+        "type": click.Choice(["pixels", "features"]),
+        "default": "pixels",
+        "help": "Whether the sampler sees images or the frozen layers' output.",
+    },
+    "backbone": {
+        "type": click.Choice(["resnet50", "cnn"]),
+        "default": "resnet50",
+        "help": "ResNet-50, or a small plain network.",
+    },
+    "weights": {
+        "type": _Weights(),
+        "default": "imagenet",
+        "help": "Weights to start from; none is one fixed random network.",
+    },
+    "trainable_layers": {
+        "type": OrWord(click.IntRange(min=0), "all", "all"),
+        "default": 0,
+        "help": "How many of the backbone's last layers are trained.",
+    },
+    "image_size": {
+        "type": click.IntRange(min=32),
+        "default": 224,
+        "help": "Side of the images in pixels, after resizing.",
+    },
+    "resize": {
+        "type": click.Choice(["pad", "stretch"]),
+        "default": "pad",
+        "help": "How an oblong patch becomes square.",
+    },
+    "dense_units": {
+        "type": _POSITIVE,
+        "default": 256,
+        "help": "Units of the hidden layer.",
+    },
+    "dropout": {
+        "type": click.FloatRange(0, 1, max_open=True),
+        "default": 0.5,
+        "help": "Share of hidden units left out in training.",
+    },
+    "optimizer": {
+        "type": click.Choice(["adam", "adamw", "rmsprop", "sgd"]),
+        "default": "rmsprop",
+        "help": "Optimizer.",
+    },
+    "learning_rate": {
+        "type": click.FloatRange(0, min_open=True),
+        "default": 1e-3,
+        "help": "Learning rate.",
+    },
+    "batch_size": {"type": _POSITIVE, "default": 32, "help": "Images a batch."},
+    "epochs": {"type": _POSITIVE, "default": 10, "help": "Most epochs to train."},
+    "patience": {
+        "type": OrWord(click.IntRange(min=0), "none", None),
+        "default": 3,
+        "help": "Epochs without a lower validation loss before training stops.",
+    },
+    "class_weight": {
+        "type": OrWord(click.Choice(["balanced"]), "none", None),
+        "default": "none",
+        "metavar": "balanced|none",
+        "help": "Whether the rarer class weighs more.",
+    },
+    "validation_fraction": {
+        "type": OrWord(_SHARE, "none", None),
+        "default": 0.15,
+        "help": "Share of the training participants kept for early stopping.",
+    },
+    "threshold": {
+        "type": click.FloatRange(0, 1),
+        "default": 0.5,
+        "help": "Probability from which a glomerulus is predicted globally sclerotic.",
+    },
+    "cache_dir": {
+        "type": OrWord(_PATH, "none", False),
+        "default": None,
+        "show_default": "the user's cache folder",
+        "metavar": "DIR|none",
+        "help": "Where the frozen layers' output is kept for the next run.",
+    },
+    "n_jobs": {
+        "type": click.INT,
+        "default": None,
+        "show_default": "joblib's",
+        "help": "Threads that decode images; -1 is all cores.",
+    },
+}
+
+
+def classifier_options(function: _Function) -> _Function:
+    """Give a command the options of the classifier, named as its parameters."""
+    for name, settings in reversed(_CLASSIFIER_OPTIONS.items()):
+        flag = f"--{name.replace('_', '-')}"
+        function = click.option(flag, name, **settings)(function)
+    return function

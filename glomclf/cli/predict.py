@@ -1,0 +1,80 @@
+"""``glomclf predict``: probabilities for a folder or a csv of patches."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .console import check_output, list_files
+from .options import images_option, model_option, quiet_option, threshold_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("source", metavar="FOLDER_OR_CSV", type=click.Path(path_type=Path))
+@model_option
+@images_option
+@click.option(
+    "--output",
+    "-o",
+    "predictions",
+    type=click.Path(path_type=Path),
+    default="predictions.csv",
+    metavar="FILE",
+    help="csv to write; it is replaced if it exists.",
+)
+@threshold_option
+@quiet_option
+def command(
+    source: Path,
+    model: Path,
+    images: Path | None,
+    predictions: Path,
+    threshold: float | None,
+    quiet: bool,
+) -> None:
+    r"""Predict the patches of a folder or a csv.
+
+    \b
+    Example:
+      glomclf predict patches/ --model model.glomclf
+    """
+    from .preparation import load_model
+    from .results import predictions_table, write_csv
+
+    check_output(predictions, inputs=[source, model])
+    manifest = _read(source, images)
+    classifier = load_model(model, threshold, quiet)
+    probability = classifier.predict_proba(manifest)[:, 1]
+    table = predictions_table(manifest, probability, classifier.threshold_)
+    write_csv(table, predictions)
+    n_positive = int(table["prediction"].sum())
+    click.echo(
+        f"{n_positive} of {len(table)} patches are predicted globally sclerotic "
+        f"(threshold {classifier.threshold_:g})."
+    )
+    list_files()
+
+
+def _read(source: Path, images: Path | None) -> pd.DataFrame:
+    from ..errors import ParticipantWarning
+    from ..manifest import image_folder_manifest, read_manifest
+    from .faults import InputError
+
+    with warnings.catch_warnings():
+        # Nothing here is split or scored, so participants do not matter.
+        warnings.simplefilter("ignore", ParticipantWarning)
+        if not source.is_dir():
+            return read_manifest(source, images)
+        if images is not None:
+            raise InputError(
+                f"--images belongs to a csv, and {source} is a folder. Leave it out."
+            )
+        return image_folder_manifest(source)

@@ -1,0 +1,90 @@
+"""Cheap checks that come before anything slow: parameters, csv, model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .faults import InputError, input_checked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..classifier import GlomeruliClassifier
+
+__all__ = ["checked_classifier", "labelled_manifest", "load_model"]
+
+
+def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
+    """Read a csv to train on.
+
+    Raises
+    ------
+    ManifestError
+        If the csv or its images cannot be used.
+    InputError
+        If labels are missing, or all the same.
+    """
+    from ..manifest import read_manifest
+
+    manifest = read_manifest(csv, images)
+    if "label" not in manifest:
+        raise InputError(
+            f"{csv} has no labels. Training needs the column 'ground truth': 1 for "
+            "globally sclerotic, 0 for the rest."
+        )
+    present = sorted(map(int, manifest["label"].unique()))
+    if len(present) < 2:
+        raise InputError(
+            f"All {len(manifest)} rows of {csv} have the label {present[0]}. Training "
+            "needs images of both classes, 0 and 1."
+        )
+    return manifest
+
+
+def checked_classifier(**parameters: Any) -> GlomeruliClassifier:
+    """Make a classifier whose parameters, sampler and weights can be used.
+
+    Raises
+    ------
+    InputError
+        If parameters are out of range or contradict each other.
+    SamplingError, WeightsError
+        If the sampler is unknown, or the weights cannot be had.
+    """
+    from ..classifier import GlomeruliClassifier
+    from ..network.resnet50 import load_backbone
+    from ..samplers import make_sampler
+
+    classifier = GlomeruliClassifier(**parameters)
+    with input_checked():
+        classifier._validate_params()
+        make_sampler(classifier.sampler)
+        classifier._check_combination(None, None)
+    load_backbone(classifier.backbone, classifier.weights)
+    return classifier
+
+
+def load_model(path: Path, threshold: float | None, quiet: bool) -> GlomeruliClassifier:
+    """Load a model, and give it another threshold where one is asked for.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a model.
+    InputError
+        If the model was trained for other labels than 0 and 1.
+    """
+    from ..classifier import GlomeruliClassifier
+
+    model = GlomeruliClassifier.load(path)
+    if model.classes_.tolist() != [0, 1]:
+        raise InputError(
+            f"{path} tells {model.classes_.tolist()} apart; the command line works "
+            "with 0 and 1. Use the model in Python."
+        )
+    if threshold is not None:
+        model.threshold_ = threshold
+    for step in ("load", "trunk"):
+        model.pipeline_[step].set_params(verbose=int(not quiet))
+    return model

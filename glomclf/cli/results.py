@@ -1,0 +1,234 @@
+"""The files and tables that commands have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .console import note, output, print_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..classifier import GlomeruliClassifier
+    from ..evaluation import Evaluation
+
+__all__ = [
+    "EVALUATION_FILES",
+    "TRAINING_FILES",
+    "new_figure",
+    "predictions_table",
+    "print_scores",
+    "write_csv",
+    "write_evaluation_pictures",
+    "write_scores",
+    "write_training",
+]
+
+EVALUATION_FILES = (
+    "predictions.csv",
+    "scores.csv",
+    "scores.json",
+    "confusion_matrix.png",
+    "roc_curve.png",
+    "precision_recall_curve.png",
+)
+TRAINING_FILES = (
+    "history.csv",
+    "history.png",
+    "class_proportions.png",
+    "synthetic_images.png",
+)
+_SHOWN = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "specificity": "specificity",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "matthews_corrcoef": "MCC",
+}
+
+
+@contextmanager
+def new_figure(path: Path, **options: Any) -> Iterator[Figure]:
+    """Give a figure that is saved at the end, whatever backend the user has."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(layout="constrained", **options)
+    yield figure
+    with output(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
+
+
+def write_csv(table: pd.DataFrame, path: Path, **options: Any) -> None:
+    """Write a table, whole or not at all."""
+    with output(path) as temporary:
+        table.to_csv(temporary, **{"index": False, **options})
+
+
+def predictions_table(
+    manifest: pd.DataFrame, probability: np.ndarray, threshold: float
+) -> pd.DataFrame:
+    """Put names and predictions side by side, with label and participant if known.
+
+    Parameters
+    ----------
+    manifest : DataFrame of shape (n_samples, n_columns)
+        As from `read_manifest`.
+    probability : ndarray of shape (n_samples,)
+        Of class 1.
+    threshold : float
+        Probability from which class 1 is predicted.
+
+    Returns
+    -------
+    DataFrame of shape (n_samples, n_columns)
+        ``name, probability, prediction``, and ``label``, ``participant`` where known.
+    """
+    table = pd.DataFrame(
+        {
+            "name": _names(manifest["path"]),
+            "probability": probability,
+            "prediction": (probability >= threshold).astype(int),
+        }
+    )
+    for column in ("label", "participant"):
+        if column in manifest:
+            table[column] = manifest[column].to_numpy()
+    return table
+
+
+def _names(paths: pd.Series) -> list[str]:
+    """Name files without their folder, unless that would confuse two of them."""
+    files = [Path(path) for path in paths]
+    if len({file.name for file in files}) == len(files):
+        return [file.name for file in files]
+    return [str(file) for file in files]
+
+
+def print_scores(title: str, evaluation: Evaluation) -> None:
+    """Print scores with their intervals, and the confusion matrix."""
+    rows = []
+    for name, shown in _SHOWN.items():
+        low, high = evaluation.interval(name)
+        rows.append((shown, _number(evaluation.scores[name]), _range(low, high)))
+    print_table(title, ("score", "value", "95 % interval"), rows)
+    (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
+    print_table(
+        f"Confusion matrix at threshold {evaluation.threshold:g}",
+        ("", "predicted 0", "predicted 1"),
+        [("label 0", str(tn), str(fp)), ("label 1", str(fn), str(tp))],
+    )
+    if evaluation.caution:
+        note(f"Caution: {evaluation.caution}")
+
+
+def _number(value: float) -> str:
+    return "undefined" if np.isnan(value) else f"{value:.3f}"
+
+
+def _range(low: float, high: float) -> str:
+    return "" if np.isnan([low, high]).any() else f"{low:.3f} to {high:.3f}"
+
+
+def write_scores(evaluation: Evaluation, folder: Path, stem: str = "scores") -> None:
+    """Write scores and intervals as a table, and everything as JSON."""
+    write_csv(evaluation.to_frame(), folder / f"{stem}.csv", index=True)
+    with output(folder / f"{stem}.json") as temporary:
+        temporary.write_text(
+            json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
+
+
+def write_evaluation_pictures(
+    y_true: np.ndarray, y_score: np.ndarray, threshold: float, folder: Path
+) -> None:
+    """Draw the confusion matrix and, where both classes are there, the curves."""
+    from sklearn.metrics import (
+        ConfusionMatrixDisplay,
+        PrecisionRecallDisplay,
+        RocCurveDisplay,
+    )
+
+    predicted = (y_score >= threshold).astype(int)
+    with new_figure(folder / "confusion_matrix.png", figsize=(4.2, 3.6)) as figure:
+        ConfusionMatrixDisplay.from_predictions(
+            y_true,
+            predicted,
+            labels=[0, 1],
+            display_labels=["not sclerotic", "globally\nsclerotic"],
+            cmap="Blues",
+            ax=figure.subplots(),
+        )
+    if len(np.unique(y_true)) < 2:
+        return
+    for name, display in (
+        ("roc_curve", RocCurveDisplay),
+        ("precision_recall_curve", PrecisionRecallDisplay),
+    ):
+        with new_figure(folder / f"{name}.png", figsize=(4.2, 4)) as figure:
+            display.from_predictions(
+                y_true,
+                y_score,
+                ax=figure.subplots(),
+                name="model",
+                plot_chance_level=True,
+            )
+
+
+def write_training(
+    classifier: GlomeruliClassifier, images: np.ndarray, y: np.ndarray, folder: Path
+) -> None:
+    """Write the history of a training and pictures of what its sampler did.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+        Fitted.
+    images : ndarray of shape (n_samples, height, width, 3), uint8
+        The rows that ``fit`` was given.
+    y : ndarray of shape (n_samples,)
+        Their labels.
+    folder : Path
+    """
+    from ..plots import HistoryDisplay
+
+    history = pd.DataFrame(classifier.history_)
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    write_csv(history, folder / "history.csv", index=True)
+    with new_figure(folder / "history.png", figsize=(9, 3.6)) as figure:
+        HistoryDisplay.from_estimator(classifier, ax=figure.subplots(1, 2))
+    if "sample" in classifier.pipeline_.named_steps:
+        _draw_resampling(classifier, images, y, folder)
+
+
+def _draw_resampling(
+    classifier: GlomeruliClassifier, images: np.ndarray, y: np.ndarray, folder: Path
+) -> None:
+    from ..plots import ClassProportionsDisplay, SyntheticImagesDisplay
+    from ..resampling import trace_resampling
+
+    train = np.setdiff1d(np.arange(len(y)), classifier.validation_indices_)
+    rows = images[train]
+    if classifier.sampling_space == "features":
+        rows = classifier.pipeline_["trunk"].transform(rows)
+    trace = trace_resampling(classifier.pipeline_["sample"], rows, y[train])
+    width = 2.2 + 1.5 * len(trace)
+    with new_figure(folder / "class_proportions.png", figsize=(width, 4)) as figure:
+        ClassProportionsDisplay.from_trace(trace, ax=figure.subplots())
+    n_made = [len(step.synthetic) for step in trace if len(step.synthetic)]
+    if not n_made:
+        note("The sampler made no images, so there is no sheet of them.")
+        return
+    size = (1.6 + 1.05 * max(n_made), 0.2 + 2.3 * len(n_made))
+    with new_figure(folder / "synthetic_images.png", figsize=size) as figure:
+        SyntheticImagesDisplay(trace).plot(ax=figure.subplots())

@@ -1,0 +1,162 @@
+"""``glomclf train``: a csv of labelled patches becomes a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .console import check_output, list_files, note, output
+from .options import (
+    OrWord,
+    classifier_options,
+    images_option,
+    quiet_option,
+    seed_option,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from ..classifier import GlomeruliClassifier
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("csv", type=click.Path(path_type=Path))
+@images_option
+@click.option(
+    "--output",
+    "-o",
+    "model",
+    type=click.Path(path_type=Path),
+    default="model.glomclf",
+    metavar="FILE",
+    help="Model file to write. Curves and pictures go into a folder beside it.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing model file.")
+@click.option(
+    "--cv",
+    "n_folds",
+    type=OrWord(click.IntRange(min=2), "none", None),
+    default="none",
+    metavar="FOLDS|none",
+    help="Cross-validate by participant first, and print the scores.",
+)
+@classifier_options
+@seed_option
+@quiet_option
+def command(
+    csv: Path,
+    images: Path | None,
+    model: Path,
+    overwrite: bool,
+    n_folds: int | None,
+    seed: int,
+    quiet: bool,
+    **parameters: Any,
+) -> None:
+    r"""Train a model on all patches of CSV.
+
+    CSV has the columns `name` and `ground truth` (1 for globally sclerotic) and, if
+    known, `participant`. Early stopping looks at participants that are kept out of the
+    training; no sampler sees them.
+
+    \b
+    Example:
+      glomclf train public.csv --cv 5 --output model.glomclf
+    """
+    from .preparation import checked_classifier, labelled_manifest
+    from .results import write_training
+
+    _check_outputs(model, overwrite, csv)
+    manifest = labelled_manifest(csv, images)
+    folds = _folds(manifest, n_folds, seed)
+    classifier = checked_classifier(
+        **parameters, random_state=seed, verbose=int(not quiet)
+    )
+    pixels = _load(classifier, manifest)
+    participants = manifest["participant"].to_numpy()
+    y, folder = manifest["label"].to_numpy(), _folder(model)
+    if folds:
+        _cross_validate(classifier, pixels, manifest, folds, folder)
+    note(f"Training on {len(y)} patches.")
+    classifier.fit(pixels, y, groups=participants)
+    with output(model) as temporary:
+        classifier.save(temporary)
+    write_training(classifier, pixels, y, folder)
+    list_files()
+
+
+def _folder(model: Path) -> Path:
+    """Name the folder of curves and pictures after the model."""
+    return model.with_name(f"{model.stem}-training")
+
+
+def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
+    from .faults import InputError
+
+    check_output(model, inputs=[csv])
+    if model.exists() and not overwrite:
+        raise InputError(
+            f"{model} exists. Pass --overwrite to replace it, or another --output."
+        )
+    check_output(_folder(model) / "history.csv", inputs=[csv])
+
+
+def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:
+    """Decode all images once, so that every bad file is known before training."""
+    from ..loader import ImageLoader
+
+    loader = ImageLoader(
+        classifier.image_size,
+        resize=classifier.resize,
+        n_jobs=classifier.n_jobs,
+        verbose=classifier.verbose,
+    )
+    return loader.fit(manifest).transform(manifest)
+
+
+def _folds(manifest: pd.DataFrame, n_folds: int | None, seed: int) -> list[Any]:
+    """Draw the folds, which also checks that the participants allow them."""
+    from ..splitting import RepeatedStratifiedGroupKFold
+
+    if n_folds is None:
+        return []
+    splitter = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=seed)
+    return list(splitter.split(manifest, manifest["label"], manifest["participant"]))
+
+
+def _cross_validate(
+    classifier: GlomeruliClassifier,
+    pixels: np.ndarray,
+    manifest: pd.DataFrame,
+    folds: list[Any],
+    folder: Path,
+) -> None:
+    """Score predictions of participants that the model was not trained on."""
+    from sklearn.model_selection import cross_val_predict
+
+    from ..evaluation import evaluate
+    from .results import predictions_table, print_scores, write_csv, write_scores
+
+    note(f"Cross-validating by participant, {len(folds)} folds.")
+    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
+    probability = cross_val_predict(
+        classifier,
+        pixels,
+        y,
+        cv=folds,
+        method="predict_proba",
+        # for the validation participants set aside within each fold
+        params={"groups": participants},
+    )[:, 1]
+    threshold = classifier.threshold
+    table = predictions_table(manifest, probability, threshold)
+    write_csv(table, folder / "cv_predictions.csv")
+    evaluation = evaluate(y, probability, groups=participants, threshold=threshold)
+    write_scores(evaluation, folder, "cv_scores")
+    print_scores(f"Cross-validated by participant, {len(folds)} folds", evaluation)

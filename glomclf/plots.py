@@ -1,0 +1,299 @@
+"""Pictures of a training, in scikit-learn's manner: Display classes.
+
+Each leaves ``ax_`` and ``figure_`` to the user. For confusion matrices and curves of
+scores, use scikit-learn's own displays. Matplotlib is imported when something is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .resampling import ResamplingStep
+
+__all__ = ["ClassProportionsDisplay", "HistoryDisplay", "SyntheticImagesDisplay"]
+
+_CLASS_COLORS = ("#4c78a8", "#e4873c", "#59a14f", "#9c6fb0")
+_STEP_TITLES = {"AugmentationOverSampler": "augmentation"}
+
+
+class ClassProportionsDisplay:
+    """Rows of each class, before and after each step of a sampler.
+
+    Parameters
+    ----------
+    counts : mapping of str to (mapping of label to int)
+        For each stage, in order, the number of rows of each class.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.plots import ClassProportionsDisplay
+    >>> display = ClassProportionsDisplay(
+    ...     {"training rows": {0: 566, 1: 151}, "after SMOTE": {0: 566, 1: 283}}
+    ... )
+    >>> display.plot(ax=Figure().subplots()).ax_.get_ylabel()
+    'rows'
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, counts: Mapping[str, Mapping[Any, int]]):
+        self.counts = counts
+
+    @classmethod
+    def from_trace(
+        cls, trace: Sequence[ResamplingStep], *, ax: Axes | None = None
+    ) -> ClassProportionsDisplay:
+        """Draw what `glomclf.resampling.trace_resampling` noted.
+
+        Parameters
+        ----------
+        trace : list of ResamplingStep
+            At least one step.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : ClassProportionsDisplay
+        """
+        counts = {"training rows": trace[0].counts_before}
+        for step in trace:
+            stage = f"after {_title(step.name)}"
+            again = f"{stage} ({len(counts)})"
+            counts[again if stage in counts else stage] = step.counts_after
+        return cls(counts).plot(ax=ax)
+
+    def plot(self, ax: Axes | None = None) -> ClassProportionsDisplay:
+        """Draw stacked bars, one a stage.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : ClassProportionsDisplay
+        """
+        ax = _axes(ax)
+        stages = list(self.counts)
+        labels = sorted({label for stage in stages for label in self.counts[stage]})
+        below = np.zeros(len(stages))
+        totals = np.array([sum(self.counts[stage].values()) for stage in stages])
+        for place, label in enumerate(labels):
+            n_rows = np.array([self.counts[stage].get(label, 0) for stage in stages])
+            color = _CLASS_COLORS[place % len(_CLASS_COLORS)]
+            bars = ax.bar(
+                stages, n_rows, 0.6, bottom=below, color=color, label=f"class {label}"
+            )
+            texts = [
+                f"{n}\n{n / total:.0%}" for n, total in zip(n_rows, totals, strict=True)
+            ]
+            ax.bar_label(bars, texts, label_type="center", color="white", fontsize=9)
+            below += n_rows
+        ax.set(ylabel="rows", ylim=(0, 1.05 * below.max()))
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(labels), frameon=False
+        )
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
+        return self
+
+
+class SyntheticImagesDisplay:
+    """New images beside the images they were made from.
+
+    Parameters
+    ----------
+    trace : list of ResamplingStep
+        Steps without new images are passed over.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        If no step made an image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.plots import SyntheticImagesDisplay
+    >>> from glomclf.resampling import ResamplingStep
+    >>> images = np.zeros((2, 8, 8, 3), dtype="uint8")
+    >>> step = ResamplingStep("SMOTE", {0: 9, 1: 4}, {0: 9, 1: 9}, images, images)
+    >>> display = SyntheticImagesDisplay([step]).plot(ax=Figure().subplots())
+    >>> [text.get_text() for text in display.ax_.get_yticklabels()]
+    ['nearest image', 'SMOTE']
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, trace: Sequence[ResamplingStep]):
+        self.trace = trace
+
+    def plot(self, ax: Axes | None = None) -> SyntheticImagesDisplay:
+        """Draw two lines of images for each step: sources above, new images below.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : SyntheticImagesDisplay
+        """
+        lines = self._lines()
+        if not lines:
+            names = ", ".join(step.name for step in self.trace) or "there are none"
+            raise ValueError(
+                f"No step of the sampler made an image (steps: {names}). Trace an "
+                "over-sampler that ran on images, such as SMOTE or augmentation."
+            )
+        ax = _axes(ax)
+        gap, top, centers = 0.08, 0.0, []
+        for place, (_, images) in enumerate(lines):
+            for column, image in enumerate(images):
+                left = column * (1 + gap)
+                ax.imshow(image, extent=(left, left + 1, top - 1, top), aspect="equal")
+            centers.append(top - 0.5)
+            top -= 1 + (gap if place % 2 == 0 else 4 * gap)
+        width = max(len(images) for _, images in lines) * (1 + gap) - gap
+        ax.set(xlim=(0, width), ylim=(centers[-1] - 0.5, 0), xticks=[])
+        ax.set_yticks(centers, [title for title, _ in lines])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
+        return self
+
+    def _lines(self) -> list[tuple[str, np.ndarray]]:
+        lines = []
+        for step in self.trace:
+            if not len(step.synthetic):
+                continue
+            transforms = step.name == "AugmentationOverSampler"
+            above = "source" if transforms else "nearest image"
+            lines += [(above, step.sources), (_title(step.name), step.synthetic)]
+        return lines
+
+
+class HistoryDisplay:
+    """Loss and accuracy of each epoch, of training and validation rows.
+
+    Parameters
+    ----------
+    history : mapping of str to list of float
+        ``loss``, ``accuracy`` and, if known, ``val_loss`` and ``val_accuracy``, as in
+        the attribute ``history_`` of a classifier.
+
+    Attributes
+    ----------
+    axes_ : ndarray of 2 matplotlib Axes
+        Loss and accuracy.
+    ax_ : matplotlib Axes
+        The first of them.
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.plots import HistoryDisplay
+    >>> history = {"loss": [0.7, 0.4], "accuracy": [0.5, 0.8]}
+    >>> display = HistoryDisplay(history).plot(ax=Figure().subplots(1, 2))
+    >>> display.ax_.get_ylabel()
+    'loss'
+    """
+
+    axes_: np.ndarray
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, history: Mapping[str, Sequence[float]]):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> HistoryDisplay:
+        """Draw the history of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : GlomeruliClassifier or ResNet50Classifier
+            Fitted.
+        ax : pair of matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : HistoryDisplay
+        """
+        return cls(estimator.history_).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> HistoryDisplay:
+        """Draw one panel of losses and one of accuracies.
+
+        Parameters
+        ----------
+        ax : pair of matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : HistoryDisplay
+        """
+        if ax is None:
+            from matplotlib import pyplot
+
+            _, ax = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+        self.axes_ = np.asarray(ax).ravel()
+        for panel, name in zip(self.axes_, ("loss", "accuracy"), strict=True):
+            self._draw(panel, name)
+        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+        return self
+
+    def _draw(self, ax: Axes, name: str) -> None:
+        lines = (
+            ("training", name, "#4c78a8"),
+            ("validation", f"val_{name}", "#e4873c"),
+        )
+        for label, key, color in lines:
+            values = self.history.get(key, ())
+            if len(values):
+                epochs = np.arange(1, len(values) + 1)
+                ax.plot(epochs, values, "o-", color=color, label=label, markersize=4)
+        ax.set(xlabel="epoch", ylabel=name)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(frameon=False)
+
+
+def _title(name: str) -> str:
+    return _STEP_TITLES.get(name, name)
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(layout="constrained")[1]
