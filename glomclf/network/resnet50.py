@@ -19,7 +19,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ..errors import WeightsError
-from .backend import keras
+from .backend import keras, tf
 
 __all__ = [
     "BACKBONES",
@@ -314,7 +314,8 @@ def _calibrate_batch_norm(model: Any, inputs: Any) -> None:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0  # one pass replaces the statistics
-    model(inputs, training=True)
+    # Run layer by layer, Keras would hold the output of every layer at once.
+    tf.function(model)(inputs, training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
