@@ -257,10 +257,11 @@ def effective_number(parts: FloatArray) -> float:
     3.8
     """
     deviation = parts - parts.mean()
-    variance = np.mean(deviation**2)
-    if variance == 0:
+    largest = np.abs(deviation).max()
+    if largest == 0:
         return float(len(parts))
-    excess = np.mean(deviation**4) / variance**2 - 1
+    deviation = deviation / largest
+    excess = np.mean(deviation**4) / np.mean(deviation**2) ** 2 - 1
     return float(min(len(parts), 2 * len(parts) / max(excess, 1e-12)))
 
 
