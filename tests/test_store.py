@@ -6,6 +6,7 @@ import hashlib
 import os
 import pickle
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -39,13 +40,14 @@ ROOT = Path(room.__file__).parents[2]
 
 # Child processes import this one room, which needs neither scikit-learn nor TensorFlow.
 CHILD = f"""
-import hashlib, os, sys, types
+import hashlib, os, sys, time, types
 sys.path.insert(0, {str(ROOT)!r})
 package = types.ModuleType("glomclf.network")
 package.__path__ = [{str(ROOT / "glomclf" / "network")!r}]
 sys.modules["glomclf.network"] = package
 import numpy as np
-from glomclf.network.store import FeatureStore, cache_info, clear_cache
+from glomclf.network import store as store_module
+from glomclf.network.store import FeatureStore, clear_cache
 
 def value_of(key, n_features={N_FEATURES}):
     return np.frombuffer(hashlib.shake_128(key).digest(2 * n_features), np.float16)
@@ -95,7 +97,7 @@ def finish(child: subprocess.Popen) -> str:
 
 
 def store_file(folder: Path) -> Path:
-    (file,) = folder.glob("features-v*/features.sqlite")
+    (file,) = folder.glob("glomclf-features-v*/features.sqlite")
     return file
 
 
@@ -108,7 +110,10 @@ def sqlite_check(folder: Path) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _close_connections():
+def _close_connections(monkeypatch):
+    # Flushing guards against power cuts, which no test makes, and a busy disk is slow
+    # at it. Child processes flush.
+    monkeypatch.setattr(room, "_SETTINGS", (*room._SETTINGS, "synchronous = OFF"))
     yield
     for database in list(room._databases.values()):
         database.close()
@@ -526,9 +531,10 @@ def test_the_description_of_values_is_guarded_too(store):
     assert assert_never_wrong(store, keys_from(0, 3)).all()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="open files cannot be removed")
 def test_a_folder_removed_meanwhile_is_made_anew(store):
     put(store, keys_from(0, 3))
-    clear_cache(store.cache_dir)
+    shutil.rmtree(store.cache_dir)
     assert not assert_never_wrong(store, keys_from(0, 3)).any()
     put(store, keys_from(0, 3))
     assert assert_never_wrong(store, keys_from(0, 3)).all()
@@ -770,12 +776,15 @@ def test_a_forked_child_and_its_parent_go_on_side_by_side(folder):
         while not stop.is_set():
             put(store, keys_from(start))
             start += 16
+            time.sleep(0.003)
     thread = threading.Thread(target=write)
     thread.start()
     children = []
     for child in range(5):
         pid = os.fork()
         if pid == 0:
+            if any(d._connection for d in store_module._databases.values()):
+                os._exit(2)
             put(store, keys_from(100 * (child + 1)))
             os._exit(0 if store.get_many(keys_from(0))[1].all() else 1)
         children.append(pid)
@@ -827,10 +836,11 @@ def test_concurrent_writers_lose_nothing(folder):
 def test_concurrent_evictions_and_clearings_give_no_wrong_value(folder):
     code = """
     store = FeatureStore(sys.argv[1], "a trunk", max_bytes=1024**2)
-    for start in range(0, 2000, 100):
+    for start in range(0, 1200, 100):
         put(store, keys_from(start + int(sys.argv[2]), 100))
-        if start % 1000 == 900:
+        if start % 500 == 400:
             clear_cache(sys.argv[1])
+        time.sleep(0.003)
         values, found = store.get_many(keys_from(start, 100))
         for key, value, is_found in zip(keys_from(start, 100), values, found):
             assert not is_found or value.tobytes() == value_of(key).tobytes()
@@ -848,6 +858,7 @@ while True:
     put(store, keys_from(start, 64))
     print(start, flush=True)
     start += 64
+    time.sleep(0.003)  # as a trunk leaves the lock to others between two batches
 """
 
 
@@ -934,16 +945,17 @@ def test_cache_info_of_no_cache_makes_none(folder):
 
 def test_clear_cache_removes_the_cache_and_no_other_file(store):
     put(store, keys_from(0))
-    other = store.cache_dir / "notes.txt"
-    other.write_text("mine")
+    others = {store.cache_dir / "notes.txt", store.cache_dir / "glomclf-features-vgg"}
+    for other in others:
+        other.write_text("mine")
     before = cache_info(store.cache_dir).n_bytes
     assert clear_cache(store.cache_dir) == before > 0
-    assert list(store.cache_dir.iterdir()) == [other]
+    assert set(store.cache_dir.iterdir()) == others
     assert clear_cache(store.cache_dir) == 0
 
 
 def test_what_a_killed_clearing_left_is_swept_at_the_next_use(store):
-    leftover = store.cache_dir / "features-v1.0123.discarded"
+    leftover = store.cache_dir / "glomclf-features-v1.0123.discarded"
     leftover.mkdir(parents=True)
     (leftover / "features.sqlite").write_bytes(bytes(1000))
     assert cache_info(store.cache_dir).n_bytes == 1000

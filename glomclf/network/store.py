@@ -65,11 +65,22 @@ DEFAULT_MAX_BYTES = 10 * 1024**3
 
 _SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x676C6F6D  # "glom", at a fixed place in the file's header
-_FOLDER_PREFIX = "features-v"
+_FOLDER = f"glomclf-features-v{_SCHEMA_VERSION}"
+_ALL_FOLDERS = "glomclf-features-v[0-9]*"
+_DISCARDED_FOLDERS = f"{_ALL_FOLDERS}.discarded"
 _FILE_NAME = "features.sqlite"
 # Small pages: an evicted entry frees its own pages, and little is lost at their ends.
 _PAGE_BYTES = 4096
 _PAGE_PAYLOAD_BYTES = 4080  # what a page holds of a long value, or a little less
+_SETTINGS = (
+    f"page_size = {_PAGE_BYTES}",
+    "auto_vacuum = INCREMENTAL",
+    "journal_mode = TRUNCATE",
+    "synchronous = NORMAL",
+    "cache_size = -16384",  # KiB; holds a transaction of _TRANSACTION_BYTES
+    "cell_size_check = ON",
+    "mmap_size = 0",  # a truncated file must raise, not end the process
+)
 _SCHEMA = """
 CREATE TABLE namespaces (
     id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, dtype TEXT NOT NULL,
@@ -82,7 +93,7 @@ CREATE TABLE payloads (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
 _MIN_MAX_BYTES = 1024**2
 _TRANSACTION_BYTES = 8 * 1024**2
 _KEYS_PER_QUERY = 128
-_LOCK_WAIT_S = 60
+_LOCK_WAIT_S = 30
 _TOUCH_WAIT_S = 0.1
 # An access time is renewed once it is this old: a second reading writes nothing.
 _ACCESS_GRANULARITY_S = 3600
@@ -309,6 +320,9 @@ class FeatureStore:
 
     def put_many(self, keys: Sequence[bytes], values: NDArray[Any]) -> None:
         """Keep values, replacing none that is there already.
+
+        Each call is flushed to the disk, once every 8 MiB: a few large calls take less
+        time than many small ones.
 
         Parameters
         ----------
@@ -672,12 +686,12 @@ def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
     with _LOCK:
         _database(folder).close()
         try:
-            for versioned in folder.glob(f"{_FOLDER_PREFIX}*"):
+            for versioned in folder.glob(_ALL_FOLDERS):
                 _discard(versioned)
         except OSError as error:
             raise CacheError(
                 f"The feature cache in {folder} cannot be removed: {error}. Remove the"
-                f" folders {_FOLDER_PREFIX}* in it when no other process uses them."
+                f" folders {_ALL_FOLDERS} in it when no other process uses them."
             ) from error
     return before - _bytes_on_disk(folder)
 
@@ -693,7 +707,7 @@ def _describe(connection: sqlite3.Connection) -> tuple[NamespaceInfo, ...]:
 
 def _bytes_on_disk(folder: Path) -> int:
     total = 0
-    for path in folder.glob(f"{_FOLDER_PREFIX}*/*"):
+    for path in folder.glob(f"{_ALL_FOLDERS}/*"):
         with contextlib.suppress(FileNotFoundError):
             total += path.stat().st_size
     return total
@@ -718,7 +732,7 @@ def _marks(items: Any) -> str:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, CacheWarning, stacklevel=3)
+    warnings.warn(message, CacheWarning, stacklevel=2)
 
 
 @contextlib.contextmanager
@@ -821,7 +835,7 @@ class _Database:
     """The store file of one folder, with this process's connection to it."""
 
     def __init__(self, cache_dir: Path):
-        self.folder = cache_dir / f"{_FOLDER_PREFIX}{_SCHEMA_VERSION}"
+        self.folder = cache_dir / _FOLDER
         self.file = self.folder / _FILE_NAME
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -829,7 +843,7 @@ class _Database:
     def attempt(
         self, operation: Callable[[sqlite3.Connection], _T], otherwise: _T
     ) -> _T:
-        """Run an operation; where the file is damaged, once more on a new one."""
+        """Run an operation; where the file is damaged, again on a new one."""
         for _ in range(_MAX_ATTEMPTS):
             try:
                 return operation(self._connected())
@@ -866,29 +880,28 @@ class _Database:
         if self._connection is not None and self._has_moved():
             self.close()
         if self._connection is None:
-            self._prepare_folder()
-            self._create_file()
+            self._prepare()
             self._connection = _open_file(self.file)
         return self._connection
 
     def _has_moved(self) -> bool:
         return self._identity != _identity(self.file)
 
-    def _prepare_folder(self) -> None:
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
-                pass  # SQLite's journal must be creatable
-        except OSError as error:
-            raise self._unusable(error) from error
-        for leftover in self.folder.parent.glob(f"{_FOLDER_PREFIX}*.discarded"):
+    def _prepare(self) -> None:
+        """Make folder and file where they are not, and note which file it is."""
+        for leftover in self.folder.parent.glob(_DISCARDED_FOLDERS):
             shutil.rmtree(leftover, ignore_errors=True)
-
-    def _create_file(self) -> None:
-        try:
-            os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise self._unusable(error) from error
+        for attempts_left in reversed(range(_MAX_ATTEMPTS)):
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=self.folder):
+                    pass  # SQLite's journal must be creatable
+                os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
+                break
+            except OSError as error:
+                is_gone = isinstance(error, FileNotFoundError)
+                if not (is_gone and attempts_left):  # another process clears it
+                    raise self._unusable(error) from error
         self._identity = _identity(self.file)
 
     def _unusable(self, error: Exception) -> CacheError:
@@ -912,15 +925,7 @@ def _open_file(file: Path) -> sqlite3.Connection:
         file, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False
     )
     try:
-        for setting in (
-            f"page_size = {_PAGE_BYTES}",
-            "auto_vacuum = INCREMENTAL",
-            "journal_mode = TRUNCATE",
-            "synchronous = NORMAL",
-            "cache_size = -16384",  # KiB; holds a transaction of _TRANSACTION_BYTES
-            "cell_size_check = ON",
-            "mmap_size = 0",  # a truncated file must raise, not end the process
-        ):
+        for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").fetchall()
         _settle_schema(connection)
     except BaseException:
