@@ -70,9 +70,9 @@ class ClassProportionsDisplay:
         -------
         display : ClassProportionsDisplay
         """
-        counts = {"training rows": trace[0].counts_before}
+        counts = {"training\nrows": trace[0].counts_before}
         for step in trace:
-            stage = f"after {_title(step.name)}"
+            stage = f"after\n{_title(step.name)}"
             again = f"{stage} ({len(counts)})"
             counts[again if stage in counts else stage] = step.counts_after
         return cls(counts).plot(ax=ax)
@@ -271,6 +271,8 @@ class HistoryDisplay:
         return self
 
     def _draw(self, ax: Axes, name: str) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         lines = (
             ("training", name, "#4c78a8"),
             ("validation", f"val_{name}", "#e4873c"),
@@ -281,7 +283,7 @@ class HistoryDisplay:
                 epochs = np.arange(1, len(values) + 1)
                 ax.plot(epochs, values, "o-", color=color, label=label, markersize=4)
         ax.set(xlabel="epoch", ylabel=name)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False)

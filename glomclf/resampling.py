@@ -74,23 +74,23 @@ def trace_resampling(
     SMOTE {0: 20, 1: 6} {0: 20, 1: 10}
     AugmentationOverSampler {0: 20, 1: 10} {0: 20, 1: 20}
     """
-    X, y = np.asarray(X), np.asarray(y)
+    rows, labels = np.asarray(X), np.asarray(y)
     steps = sampler.samplers_ if isinstance(sampler, SamplerChain) else [sampler]
     trace = []
     for step in steps:
         again = clone(step)
-        X_new, y_new = again.fit_resample(X, y)
-        shown = _pick(again.source_indices_, n_examples if X.ndim == 4 else 0)
+        X_new, y_new = again.fit_resample(rows, labels)
+        shown = _pick(again.source_indices_, n_examples if rows.ndim == 4 else 0)
         trace.append(
             ResamplingStep(
                 name=type(getattr(again, "sampler", again)).__name__,
-                counts_before=_count(y),
+                counts_before=_count(labels),
                 counts_after=_count(y_new),
-                sources=X[_parents(again, X, y, X_new, y_new, shown)],
+                sources=rows[_parents(again, rows, labels, X_new, y_new, shown)],
                 synthetic=X_new[shown],
             )
         )
-        X, y = X_new, y_new
+        rows, labels = X_new, y_new
     return trace
 
 

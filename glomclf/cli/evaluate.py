@@ -11,6 +11,7 @@ from .console import check_output, list_files, note
 from .options import images_option, model_option, quiet_option, threshold_option
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 __all__ = ["command", "write_evaluation"]
@@ -68,7 +69,7 @@ def command(
 
 
 def write_evaluation(
-    manifest: pd.DataFrame, probability, threshold: float, folder: Path
+    manifest: pd.DataFrame, probability: np.ndarray, threshold: float, folder: Path
 ) -> None:
     """Write predictions and, as far as there are labels, scores and pictures.
 

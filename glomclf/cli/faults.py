@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -57,8 +56,6 @@ def faults_explained(*, debug: bool) -> Iterator[None]:
     debug : bool
         Whether errors keep their traceback.
     """
-    # TensorFlow reports each library it does not find; what matters raises.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with _warnings_on_one_line():
             yield
@@ -114,5 +111,5 @@ def _warnings_on_one_line() -> Iterator[None]:
             else:
                 shown_by_python(message, category, *place, **more)
 
-        warnings.showwarning = show  # type: ignore[assignment]
+        warnings.showwarning = show
         yield

@@ -165,8 +165,9 @@ def write_evaluation_pictures(
             y_true,
             predicted,
             labels=[0, 1],
-            display_labels=["not sclerotic", "globally\nsclerotic"],
+            display_labels=["0\nother", "1\nglobally\nsclerotic"],
             cmap="Blues",
+            colorbar=False,
             ax=figure.subplots(),
         )
     if len(np.unique(y_true)) < 2:

@@ -1,0 +1,33 @@
+"""The demo at the size users see is slow; here it runs small."""
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from glomclf import GlomeruliClassifier
+from glomclf.cli import demo, main
+
+
+@pytest.mark.slow
+def test_demo_runs_twice_and_names_its_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "_N_SAMPLES", 120)
+    monkeypatch.setattr(demo, "_N_PARTICIPANTS", 15)
+    monkeypatch.setattr(demo, "_IMAGE_SIZE", 32)
+    monkeypatch.setattr(demo, "_PARAMETERS", {"backbone": "cnn", "epochs": 1})
+    folder = tmp_path / "demo"
+    for _ in range(2):
+        result = CliRunner().invoke(main, ["demo", "--output", str(folder), "--quiet"])
+        assert result.exit_code == 0, result.output
+    listed = result.stdout.split("Files:")[1].split()
+    on_disk = {str(path) for path in folder.iterdir() if path.is_file()}
+    assert set(listed) == on_disk - {str(folder / ".glomclf-demo")}
+    scores = pd.read_csv(folder / "cross_validation.csv")
+    assert scores["sampler"].unique().tolist() == [
+        "none",
+        "smote+augment",
+        "undersample+augment",
+    ]
+    model = GlomeruliClassifier.load(folder / "model.glomclf")
+    trained_on = model.training_record_["n_participants"]
+    judged = pd.read_csv(folder / "predictions.csv")["participant"].nunique()
+    assert trained_on + judged == 15

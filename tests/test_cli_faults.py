@@ -1,0 +1,207 @@
+"""Whatever goes wrong ends in one message and the promised exit code."""
+
+import re
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from glomclf import make_glomeruli
+from glomclf.cli import console, main
+
+HEAVY = "{'tensorflow', 'keras', 'matplotlib', 'pandas', 'sklearn', 'numpy'}"
+
+
+def run(*arguments, code=2):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result.stderr
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    make_glomeruli(
+        12,
+        n_participants=6,
+        sclerotic_fraction=0.5,
+        image_size=32,
+        directory=folder,
+        random_state=0,
+    )
+    return folder
+
+
+def train(csv, *options, **expected):
+    out = csv.parent / "model.glomclf"
+    tiny = ("--backbone", "cnn", "--weights", "none", "--image-size", 32)
+    return run("train", csv, *tiny, "--output", out, "-q", *options, **expected)
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["evaluate"], ["predict"], ["demo"]]
+)
+def test_help_imports_nothing_heavy(command):
+    code = (
+        "import sys\nfrom glomclf.cli import main\n"
+        f"main([*{command!r}, '--help'], standalone_mode=False)\n"
+        f"sys.exit(str({HEAVY} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
+    assert "Usage:" in done.stdout
+
+
+def test_help_takes_about_as_long_as_python_and_click():
+    def seconds(*arguments):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    bare = min(seconds("-c", "import click") for _ in range(3))
+    assert min(seconds("-m", "glomclf", "--help") for _ in range(3)) < 3 * bare + 0.2
+
+
+def test_every_command_has_help_with_an_output():
+    for name in main.list_commands(None):
+        assert "--output" in CliRunner().invoke(main, [name, "--help"]).stdout
+
+
+def test_missing_csv_is_named(tmp_path):
+    assert "nowhere.csv" in train(tmp_path / "nowhere.csv")
+
+
+def test_bad_label_is_named_with_its_line(data):
+    csv = data / "public.csv"
+    text = csv.read_text().splitlines()
+    text[3] = re.sub(r",[01],", ",sclerotic,", text[3])
+    csv.write_text("\n".join(text))
+    assert "line 4: 'sclerotic'" in train(csv)
+
+
+def test_csv_without_labels_cannot_be_trained_on(data):
+    csv = data / "public.csv"
+    pd.read_csv(csv).drop(columns="ground truth").to_csv(csv, index=False)
+    assert "has no labels" in train(csv)
+
+
+def test_one_class_cannot_be_trained_on(data):
+    csv = data / "public.csv"
+    table = pd.read_csv(csv)
+    table[table["ground truth"] == 0].to_csv(csv, index=False)
+    assert "have the label 0" in train(csv)
+
+
+def test_every_truncated_image_is_named_before_training(data):
+    files = sorted(data.rglob("*.png"))[:2]
+    for file in files:
+        file.write_bytes(file.read_bytes()[:200])
+    message = train(data / "public.csv", "--cv", 2)
+    assert "2 image files cannot be used" in message
+    assert all(file.name in message for file in files)
+    assert "Training" not in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sampler", "smoot"], "did you mean 'smote'"),
+        (["--sampling-space", "features", "--sampler", "augment"], "transforms images"),
+        (["--validation-fraction", "none"], "patience=3"),
+        (["--dropout", 1], "--dropout"),
+        (["--weights", "nowhere.h5"], "nowhere.h5"),
+        (["--cv", 7], "n_splits=7"),
+        (["--patience", "soon"], "--patience"),
+    ],
+)
+def test_bad_options_are_refused_before_training(data, options, message):
+    assert message in train(data / "public.csv", *options)
+
+
+def test_output_in_a_place_that_cannot_be_written_is_refused_first(tmp_path):
+    (tmp_path / "file").touch()
+    csv = tmp_path / "nowhere.csv"
+    message = train(csv, "--output", tmp_path / "file" / "m.glomclf")
+    assert "Nothing can be written" in message
+    assert "nowhere.csv" not in message
+
+
+def test_output_that_is_a_folder_is_refused(data):
+    assert "is a folder" in train(data / "public.csv", "--output", data)
+
+
+def test_foreign_model_is_refused(data, tmp_path):
+    model = tmp_path / "model.keras"
+    model.write_bytes(b"PK\3\4 something else")
+    source = ("--model", model, "--output", tmp_path / "p.csv")
+    assert "glomclf model" in run("predict", data, *source)
+
+
+def test_images_beside_a_folder_are_refused(data, tmp_path):
+    source = ("--model", "m", "--images", data, "--output", tmp_path / "p.csv")
+    assert "--images belongs to a csv" in run("predict", data, *source)
+
+
+def test_demo_leaves_foreign_folders_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert "not of a demo" in run("demo", "--output", tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def fail_with(monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(console, "check_output", fail)
+    monkeypatch.setattr("glomclf.cli.train.check_output", fail)
+
+
+def test_internal_fault_is_one_line_and_exit_code_1(data, monkeypatch):
+    fail_with(monkeypatch, RuntimeError("odd\nstate"))
+    message = train(data / "public.csv", code=1)
+    assert message.startswith("Error: internal fault: RuntimeError: odd state")
+    assert "--debug" in message
+    assert message.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(data, monkeypatch):
+    fault = RuntimeError("odd state")
+    fail_with(monkeypatch, fault)
+    result = CliRunner().invoke(main, ["--debug", "train", str(data / "public.csv")])
+    assert result.exception is fault
+
+
+def test_interrupt_says_what_was_kept(data, tmp_path, monkeypatch):
+    fail_with(monkeypatch, KeyboardInterrupt())
+    assert "No file was written" in train(data / "public.csv", code=130)
+
+    def write_then_interrupt(*_, **__):
+        with console.output(tmp_path / "kept.csv") as file:
+            file.write_text("whole")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glomclf.cli.train.check_output", write_then_interrupt)
+    message = train(data / "public.csv", code=130)
+    assert f"Kept, each whole:\n  {tmp_path / 'kept.csv'}" in message
+
+
+def test_missing_file_of_the_system_is_the_users_to_mend(data, monkeypatch):
+    fail_with(monkeypatch, PermissionError(13, "Permission denied", "/data/x.csv"))
+    assert "/data/x.csv: Permission denied" in train(data / "public.csv")
+
+
+def test_participants_that_stand_for_others_are_warned_of_on_one_line(data):
+    csv = data / "public.csv"
+    table = pd.read_csv(csv)[["name", "ground truth"]]
+    for i, name in enumerate(table["name"]):
+        file = next(data.rglob(name.rpartition("/")[2]))
+        file.rename(file.with_name(f"{i}.png"))
+    table["name"] = [f"{i}.png" for i in range(len(table))]
+    table.to_csv(csv, index=False)
+    message = train(csv, "--cv", 50)
+    assert re.search(r"^Warning: ", message, re.MULTILINE)
+    assert "manifest.py" not in message

@@ -1,0 +1,210 @@
+"""`glomclf train`, and what its model does in `evaluate` and `predict`."""
+
+import inspect
+import json
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
+from glomclf.cli import main
+from glomclf.cli.options import _CLASSIFIER_OPTIONS
+from glomclf.cli.train import command as train
+
+TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--epochs", "2")
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """48 patches of 12 participants: enough for folds and a validation set."""
+    folder = tmp_path_factory.mktemp("cli") / "data"
+    make_glomeruli(
+        48,
+        n_participants=12,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=folder,
+        random_state=0,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    """One model for all tests: training is what takes the time."""
+    model = data.parent / "tiny.glomclf"
+    output = run("train", data / "public.csv", *TINY, "--cv", 2, "-o", model, "-q")
+    return model, output
+
+
+def test_options_are_the_parameters_of_the_classifier():
+    parameters = inspect.signature(GlomeruliClassifier).parameters
+    assert set(_CLASSIFIER_OPTIONS) == set(parameters) - {"random_state", "verbose"}
+    context = train.make_context("train", ["data.csv"])
+    for name in _CLASSIFIER_OPTIONS:
+        assert context.params[name] == parameters[name].default, name
+
+
+def test_train_writes_the_model_and_names_every_file(trained):
+    model, result = trained
+    folder = model.parent / "tiny-training"
+    listed = result.stdout.split("Files:")[1].split()
+    assert set(listed) == {str(model), *map(str, folder.iterdir())}
+    assert {path.name for path in folder.iterdir()} == {
+        "history.csv",
+        "history.png",
+        "class_proportions.png",
+        "synthetic_images.png",
+        "cv_predictions.csv",
+        "cv_scores.csv",
+        "cv_scores.json",
+    }
+
+
+def test_train_stores_the_history_of_the_model(trained):
+    model, _ = trained
+    history = pd.read_csv(model.parent / "tiny-training" / "history.csv")
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["val_loss"].tolist() == pytest.approx(
+        GlomeruliClassifier.load(model).history_["val_loss"]
+    )
+
+
+def test_cross_validation_predicts_every_patch_once(trained, data):
+    model, result = trained
+    table = pd.read_csv(model.parent / "tiny-training" / "cv_predictions.csv")
+    manifest = read_manifest(data / "public.csv")
+    assert table["label"].tolist() == manifest["label"].tolist()
+    assert table["participant"].tolist() == manifest["participant"].tolist()
+    assert table["probability"].between(0, 1).all()
+    assert "Cross-validated by participant, 2 folds" in result.stdout
+
+
+def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch):
+    seen = []
+    fit = GlomeruliClassifier.fit
+
+    def spy(self, X, y, groups=None, **options):
+        fit(self, X, y, groups=groups, **options)
+        seen.append((groups, self.validation_indices_))
+        return self
+
+    monkeypatch.setattr(GlomeruliClassifier, "fit", spy)
+    out = tmp_path / "m.glomclf"
+    run("train", data / "public.csv", *TINY, "--cv", 2, "-o", out, "-q")
+    assert len(seen) == 3
+    everyone = set(seen[-1][0])
+    assert set(seen[0][0]) | set(seen[1][0]) == everyone
+    assert not set(seen[0][0]) & set(seen[1][0])  # 2 folds: each trains on the other
+    for groups, validation in seen:
+        aside = set(groups[validation])
+        kept = set(pd.Series(groups).drop(validation))
+        assert aside
+        assert not aside & kept
+
+
+def test_train_keeps_an_existing_model(trained, data):
+    model, _ = trained
+    before = model.read_bytes()
+    result = run("train", data / "public.csv", *TINY, "-o", model, code=2)
+    assert "--overwrite" in result.stderr
+    assert model.read_bytes() == before
+
+
+def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
+    model = tmp_path / "m.glomclf"
+    options = ("--sampler", "smote", "--sampling-space", "features", "--epochs", 1)
+    result = run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
+    assert "made no images" in result.stderr
+    names = {path.name for path in (tmp_path / "m-training").iterdir()}
+    assert names == {"history.csv", "history.png", "class_proportions.png"}
+
+
+def test_evaluate_writes_predictions_scores_and_pictures(trained, data, tmp_path):
+    model, _ = trained
+    out = tmp_path / "out"
+    csv = data / "public.csv"
+    result = run("evaluate", "--test", csv, "--model", model, "-o", out, "-q")
+    assert {path.name for path in out.iterdir()} == {
+        "predictions.csv",
+        "scores.csv",
+        "scores.json",
+        "confusion_matrix.png",
+        "roc_curve.png",
+        "precision_recall_curve.png",
+    }
+    table = pd.read_csv(out / "predictions.csv")
+    assert list(table) == ["name", "probability", "prediction", "label", "participant"]
+    wanted = GlomeruliClassifier.load(model).predict_proba(read_manifest(csv))[:, 1]
+    assert table["probability"].to_numpy() == pytest.approx(wanted, abs=1e-6)
+    scores = json.loads((out / "scores.json").read_text())
+    right = (table["prediction"] == table["label"]).mean()
+    assert scores["scores"]["accuracy"] == pytest.approx(right)
+    for name in (
+        "accuracy",
+        "F1",
+        "specificity",
+        "ROC AUC",
+        "average precision",
+        "MCC",
+    ):
+        assert name in result.stdout
+
+
+def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path):
+    model, _ = trained
+    common = ("--test", data / "public.csv", "--model", model, "-o", tmp_path, "-q")
+    run("evaluate", *common, "--threshold", 0)
+    assert pd.read_csv(tmp_path / "predictions.csv")["prediction"].eq(1).all()
+
+
+def test_evaluate_without_labels_writes_predictions_only(trained, data, tmp_path):
+    model, _ = trained
+    table = pd.read_csv(data / "public.csv").drop(columns="ground truth")
+    csv, out = tmp_path / "test.csv", tmp_path / "out"
+    table.to_csv(csv, index=False)
+    arguments = ("--test", csv, "--images", data, "--model", model, "-o", out, "-q")
+    result = run("evaluate", *arguments)
+    assert "no labels" in result.stderr
+    assert [path.name for path in out.iterdir()] == ["predictions.csv"]
+    assert "label" not in pd.read_csv(out / "predictions.csv")
+
+
+def test_evaluate_of_one_class_says_what_is_undefined(trained, data, tmp_path):
+    model, _ = trained
+    table = pd.read_csv(data / "public.csv")
+    csv, out = tmp_path / "test.csv", tmp_path / "out"
+    table[table["ground truth"] == 1].to_csv(csv, index=False)
+    arguments = ("--test", csv, "--images", data, "--model", model, "-o", out, "-q")
+    result = run("evaluate", *arguments)
+    assert "labels are 1" in result.stderr
+    assert "undefined" in result.stdout
+    assert json.loads((out / "scores.json").read_text())["scores"]["roc_auc"] is None
+    assert not (out / "roc_curve.png").exists()
+
+
+def test_predict_of_folder_and_csv_agree(trained, data, tmp_path):
+    model, _ = trained
+    tables = []
+    for name, source in (("a", data), ("b", data / "public.csv")):
+        out = tmp_path / f"{name}.csv"
+        result = run("predict", source, "--model", model, "-o", out, "-q")
+        tables.append(pd.read_csv(out).set_index("name")["probability"].sort_index())
+    assert str(out) in result.stdout
+    assert tables[0].to_numpy() == pytest.approx(tables[1].to_numpy(), abs=1e-6)
+
+
+def test_predict_does_not_overwrite_what_it_reads(trained, data):
+    model, _ = trained
+    csv = data / "public.csv"
+    before = csv.read_bytes()
+    result = run("predict", csv, "--model", model, "-o", csv, code=2)
+    assert "overwritten" in result.stderr
+    assert csv.read_bytes() == before
