@@ -77,7 +77,7 @@ def write_model(
             f"The model cannot be written as JSON ({error}). Give its parameters as "
             "plain numbers, strings and lists."
         ) from error
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = {"glomclf": text, "sha256": _digest(text, plain)}
     with written_whole(path) as temporary:
         temporary.write_bytes(save(plain, metadata=metadata))
@@ -115,11 +115,12 @@ def read_model(
             "SHA-256 it names. Use the original file, or train again."
         )
     header = json.loads(text)
-    if header.get("format") != _FORMAT or header["format_version"] != _FORMAT_VERSION:
+    found = header.get("format"), header.get("format_version")
+    if found != (_FORMAT, _FORMAT_VERSION):
         raise ModelFileError(
-            f"{path} has the format {header.get('format')!r} version "
-            f"{header.get('format_version')!r}; this glomclf reads {_FORMAT!r} version "
-            f"{_FORMAT_VERSION}. Install the glomclf that wrote it: "
+            f"{path} has the format {found[0]!r} version {found[1]!r}; this glomclf "
+            f"reads {_FORMAT!r} version {_FORMAT_VERSION}. Install the glomclf that "
+            "wrote it: "
             f"{header.get('versions', {}).get('glomclf', 'unknown')}."
         )
     return header, arrays
@@ -133,6 +134,7 @@ def estimator_to_json(estimator: Any) -> Any:
     ModelFileError
         If a class is not a public sampler of imbalanced-learn or glomclf.
     """
+    estimator = _plain(estimator)
     if estimator is None or isinstance(estimator, str | int | float | bool):
         return estimator
     if isinstance(estimator, list | tuple):
@@ -163,17 +165,25 @@ def estimator_from_json(description: Any) -> Any:
     if "mapping" in description:
         return dict(description["mapping"])
     room, _, name = str(description["class"]).rpartition(".")
-    if room not in _SAMPLER_ROOMS or name not in importlib.import_module(room).__all__:
+    cls = _public_class(room, name)
+    if cls is None:
         raise ModelFileError(
             f"{description['class']!r} is not a sampler glomclf builds."
         )
     parameters = description["parameters"].items()
-    cls = getattr(importlib.import_module(room), name)
     return cls(**{name: estimator_from_json(value) for name, value in parameters})
 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _public_class(room: str, name: str) -> type | None:
+    """Return the class of that name among a sampler room's public ones."""
+    if room not in _SAMPLER_ROOMS or name not in importlib.import_module(room).__all__:
+        return None
+    found = getattr(importlib.import_module(room), name)
+    return found if isinstance(found, type) else None
 
 
 def _public_room(cls: type) -> str | None:

@@ -44,7 +44,8 @@ def _import_backend() -> tuple[ModuleType, ...]:
     TensorFlow's libraries log before they read their own log level, so that only
     holding standard error back while they load keeps the user's screen clean.
     """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if "keras" not in sys.modules:  # else its backend is settled already
+        _check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         return tuple(importlib.import_module(name) for name in _MODULES)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

@@ -1,4 +1,4 @@
-"""ResNet50Classifier: the trainable layers and the head, as a estimator."""
+"""ResNet50Classifier: the trainable layers and the head, as an estimator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -282,7 +282,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
 
     def _check_rows(self, X, *, reset):
         """Return images as uint8 or features as float32, of the shape seen in fit."""
-        if np.ndim(X) > 2:
+        if np.asarray(X).ndim > 2:
             X = check_array(X, allow_nd=True, dtype=None, input_name="X")
             X = X if _are_images(X) else _as_float32(X)
         else:
@@ -303,6 +303,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         """Return labels as 0 and 1, and keep the classes."""
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         target = type_of_target(y, input_name="y", raise_unknown=True)
         if target != "binary":

@@ -187,17 +187,19 @@ def find_backbone(
     WeightsError
         If the weights are no longer those with the fingerprint.
     """
-    if arrays is not None and fingerprint is not None:
-        if fingerprint not in _restored:
-            _restored[fingerprint] = _from_arrays(name, arrays)
-        backbone = _restored[fingerprint]
-    else:
+    if fingerprint is not None and fingerprint in _restored:
+        return _restored[fingerprint]
+    if arrays is None:
         backbone = load_backbone(name, weights)
+    else:
+        backbone = _from_arrays(name, arrays)
     if fingerprint is not None and backbone.fingerprint != fingerprint:
         raise WeightsError(
             f"weights={str(weights)!r} are no longer the weights that the model was "
             "fitted with. Restore them, or fit again."
         )
+    if arrays is not None:
+        _restored[backbone.fingerprint] = backbone
     return backbone
 
 

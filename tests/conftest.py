@@ -1,0 +1,63 @@
+"""What all tests share: a feature cache of their own, and a few tiny patches."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from glomclf import ResNet50Classifier, make_glomeruli
+
+ROOT = Path(__file__).parents[1]
+CACHE = pytest.StashKey[str]()
+
+
+def pytest_configure(config):
+    # Set here rather than in a fixture, so that doctests stay out of the user's cache
+    # as well; child processes inherit it.
+    config.stash[CACHE] = tempfile.mkdtemp(prefix="glomclf-tests-")
+    os.environ["GLOMCLF_CACHE_DIR"] = config.stash[CACHE]
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(config.stash[CACHE], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def patches():
+    """24 synthetic patches of 32 pixels a side, half of them sclerotic."""
+    X, y, _ = make_glomeruli(
+        24, n_participants=6, sclerotic_fraction=0.5, image_size=32, random_state=0
+    )
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def tiny_net(patches):
+    """Return one fit for all tests of a room that only read: a fit costs seconds."""
+    net = ResNet50Classifier(
+        "cnn", weights=None, dense_units=8, epochs=2, batch_size=8, random_state=0
+    )
+    return net.fit(*patches)
+
+
+@pytest.fixture(scope="session")
+def run_python():
+    """Run code in a fresh interpreter, with TensorFlow's log level as users have it."""
+
+    def run(code, **environment):
+        inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            cwd=ROOT,
+            env={**inherited, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run

@@ -1,0 +1,62 @@
+"""The package itself: light to import, names loaded on first use."""
+
+import importlib
+import inspect
+
+import pytest
+
+import glomclf
+
+
+def test_importing_glomclf_loads_neither_tensorflow_nor_matplotlib(run_python):
+    done = run_python(
+        """
+        import sys
+        import glomclf
+        glomclf.GlomeruliClassifier()
+        glomclf.ResNet50Classifier()
+        glomclf.ResNet50Trunk()
+        heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "optuna"}
+        print(sorted(heavy & set(sys.modules)))
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def test_importing_glomclf_alone_loads_no_third_party_package(run_python):
+    done = run_python(
+        """
+        import sys
+        import glomclf
+        print(sorted({"numpy", "pandas", "sklearn", "imblearn"} & set(sys.modules)))
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n")
+
+
+@pytest.mark.parametrize("name", glomclf.__all__)
+def test_a_public_name_loads_and_is_documented(name):
+    value = getattr(glomclf, name)
+    assert value.__name__ == name
+    assert inspect.getdoc(value)
+    assert name in dir(glomclf)
+
+
+def test_every_room_a_name_comes_from_lists_it_as_public():
+    for name, room in glomclf._ROOM_OF.items():
+        assert name in importlib.import_module(f"glomclf.{room}").__all__
+
+
+def test_public_names_are_sorted_and_each_has_a_room():
+    assert glomclf.__all__ == sorted(glomclf._ROOM_OF)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'glomclf' has no attribute 'Nephron'"):
+        _ = glomclf.Nephron
+
+
+def test_star_import_gives_the_public_names():
+    namespace = {}
+    exec("from glomclf import *", namespace)
+    assert set(glomclf.__all__) <= set(namespace)
