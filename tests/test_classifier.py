@@ -31,7 +31,7 @@ SIZE = 32
 
 
 def make_classifier(**parameters):
-    """Return a small classifier: frozen features of a plain CNN, trained in a second."""
+    """Return a small classifier: frozen features of a CNN, trained in a second."""
     small = {
         "sampler": None,
         "backbone": "cnn",

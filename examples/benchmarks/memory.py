@@ -1,5 +1,7 @@
 """Peak memory of load, trunk and a feature-space sampler on synthetic patches.
 
+::
+
     python examples/benchmarks/memory.py --n-samples 5758 --directory /tmp/patches
 """
 
