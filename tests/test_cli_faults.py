@@ -130,6 +130,11 @@ def test_output_in_a_place_that_cannot_be_written_is_refused_first(tmp_path):
     assert "nowhere.csv" not in message
 
 
+def test_refused_command_leaves_no_folders_behind(tmp_path):
+    train(tmp_path / "nowhere.csv", "--output", tmp_path / "new" / "m.glomclf")
+    assert not list(tmp_path.iterdir())
+
+
 def test_output_that_is_a_folder_is_refused(data):
     assert "is a folder" in train(data / "public.csv", "--output", data)
 

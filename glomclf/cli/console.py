@@ -26,7 +26,7 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     Parameters
     ----------
     path : Path
-        File to be written; its folder is made.
+        File to be written.
     inputs : iterable of Path
         Files that are read, and must not be overwritten.
 
@@ -44,9 +44,9 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
         )
     if path.is_dir():
         raise InputError(f"{path} is a folder; --output names a file here.")
+    existing = next(folder for folder in path.absolute().parents if folder.exists())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
         raise InputError(

@@ -70,6 +70,7 @@ def _prepare(folder: Path) -> None:
             f"{folder} holds files that are not of a demo. Give another --output."
         )
     check_output(mark)
+    folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
     for path in folder.iterdir():
         if path.is_dir():

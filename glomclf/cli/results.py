@@ -230,6 +230,6 @@ def _draw_resampling(
     if not n_made:
         note("The sampler made no images, so there is no sheet of them.")
         return
-    size = (1.6 + 1.05 * max(n_made), 0.2 + 2.3 * len(n_made))
+    size = (1.8 + 1.05 * max(n_made), 0.2 + 2.3 * len(n_made))
     with new_figure(folder / "synthetic_images.png", figsize=size) as figure:
         SyntheticImagesDisplay(trace).plot(ax=figure.subplots())
