@@ -65,7 +65,7 @@ def new_figure(path: Path, **options: Any) -> Iterator[Figure]:
     figure = Figure(layout="constrained", **options)
     yield figure
     with output(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+        figure.savefig(temporary, format="png", dpi=150, bbox_inches="tight")
 
 
 def write_csv(table: pd.DataFrame, path: Path, **options: Any) -> None:
