@@ -6,7 +6,7 @@ MODULES := glomclf examples tests docs
 .PHONY: demo test lint docs clean
 
 demo: .venv/installed
-	$(BIN)/glomclf demo --output glomclf-demo --overwrite
+	$(BIN)/glomclf demo --output glomclf-demo
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest

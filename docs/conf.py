@@ -78,6 +78,8 @@ PUBLIC_ROOMS = (
     "evaluation",
     "persistence",
     "synthetic",
+    "plots",
+    "resampling",
     "errors",
 )
 
