@@ -52,8 +52,7 @@ def command(
     Intervals respect that patches of one participant are alike.
 
     \b
-    Example:
-      glomclf evaluate --test test.csv --model model.glomclf
+    Example: glomclf evaluate --test test.csv --model model.glomclf
     """
     from ..manifest import read_manifest
     from .preparation import load_model

@@ -43,8 +43,7 @@ def command(
     r"""Predict the patches of a folder or a csv.
 
     \b
-    Example:
-      glomclf predict patches/ --model model.glomclf
+    Example: glomclf predict patches/ --model model.glomclf
     """
     from .preparation import load_model
     from .results import predictions_table, write_csv

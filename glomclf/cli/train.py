@@ -66,8 +66,7 @@ def command(
     training; no sampler sees them.
 
     \b
-    Example:
-      glomclf train public.csv --cv 5 --output model.glomclf
+    Example: glomclf train public.csv --cv 5 --output model.glomclf
     """
     from .preparation import checked_classifier, labelled_manifest
     from .results import write_training
