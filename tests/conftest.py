@@ -8,12 +8,18 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from glomclf import ResNet50Classifier, make_glomeruli
 
 ROOT = Path(__file__).parents[1]
 CACHE = pytest.StashKey[str]()
+
+
+# How long one example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("glomclf", deadline=None)
+hypothesis.settings.load_profile("glomclf")
 
 
 def pytest_configure(config):

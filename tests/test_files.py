@@ -26,13 +26,18 @@ def test_a_file_is_replaced_when_the_block_ends(tmp_path):
     assert target.read_text() == "new"
 
 
+def write_half(target, error):
+    with written_whole(target) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_failure_inside_keeps_the_old_file_and_leaves_nothing_else(tmp_path, error):
     target = tmp_path / "scores.csv"
     target.write_text("old")
-    with pytest.raises(error), written_whole(target) as temporary:
-        temporary.write_text("half")
-        raise error
+    with pytest.raises(error):
+        write_half(target, error)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 

@@ -1,0 +1,69 @@
+"""Keras on TensorFlow: nothing else will do, and nothing is heard of it."""
+
+import os
+
+import pytest
+
+from glomclf.errors import BackendError
+from glomclf.network import backend
+
+
+@pytest.mark.parametrize("name", ["jax", "numpy", "no-such-backend"])
+def test_another_backend_is_named_before_keras_is_imported(run_python, name):
+    done = run_python(
+        """
+        import sys
+        from glomclf.errors import BackendError
+        try:
+            import glomclf.network.backend
+        except BackendError as error:
+            print(error)
+        print("keras" in sys.modules)
+        """,
+        KERAS_BACKEND=name,
+    )
+    message, keras_is_loaded = done.stdout.splitlines()
+    assert f"Keras runs on {name!r}" in message
+    assert "Set KERAS_BACKEND=tensorflow" in message
+    assert keras_is_loaded == "False"
+
+
+def test_the_backend_in_use_is_tensorflow():
+    assert backend.keras.backend.backend() == "tensorflow"
+    with pytest.raises(BackendError, match=r"need 'tensorflow'.*KERAS_BACKEND"):
+        backend._check_backend("torch")
+
+
+@pytest.mark.slow
+def test_fitting_two_networks_writes_nothing_to_standard_error(run_python):
+    done = run_python(
+        """
+        from glomclf import ResNet50Classifier, ResNet50Trunk, make_glomeruli
+        X, y, _ = make_glomeruli(8, n_participants=4, sclerotic_fraction=0.5,
+                                 image_size=32, random_state=0)
+        for seed in range(2):
+            net = ResNet50Classifier("cnn", weights=None, epochs=1, random_state=seed)
+            net.fit(X, y).predict(X)
+        ResNet50Trunk("cnn", weights=None, cache_dir=False).fit_transform(X)
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_was_held_back_is_dropped_on_success(capfd):
+    with backend._standard_error_held_back():
+        os.write(2, b"chatter\n")
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == "later\n"
+
+
+def fail_to_import():
+    with backend._standard_error_held_back():
+        os.write(2, b"missing symbol\n")
+        raise ImportError("no library")
+
+
+def test_what_was_held_back_is_shown_on_failure(capfd):
+    with pytest.raises(ImportError, match="no library"):
+        fail_to_import()
+    assert capfd.readouterr().err == "missing symbol\n"

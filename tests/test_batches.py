@@ -1,0 +1,97 @@
+"""Batches: each row once an epoch, its label and weight with it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glomclf.network.assembly import HeadSpec, build_network
+from glomclf.network.batches import ArrayBatches
+
+N_ROWS = st.integers(1, 70)
+BATCH_SIZES = st.integers(1, 40)
+
+
+def rows_of(batches):
+    return [np.concatenate(parts) for parts in zip(*batches_in(batches), strict=True)]
+
+
+def batches_in(batches):
+    return [batches[index] for index in range(len(batches))]
+
+
+@given(n_rows=N_ROWS, batch_size=BATCH_SIZES)
+def test_without_a_seed_batches_keep_the_order(n_rows, batch_size):
+    X = np.arange(n_rows)
+    batches = ArrayBatches(X, batch_size=batch_size)
+    for _ in range(2):
+        (rows,) = rows_of(batches)
+        np.testing.assert_array_equal(rows, X)
+        batches.on_epoch_end()
+
+
+@given(n_rows=N_ROWS, batch_size=BATCH_SIZES, seed=st.integers(0, 2**31))
+def test_every_epoch_holds_each_row_once_with_its_label_and_weight(
+    n_rows, batch_size, seed
+):
+    X = np.arange(n_rows)
+    batches = ArrayBatches(X, -X, X / 2, batch_size=batch_size, shuffle_seed=seed)
+    for _ in range(3):
+        rows, labels, weights = rows_of(batches)
+        np.testing.assert_array_equal(np.sort(rows), X)
+        np.testing.assert_array_equal(labels, -rows)
+        np.testing.assert_array_equal(weights, rows / 2)
+        batches.on_epoch_end()
+
+
+@given(n_rows=N_ROWS, batch_size=BATCH_SIZES)
+def test_all_batches_but_the_last_are_full(n_rows, batch_size):
+    *full, last = batches_in(ArrayBatches(np.zeros((n_rows, 2)), batch_size=batch_size))
+    assert {len(X) for (X,) in full} <= {batch_size}
+    assert 1 <= len(last[0]) <= batch_size
+
+
+def test_the_order_changes_between_epochs_and_follows_the_seed():
+    def two_epochs(seed):
+        batches = ArrayBatches(np.arange(50), batch_size=8, shuffle_seed=seed)
+        first = rows_of(batches)[0]
+        batches.on_epoch_end()
+        return [first.tolist(), rows_of(batches)[0].tolist()]
+
+    first, second = two_epochs(0)
+    assert first != second
+    assert first != list(range(50))
+    assert two_epochs(0) == [first, second]
+    assert two_epochs(1) != [first, second]
+
+
+def test_shuffling_leaves_the_callers_arrays_alone():
+    X = np.arange(50)
+    ArrayBatches(X, shuffle_seed=0)
+    np.testing.assert_array_equal(X, np.arange(50))
+
+
+@pytest.fixture(scope="module")
+def head():
+    """A head over three features, built once: no test trains it."""
+    spec = HeadSpec(4, 0.0, "sgd", 1e-3, seed=0)
+    return build_network((3,), None, 0, spec, from_images=False)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 32])
+def test_predictions_keep_the_order_of_rows_at_every_batch_size(head, batch_size):
+    X = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
+    at_once = np.asarray(head(X))
+    predicted = head.predict(X, batch_size=batch_size, verbose=0)
+    np.testing.assert_allclose(predicted, at_once, atol=1e-6)
+
+
+def test_features_are_standardised_in_float64_and_constants_left_alone(head):
+    X = np.random.default_rng(0).normal(1000.0, 0.1, size=(500, 3)).astype(np.float32)
+    X[:, 2] = 7.0
+    head._standardise(X, batch_size=32)
+    mean, variance = head.get_layer("standardise").get_weights()
+    np.testing.assert_allclose(mean, X.mean(axis=0, dtype=np.float64), rtol=1e-6)
+    expected = X[:, :2].var(axis=0, dtype=np.float64)
+    np.testing.assert_allclose(variance[:2], expected, rtol=1e-5)
+    assert variance[2] == 1.0
