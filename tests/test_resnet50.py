@@ -286,7 +286,7 @@ def store_virtually(file, secret):
 def test_a_file_that_reaches_outside_itself_is_refused(tmp_path, reach_out, name):
     with h5py.File(tmp_path / name, "w") as file:
         reach_out(file, tmp_path / "secret")
-    with pytest.raises(WeightsError, match="links to data outside .*inner/linked"):
+    with pytest.raises(WeightsError, match=r"links to data outside .*inner/linked"):
         load_backbone("cnn", tmp_path / name)
 
 
