@@ -20,6 +20,11 @@ from glomclf.network.resnet50 import (
     make_trunk,
 )
 
+# Keras writes weights through a call that numpy 2 is leaving behind; only tests write.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
 
 @pytest.fixture(scope="module")
 def resnet50():
@@ -83,15 +88,15 @@ def test_the_cnn_is_cut_by_the_same_rule(cnn, trainable_layers, cut):
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
-def test_nothing_above_any_cut_reaches_below_it(name):
+def test_every_path_to_the_features_runs_through_the_cut(name):
     backbone = load_backbone(name, None)
     layers = [layer.name for layer in backbone.model.layers]
-    for n_trainable in range(len(layers) + 1):
-        cut = backbone.cut(n_trainable)
-        if cut is not None:
-            assert layers.index(cut) < len(layers) - n_trainable
-            # Keras refuses a graph that is not closed at its new input.
-            keras.Model(backbone.model.get_layer(cut).output, backbone.model.output)
+    cuts = [backbone.cut(n) for n in range(len(layers) + 1)]
+    for n_trainable, cut in enumerate(cuts):
+        assert cut is None or layers.index(cut) < len(layers) - n_trainable
+    for cut in set(cuts) - {None, "avg_pool"}:
+        # Keras refuses a graph that is not closed at its new input.
+        keras.Model(backbone.model.get_layer(cut).output, backbone.model.output)
 
 
 def test_more_trainable_layers_than_there_are_is_an_error(cnn):

@@ -17,6 +17,11 @@ from glomclf.errors import WeightsError
 from glomclf.network import engines
 from glomclf.network.resnet50 import BACKBONES, load_backbone, make_trunk
 
+# Keras writes weights through a call that numpy 2 is leaving behind; only tests write.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
 
 def make_cnn_trunk(**parameters):
     return ResNet50Trunk("cnn", weights=None, **{"cache_dir": False, **parameters})
