@@ -20,6 +20,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from glomclf.evaluation import biopsy_summary, compare_scores, evaluate
+from glomclf.intervals import equal_number
 from glomclf.scores import ScoredRows
 
 
@@ -53,6 +54,11 @@ SECTIONS = {
     "biopsy_summary": "`biopsy_summary`",
     "percentile": "For comparison: percentile intervals of `evaluate`'s scores",
 }
+
+WORTH = (
+    "Coverage by how many equal participants the rarer class was worth (number of "
+    "simulations):"
+)
 
 
 def draw(setting: Setting, n_participants: int, rng: np.random.RandomState):
@@ -129,7 +135,15 @@ def simulate(
         for score, ends in percentile_intervals(data, n_bootstrap, seed).items()
     ]
     frame = pd.DataFrame(rows, columns=["function", "score", "low", "high"])
-    return frame.assign(setting=name, participants=n_participants)
+    return frame.assign(
+        setting=name, participants=n_participants, equal=equal_participants(data)
+    )
+
+
+def equal_participants(data) -> float:
+    """Count how many equal participants the rows of the rarer class are worth."""
+    y_true, _, _, groups = data
+    return min(equal_number(np.bincount(groups, y_true == label)) for label in (0, 1))
 
 
 def true_scores(name: str, n_participants: int) -> pd.DataFrame:
@@ -143,23 +157,40 @@ def true_scores(name: str, n_participants: int) -> pd.DataFrame:
     return pd.concat([truth, yardstick])
 
 
-def coverage(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """Count how often an interval holds the truth, and how often there is one."""
+def judge(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Tell for each interval whether it holds the truth; NaN where there is none."""
     table = intervals.merge(truth, on=["setting", "function", "score"])
     given = table["low"].notna()
     inside = (table["low"] <= table["truth"]) & (table["truth"] <= table["high"])
-    table = table.assign(
+    return table.assign(
         given=100.0 * given,
         coverage=(100.0 * inside).where(given),
         width=table["high"] - table["low"],
     )
+
+
+def by_size(judged: pd.DataFrame) -> pd.DataFrame:
+    """Average over the simulations of each setting and number of participants."""
     keys = ["function", "score", "setting", "participants"]
-    return table.groupby(keys, sort=False)[["coverage", "given", "width"]].mean()
+    return judged.groupby(keys, sort=False)[["coverage", "given", "width"]].mean()
 
 
-def as_markdown(table: pd.DataFrame, arguments: argparse.Namespace) -> str:
+def by_worth(judged: pd.DataFrame) -> str:
+    """Average `evaluate`'s coverage over simulations with few and many participants."""
+    bins = pd.cut(judged["equal"], [0, 3, 5, 8, 12, np.inf], right=False)
+    judged = judged.assign(bin=bins)[judged["function"] == "evaluate"]
+    grid = judged.groupby(["score", "bin"], sort=False, observed=True)[
+        "coverage"
+    ].mean()
+    grid = grid.unstack("bin").sort_index(axis=1)
+    counts = judged[judged["score"] == "recall"]["bin"].value_counts().sort_index()
+    header = [f"{bin_.left:g} to {bin_.right:g} ({counts[bin_]})" for bin_ in grid]
+    return _table(header, grid, "{:.1f}")
+
+
+def as_markdown(judged: pd.DataFrame, arguments: argparse.Namespace) -> str:
     """Write the report."""
-    shown = " ".join(Path(sys.argv[0]).parts[-3:])
+    table = by_size(judged)
     error = 100 * np.sqrt(0.95 * 0.05 / arguments.n_simulations)
     lines = [
         "# Coverage of 95 % intervals",
@@ -170,7 +201,7 @@ def as_markdown(table: pd.DataFrame, arguments: argparse.Namespace) -> str:
         f"replicates each; the standard error of a coverage of 95 is {error:.1f}. "
         "Made by",
         "",
-        f"    python {shown.replace(' ', '/')} {' '.join(sys.argv[1:])}",
+        f"    python examples/benchmarks/interval_coverage.py {shown_arguments()}",
         "",
         *(f"- *{name}*: {SETTINGS[name].about}" for name in arguments.settings),
     ]
@@ -183,12 +214,22 @@ def as_markdown(table: pd.DataFrame, arguments: argparse.Namespace) -> str:
             lines += [_grid(part.loc[rare, "given"], "{:.0f}")]
         if function in ("evaluate", "percentile"):
             lines += ["", "Mean width:", "", _grid(part["width"], "{:.3f}")]
+        if function == "evaluate":
+            lines += ["", WORTH, "", by_worth(judged)]
     return "\n".join(lines) + "\n"
+
+
+def shown_arguments() -> str:
+    """Tell the command line without the folders of this machine."""
+    return " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
 
 
 def _grid(values: pd.Series, form: str) -> str:
     grid = values.unstack(["setting", "participants"], sort=False)
-    header = [f"{setting}, {n}" for setting, n in grid.columns]
+    return _table([f"{setting}, {n}" for setting, n in grid.columns], grid, form)
+
+
+def _table(header: list[str], grid: pd.DataFrame, form: str) -> str:
     lines = ["| | " + " | ".join(header) + " |", "|---" * (len(header) + 1) + "|"]
     for name, row in grid.iterrows():
         cells = ["" if np.isnan(value) else form.format(value) for value in row]
@@ -225,8 +266,8 @@ def main() -> None:
         for n_participants in arguments.participants
         for seed in range(arguments.n_simulations)
     )
-    table = coverage(pd.concat(intervals), truth)
-    arguments.output.write_text(as_markdown(table, arguments), encoding="utf-8")
+    judged = judge(pd.concat(intervals), truth)
+    arguments.output.write_text(as_markdown(judged, arguments), encoding="utf-8")
 
 
 if __name__ == "__main__":
