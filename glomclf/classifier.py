@@ -339,17 +339,16 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         if X_val is not None or self.validation_fraction is None:
             return rows, rows[:0]
         options = {"test_size": self.validation_fraction, "random_state": seed}
-        if groups is not None:
-            splitter = StratifiedGroupShuffleSplit(1, **options)
-            return next(splitter.split(rows, y, groups))
+        splitter: Any = StratifiedGroupShuffleSplit(1, **options)
+        if groups is None:
+            splitter = StratifiedShuffleSplit(1, **options)
         try:
-            return next(StratifiedShuffleSplit(1, **options).split(rows, y))
+            return next(splitter.split(rows, y, groups))
         except ValueError as error:
             raise SplitError(
-                f"{self.validation_fraction:g} of {len(y)} rows cannot be set aside "
-                f"for validation with both classes on both sides ({error}). Give more "
-                "rows; or pass X_val and y_val; or pass validation_fraction=None with "
-                "patience=None."
+                f"{self.validation_fraction:g} of the data cannot be set aside for "
+                f"early stopping with both classes on both sides: {error}. Or pass "
+                "X_val and y_val, or validation_fraction=None with patience=None."
             ) from error
 
     def _make_pipeline(self, sampler_seed, net_seed):

@@ -47,11 +47,10 @@ def command(
     threshold: float | None,
     quiet: bool,
 ) -> None:
-    r"""Predict a test set and, where labels are known, score the predictions.
+    """Predict a test set and, where labels are known, score the predictions.
 
     Intervals respect that patches of one participant are alike.
 
-    \b
     Example: glomclf evaluate --test test.csv --model model.glomclf
     """
     from ..manifest import read_manifest

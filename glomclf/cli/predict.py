@@ -40,9 +40,8 @@ def command(
     threshold: float | None,
     quiet: bool,
 ) -> None:
-    r"""Predict the patches of a folder or a csv.
+    """Predict the patches of a folder or a csv.
 
-    \b
     Example: glomclf predict patches/ --model model.glomclf
     """
     from .preparation import load_model

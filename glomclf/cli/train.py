@@ -59,13 +59,12 @@ def command(
     quiet: bool,
     **parameters: Any,
 ) -> None:
-    r"""Train a model on all patches of CSV.
+    """Train a model on all patches of CSV.
 
     CSV has the columns `name` and `ground truth` (1 for globally sclerotic) and, if
     known, `participant`. Early stopping looks at participants that are kept out of the
     training; no sampler sees them.
 
-    \b
     Example: glomclf train public.csv --cv 5 --output model.glomclf
     """
     from .preparation import checked_classifier, labelled_manifest
