@@ -153,7 +153,9 @@ def adjust_to_prevalence(
     _check_open_shares(train_prevalence=train_prevalence, prevalence=prevalence)
     _, scores, _ = check_scores(None, y_score)
     gain = _odds(prevalence) / _odds(train_prevalence)
-    return np.asarray(gain * scores / (gain * scores + 1 - scores), dtype=np.float64)
+    adjusted = gain * scores / (gain * scores + 1 - scores)
+    # Rounding may carry a probability of 1 just past it.
+    return np.clip(adjusted, 0.0, 1.0, dtype=np.float64)
 
 
 def adjust_threshold(

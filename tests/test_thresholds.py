@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score
 
@@ -107,6 +107,7 @@ def test_threshold_that_cannot_be_chosen_is_refused(y_true, options, message):
 shares = st.floats(0.02, 0.98)
 
 
+@example(y_score=[1.0], old=0.98, new=0.96875)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9), shares, shares)
 def test_adjustment_is_undone_by_its_reverse(y_score, old, new):
     there = adjust_to_prevalence(y_score, train_prevalence=old, prevalence=new)
