@@ -1,8 +1,4 @@
-"""Pictures of a training, in scikit-learn's manner: Display classes.
-
-Each leaves ``ax_`` and ``figure_`` to the user. For confusion matrices and curves of
-scores, use scikit-learn's own displays. Matplotlib is imported when something is drawn.
-"""
+"""Pictures of a training: its resampling, its losses."""
 
 from __future__ import annotations
 
@@ -11,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .canvas import CLASS_COLORS, axes_or_new
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .resampling import ResamplingStep
+    from ..resampling import ResamplingStep
 
 __all__ = ["ClassProportionsDisplay", "HistoryDisplay", "SyntheticImagesDisplay"]
 
-_CLASS_COLORS = ("#4c78a8", "#e4873c", "#59a14f", "#9c6fb0")
 _STEP_TITLES = {"AugmentationOverSampler": "augmentation"}
 
 
@@ -89,14 +86,14 @@ class ClassProportionsDisplay:
         -------
         display : ClassProportionsDisplay
         """
-        ax = _axes(ax)
+        ax = axes_or_new(ax)
         stages = list(self.counts)
         labels = sorted({label for stage in stages for label in self.counts[stage]})
         below = np.zeros(len(stages))
         totals = np.array([sum(self.counts[stage].values()) for stage in stages])
         for place, label in enumerate(labels):
             n_rows = np.array([self.counts[stage].get(label, 0) for stage in stages])
-            color = _CLASS_COLORS[place % len(_CLASS_COLORS)]
+            color = CLASS_COLORS[place % len(CLASS_COLORS)]
             bars = ax.bar(
                 stages, n_rows, 0.6, bottom=below, color=color, label=f"class {label}"
             )
@@ -170,7 +167,7 @@ class SyntheticImagesDisplay:
                 f"No step of the sampler made an image (steps: {names}). Trace an "
                 "over-sampler that ran on images, such as SMOTE or augmentation."
             )
-        ax = _axes(ax)
+        ax = axes_or_new(ax)
         gap, top, centers = 0.08, 0.0, []
         for place, (_, images) in enumerate(lines):
             for column, image in enumerate(images):
@@ -291,11 +288,3 @@ class HistoryDisplay:
 
 def _title(name: str) -> str:
     return _STEP_TITLES.get(name, name)
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
-    return pyplot.subplots(layout="constrained")[1]

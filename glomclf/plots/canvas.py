@@ -1,0 +1,21 @@
+"""What all displays draw on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["CLASS_COLORS", "axes_or_new"]
+
+CLASS_COLORS = ("#4c78a8", "#e4873c", "#59a14f", "#9c6fb0")
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return the axes given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(layout="constrained")[1]
