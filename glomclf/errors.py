@@ -12,6 +12,7 @@ __all__ = [
     "BackendError",
     "CacheError",
     "CacheWarning",
+    "EngineError",
     "GlomclfError",
     "GlomclfWarning",
     "ImageError",
@@ -72,6 +73,10 @@ class WeightsError(GlomclfError, ValueError):
 
 class BackendError(GlomclfError, RuntimeError):
     """Keras runs on another backend than TensorFlow."""
+
+
+class EngineError(GlomclfError, RuntimeError):
+    """The trunk cannot run on the engine, or at the precision, that was asked for."""
 
 
 class CacheError(GlomclfError, OSError):

@@ -10,10 +10,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 
 from ..errors import BackendError
+from .threads import n_threads
 
 __all__ = ["keras", "tf", "wrappers"]
 
@@ -56,6 +57,15 @@ def _import_backend() -> tuple[ModuleType, ...]:
     return modules
 
 
+def _take_share_of_cores(tensorflow: ModuleType) -> None:
+    """Leave the other workers of joblib their cores, unless the user set a number."""
+    is_untouched = tensorflow.config.threading.get_intra_op_parallelism_threads() == 0
+    if is_untouched and "TF_NUM_INTRAOP_THREADS" not in os.environ:
+        # Fails where TensorFlow runs already: then its user chose the threads.
+        with suppress(RuntimeError):
+            tensorflow.config.threading.set_intra_op_parallelism_threads(n_threads())
+
+
 def _check_backend(name: str) -> None:
     if name != "tensorflow":
         raise BackendError(
@@ -66,3 +76,4 @@ def _check_backend(name: str) -> None:
 
 keras, tf, wrappers = _import_backend()
 _check_backend(keras.backend.backend())
+_take_share_of_cores(tf)
