@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from .errors import ImageError
-from .images import MAX_PIXELS, read_image, resize_image
-from .progress import progress
+from .images import MAX_PIXELS
+from .lazy_images import Decoding, LazyImages
 
 __all__ = ["ImageLoader"]
 
@@ -33,7 +33,7 @@ class ImageLoader(TransformerMixin, BaseEstimator):
     from one row to another and `fit` only checks its input. Files are decoded in
     threads and written straight into the array that is returned. See
     :func:`glomclf.images.read_image` for the formats and how each colour mode is
-    turned into RGB.
+    turned into RGB. What was decoded once is kept on disk by the content of the file.
 
     Parameters
     ----------
@@ -50,6 +50,14 @@ class ImageLoader(TransformerMixin, BaseEstimator):
     max_pixels : int, default=50_000_000
         Largest width times height of a file, checked from its header before it is
         decoded.
+    cache_dir : path, None or False, default=None
+        Folder where decoded files are kept, found again by what the file holds. None is
+        the platform's cache folder; False keeps nothing.
+    lazy : bool, default=False
+        Whether files are decoded when they are read, rather than at once. Then
+        `transform` returns a :class:`~glomclf.lazy_images.LazyImages`: to samplers and
+        to numpy it is an array; :class:`ResNet50Trunk` reads it a few images at a time,
+        so that decoding, trunk and store overlap and the images need no memory.
 
     See Also
     --------
@@ -81,6 +89,8 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "max_pixels": [Interval(Integral, 1, None, closed="left")],
+        "cache_dir": [str, Path, Options(bool, {False}), None],
+        "lazy": ["boolean"],
     }
 
     def __init__(
@@ -91,12 +101,16 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         n_jobs: int | None = None,
         verbose: int = 0,
         max_pixels: int = MAX_PIXELS,
+        cache_dir: str | Path | bool | None = None,
+        lazy: bool = False,
     ):
         self.image_size = image_size
         self.resize = resize
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.max_pixels = max_pixels
+        self.cache_dir = cache_dir
+        self.lazy = lazy
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike | pd.DataFrame, y: Any = None) -> ImageLoader:
@@ -122,7 +136,7 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         _check_images(X)
         return self
 
-    def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.uint8]:
+    def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.uint8] | LazyImages:
         """Load the images, in the order of `X`.
 
         Parameters
@@ -136,14 +150,16 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         Returns
         -------
         images : ndarray of shape (n_samples, image_size, image_size, 3), dtype uint8
-            RGB in [0, 255]. An image array that already has this shape is returned
-            as it is, not copied.
+            RGB in [0, 255], memory-mapped where it is large; with `lazy`, a
+            :class:`~glomclf.lazy_images.LazyImages`. An image array that already has
+            this shape is returned as it is, not copied.
 
         Raises
         ------
         ImageError
-            If any image cannot be used. `faults` maps each such file, or the
-            position of whatever is neither path nor image, to the reason.
+            If any image cannot be used; with `lazy`, once they are read. `faults` maps
+            each such file, or the position of whatever is neither path nor image, to
+            the reason.
         TypeError
             If `X` as a whole is none of the above.
         ValueError
@@ -154,24 +170,15 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         shape = (len(items), self.image_size, self.image_size, 3)
         if isinstance(items, np.ndarray) and items.shape == shape:
             return items
-        images = np.empty(shape, dtype=np.uint8)
-        # Without `effective_n_jobs` a context of processes would count as one thread.
-        loaded = Parallel(
-            n_jobs=effective_n_jobs(self.n_jobs),
-            require="sharedmem",
-            return_as="generator_unordered",
-        )(
-            delayed(_load_into)(images, row, item, self.resize, self.max_pixels)
-            for row, item in enumerate(items)
+        images = LazyImages(
+            items,
+            Decoding(self.image_size, self.resize, self.max_pixels),
+            cache_dir=self.cache_dir,
+            # Asked here: a context of joblib ends where this method does.
+            n_threads=effective_n_jobs(self.n_jobs),
+            verbose=self.verbose,
         )
-        faults = []
-        with progress("Loading images", len(items), enabled=bool(self.verbose)) as done:
-            for fault in loaded:
-                faults += [fault] if fault else []
-                done()
-        if faults:
-            raise ImageError({where: why for _, where, why in sorted(faults)})
-        return images
+        return images if self.lazy else np.asarray(images)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -217,22 +224,3 @@ def _check_array(X: NDArray[Any]) -> None:
         f"X is an array of shape {X.shape} and dtype {X.dtype}; "
         f"expected {_EXPECTED}{hint}"
     )
-
-
-def _load_into(
-    images: NDArray[np.uint8], row: int, item: Any, resize: str, max_pixels: int
-) -> tuple[int, str, str] | None:
-    """Load one item into its row, or return (row, file or place, reason)."""
-    size = images.shape[1]
-    is_path = isinstance(item, str | os.PathLike)
-    where = os.fspath(item) if is_path else f"X[{row}]"
-    try:
-        if is_path:
-            images[row] = read_image(item, size, resize, max_pixels=max_pixels)
-        elif isinstance(item, np.ndarray):
-            images[row] = resize_image(item, size, resize)
-        else:
-            return row, where, f"is {item!r}; a path or a uint8 image was expected"
-    except ImageError as error:
-        return row, where, next(iter(error.faults.values()))
-    return None

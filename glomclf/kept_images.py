@@ -1,0 +1,100 @@
+"""Decoded files on disk, found again by what the file holds.
+
+A file is known by the hash of its bytes rather than by path, size and time: a file that
+was moved or copied is found, one that was replaced within the clock's granularity is
+not mistaken for the old one, and hashing a file takes a hundredth of decoding it.
+
+Beside the pixels lies the key under which the trunk's features are kept, so that
+features of a known file are found without decoding it, or even reading its pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from .network.store import FeatureStore
+
+__all__ = ["KeptImages", "file_key"]
+
+# Raised whenever read_image or resize_image give other pixels for some file.
+_DECODING = 1
+_BLOCK_BYTES = 1024**2
+
+
+def file_key(path: str | os.PathLike[str]) -> bytes | None:
+    """Return 128 bits of the SHA-256 of a file, None where it cannot be read.
+
+    Examples
+    --------
+    >>> from glomclf.kept_images import file_key
+    >>> file_key("no such file") is None
+    True
+    """
+    if not os.path.isfile(path):
+        return None
+    hasher = hashlib.sha256()
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(_BLOCK_BYTES):
+                hasher.update(block)
+    except OSError:
+        return None
+    return hasher.digest()[:16]
+
+
+class KeptImages:
+    """Pixels of files at one size, and the keys of these pixels.
+
+    Parameters
+    ----------
+    cache_dir : path or None
+        As in :class:`ImageLoader`.
+    image_size : int
+    resize : {"pad", "stretch"}
+    max_pixels : int
+        Files beyond it are refused, so that each bound has images of its own.
+    """
+
+    def __init__(
+        self,
+        cache_dir: str | Path | None,
+        image_size: int,
+        resize: str,
+        max_pixels: int,
+    ):
+        how = f"{image_size} {resize} {max_pixels} {_DECODING} {PIL.__version__}"
+        self._shape = (image_size, image_size, 3)
+        self._pixels = FeatureStore(cache_dir, f"decoded images {how}")
+        self._keys = FeatureStore(cache_dir, f"keys of decoded images {how}")
+
+    def content_keys(self, files: Sequence[bytes | None]) -> list[bytes | None]:
+        """Return the keys of the files' pixels, None where they are not known."""
+        values, found = self._keys.get_many([file or b"" for file in files])
+        return [
+            value.tobytes() if there else None
+            for value, there in zip(values, found, strict=True)
+        ]
+
+    def get(
+        self, files: Sequence[bytes | None]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the pixels of the files, and which of them were there."""
+        return self._pixels.get_many([file or b"" for file in files])
+
+    def put(
+        self,
+        files: Sequence[bytes],
+        images: NDArray[np.uint8],
+        keys: Sequence[bytes],
+    ) -> None:
+        """Keep pixels of files, and the keys of these pixels."""
+        as_array = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16)
+        self._pixels.put_many(files, images)
+        self._keys.put_many(files, as_array)

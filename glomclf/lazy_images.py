@@ -1,0 +1,260 @@
+"""Images that are decoded when they are read.
+
+What reads them all at once, as a sampler does, sees an array. What reads them a few at
+a time, as the trunk does, holds no more than these.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from .errors import ImageError
+from .images import read_image, resize_image
+from .kept_images import KeptImages, file_key
+from .large_arrays import empty_array
+from .network.store import content_keys
+from .progress import progress
+
+__all__ = ["Decoding", "LazyImages"]
+
+_ROWS_AT_ONCE = 64
+_Fault = tuple[int, str, str]
+
+
+class Decoding(NamedTuple):
+    """How files and images of any size become squares.
+
+    Attributes
+    ----------
+    image_size : int
+    resize : {"pad", "stretch"}
+    max_pixels : int
+    """
+
+    image_size: int
+    resize: str
+    max_pixels: int
+
+
+class LazyImages:
+    """uint8 images, of shape (n_samples, image_size, image_size, 3), in [0, 255].
+
+    ``np.asarray`` decodes them all, once, into an array that is memory-mapped where it
+    is large; an index decodes the rows it names.
+
+    Parameters
+    ----------
+    items : sequence of path or of ndarray of shape (height, width, 3)
+    decoding : Decoding
+    cache_dir : path, None or False, default=False
+        Where decoded files are kept.
+    n_threads : int, default=1
+        Threads that decode.
+    verbose : int, default=0
+        Whether decoding them all shows a bar.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.lazy_images import Decoding, LazyImages
+    >>> large = np.zeros((80, 80, 3), dtype=np.uint8)
+    >>> images = LazyImages([large, large + 1], Decoding(32, "pad", 10**6))
+    >>> images.shape, images[1:].max()
+    ((2, 32, 32, 3), np.uint8(1))
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(
+        self,
+        items: Sequence[Any] | NDArray[Any],
+        decoding: Decoding,
+        *,
+        cache_dir: str | Path | bool | None = False,
+        n_threads: int = 1,
+        verbose: int = 0,
+    ):
+        self.items = items
+        self.decoding = decoding
+        self.n_threads = n_threads
+        self.verbose = verbose
+        size = decoding.image_size
+        self.shape = (len(items), size, size, 3)
+        self._kept = None
+        if not isinstance(cache_dir, bool):
+            self._kept = KeptImages(cache_dir, *decoding)
+        self._array: NDArray[np.uint8] | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        return f"LazyImages(shape={self.shape})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if self._array is None:
+            self._array = self._read_all()
+        return np.array(self._array, dtype=dtype, copy=copy)
+
+    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
+        wanted = np.arange(len(self))[rows]
+        if self._array is not None:
+            return self._array[wanted]
+        return self.read(np.atleast_1d(wanted)).reshape(*wanted.shape, *self.shape[1:])
+
+    def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Decode some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,), dtype int
+
+        Returns
+        -------
+        ndarray of shape (n_rows, image_size, image_size, 3), dtype uint8
+
+        Raises
+        ------
+        ImageError
+            If any of all rows cannot be used; it lists every one of them.
+        """
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        faults = self._read_into(images, rows)
+        if faults:
+            raise self._error(self._faults_of_all())
+        return images
+
+    def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
+        """Return the content keys of rows that are known without decoding them."""
+        if self._kept is None:
+            return [None] * len(rows)
+        return self._kept.content_keys(self._file_keys(rows))
+
+    def _read_all(self) -> NDArray[np.uint8]:
+        images = empty_array(self.shape, np.uint8)
+        faults = []
+        shown = progress("Loading images", len(self), enabled=bool(self.verbose))
+        with shown as advance:
+            for rows in self._chunks():
+                part = slice(rows[0], rows[-1] + 1)
+                faults += self._read_into(images[part], rows, advance)
+        if faults:
+            raise self._error(faults)
+        return images
+
+    def _faults_of_all(self) -> list[_Fault]:
+        """Look at every row, so that one error can name all that are at fault."""
+        size = (_ROWS_AT_ONCE, *self.shape[1:])
+        images = np.empty(size, np.uint8)
+        return [f for rows in self._chunks() for f in self._read_into(images, rows)]
+
+    def _error(self, faults: list[_Fault]) -> ImageError:
+        return ImageError({where: why for _, where, why in sorted(faults)})
+
+    def _chunks(self) -> list[NDArray[np.intp]]:
+        starts = np.arange(_ROWS_AT_ONCE, len(self), _ROWS_AT_ONCE)
+        return np.split(np.arange(len(self)), starts)
+
+    def _read_into(
+        self,
+        out: NDArray[np.uint8],
+        rows: NDArray[np.intp],
+        advance: Callable[..., None] = lambda n_done=1: None,
+    ) -> list[_Fault]:
+        """Fill places of `out` with rows: kept ones first, then decoded ones."""
+        if self._kept is None:
+            faults, _ = self._decode(out, rows, np.arange(len(rows)), advance)
+            return faults
+        stamps = [_stamp(self.items[row]) for row in rows]
+        files = self._file_keys(rows)
+        images, found = self._kept.get(files)
+        for place in np.flatnonzero(found):
+            out[place] = images[place]
+        advance(int(found.sum()))
+        missing = np.flatnonzero(~found)
+        faults, decoded = self._decode(out, rows, missing, advance)
+        # A file that was replaced while it was read has no one content.
+        steady = [
+            place
+            for place in decoded
+            if files[place] and stamps[place] == _stamp(self.items[rows[place]])
+        ]
+        if steady:
+            fresh = out[steady]
+            keys = [files[place] or b"" for place in steady]
+            self._kept.put(keys, fresh, content_keys(fresh))
+        return faults
+
+    def _decode(
+        self,
+        out: NDArray[np.uint8],
+        rows: NDArray[np.intp],
+        places: NDArray[np.intp],
+        advance: Callable[..., None],
+    ) -> tuple[list[_Fault], list[int]]:
+        """Decode in threads; return what failed, and the places of what did not."""
+        faults: list[_Fault] = []
+        decoded: list[int] = []
+        for place, fault in self._in_threads(
+            _decode_into,
+            ((out, p, rows[p], self.items[rows[p]], self.decoding) for p in places),
+        ):
+            if fault is None:
+                decoded.append(place)
+            else:
+                faults.append(fault)
+            advance()
+        return faults, sorted(decoded)
+
+    def _file_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
+        items = [(place, self.items[row]) for place, row in enumerate(rows)]
+        keys = dict(self._in_threads(_placed_file_key, items))
+        return [keys[place] for place in range(len(rows))]
+
+    def _in_threads(self, function: Callable[..., Any], arguments: Any) -> Any:
+        return Parallel(
+            n_jobs=self.n_threads, require="sharedmem", return_as="generator_unordered"
+        )(delayed(function)(*args) for args in arguments)
+
+
+def _placed_file_key(place: int, item: Any) -> tuple[int, bytes | None]:
+    return place, file_key(item) if isinstance(item, str | os.PathLike) else None
+
+
+def _stamp(item: Any) -> tuple[int, int] | None:
+    """Return what changes when a file does."""
+    if not isinstance(item, str | os.PathLike):
+        return None
+    try:
+        stat = os.stat(item)
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _decode_into(
+    out: NDArray[np.uint8], place: int, row: int, item: Any, decoding: Decoding
+) -> tuple[int, _Fault | None]:
+    """Load one item into its place; return the place, and what is wrong with it."""
+    size, resize, max_pixels = decoding
+    is_path = isinstance(item, str | os.PathLike)
+    where = os.fspath(item) if is_path else f"X[{row}]"
+    try:
+        if is_path:
+            out[place] = read_image(item, size, resize, max_pixels=max_pixels)
+        elif isinstance(item, np.ndarray):
+            out[place] = resize_image(item, size, resize)
+        else:
+            why = f"is {item!r}; a path or a uint8 image was expected"
+            return place, (int(row), where, why)
+    except ImageError as error:
+        return place, (int(row), where, next(iter(error.faults.values())))
+    return place, None
