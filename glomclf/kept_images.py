@@ -60,6 +60,11 @@ class KeptImages:
     resize : {"pad", "stretch"}
     max_pixels : int
         Files beyond it are refused, so that each bound has images of its own.
+
+    Attributes
+    ----------
+    cache_dir : pathlib.Path
+        The folder.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class KeptImages:
         self._shape = (image_size, image_size, 3)
         self._pixels = FeatureStore(cache_dir, f"decoded images {how}")
         self._keys = FeatureStore(cache_dir, f"keys of decoded images {how}")
+        self.cache_dir = self._pixels.cache_dir
 
     def content_keys(self, files: Sequence[bytes | None]) -> list[bytes | None]:
         """Return the keys of the files' pixels, None where they are not known."""

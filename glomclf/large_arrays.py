@@ -33,7 +33,8 @@ def empty_array(
     shape : tuple of int
     dtype : dtype
     folder : path-like or None, default=None
-        Where the file lies; None is the platform's folder of temporary files.
+        Where the file lies, made where it is not; None is the platform's folder of
+        temporary files.
 
     Returns
     -------
@@ -55,6 +56,8 @@ def empty_array(
     if n_bytes < LARGE_BYTES:
         return np.empty(shape, dtype)
     try:
+        if folder is not None:
+            os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             _reserve(file.fileno(), n_bytes)
             mapped = mmap.mmap(file.fileno(), n_bytes)

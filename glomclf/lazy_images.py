@@ -139,7 +139,8 @@ class LazyImages:
         return self._kept.content_keys(self._file_keys(rows))
 
     def _read_all(self) -> NDArray[np.uint8]:
-        images = empty_array(self.shape, np.uint8)
+        folder = None if self._kept is None else self._kept.cache_dir
+        images = empty_array(self.shape, np.uint8, folder)
         faults = []
         shown = progress("Loading images", len(self), enabled=bool(self.verbose))
         with shown as advance:

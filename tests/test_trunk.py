@@ -33,8 +33,8 @@ def n_computed(monkeypatch):
     counts = []
     compile_trunk = engines.compile_trunk
 
-    def counting(backbone, cut):
-        forward = compile_trunk(backbone, cut)
+    def counting(*arguments):
+        forward = compile_trunk(*arguments)
 
         def count(images):
             counts.append(len(images))
@@ -81,17 +81,22 @@ def test_scikit_learn_knows_that_it_takes_no_two_dimensional_features():
 
 
 @pytest.mark.parametrize(
-    ("trainable_layers", "cut", "shape"),
-    [(0, "avg_pool", (128,)), (1, "block4_out", (2, 2, 128))],
+    ("trainable_layers", "cut", "shape", "dtype", "rtol"),
+    [
+        (0, "avg_pool", (128,), np.float32, 1e-5),
+        (1, "block4_out", (2, 2, 128), np.float16, 1e-3),
+    ],
 )
-def test_features_are_the_output_of_the_cut(patches, trainable_layers, cut, shape):
+def test_features_are_the_output_of_the_cut(
+    patches, trainable_layers, cut, shape, dtype, rtol
+):
     X, _ = patches
     trunk = make_cnn_trunk(trainable_layers=trainable_layers).fit(X)
     features = trunk.transform(X)
     assert trunk.cut_ == cut
-    assert (features.shape, features.dtype) == ((len(X), *shape), np.float32)
+    assert (features.shape, features.dtype) == ((len(X), *shape), dtype)
     expected = make_trunk(load_backbone("cnn", None), cut).predict(X, verbose=0)
-    np.testing.assert_allclose(features, expected, atol=1e-5)
+    np.testing.assert_allclose(features, expected, rtol=rtol, atol=1e-5)
 
 
 @given(
@@ -103,7 +108,7 @@ def test_an_images_features_depend_on_that_image_alone(patches, rows, batch_size
     X, _ = patches
     alone = make_cnn_trunk().fit_transform(X)
     together = make_cnn_trunk(batch_size=batch_size).fit(X).transform(X[rows])
-    np.testing.assert_allclose(together, alone[rows], atol=1e-5)
+    np.testing.assert_allclose(together, alone[rows], rtol=1e-5, atol=1e-5)
 
 
 def test_nothing_is_learned_from_the_images(patches):
@@ -128,8 +133,8 @@ def test_stored_features_are_those_computed_without_a_store(patches, tmp_path):
     X, _ = patches
     computed = make_cnn_trunk().fit_transform(X)
     trunk = make_cnn_trunk(cache_dir=tmp_path).fit(X)
-    np.testing.assert_allclose(trunk.transform(X), computed, atol=1e-5)
-    np.testing.assert_allclose(trunk.transform(X), computed, atol=1e-5)
+    np.testing.assert_allclose(trunk.transform(X), computed, rtol=1e-5)
+    np.testing.assert_allclose(trunk.transform(X), computed, rtol=1e-5)
 
 
 def test_each_image_is_computed_once_whatever_the_estimator(
@@ -272,7 +277,7 @@ def test_no_images_at_all_are_an_error(patches):
 @pytest.mark.parametrize(
     "parameters",
     [{"backbone": "vgg"}, {"trainable_layers": -1}, {"trainable_layers": "some"},
-     {"batch_size": 0}, {"cache_dir": True}],
+     {"batch_size": 0}, {"engine": "onnx"}, {"precision": "half"}, {"cache_dir": True}],
     ids=str,
 )  # fmt: skip
 def test_a_parameter_out_of_its_range_is_named(patches, parameters):

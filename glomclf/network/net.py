@@ -281,10 +281,10 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         set_owned_weights(self.net_.model_, weights)
 
     def _check_rows(self, X, *, reset):
-        """Return images as uint8 or features as float32, of the shape seen in fit."""
+        """Return images as uint8, features as floats, of the shape seen in fit."""
         if np.asarray(X).ndim > 2:
             X = check_array(X, allow_nd=True, dtype=None, input_name="X")
-            X = X if _are_images(X) else _as_float32(X)
+            X = X if _are_images(X) else _as_maps(X)
         else:
             X = validate_data(self, X, reset=reset, dtype=np.float32)
         if reset:
@@ -411,7 +411,7 @@ def _are_images(X: np.ndarray) -> bool:
     return X.dtype == np.uint8 and X.ndim == 4 and X.shape[-1] == 3
 
 
-def _as_float32(X: np.ndarray) -> np.ndarray:
+def _as_maps(X: np.ndarray) -> np.ndarray:
     """Accept feature maps, refuse images that are not uint8."""
     if X.ndim != 4 or X.dtype.kind != "f" or X.shape[-1] == 3:
         raise ValueError(
@@ -420,7 +420,8 @@ def _as_float32(X: np.ndarray) -> np.ndarray:
             "(n_samples, height, width, channels) or features of shape "
             "(n_samples, n_features)."
         )
-    return X.astype(np.float32, copy=False)
+    # Half precision stays as it is: Keras widens each batch by itself.
+    return X if X.dtype == np.float16 else X.astype(np.float32, copy=False)
 
 
 def _misfit(shape: tuple[int, ...], expected: str) -> str:

@@ -13,8 +13,10 @@ from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
 from ..progress import progress
+from . import engines
 from .net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
-from .store import FeatureStore, content_keys
+from .store import FeatureStore
+from .streaming import ArraySource, ImageSource, stream_features
 
 if TYPE_CHECKING:
     from .resnet50 import Backbone
@@ -40,6 +42,14 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         nothing frozen, and the images pass unchanged.
     batch_size : int, default=32
         Images that run through the network at once.
+    engine : {"auto", "keras", "openvino"}, default="auto"
+        What runs the network. ``"auto"`` is OpenVINO where it is installed (the extra
+        ``openvino``), else Keras; in float32 both give the same features to 1e-5.
+    precision : {"float32", "bfloat16", "int8"}, default="float32"
+        What the network computes in. The lower ones need OpenVINO and give slightly
+        other features in less time: see the page on speed before choosing one.
+        ``"bfloat16"`` needs a processor that has it; ``"int8"`` is calibrated on fixed
+        synthetic patches, never on ``X``.
     cache_dir : path, None or False, default=None
         Folder where features are kept by the content of the image, so that each is
         computed once, whatever the fold, the trial or the process. None is the
@@ -65,6 +75,7 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
     _parameter_constraints = {  # noqa: RUF012
         **BACKBONE_CONSTRAINTS,
         "batch_size": HEAD_CONSTRAINTS["batch_size"],
+        **engines.ENGINE_CONSTRAINTS,
         "cache_dir": CACHE_CONSTRAINT,
         "verbose": ["verbose"],
     }
@@ -76,6 +87,8 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         weights="imagenet",
         trainable_layers=0,
         batch_size=32,
+        engine="auto",
+        precision="float32",
         cache_dir=None,
         verbose=0,
     ):
@@ -83,6 +96,8 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         self.weights = weights
         self.trainable_layers = trainable_layers
         self.batch_size = batch_size
+        self.engine = engine
+        self.precision = precision
         self.cache_dir = cache_dir
         self.verbose = verbose
 
@@ -92,16 +107,25 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, height, width, 3), uint8 in [0, 255]
+        X : ndarray or LazyImages of shape (n_samples, height, width, 3), uint8
+            In [0, 255].
         y : ignored
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        EngineError
+            If the engine or the precision is not installed.
+        WeightsError
+            If the weights cannot be had.
         """
         from .resnet50 import load_backbone
 
         _check_images(X)
+        engines.choose_engine(self.engine, self.precision)
         backbone = load_backbone(self.backbone, self.weights)
         self.cut_ = backbone.cut(self.trainable_layers)
         self.fingerprint_ = backbone.fingerprint
@@ -113,26 +137,36 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, height, width, 3), uint8 in [0, 255]
+        X : ndarray or LazyImages of shape (n_samples, height, width, 3), uint8
+            In [0, 255]. What ``ImageLoader(lazy=True)`` gives is read a few images at a
+            time, while the network runs.
 
         Returns
         -------
-        ndarray of shape (n_samples, ...), float32
-            Pooled features (n_samples, n_features) or feature maps (n_samples, h, w,
-            channels); the images themselves where no layer is frozen.
+        ndarray of shape (n_samples, ...)
+            Pooled features (n_samples, n_features), float32, or feature maps
+            (n_samples, h, w, channels), float16; the images themselves where no layer
+            is frozen. Memory-mapped where large.
+
+        Raises
+        ------
+        EngineError
+            If the engine or the precision cannot be had on this machine.
         """
         check_is_fitted(self)
         X = _check_images(X)
         if self.cut_ is None:
-            return X
-        from .engines import compile_trunk
-
-        forward = compile_trunk(self._fitted_backbone(), self.cut_)
-        with progress("features", len(X), enabled=self.verbose > 0) as advance:
-            if self.cache_dir is False:
-                return _in_batches(forward, X, self.batch_size, advance)
-            store = FeatureStore(self.cache_dir, self._namespace())
-            return _through_store(store, forward, X, self.batch_size, advance)
+            return np.asarray(X)
+        source = ArraySource(X) if isinstance(X, np.ndarray) else X
+        forward = self._forward(self.cut_)
+        with progress("features", X.shape[0], enabled=self.verbose > 0) as advance:
+            return stream_features(
+                source,
+                forward,
+                self._store(),
+                batch_size=self.batch_size,
+                advance=advance,
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -141,9 +175,33 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         tags.requires_fit = True
         return tags
 
-    def _namespace(self) -> str:
-        """Name all that decides the features beside the image itself."""
-        return f"{self.backbone} {self.fingerprint_} {self.cut_} float32 tensorflow"
+    def _forward(self, cut: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function that builds and compiles the trunk at its first call.
+
+        Where the store holds all that is asked for, nothing need be compiled.
+        """
+        engine = engines.choose_engine(self.engine, self.precision)
+
+        def forward(images: np.ndarray) -> np.ndarray:
+            compiled = engines.compile_trunk(
+                self._fitted_backbone(),
+                cut,
+                engine,
+                self.precision,
+                self.cache_dir,
+            )
+            return compiled(images)
+
+        return forward
+
+    def _store(self) -> FeatureStore | None:
+        """Return the features kept under all that decides them beside the image."""
+        if self.cache_dir is False:
+            return None
+        made_by = f"{self.backbone} {self.fingerprint_} {self.cut_}"
+        return FeatureStore(
+            self.cache_dir, f"{made_by} {engines.numerics(self.precision)}"
+        )
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the fitted trunk as JSON and arrays, for a model file."""
@@ -155,6 +213,7 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
 
     def _set_parts(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Become the fitted trunk that ``_to_parts`` described."""
+        engines.choose_engine(self.engine, self.precision)
         self.cut_ = header["cut"]
         self.fingerprint_ = header["fingerprint"]
         self._stored_arrays = [
@@ -169,59 +228,19 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         )
 
 
-def _check_images(X: Any) -> np.ndarray:
-    X = check_array(X, allow_nd=True, dtype=None, ensure_2d=False, input_name="X")
-    if X.dtype != np.uint8 or X.ndim != 4 or X.shape[-1] != 3 or min(X.shape[1:3]) < 32:
+def _check_images(X: Any) -> Any:
+    """Return an array, or whatever else gives images a few at a time, unread."""
+    if not isinstance(X, ImageSource):
+        X = check_array(X, allow_nd=True, dtype=None, ensure_2d=False, input_name="X")
+    if (
+        X.dtype != np.uint8
+        or len(X.shape) != 4
+        or X.shape[-1] != 3
+        or min(X.shape[1:3]) < 32
+    ):
         raise ValueError(
             f"X has shape {X.shape} and dtype {X.dtype}. Expected uint8 images of "
             "shape (n_samples, height, width, 3), at least 32 pixels a side, as "
             "ImageLoader gives them."
         )
     return X
-
-
-def _in_batches(
-    forward: Callable[[np.ndarray], np.ndarray],
-    X: np.ndarray,
-    batch_size: int,
-    advance: Callable[..., None],
-) -> np.ndarray:
-    """Fill one output array, so that no second copy of the features is held."""
-    features = np.empty(0, dtype=np.float32)
-    for start in range(0, len(X), batch_size):
-        batch = forward(np.ascontiguousarray(X[start : start + batch_size]))
-        if start == 0:
-            features = np.empty((len(X), *batch.shape[1:]), dtype=np.float32)
-        features[start : start + len(batch)] = batch
-        advance(len(batch))
-    return features
-
-
-def _through_store(
-    store: FeatureStore,
-    forward: Callable[[np.ndarray], np.ndarray],
-    X: np.ndarray,
-    batch_size: int,
-    advance: Callable[..., None],
-) -> np.ndarray:
-    """Compute only the images that the store lacks, each once, and keep them."""
-    keys = content_keys(X)
-    features, found = store.get_many(keys)
-    advance(int(found.sum()))
-    first_row: dict[bytes, int] = {}
-    for row in np.flatnonzero(~found):
-        first_row.setdefault(keys[row], int(row))
-    rows = list(first_row.values())
-    for start in range(0, len(rows), batch_size):
-        part = rows[start : start + batch_size]
-        batch = forward(X[part])
-        if features.shape[1:] != batch.shape[1:]:
-            features = np.zeros((len(X), *batch.shape[1:]), dtype=np.float32)
-        features[part] = batch
-        store.put_many([keys[row] for row in part], batch)
-        advance(len(part))
-    for row in np.flatnonzero(~found):
-        if (source := first_row[keys[row]]) != row:
-            features[row] = features[source]
-            advance(1)
-    return features
