@@ -25,6 +25,7 @@ from sklearn.utils.validation import (
 from .errors import LeakageError, SplitError
 from .loader import ImageLoader
 from .network import ResNet50Classifier, ResNet50Trunk
+from .network.engines import ENGINE_CONSTRAINTS
 from .network.net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
 from .network.trunk import CACHE_CONSTRAINT
 from .samplers import make_sampler, needs_images
@@ -73,7 +74,11 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Probability of the positive class from which it is predicted.
     cache_dir : path, None or False, default=None
         Folder where the trunk's features are kept, so that each image is computed once.
-        None is the platform's cache folder; False keeps nothing.
+        None is the platform's cache folder; False keeps nothing. Decoded files are kept
+        there as well.
+    engine, precision
+        What runs the frozen layers, and what it computes in. See
+        :class:`ResNet50Trunk`.
     n_jobs : int or None, default=None
         Threads that decode files.
     random_state : int, RandomState instance or None, default=None
@@ -131,6 +136,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "threshold": [Interval(Real, 0, 1, closed="both")],
         "cache_dir": CACHE_CONSTRAINT,
+        **ENGINE_CONSTRAINTS,
         "n_jobs": [Integral, None],
     }
 
@@ -155,6 +161,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         validation_fraction=0.15,
         threshold=0.5,
         cache_dir=None,
+        engine="auto",
+        precision="float32",
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -177,6 +185,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.threshold = threshold
         self.cache_dir = cache_dir
+        self.engine = engine
+        self.precision = precision
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -363,6 +373,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
             resize=self.resize,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
+            cache_dir=self.cache_dir,
+            lazy=True,
         )
         net = self._make_net(net_seed)
         return Pipeline([("load", loader), *middle, ("net", net)])
@@ -373,6 +385,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
             weights=self.weights,
             trainable_layers=self.trainable_layers,
             batch_size=self.batch_size,
+            engine=self.engine,
+            precision=self.precision,
             cache_dir=self.cache_dir,
             verbose=self.verbose,
         )
@@ -423,6 +437,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
                 parameters[name] = str(parameters[name])
         if not isinstance(self.random_state, Integral | None):
             parameters["random_state"] = None
+        # Which engine ran says what this machine had; precision says what it computed.
+        parameters["engine"] = "auto"
         net, net_arrays = self.pipeline_["net"]._to_parts()
         trunk, trunk_arrays = self.pipeline_["trunk"]._to_parts()
         header = {

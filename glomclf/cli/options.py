@@ -212,6 +212,17 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "DIR|none",
         "help": "Where the frozen layers' output is kept for the next run.",
     },
+    "engine": {
+        "type": click.Choice(["auto", "keras", "openvino"]),
+        "default": "auto",
+        "help": "What runs the frozen layers: the fastest that is installed, or one.",
+    },
+    "precision": {
+        "type": click.Choice(["float32", "bfloat16", "int8"]),
+        "default": "float32",
+        "help": "What the frozen layers compute in; below float32 features change a "
+        "little.",
+    },
     "n_jobs": {
         "type": click.INT,
         "default": None,
