@@ -24,6 +24,7 @@ __all__ = ["ArraySource", "ImageSource", "stream_features"]
 _Rows = NDArray[np.intp]
 # Images read ahead: enough to fill a batch, however few of them the store lacks.
 _ROWS_AT_ONCE = 64
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 @runtime_checkable
@@ -224,7 +225,7 @@ def _as_kept(features: NDArray[np.float32]) -> NDArray[Any]:
     """Halve feature maps, which are large; pooled features are small as they are."""
     if features.ndim == 2:
         return features
-    if (largest := float(np.abs(features).max())) > np.finfo(np.float16).max:
+    if (largest := float(np.abs(features).max())) > _LARGEST_HALF:
         raise WeightsError(
             f"The weights give feature maps with numbers up to {largest:.3g}, beyond "
             "the half precision they are kept in (65504). Trained networks stay far "

@@ -1,0 +1,76 @@
+"""``glomclf cache``: what is kept on disk, and its removal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..network.store import CacheInfo
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="the user's cache folder",
+    metavar="DIR",
+    help="Folder of the cache.",
+)
+@click.option(
+    "--clear", is_flag=True, show_default=False, help="Remove all that is kept."
+)
+def command(cache_dir: Path | None, clear: bool) -> None:
+    """Show what is kept on disk: decoded images and features, each computed once.
+
+    Nothing is lost by clearing but time: what is needed is computed again.
+
+    Example: glomclf cache --clear
+    """
+    from ..network.store import cache_info, clear_cache
+
+    if clear:
+        click.echo(f"{_size(clear_cache(cache_dir))} removed.")
+        return
+    _show(cache_info(cache_dir))
+
+
+def _show(info: CacheInfo) -> None:
+    from datetime import datetime
+
+    from .console import print_table
+
+    click.echo(f"{info.cache_dir}: {_size(info.n_bytes)} on disk")
+    if not info.namespaces:
+        return
+    rows = [
+        (
+            _shortened(namespace.fingerprint),
+            str(namespace.n_entries),
+            _size(namespace.n_bytes),
+            f"{datetime.fromtimestamp(namespace.last_used):%Y-%m-%d %H:%M}",
+        )
+        for namespace in info.namespaces
+    ]
+    print_table("Kept", ["what", "entries", "size", "last used"], rows)
+
+
+def _shortened(fingerprint: str) -> str:
+    """Cut hashes to what tells them apart."""
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{56}\b", r"\1", fingerprint)
+
+
+def _size(n_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000:
+            break
+        n_bytes /= 1000
+    else:
+        unit = "GB"
+    return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
