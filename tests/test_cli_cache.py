@@ -49,7 +49,12 @@ def test_clearing_a_folder_without_a_cache_leaves_it_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("n_bytes", "text"),
-    [(999, "999 bytes"), (1000, "1.0 kB"), (2.5e6, "2.5 MB"), (3e12, "3000.0 GB")],
+    [
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (2_500_000, "2.5 MB"),
+        (3 * 10**12, "3000.0 GB"),
+    ],
 )
 def test_sizes_have_units(n_bytes, text):
     assert _size(n_bytes) == text

@@ -15,7 +15,7 @@ from .faults import faults_explained
 
 __all__ = ["main"]
 
-_COMMANDS = ("demo", "train", "evaluate", "predict", "cache")
+_COMMANDS = ("demo", "train", "evaluate", "predict", "bench", "cache")
 
 
 class _Commands(click.Group):

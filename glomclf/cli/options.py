@@ -16,6 +16,7 @@ __all__ = [
     "quiet_option",
     "seed_option",
     "threshold_option",
+    "weights_option",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -113,6 +114,12 @@ seed_option = click.option(
 )
 quiet_option = click.option(
     "--quiet", "-q", is_flag=True, show_default=False, help="Show no progress."
+)
+weights_option = click.option(
+    "--weights",
+    type=_Weights(),
+    default="none",
+    help="Weights to measure with; none is one fixed random network.",
 )
 threshold_option = click.option(
     "--threshold",

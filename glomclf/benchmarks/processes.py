@@ -1,0 +1,97 @@
+"""What can be measured in a fresh process alone: memory and start-up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+from ..images import read_image
+from .figures import Figure, Setting, figure, in_turn
+
+__all__ = ["measure_memory", "measure_startup"]
+
+_MEMORY_PROGRAM = """
+import json, resource, sys
+from glomclf import ImageLoader, ResNet50Trunk
+folder, cache, size, weights, n = json.loads(sys.argv[1])
+files = [f"{folder}/{i}.bmp" for i in range(n)]
+loader = ImageLoader(size, n_jobs=-1, cache_dir=cache, lazy=True)
+trunk = ResNet50Trunk(weights=weights, cache_dir=cache)
+features = trunk.fit_transform(loader.fit_transform(files))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak if sys.platform == "darwin" else 1024 * peak)
+"""
+
+
+def measure_memory(setting: Setting) -> list[Figure]:
+    """Measure the peak memory from files to features, at several numbers of images."""
+    folder = setting.folder / "many"
+    folder.mkdir(exist_ok=True)
+    _write_images(setting, folder, max(setting.memory_images))
+    peaks = {
+        n: np.array([_peak(setting, folder, n, k) for k in range(setting.repeats)])
+        for n in setting.memory_images
+    }
+    figures = [
+        figure("memory", f"{n} images", peak / 1e6, "MB", "files to features")
+        for n, peak in peaks.items()
+    ]
+    few, many = min(peaks), max(peaks)
+    growth = (peaks[many] - peaks[few]) / (many - few) / 1e3
+    note = f"from {few} to {many} images; an image has "
+    note += f"{3 * setting.image_size**2 / 1e3:.0f} kB, its features 8 kB"
+    return [*figures, figure("memory", "growth", growth, "kB an image", note)]
+
+
+def _write_images(setting: Setting, folder: os.PathLike[str], n_images: int) -> None:
+    """Write files that all differ, quickly: a few patches with a number in them."""
+    paths = setting.manifest["path"][:8]
+    patches = [read_image(path, setting.image_size) for path in paths]
+    for number in range(n_images):
+        image = patches[number % len(patches)].copy()
+        image[0, :8, 0] = [(number >> bit) & 1 for bit in range(0, 16, 2)]
+        image[0, 8:10, 0] = divmod(number, 256)[1], number // 256 % 256
+        Image.fromarray(image).save(os.path.join(folder, f"{number}.bmp"))
+
+
+def _peak(
+    setting: Setting, folder: os.PathLike[str], n_images: int, repeat: int
+) -> int:
+    cache = str(setting.folder / f"memory-{n_images}-{repeat}")
+    arguments = [
+        os.fspath(folder), cache, setting.image_size, setting.weights, n_images
+    ]  # fmt: skip
+    return int(_python("-c", _MEMORY_PROGRAM, json.dumps(arguments)))
+
+
+def measure_startup(setting: Setting) -> list[Figure]:
+    """Time Python, the import of glomclf and its help, in fresh processes."""
+    calls = {
+        "Python alone": ("-c", "pass"),
+        "import glomclf": ("-c", "import glomclf"),
+        "glomclf --help": ("-m", "glomclf", "--help"),
+    }
+    times = in_turn(
+        {
+            name: lambda arguments=arguments: _python(*arguments)  # type: ignore[misc]
+            for name, arguments in calls.items()
+        },
+        max(5, setting.repeats),
+    )
+    figures = [figure("startup", name, taken, "s") for name, taken in times.items()]
+    beyond = times["import glomclf"] - times["Python alone"]
+    return [*figures, figure("startup", "import glomclf beyond Python", beyond, "s")]
+
+
+def _python(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"a measured process failed:\n{done.stderr[-2000:]}")
+    return done.stdout

@@ -1,0 +1,223 @@
+"""``glomclf bench``: what this machine does, and how long a study takes on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .console import check_output, list_files, note, output, print_table
+from .options import quiet_option, seed_option, weights_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..benchmarks import Figure, Setting, Study
+
+__all__ = ["command"]
+
+# Those of glomclf.benchmarks, which is too heavy to import here; a test compares them.
+_SECTIONS = ("startup", "loading", "engines", "training", "memory", "cv")
+_POSITIVE = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("csv", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--only",
+    type=click.Choice(_SECTIONS),
+    multiple=True,
+    show_default="all",
+    help="Measure this alone; may be given several times.",
+)
+@click.option(
+    "--images",
+    type=_POSITIVE,
+    default=5758,
+    help="Images of the study whose time is estimated.",
+)
+@click.option("--folds", type=click.IntRange(min=2), default=5, help="Its folds.")
+@click.option("--epochs", type=_POSITIVE, default=10, help="Its epochs.")
+@click.option("--trials", type=_POSITIVE, default=1, help="Its trials of tuning.")
+@click.option("--repeats", type=_POSITIVE, default=3, help="Times each is measured.")
+@click.option(
+    "--patches",
+    type=click.IntRange(min=40),
+    default=160,
+    help="Synthetic patches to measure on, where no CSV is given.",
+)
+@click.option(
+    "--memory-images",
+    type=click.IntRange(min=1),
+    nargs=2,
+    default=(200, 800),
+    help="Numbers of images at which memory is measured.",
+)
+@weights_option
+@click.option(
+    "--json",
+    "file",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="File to write all figures to.",
+)
+@seed_option
+@quiet_option
+def command(
+    csv: Path | None,
+    only: tuple[str, ...],
+    repeats: int,
+    patches: int,
+    memory_images: tuple[int, int],
+    weights: str | None,
+    file: Path | None,
+    seed: int,
+    quiet: bool,
+    **study: int,
+) -> None:
+    """Measure this machine, and estimate how long a study takes on it.
+
+    Without CSV, synthetic patches are drawn; with it, changes of the ROC AUC are those
+    on real patches. All that is compared is measured in turn, so that ratios hold even
+    while the machine has other work.
+
+    Example: glomclf bench --only engines --json engines.json
+    """
+    import tempfile
+
+    from ..benchmarks import Setting, Study, measure
+
+    if file is not None:
+        check_output(file)
+    planned, figures = Study(**study), []
+    with tempfile.TemporaryDirectory(prefix="glomclf-bench-") as folder:
+        manifest = _manifest(csv, Path(folder), patches, seed)
+        setting = Setting(
+            manifest,
+            Path(folder),
+            weights,
+            repeats=repeats,
+            folds=planned.folds,
+            epochs=planned.epochs,
+            memory_images=memory_images,
+        )
+        for found in measure(setting, only or _SECTIONS):
+            figures.append(found)
+            if not quiet:
+                note(f"{found.section}: {found.name} {_number(found.value)}")
+    _print(figures)
+    estimate = _print_estimate(planned, figures)
+    if file is not None:
+        _write(file, setting, figures, planned, estimate)
+        list_files()
+
+
+def _manifest(
+    csv: Path | None, folder: Path, n_patches: int, seed: int
+) -> pd.DataFrame:
+    from .preparation import labelled_manifest
+
+    if csv is None:
+        from ..synthetic import make_glomeruli
+
+        csv = folder / "public.csv"
+        make_glomeruli(
+            n_patches,
+            n_participants=n_patches // 8,
+            sclerotic_fraction=0.3,
+            image_size=224,
+            directory=folder,
+            random_state=seed,
+        )
+    return labelled_manifest(csv, None)
+
+
+def _print(figures: Sequence[Figure]) -> None:
+    for section in dict.fromkeys(found.section for found in figures):
+        rows = [
+            (
+                found.name,
+                _number(found.value),
+                f"{_number(found.low)} to {_number(found.high)}",
+                found.unit,
+            )
+            for found in figures
+            if found.section == section
+        ]
+        print_table(section, ["what", "median", "range", "unit"], rows)
+
+
+def _number(value: float) -> str:
+    """Write three digits, and no power of ten where a reader need not see one."""
+    if 0 < abs(value) < 1e-4:
+        return f"{value:.1e}"
+    return f"{value:.4f}" if abs(value) < 0.1 else f"{value:.3g}"
+
+
+def _print_estimate(study: Study, figures: Sequence[Figure]) -> dict[str, float] | None:
+    from ..benchmarks import estimate_study
+
+    estimate = estimate_study(study, figures)
+    if estimate is None:
+        note("No estimate: it needs the sections loading, engines and training.")
+        return None
+    title = (
+        f"A study of {study.images} images, {study.folds} folds, {study.epochs} epochs "
+        f"and {study.trials} trials, the head alone trained"
+    )
+    rows = [(name, _duration(taken)) for name, taken in estimate.items()]
+    print_table(title, ["part", "time"], rows)
+    return estimate
+
+
+def _duration(taken: float) -> str:
+    for unit, length in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if taken >= 1.5 * length:
+            return f"{taken / length:.1f} {unit}"
+    return f"{taken:.0f} s"
+
+
+def _write(
+    file: Path,
+    setting: Setting,
+    figures: Sequence[Figure],
+    study: Study,
+    estimate: dict[str, float] | None,
+) -> None:
+    import json
+    from dataclasses import asdict
+
+    content: dict[str, Any] = {
+        "machine": _machine(),
+        "patches": len(setting.manifest),
+        "figures": [asdict(found) for found in figures],
+        "study": asdict(study),
+        "estimate_s": estimate,
+    }
+    with output(file) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _machine() -> dict[str, Any]:
+    """Name what the figures depend on, and nothing that names the user."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    import joblib
+
+    def found(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    packages = ("glomclf", "tensorflow", "keras", "openvino", "nncf", "pillow")
+    return {
+        "processor": platform.machine(),
+        "cores": joblib.cpu_count(),
+        "python": platform.python_version(),
+        "packages": {name: found(name) for name in packages},
+    }
