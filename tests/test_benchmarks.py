@@ -1,0 +1,144 @@
+"""The measurements behind `glomclf bench`: what they say of this machine, and how."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from glomclf import benchmarks
+from glomclf.benchmarks import Figure, Setting, Study, estimate_study
+from glomclf.benchmarks.figures import figure, in_turn
+from glomclf.benchmarks.loading import measure_loading
+from glomclf.benchmarks.processes import measure_memory, measure_startup
+from glomclf.cli import bench, main
+from glomclf.manifest import read_manifest
+from glomclf.synthetic import make_glomeruli
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    make_glomeruli(
+        12,
+        n_participants=4,
+        sclerotic_fraction=0.5,
+        image_size=48,
+        directory=folder,
+        random_state=0,
+    )
+    manifest = read_manifest(folder / "public.csv")
+    return Setting(manifest, folder, image_size=32, repeats=2)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["bench", *arguments])
+
+
+def test_a_figure_is_the_median_with_its_range():
+    found = figure("loading", "Pillow", [5.0, 1.0, 2.0], "images/s", "3 files")
+    assert found == Figure("loading", "Pillow", 2.0, "images/s", 1.0, 5.0, 3, "3 files")
+
+
+def test_what_is_compared_runs_in_turn():
+    order = []
+    times = in_turn(
+        {"a": lambda: order.append("a"), "b": lambda: (order.append("b"),
+                                                       time.sleep(0.01))},
+        repeats=3,
+    )  # fmt: skip
+    assert order == ["a", "b"] * 3
+    assert (times["b"] >= 0.01).all()
+
+
+def test_decoders_are_measured_on_patches_of_both_sizes(setting):
+    figures = measure_loading(setting)
+    names = [found.name for found in figures]
+    for side in (224, 600):
+        assert f"{side} px PNG: Pillow, one core" in names
+    assert all(found.value > 0 and found.unit == "images/s" for found in figures)
+
+
+def test_start_up_is_that_of_fresh_processes(setting):
+    figures = {found.name: found for found in measure_startup(setting)}
+    alone, whole = figures["Python alone"].value, figures["import glomclf"].value
+    assert 0 < alone < whole + 0.05
+    assert figures["glomclf --help"].n == 5
+
+
+@pytest.mark.slow
+def test_memory_is_that_of_fresh_processes(setting):
+    few = Setting(
+        setting.manifest, setting.folder, None, 32, repeats=1, memory_images=(3, 6)
+    )
+    figures = {found.name: found for found in measure_memory(few)}
+    assert set(figures) == {"3 images", "6 images", "growth"}
+    assert figures["3 images"].value > 100
+
+
+def test_sections_of_the_command_are_those_there_are():
+    assert bench._SECTIONS == benchmarks.SECTIONS
+
+
+# -- the estimate ----------------------------------------------------------------------
+
+
+def figures_of(reading=100.0, trunk=20.0, plain=10.0, head=1000.0, a_fit=2.0):
+    return [
+        figure("loading", "600 px PNG: Pillow, 2 cores", reading, "images/s"),
+        figure("engines", "OpenVINO float32: rate", trunk, "images/s"),
+        figure("engines", "tf.function: rate", plain, "images/s"),
+        figure("training", "head, from features", head, "images/s"),
+        figure("training", "head, from features: beside epochs", a_fit, "s a fit"),
+    ]
+
+
+def test_an_estimate_counts_images_once_and_heads_in_every_trial():
+    one = estimate_study(Study(1000, 5, 10, 1), figures_of())
+    ten = estimate_study(Study(1000, 5, 10, 10), figures_of())
+    assert one["reading"] == ten["reading"] == 10
+    assert one["trunk"] == ten["trunk"] == pytest.approx((1000 + 4 * 640) / 20)
+    assert ten["heads"] == pytest.approx(10 * one["heads"])
+    assert one["heads"] == pytest.approx(5 * 2 + 10 * 6560 / 1000)
+    assert ten["plain pipeline"] == pytest.approx(10 * (10 * 6560 + 1000) / 10)
+    assert one["total"] == pytest.approx(one["reading"] + one["trunk"] + one["heads"])
+
+
+@pytest.mark.parametrize("section", ["loading", "engines", "training"])
+def test_without_a_section_there_is_no_estimate(section):
+    figures = [found for found in figures_of() if found.section != section]
+    assert estimate_study(Study(1000), figures) is None
+
+
+# -- the command -----------------------------------------------------------------------
+
+
+def test_figures_are_printed_and_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        benchmarks, "measure", lambda setting, sections: iter(figures_of())
+    )
+    file = tmp_path / "figures.json"
+    done = run("--patches", "40", "--images", "1000", "--json", str(file))
+    assert done.exit_code == 0, done.output
+    assert "A study of 1000 images, 5 folds, 10 epochs and 1 trials" in " ".join(
+        done.output.split()
+    )
+    content = json.loads(file.read_text())
+    assert content["patches"] == 40
+    assert content["figures"][1]["value"] == 20
+    assert np.isclose(content["estimate_s"]["reading"], 10)
+    assert content["machine"]["cores"] >= 1
+
+
+def test_one_section_alone_is_measured(tmp_path):
+    done = run("--only", "startup", "--patches", "40", "--quiet")
+    assert done.exit_code == 0, done.output
+    assert "import glomclf beyond Python" in done.output
+    assert "loading" not in done.stdout
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_measuring(tmp_path):
+    done = run("--json", str(tmp_path))
+    assert done.exit_code == 2
+    assert "is a folder" in done.output
