@@ -71,6 +71,7 @@ PUBLIC_ROOMS = (
     "manifest",
     "images",
     "loader",
+    "lazy_images",
     "samplers",
     "network",
     "classifier",

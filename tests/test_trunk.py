@@ -181,6 +181,26 @@ def test_without_a_folder_the_one_of_the_environment_is_used(
     assert sum(n_computed) == len(X)
 
 
+def test_a_known_trunk_finds_its_features_without_tensorflow(
+    patches, tmp_path, run_python
+):
+    X, _ = patches
+    np.save(tmp_path / "X.npy", X)
+    code = f"""
+    import sys
+    import numpy as np
+    from glomclf import ResNet50Trunk
+    X = np.load(r"{tmp_path / "X.npy"}")
+    trunk = ResNet50Trunk("cnn", weights=None, cache_dir=r"{tmp_path / "cache"}")
+    print(trunk.fit_transform(X).sum(), trunk.cut_, trunk.fingerprint_)
+    print("tensorflow" in sys.modules)
+    """
+    first, was_built = run_python(code).stdout.splitlines()
+    again, is_built = run_python(code).stdout.splitlines()
+    assert (was_built, is_built) == ("True", "False")
+    assert again == first
+
+
 # -- weights that change ---------------------------------------------------------------
 
 
@@ -208,6 +228,29 @@ def test_other_weights_find_no_features_of_the_first(patches, tmp_path, weights_
     first = make_cnn_trunk(cache_dir=cache).set_params(weights=path).fit_transform(X)
     random = make_cnn_trunk(cache_dir=cache).fit_transform(X)
     assert not np.allclose(first, random)
+
+
+def test_a_file_with_other_weights_is_another_trunk(patches, tmp_path, weights_file):
+    X, _ = patches
+    cache = tmp_path / "cache"
+    trunk = make_cnn_trunk(cache_dir=cache).set_params(weights=weights_file(0.1))
+    first = trunk.fit(X).fingerprint_
+    weights_file(0.2)
+    assert trunk.fit(X).fingerprint_ != first
+    weights_file(0.1)
+    assert trunk.fit(X).fingerprint_ == first
+
+
+def test_lost_weights_are_named_though_their_trunk_is_known(
+    patches, tmp_path, weights_file
+):
+    X, _ = patches
+    path = weights_file(0.1)
+    trunk = make_cnn_trunk(cache_dir=tmp_path / "cache").set_params(weights=path)
+    trunk.fit(X)
+    path.unlink()
+    with pytest.raises(WeightsError, match="is not a file"):
+        trunk.fit(X)
 
 
 def test_weights_that_changed_after_the_fit_are_an_error(patches, weights_file):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..progress import progress
 from . import engines
+from .known_trunks import KnownTrunks
 from .net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
 from .store import FeatureStore
 from .streaming import ArraySource, ImageSource, stream_features
@@ -122,13 +123,9 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         WeightsError
             If the weights cannot be had.
         """
-        from .resnet50 import load_backbone
-
         _check_images(X)
         engines.choose_engine(self.engine, self.precision)
-        backbone = load_backbone(self.backbone, self.weights)
-        self.cut_ = backbone.cut(self.trainable_layers)
-        self.fingerprint_ = backbone.fingerprint
+        self.cut_, self.fingerprint_ = self._find_cut()
         self._stored_arrays = None
         return self
 
@@ -174,6 +171,20 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.requires_fit = True
         return tags
+
+    def _find_cut(self) -> tuple[str | None, str]:
+        """Return cut and fingerprint; the network is built only to learn them once."""
+        known = None if self.cache_dir is False else KnownTrunks(self.cache_dir)
+        described = (self.backbone, self.weights, self.trainable_layers)
+        if known is not None and (found := known.get(*described)) is not None:
+            return found
+        from .resnet50 import load_backbone
+
+        backbone = load_backbone(self.backbone, self.weights)
+        found = (backbone.cut(self.trainable_layers), backbone.fingerprint)
+        if known is not None:
+            known.put(*described, *found)
+        return found
 
     def _forward(self, cut: str) -> Callable[[np.ndarray], np.ndarray]:
         """Return a function that builds and compiles the trunk at its first call.
