@@ -25,7 +25,13 @@ from glomclf import (
     ResNet50Classifier,
     make_glomeruli,
 )
-from glomclf.errors import ImageError, LeakageError, SamplingError, SplitError
+from glomclf.errors import (
+    EngineError,
+    ImageError,
+    LeakageError,
+    SamplingError,
+    SplitError,
+)
 
 SIZE = 32
 
@@ -250,6 +256,28 @@ def test_saved_model_of_any_depth_predicts_the_same(images, tmp_path, trainable_
     np.testing.assert_allclose(
         copied.predict_proba(X), model.predict_proba(X), atol=1e-6
     )
+
+
+def test_a_saved_model_keeps_its_precision_and_no_engine(images, tmp_path):
+    X, y, groups = images
+    classifier = make_classifier(engine="keras").fit(X, y, groups=groups)
+    classifier.save(tmp_path / "model.glomclf")
+    loaded = GlomeruliClassifier.load(tmp_path / "model.glomclf")
+    assert (loaded.engine, loaded.precision) == ("auto", "float32")
+    np.testing.assert_allclose(
+        loaded.predict_proba(X), classifier.predict_proba(X), atol=1e-4
+    )
+
+
+def test_a_model_of_a_lower_precision_names_the_extra_it_needs(
+    images, tmp_path, monkeypatch
+):
+    X, y, groups = images
+    classifier = make_classifier().fit(X, y, groups=groups)
+    classifier.set_params(precision="int8").save(tmp_path / "model.glomclf")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None)
+    with pytest.raises(EngineError, match=r"'int8' needs openvino and nncf"):
+        GlomeruliClassifier.load(tmp_path / "model.glomclf")
 
 
 def test_is_a_classifier_alone_and_at_the_end_of_a_pipeline():

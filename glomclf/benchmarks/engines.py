@@ -20,6 +20,7 @@ from ..errors import EngineError
 from ..loader import ImageLoader
 from ..network.engines import choose_engine, compile_trunk
 from .figures import Figure, Setting, figure, in_turn
+from .streaming import measure_streaming
 
 __all__ = ["measure_engines"]
 
@@ -35,12 +36,13 @@ _Forward = Callable[[np.ndarray], np.ndarray]
 
 
 def measure_engines(setting: Setting) -> list[Figure]:
-    """Time the trunk by engine and precision, and compare features and ROC AUC."""
+    """Time the trunk by engine and precision; compare features and ROC AUC."""
     loader = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=False)
     images = loader.fit_transform(setting.manifest)
     engines = _engines(setting)
     speeds = _speeds(setting, engines, images[:_N_TIMED])
-    return [*speeds, *_changes(setting, engines, images)]
+    changes = _changes(setting, engines, images)
+    return [*speeds, *changes, *measure_streaming(setting)]
 
 
 def _engines(setting: Setting) -> dict[str, _Forward]:

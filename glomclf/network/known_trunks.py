@@ -32,7 +32,7 @@ def weights_identity(weights: str | Path | None) -> str | None:
     """Name the weights by their file's content; None where there is no such file.
 
     Random weights are computed, with digits that may differ from one machine to
-    another: their name holds the machine, its threads and the versions of what computes.
+    another: their name holds the machine, its threads, and the versions that compute.
 
     Examples
     --------

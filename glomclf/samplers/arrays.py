@@ -11,6 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import validate_data
 
 from ..errors import SamplingError
+from ..large_arrays import empty_array
 
 _ROWS_AT_ONCE = 256
 
@@ -126,7 +127,7 @@ def assemble(
     ndarray of shape (n_samples_new, ...)
         The rows; carried-over ones are bit for bit those of X.
     """
-    out = np.empty((len(source), *X.shape[1:]), X.dtype)
+    out = empty_array((len(source), *X.shape[1:]), X.dtype)
     carried = np.flatnonzero(source[order] >= 0)
     for batch in gen_batches(len(carried), _ROWS_AT_ONCE):
         out[carried[batch]] = X[source[order[carried[batch]]]]
