@@ -26,19 +26,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from glomclf.errors import CacheError, CacheWarning, GlomclfError
+from glomclf.network import database
 from glomclf.network import store as room
-from glomclf.network.store import (
-    FeatureStore,
-    cache_info,
-    clear_cache,
-    content_keys,
-    default_cache_dir,
-)
+from glomclf.network.cache import cache_info, clear_cache
+from glomclf.network.database import default_cache_dir
+from glomclf.network.store import FeatureStore, content_keys
 
 N_FEATURES = 512
 ROOT = Path(room.__file__).parents[2]
 
-# Child processes import this one room, which needs neither scikit-learn nor TensorFlow.
+# Child processes import these rooms alone, without scikit-learn and TensorFlow.
 CHILD = f"""
 import hashlib, os, sys, time, types
 sys.path.insert(0, {str(ROOT)!r})
@@ -46,8 +43,9 @@ package = types.ModuleType("glomclf.network")
 package.__path__ = [{str(ROOT / "glomclf" / "network")!r}]
 sys.modules["glomclf.network"] = package
 import numpy as np
-from glomclf.network import store as store_module
-from glomclf.network.store import FeatureStore, clear_cache
+from glomclf.network import database
+from glomclf.network.cache import clear_cache
+from glomclf.network.store import FeatureStore
 
 def value_of(key, n_features={N_FEATURES}):
     return np.frombuffer(hashlib.shake_128(key).digest(2 * n_features), np.float16)
@@ -113,11 +111,13 @@ def sqlite_check(folder: Path) -> str:
 def _close_connections(monkeypatch):
     # Flushing guards against power cuts, which no test makes, and a busy disk is slow
     # at it. Child processes flush.
-    monkeypatch.setattr(room, "_SETTINGS", (*room._SETTINGS, "synchronous = OFF"))
+    monkeypatch.setattr(
+        database, "_SETTINGS", (*database._SETTINGS, "synchronous = OFF")
+    )
     yield
-    for database in list(room._databases.values()):
-        database.close()
-    room._databases.clear()
+    for opened in list(database._databases.values()):
+        opened.close()
+    database._databases.clear()
 
 
 @pytest.fixture
@@ -677,7 +677,7 @@ def test_only_the_owner_may_enter_the_folder(store):
 
 def test_a_full_disk_is_a_warning_and_what_was_there_stays(store):
     put(store, keys_from(0))
-    connection = room._database(store.cache_dir)._connected()
+    connection = database.database_of(store.cache_dir)._connected()
     n_pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {n_pages}")
     with pytest.warns(
@@ -710,7 +710,7 @@ def test_a_failing_disk_is_a_warning_and_what_was_there_stays(folder):
 
 
 def test_a_file_that_stays_locked_is_a_warning(store, monkeypatch):
-    monkeypatch.setattr(room, "_LOCK_WAIT_S", 0)
+    monkeypatch.setattr(database, "_LOCK_WAIT_S", 0)
     put(store, keys_from(0))
     other = sqlite3.connect(store_file(store.cache_dir), isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -783,7 +783,7 @@ def test_a_forked_child_and_its_parent_go_on_side_by_side(folder):
     for child in range(5):
         pid = os.fork()
         if pid == 0:
-            if any(d._connection for d in store_module._databases.values()):
+            if any(d._connection for d in database._databases.values()):
                 os._exit(2)
             put(store, keys_from(100 * (child + 1)))
             os._exit(0 if store.get_many(keys_from(0))[1].all() else 1)
