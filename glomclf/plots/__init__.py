@@ -4,10 +4,21 @@ Each leaves ``ax_`` and ``figure_`` to the user. Matplotlib is imported when som
 is drawn.
 """
 
+from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
+from .calibration import ReliabilityDisplay
+from .curves import PrecisionRecallBandDisplay, RocBandDisplay
+from .mistakes import MistakesDisplay, worst_mistakes
 from .training import ClassProportionsDisplay, HistoryDisplay, SyntheticImagesDisplay
 
 __all__ = [
+    "BiopsyPercentageDisplay",
+    "BlandAltmanDisplay",
     "ClassProportionsDisplay",
     "HistoryDisplay",
+    "MistakesDisplay",
+    "PrecisionRecallBandDisplay",
+    "ReliabilityDisplay",
+    "RocBandDisplay",
     "SyntheticImagesDisplay",
+    "worst_mistakes",
 ]
