@@ -76,6 +76,7 @@ PUBLIC_ROOMS = (
     "classifier",
     "splitting",
     "evaluation",
+    "approaches",
     "persistence",
     "synthetic",
     "plots",

@@ -15,7 +15,7 @@ from .faults import faults_explained
 
 __all__ = ["main"]
 
-_COMMANDS = ("demo", "train", "evaluate", "predict")
+_COMMANDS = ("demo", "train", "evaluate", "predict", "compare")
 
 
 class _Commands(click.Group):

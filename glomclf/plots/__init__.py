@@ -4,6 +4,7 @@ Each leaves ``ax_`` and ``figure_`` to the user. Matplotlib is imported when som
 is drawn.
 """
 
+from .approaches import ApproachesDisplay
 from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
 from .calibration import ReliabilityDisplay
 from .curves import PrecisionRecallBandDisplay, RocBandDisplay
@@ -11,6 +12,7 @@ from .mistakes import MistakesDisplay, worst_mistakes
 from .training import ClassProportionsDisplay, HistoryDisplay, SyntheticImagesDisplay
 
 __all__ = [
+    "ApproachesDisplay",
     "BiopsyPercentageDisplay",
     "BlandAltmanDisplay",
     "ClassProportionsDisplay",
