@@ -201,9 +201,21 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Share of the training participants kept for early stopping.",
     },
     "threshold": {
-        "type": click.FloatRange(0, 1),
+        "type": OrWord(click.FloatRange(0, 1), "validation", "validation"),
         "default": 0.5,
-        "help": "Probability from which a glomerulus is predicted globally sclerotic.",
+        "help": "Probability from which a glomerulus is predicted globally sclerotic; "
+        "validation chooses it on training participants.",
+    },
+    "threshold_aim": {
+        "type": click.Choice(["f1", "recall"]),
+        "default": "f1",
+        "help": "What --threshold validation aims at: the highest F1, or the highest "
+        "precision at --threshold-recall.",
+    },
+    "threshold_recall": {
+        "type": click.FloatRange(0, 1, min_open=True),
+        "default": 0.95,
+        "help": "Recall that --threshold-aim recall must reach.",
     },
     "cache_dir": {
         "type": OrWord(_PATH, "none", False),
