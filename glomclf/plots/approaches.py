@@ -25,7 +25,7 @@ _NAMES = {
 }
 _SIDES = {
     "reported": ("#d1495b", "o", "reported, on its own test set"),
-    "untouched": ("#2e5e8c", "D", "got, on participants nobody touched"),
+    "untouched": ("#2e5e8c", "D", "got, on untouched participants"),
 }
 _APART = 0.16  # of the two scores of one approach, up and down
 
