@@ -494,11 +494,14 @@ def _caution(rows: ScoredRows, *, known: bool) -> str:
         )
     worth = [equal_number(rows.counts[:, [2 * k, 2 * k + 1]].sum(1)) for k in (0, 1)]
     few = [
-        f"class {k} {n:.1f}" for k, n in enumerate(worth) if 0 < n < MIN_PARTICIPANTS
+        f"class {k} has {n:.1f}"
+        for k, n in enumerate(worth)
+        if 0 < n < MIN_PARTICIPANTS
     ]
     if few:
         remarks.append(
-            f"the rows are worth those of few equal participants, {', '.join(few)}"
-            f"; below {MIN_PARTICIPANTS} a class, intervals are not to be trusted"
+            "there are too few participants for the intervals to be trusted: counted "
+            f"as participants with equally many rows, {' and '.join(few)}, and "
+            f"{MIN_PARTICIPANTS} are needed"
         )
     return "; ".join(remarks)

@@ -136,9 +136,13 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, tmp_path
         "predictions.csv",
         "scores.csv",
         "scores.json",
+        "biopsies.csv",
         "confusion_matrix.png",
         "roc_curve.png",
         "precision_recall_curve.png",
+        "reliability.png",
+        "biopsies.png",
+        "report.html",
     }
     table = pd.read_csv(out / "predictions.csv")
     assert list(table) == ["name", "probability", "prediction", "label", "participant"]

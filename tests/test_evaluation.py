@@ -163,7 +163,7 @@ def test_one_participant_has_scores_but_no_trusted_interval():
     assert np.isfinite(list(result.scores.values())).all()
     assert np.isnan(result.interval("roc_auc")).all()
     assert result.notes["roc_auc"] == "there is one participant only"
-    assert "few equal participants, class 0 1.0, class 1 1.0" in result.caution
+    assert "equally many rows, class 0 has 1.0 and class 1 has 1.0" in result.caution
 
 
 def test_class_that_hangs_on_one_participant_is_flagged():
@@ -172,7 +172,7 @@ def test_class_that_hangs_on_one_participant_is_flagged():
     result = evaluate(y_true[keep], y_score[keep], groups=groups[keep])
     assert np.isnan(result.interval("roc_auc")).all()
     assert "without one of the participants" in result.notes["roc_auc"]
-    assert "class 1 1.0; below 5" in result.caution
+    assert "class 1 has 1.0, and 5 are needed" in result.caution
 
 
 def test_ties_of_all_scores_are_flagged():

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, note
+from .console import check_output, list_files, note, typed_command
 from .options import images_option, model_option, quiet_option, threshold_option
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from ..classifier import GlomeruliClassifier
 
 __all__ = ["command", "write_evaluation"]
 
@@ -35,7 +37,8 @@ __all__ = ["command", "write_evaluation"]
     type=click.Path(path_type=Path),
     default="glomclf-evaluation",
     metavar="DIR",
-    help="Folder for predictions, scores and pictures; such files are replaced.",
+    help="Folder for predictions, scores, pictures and the report, one HTML file; such "
+    "files are replaced.",
 )
 @threshold_option
 @quiet_option
@@ -62,14 +65,20 @@ def command(
     manifest = read_manifest(csv, images)
     classifier = load_model(model, threshold, quiet)
     probability = classifier.predict_proba(manifest)[:, 1]
-    write_evaluation(manifest, probability, classifier.threshold_, folder)
+    write_evaluation(manifest, probability, classifier, folder)
     list_files()
 
 
 def write_evaluation(
-    manifest: pd.DataFrame, probability: np.ndarray, threshold: float, folder: Path
+    manifest: pd.DataFrame,
+    probability: np.ndarray,
+    classifier: GlomeruliClassifier,
+    folder: Path,
+    *,
+    title: str = "Evaluation",
+    train: pd.DataFrame | None = None,
 ) -> None:
-    """Write predictions and, as far as there are labels, scores and pictures.
+    """Write predictions and, as far as there are labels, scores, pictures and report.
 
     Parameters
     ----------
@@ -77,26 +86,64 @@ def write_evaluation(
         As from `read_manifest`.
     probability : ndarray of shape (n_samples,)
         Of class 1.
-    threshold : float
-        Probability from which class 1 is predicted.
+    classifier : GlomeruliClassifier
+        Fitted; it made the probabilities.
     folder : Path
+    title : str, default="Evaluation"
+        Of the report.
+    train : DataFrame, default=None
+        The rows that the classifier was fitted on, where they are known.
     """
-    from ..evaluation import evaluate
+    from ..report import evaluation_report
     from . import results
 
+    threshold = classifier.threshold_
     table = results.predictions_table(manifest, probability, threshold)
     results.write_csv(table, folder / "predictions.csv")
     if "label" not in manifest:
-        note("There are no labels: predictions are written, scores cannot be computed.")
+        note(
+            "There are no labels: predictions are written; scores and a report cannot "
+            "be made."
+        )
         return
-    y = manifest["label"].to_numpy()
+    y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     if len(set(y)) < 2:
         note(
             f"All {len(y)} labels are {y[0]}: scores that need both classes are "
             "undefined."
         )
-    groups = manifest["participant"].to_numpy()
+    found = _score(y, probability, groups, threshold, folder)
+    results.write_evaluation_pictures(y, probability, groups, threshold, folder)
+    report = evaluation_report(
+        manifest,
+        y,
+        probability,
+        groups=groups,
+        threshold=threshold,
+        classifier=classifier,
+        train=train,
+        command=typed_command(),
+        title=title,
+        **found,
+    )
+    results.write_report(report, folder)
+
+
+def _score(
+    y: np.ndarray,
+    probability: np.ndarray,
+    groups: np.ndarray,
+    threshold: float,
+    folder: Path,
+) -> dict[str, Any]:
+    """Score patches and biopsies; write and print both."""
+    from ..evaluation import biopsy_summary, evaluate
+    from . import results
+
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
     results.write_scores(evaluation, folder)
     results.print_scores(f"Scores of {len(y)} patches", evaluation)
-    results.write_evaluation_pictures(y, probability, threshold, folder)
+    biopsies = biopsy_summary(y, probability, groups, threshold=threshold)
+    results.write_csv(biopsies.table, folder / "biopsies.csv", index=True)
+    results.print_biopsies(biopsies)
+    return {"evaluation": evaluation, "biopsies": biopsies}
