@@ -276,7 +276,7 @@ def compare_approaches(
         Those to run, in order, each under a name of its own.
 
     n_folds : int, default=4
-        Each fold of participants is untouched once, so that a quarter is at a time.
+        Number of folds of participants. With 4, a quarter is untouched at a time.
 
     n_repeats : int, default=1
         How often the folds are drawn anew.
@@ -321,6 +321,8 @@ def compare_approaches(
       random: its sampler is not run again. Approaches 2 and 3 split the test set off
       by patch; validation rows are set aside by patch as well, before the sampler.
       "By participant", both are drawn by participant.
+    - What the estimator does with validation rows (stop early, choose a threshold),
+      each approach does with its own.
     - Test sets are stratified. The classes are in proportion there, except in approach
       1, where they have been made equal.
     - All intervals are by bootstrap over participants. A synthetic row counts for the
@@ -358,31 +360,28 @@ def compare_approaches(
     """
     if estimator is None:
         estimator = GlomeruliClassifier()
-    labels, participants = _checked(
-        X,
-        y,
-        groups,
-        _setting_faults(
-            estimator, approaches, n_folds, n_repeats, test_size, n_bootstrap
-        ),
+    faults = _setting_faults(
+        estimator, approaches, n_folds, n_repeats, test_size, n_bootstrap
     )
+    labels, participants = _checked(X, y, groups, faults)
     folds = _draw_folds(
         labels, participants, n_folds, n_repeats, check_random_state(random_state)
     )
     _check_splits(labels, participants, folds, test_size, estimator)
     everything = _load(X, labels, participants, estimator)
+    settings = {
+        "n_samples": len(labels),
+        "n_participants": len(np.unique(participants)),
+        "n_folds": n_folds,
+        "n_repeats": n_repeats,
+        "test_size": test_size,
+    }
     done = ApproachComparison(
         approaches=(),
         evaluations={},
         inflations={},
         predictions=pd.DataFrame(),
-        settings={
-            "n_samples": len(labels),
-            "n_participants": len(np.unique(participants)),
-            "n_folds": n_folds,
-            "n_repeats": n_repeats,
-            "test_size": test_size,
-        },
+        settings=settings,
     )
     total = len(approaches) * len(folds)
     with progress("Comparing approaches", total, enabled=bool(verbose)) as advance:
@@ -427,16 +426,15 @@ def _checked(
     labels = np.asarray(y)
     if groups is None and isinstance(X, pd.DataFrame) and "participant" in X:
         groups = X["participant"]
+    faults = [*faults, *_label_faults(_num_samples(X), labels)]
     if groups is None:
-        found = [
-            *_label_faults(_num_samples(X), labels),
+        faults.append(
             "the participants are not known: pass groups, one entry a row, or an X "
-            "that is a DataFrame with a column 'participant'",
-        ]
+            "that is a DataFrame with a column 'participant'"
+        )
     else:
-        found = _label_faults(_num_samples(X), labels)
-        found += _participant_faults(labels, np.asarray(groups, dtype=object))
-    if faults := faults + found:
+        faults += _participant_faults(labels, np.asarray(groups, dtype=object))
+    if faults:
         raise SplitError("Approaches cannot be compared:\n  " + "\n  ".join(faults))
     return labels.astype(np.intp), np.asarray(groups).astype(str)
 

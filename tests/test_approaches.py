@@ -303,7 +303,7 @@ def test_caution_names_whose_intervals_are_not_to_be_trusted(watched):
         for part, evaluation in parts.items():
             named = re.search(rf"(^|; |, ){name} {part}\b", comparison.caution)
             assert bool(named) == bool(evaluation.caution)
-    assert "few equal participants" in comparison.caution
+    assert "too few participants" in comparison.caution
 
 
 def test_an_approach_of_ones_own_runs_under_its_name(biopsies):

@@ -6,7 +6,8 @@ Patches are drawn, in serial sections, unless a csv of your own is given::
     python examples/benchmarks/approaches.py public.csv --image-size 224 --output mine
 
 `glomclf compare` does the same for a csv with all options of a training; this script
-keeps the table as Markdown and the picture, named after --output.
+writes the tables as Markdown, that of the scores as csv, and the picture, named after
+--output.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
+from glomclf import GlomeruliClassifier, evaluate, make_glomeruli, read_manifest
 from glomclf.approaches import ApproachComparison, compare_approaches
 from glomclf.plots import ApproachesDisplay
 
@@ -73,23 +75,74 @@ def compared(options: argparse.Namespace) -> ApproachComparison:
     )
 
 
+def score_table(comparison: ApproachComparison) -> pd.DataFrame:
+    """Put reported, untouched and inflation side by side, with intervals."""
+    frame = comparison.to_frame()
+    table = pd.concat(
+        [frame.xs(score, level="score", drop_level=False) for score in SHOWN]
+    )
+    forms = {"reported": ".3f", "untouched": ".3f", "inflation": "+.3f"}
+    cells = {
+        side: [
+            with_interval(*row, form)
+            for row in table[[side, f"{side}_low", f"{side}_high"]].to_numpy()
+        ]
+        for side, form in forms.items()
+    }
+    return pd.DataFrame(cells, index=table.index.swaplevel()).reset_index()
+
+
+def with_interval(value: float, low: float, high: float, form: str) -> str:
+    """Write a score, and its interval where there is one."""
+    if np.isnan([low, high]).any():
+        return f"{value:{form}}"
+    return f"{value:{form}} ({low:{form}} to {high:{form}})"
+
+
+def score_real_patches(comparison: ApproachComparison) -> pd.DataFrame:
+    """Score the first approach's test set without its synthetic patches."""
+    table = comparison.predictions
+    table = table[(table["approach"] == "1") & (table["part"] == "reported")]
+    real = table[~table["synthetic"]]
+    result = evaluate(
+        real["label"],
+        real["probability"],
+        groups=real["participant"],
+        threshold=real["threshold"],
+    )
+    cells = {
+        score: with_interval(result.scores[score], *result.interval(score), ".3f")
+        for score in SHOWN
+    }
+    counts = real["label"].value_counts().sort_index().tolist()
+    return pd.DataFrame([{"patches (0 / 1)": " / ".join(map(str, counts)), **cells}])
+
+
 def as_markdown(comparison: ApproachComparison) -> str:
     """Write the report."""
-    settings, frame = comparison.settings, comparison.to_frame()
+    settings = comparison.settings
+    n_repeats = settings["n_repeats"]
+    repeated = "" if n_repeats == 1 else f", drawn {n_repeats} times,"
     lines = [
         "# What three approaches report, and what they get",
         "",
-        f"{settings['n_samples']} patches of {settings['n_participants']} participants. "
-        f"In {settings['n_folds']} folds ({settings['n_repeats']} times) each "
-        "participant was once untouched; predictions pooled; 95 % intervals by "
-        "bootstrap over participants, paired for the inflation. Made by",
+        f"{settings['n_samples']} patches of {settings['n_participants']} "
+        f"participants. In {settings['n_folds']} folds{repeated} each participant was "
+        "untouched once; predictions pooled; 95 % intervals by bootstrap over "
+        "participants, paired for the inflation. Made by",
         "",
         f"    python examples/benchmarks/{Path(sys.argv[0]).name} {shown_arguments()}",
+        "",
+        *pipe_table(score_table(comparison)),
+        "",
+        "Approach 1, on the real patches of its test set alone:",
+        "",
+        *pipe_table(score_real_patches(comparison)),
+        "",
+        "Test sets, all folds:",
+        "",
+        *pipe_table(comparison.counts().reset_index()),
     ]
-    for score in SHOWN:
-        table = frame.xs(score, level="score")
-        lines += ["", f"## {score}", "", *_table(_with_intervals(table))]
-    lines += ["", "## Test sets, all folds", "", *_table(comparison.counts())]
     if comparison.caution:
         lines += ["", f"Caution: {comparison.caution}."]
     return "\n".join(lines) + "\n"
@@ -100,38 +153,19 @@ def shown_arguments() -> str:
     return " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
 
 
-def _with_intervals(table: pd.DataFrame) -> pd.DataFrame:
-    cells = {
-        side: [
-            f"{value:{form}} ({low:{form}} to {high:{form}})"
-            for value, low, high in zip(
-                table[side], table[f"{side}_low"], table[f"{side}_high"], strict=True
-            )
-        ]
-        for side, form in (
-            ("reported", ".3f"),
-            ("untouched", ".3f"),
-            ("inflation", "+.3f"),
-        )
-    }
-    return pd.DataFrame(cells, index=table.index)
-
-
-def _table(frame: pd.DataFrame) -> list[str]:
-    head = "| approach | " + " | ".join(frame.columns) + " |"
-    rows = [
-        f"| {name} | " + " | ".join(map(str, row)) + " |"
-        for name, *row in frame.itertuples()
-    ]
-    return [head, "|---" * (len(frame.columns) + 1) + "|", *rows]
+def pipe_table(frame: pd.DataFrame) -> list[str]:
+    """Write a table in Markdown."""
+    rows = [frame.columns, ["---"] * frame.shape[1], *frame.itertuples(index=False)]
+    return [f"| {' | '.join(map(str, row))} |" for row in rows]
 
 
 def main() -> None:
     """Compare, and write the table and the picture."""
     options = parse_options()
     comparison = compared(options)
-    table = options.output.with_suffix(".md")
-    table.write_text(as_markdown(comparison), encoding="utf-8")
+    text = as_markdown(comparison)
+    options.output.with_suffix(".md").write_text(text, encoding="utf-8")
+    score_table(comparison).to_csv(options.output.with_suffix(".csv"), index=False)
     display = ApproachesDisplay.from_comparison(comparison, scores=SHOWN)
     display.figure_.savefig(options.output.with_suffix(".png"), dpi=100)
 
