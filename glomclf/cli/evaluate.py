@@ -64,6 +64,8 @@ def command(
         check_output(folder / name, inputs=[csv, model])
     manifest = read_manifest(csv, images)
     classifier = load_model(model, threshold, quiet)
+    if threshold is not None:  # however the model's own was chosen
+        classifier.training_record_["threshold_chosen_on"] = "given"
     probability = classifier.predict_proba(manifest)[:, 1]
     write_evaluation(manifest, probability, classifier, folder)
     list_files()

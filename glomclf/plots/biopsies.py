@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..biopsy import BiopsySummary, biopsy_summary
-from .canvas import CLASS_COLORS, axes_or_new
+from .canvas import CLASS_COLORS, axes_or_new, legend_below
 from .responses import binary_response
 
 if TYPE_CHECKING:
@@ -139,11 +139,11 @@ class _BiopsyDisplay:
             s=20 + 180 * n_glomeruli / n_glomeruli.max(),
             color=CLASS_COLORS[0],
             alpha=0.6,
-            edgecolor="white",
+            linewidth=0,
             label=f"biopsy of {_span(n_glomeruli)} glomeruli",
         )
         ax.grid(alpha=0.3)
-        ax.legend(frameon=False, fontsize="small", markerscale=0.6)
+        legend_below(ax, markerscale=0.6)
         self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
         return self
 
@@ -194,10 +194,12 @@ class BiopsyPercentageDisplay(_BiopsyDisplay):
         return self.summary.table["true"], self.summary.table["predicted"]
 
     def _draw_references(self, ax: Axes) -> None:
-        (self.line_,) = ax.plot([0, 100], [0, 100], "--", color="gray", linewidth=1)
+        (self.line_,) = ax.plot(
+            [0, 100], [0, 100], "--", color="gray", linewidth=1, label="agreement"
+        )
         for cut_off in self.summary.cut_offs:
             for draw in (ax.axhline, ax.axvline):
-                draw(cut_off, color="gray", linestyle=":", linewidth=1)
+                draw(cut_off, color="gray", linestyle=":", linewidth=1.5)
         ax.set(
             xlim=(-4, 104),
             ylim=(-4, 104),

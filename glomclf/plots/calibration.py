@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..bands import ReliabilityBins, reliability_bins
-from .canvas import CLASS_COLORS, axes_or_new
+from .canvas import CLASS_COLORS, axes_or_new, legend_below
 from .responses import binary_response
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class ReliabilityDisplay:
             ylabel="share of class 1",
         )
         ax.grid(alpha=0.3)
-        ax.legend(frameon=False, fontsize="small", loc="upper left")
+        legend_below(ax)
         self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
         return self
 

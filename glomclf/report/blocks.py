@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+_NO_NUMBER = ("undefined", "open")  # stand where a number or an answer would
+
+
 @dataclass(frozen=True)
 class Paragraph:
     """Running text.
@@ -101,6 +104,22 @@ class Table:
     folded: bool = False
     texts: bool = False
     kind = "table"
+
+    @property
+    def text_columns(self) -> set[int]:
+        """Places of the columns that hold words, and are set to the left."""
+        return {
+            place
+            for row in self.rows
+            for place, cell in enumerate(row)
+            if place == 0 or (cell[:1].isalpha() and cell not in _NO_NUMBER)
+        }
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the last column says in words what the numbers before it are."""
+        last = len(self.columns) - 1
+        return not self.texts and {0, last} == self.text_columns and last > 1
 
     @classmethod
     def from_frame(

@@ -138,13 +138,20 @@ def biopsies_section(run: Run) -> Section | None:
             f"{level} intervals over biopsies.",
         ),
         _agreement_table(summary),
-        Table.from_frame(
-            summary.table.round(1).astype(object), caption="Each biopsy", folded=True
-        ),
+        _biopsy_table(summary),
     ]
     if summary.caution:
         blocks.insert(0, Caution(sentence(summary.caution)))
     return Section("Percentage per biopsy", blocks)
+
+
+def _biopsy_table(summary: BiopsySummary) -> Table:
+    rows = [
+        [str(name), str(int(n_glomeruli)), *(f"{share:.1f}" for share in shares)]
+        for name, n_glomeruli, *shares in summary.table.itertuples()
+    ]
+    columns = ["biopsy", "patches", "true %", "predicted %", "difference"]
+    return Table(columns, rows, f"Each of the {len(rows)} biopsies", folded=True)
 
 
 def _agreement_table(summary: BiopsySummary) -> Table:
@@ -217,10 +224,12 @@ def training_section(run: Run) -> Section | None:
         return None
     n_epochs = len(run.history["loss"])
     picture = draw_picture(
-        lambda figure: HistoryDisplay(run.history).plot(figure.subplots(1, 2)),
+        lambda figure: HistoryDisplay(run.history).plot(
+            figure.subplots(2, 1, sharex=True)
+        ),
         alt="Loss and accuracy of each epoch",
         caption=f"Loss and accuracy of {n_epochs} epochs, of the training rows (after "
         "the sampler) and of the validation rows (untouched by it).",
-        figsize=(8.5, 3.4),
+        figsize=(5.2, 5.4),
     )
     return Section("Training", [picture])

@@ -221,7 +221,7 @@ def _summary(run: Run) -> Section:
     evaluation, items = run.evaluation, []
     for name in _HEADLINES:
         ends = span(evaluation.interval(name), 2)
-        detail = "no interval" if ends == "–" else f"95 % interval {ends}"
+        detail = "no interval" if ends == "–" else f"95 %: {ends}"
         value = number(evaluation.scores[name], 2)
         items.append((_MEANINGS[name][0], value, detail))
     if run.biopsies is not None:
@@ -247,7 +247,7 @@ def _shared(participants: Sequence[str]) -> str:
 
 
 def _data(run: Run) -> Section:
-    columns = ["part", "patches", "class 0", "class 1", "share of 1", "participants"]
+    columns = ["part", "patches", "class 0", "class 1", "participants"]
     table = Table(columns, [_part_row(part) for part in run.parts])
     return Section("Data and splits", [table, *map(Paragraph, _remarks_on_data(run))])
 
@@ -255,11 +255,10 @@ def _data(run: Run) -> Section:
 def _part_row(part: Part) -> list[str]:
     participants = "–" if part.n_participants is None else str(part.n_participants)
     if part.n_positive is None:
-        return [part.name, str(part.n_rows), "–", "–", "–", participants]
-    share = f"{part.n_positive / part.n_rows:.1%}"
-    n_negative = part.n_rows - part.n_positive
-    counts = [part.n_rows, n_negative, part.n_positive]
-    return [part.name, *map(str, counts), share, participants]
+        return [part.name, str(part.n_rows), "–", "–", participants]
+    n_negative = str(part.n_rows - part.n_positive)
+    positive = f"{part.n_positive} ({part.n_positive / part.n_rows:.0%})"
+    return [part.name, str(part.n_rows), n_negative, positive, participants]
 
 
 def _remarks_on_data(run: Run) -> list[str]:
@@ -313,7 +312,7 @@ def _scores(run: Run) -> Section:
         f"threshold is {run.threshold:g}"
     )
     chosen_on = run.record.get("threshold_chosen_on")
-    how += f", chosen on {chosen_on}." if chosen_on else "."
+    how += f", chosen on {chosen_on}." if chosen_on not in (None, "given") else "."
     return Section("Scores", [Paragraph(how), *score_table(evaluation)])
 
 
@@ -325,7 +324,7 @@ def _repeat(run: Run) -> Section:
             Code(command_text(run.command)),
         ]
     seed = run.settings.get("random_state", "not known")
-    blocks.append(Paragraph(f"Seed of the training: {seed}. Seed of the bootstrap: 0."))
+    blocks.append(Paragraph(f"Seed of the training: {seed}. Seed of the bands: 0."))
     if run.settings:
         rows = [[name, value] for name, value in run.settings.items()]
         blocks.append(Table(["setting", "value"], rows, "Settings", True, True))
