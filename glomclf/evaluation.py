@@ -440,9 +440,13 @@ def _strata(rows: ScoredRows) -> NDArray[np.intp]:
 
 
 def _scales(rows: ScoredRows) -> dict[str, Scale]:
-    n_rows = np.bincount(rows.y_true)
+    n_rows = np.bincount(rows.y_true, minlength=2)
     edge = 0.5 / (n_rows[n_rows > 0].min() + 1)
+    # Ranks change by pairs of rows: a coarser edge would cut good models' intervals.
+    by_pairs = Scale(0, 1, 0.5 / (n_rows[0] * n_rows[1] + 1))
     return {name: Scale(0, 1, edge) for name in SCORE_NAMES} | {
+        "roc_auc": by_pairs,
+        "average_precision": by_pairs,
         "matthews_corrcoef": Scale(-1, 1, edge),
         "neg_brier_score": Scale(-1, 0, 1e-6),
         "calibration_intercept": Scale(),

@@ -318,3 +318,15 @@ def test_faults_of_both_models_are_named_at_once():
     for fault in ("n_bootstrap must", "model a: y_score is NaN", "model b: ",
                   "y_score is outside", "threshold must"):  # fmt: skip
         assert fault in str(caught.value)
+
+
+def test_interval_of_a_very_good_model_reaches_beyond_its_score():
+    rng = np.random.RandomState(5)
+    groups = np.repeat(np.arange(10), 12)
+    y_true = rng.binomial(1, 0.2, 120)
+    logits = 4.0 * (y_true - 0.5) + rng.normal(size=120)
+    logits += 0.5 * rng.normal(size=10)[groups]
+    result = evaluate(y_true, 1 / (1 + np.exp(-logits)), groups=groups)
+    for name in ("roc_auc", "average_precision"):
+        low, high = result.interval(name)
+        assert low < result.scores[name] < high < 1
