@@ -1,6 +1,7 @@
 """`glomclf compare`: files, table, and what is kept after an interruption."""
 
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -38,20 +39,38 @@ def data(tmp_path_factory):
     return folder
 
 
+def fit(self, X, y, groups=None):
+    """Learn nothing: a network takes too long for tests of files."""
+    self.threshold_ = self.threshold
+    return self
+
+
+def predict_proba(self, X):
+    """Take grey for a probability."""
+    positive = 1 - X.mean(axis=(1, 2, 3)) / 255
+    return np.column_stack([1 - positive, positive])
+
+
+@contextmanager
+def without_network():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GlomeruliClassifier, "fit", fit)
+        patch.setattr(GlomeruliClassifier, "predict_proba", predict_proba)
+        yield patch
+
+
 @pytest.fixture
-def quick(monkeypatch):
-    """Grey stands for a probability: a network takes too long for tests of files."""
+def quick():
+    with without_network() as patch:
+        yield patch
 
-    def fit(self, X, y, groups=None):
-        self.threshold_ = self.threshold
-        return self
 
-    def predict_proba(self, X):
-        positive = 1 - X.mean(axis=(1, 2, 3)) / 255
-        return np.column_stack([1 - positive, positive])
-
-    monkeypatch.setattr(GlomeruliClassifier, "fit", fit)
-    monkeypatch.setattr(GlomeruliClassifier, "predict_proba", predict_proba)
+@pytest.fixture(scope="module")
+def written(data):
+    """One run for all tests that only read: pictures and report take seconds."""
+    out = data.parent / "out"
+    with without_network():
+        return out, run("compare", data / "public.csv", *TINY, "-o", out, "-q")
 
 
 def test_compare_has_the_options_of_train_but_for_the_sampler():
@@ -69,36 +88,39 @@ def test_compare_has_the_options_of_train_but_for_the_sampler():
     }
 
 
-@pytest.mark.usefixtures("quick")
-def test_compare_writes_tables_and_picture_and_names_each_once(data, tmp_path):
-    out = tmp_path / "out"
-    result = run("compare", data / "public.csv", *TINY, "-o", out, "-q")
+def test_compare_writes_tables_and_pictures_and_names_each_once(written):
+    out, result = written
     listed = result.stdout.split("Files:")[1].split()
     assert sorted(listed) == sorted(str(out / name) for name in COMPARISON_FILES)
     assert {path.name for path in out.iterdir()} == set(COMPARISON_FILES)
     assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.usefixtures("quick")
-def test_tables_hold_every_approach_and_agree(data, tmp_path):
-    run("compare", data / "public.csv", *TINY, "-o", tmp_path, "-q")
+def test_tables_hold_every_approach_and_agree(written):
+    out, _ = written
     names = [one.name for one in APPROACHES]
-    scores = pd.read_csv(tmp_path / "comparison.csv", dtype={"approach": str})
+    scores = pd.read_csv(out / "comparison.csv", dtype={"approach": str})
     assert scores["approach"].unique().tolist() == names
     assert scores["score"].tolist() == list(COMPARED_SCORES) * len(names)
-    counts = pd.read_csv(tmp_path / "test_sets.csv", dtype={"approach": str})
-    predictions = pd.read_csv(tmp_path / "predictions.csv", dtype={"approach": str})
+    counts = pd.read_csv(out / "test_sets.csv", dtype={"approach": str})
+    predictions = pd.read_csv(out / "predictions.csv", dtype={"approach": str})
     sizes = predictions[predictions["part"] == "reported"].groupby("approach").size()
     total = counts.set_index("approach")[["reported_0", "reported_1"]].sum(axis=1)
     pd.testing.assert_series_equal(total, sizes[names], check_names=False)
-    content = json.loads((tmp_path / "comparison.json").read_text())
+    content = json.loads((out / "comparison.json").read_text())
     assert [one["name"] for one in content["approaches"]] == names
     assert content["settings"]["n_folds"] == 2
 
 
-@pytest.mark.usefixtures("quick")
-def test_table_on_the_screen_fits_80_columns_and_says_what_is_what(data, tmp_path):
-    result = run("compare", data / "public.csv", *TINY, "-o", tmp_path, "-q")
+def test_report_shows_every_approach_and_the_command(written):
+    out, _ = written
+    page = (out / "report.html").read_text()
+    assert all(one.title in page for one in APPROACHES)
+    assert "glomclf compare" in page
+
+
+def test_table_on_the_screen_fits_80_columns_and_says_what_is_what(written):
+    _, result = written
     table = result.stdout.split("Files:")[0]
     assert max(map(len, table.splitlines())) <= 80
     assert "…" not in table
@@ -108,9 +130,8 @@ def test_table_on_the_screen_fits_80_columns_and_says_what_is_what(data, tmp_pat
     assert "ROC AUC" in table
 
 
-@pytest.mark.usefixtures("quick")
-def test_what_is_done_is_kept_after_an_interruption(data, tmp_path, monkeypatch):
-    fit, n_fits = GlomeruliClassifier.fit, []
+def test_what_is_done_is_kept_after_an_interruption(data, tmp_path, quick):
+    n_fits = []
 
     def interrupted(self, X, y, groups=None):
         n_fits.append(1)
@@ -118,8 +139,8 @@ def test_what_is_done_is_kept_after_an_interruption(data, tmp_path, monkeypatch)
             raise KeyboardInterrupt
         return fit(self, X, y)
 
-    monkeypatch.setattr(GlomeruliClassifier, "fit", interrupted)
     arguments = ("compare", data / "public.csv", *TINY, "-o", tmp_path, "-q")
+    quick.setattr(GlomeruliClassifier, "fit", interrupted)
     result = run(*arguments, code=130)
     assert result.stderr.count("comparison.csv") == 1
     scores = pd.read_csv(tmp_path / "comparison.csv", dtype={"approach": str})
@@ -128,10 +149,12 @@ def test_what_is_done_is_kept_after_an_interruption(data, tmp_path, monkeypatch)
 
 
 @pytest.mark.usefixtures("quick")
-def test_same_seed_gives_the_same_file(data, tmp_path):
-    tables = []
-    for seed, name in ((3, "a"), (3, "b"), (4, "c")):
-        out = tmp_path / name
+def test_same_seed_gives_the_same_file_and_another_seed_another(
+    data, tmp_path, written
+):
+    tables = [(written[0] / "comparison.csv").read_text()]
+    for seed in (0, 1):
+        out = tmp_path / str(seed)
         run("compare", data / "public.csv", *TINY, "--seed", seed, "-o", out, "-q")
         tables.append((out / "comparison.csv").read_text())
     assert tables[0] == tables[1] != tables[2]

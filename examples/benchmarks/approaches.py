@@ -94,6 +94,7 @@ def score_table(comparison: ApproachComparison) -> pd.DataFrame:
 
 def with_interval(value: float, low: float, high: float, form: str) -> str:
     """Write a score, and its interval where there is one."""
+    value, low, high = np.round([value, low, high], 3) + 0.0  # no "-0.000"
     if np.isnan([low, high]).any():
         return f"{value:{form}}"
     return f"{value:{form}} ({low:{form}} to {high:{form}})"

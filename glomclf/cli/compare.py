@@ -16,6 +16,7 @@ from .console import (
     note,
     output,
     print_table,
+    typed_command,
     written_files,
 )
 from .options import classifier_options, images_option, quiet_option, seed_option
@@ -31,6 +32,7 @@ COMPARISON_FILES = (
     "predictions.csv",
     "comparison.json",
     "comparison.png",
+    "report.html",
 )
 _SHOWN = {
     "f1": "F1",
@@ -50,7 +52,8 @@ _SHOWN = {
     type=click.Path(path_type=Path),
     default="glomclf-comparison",
     metavar="DIR",
-    help="Folder for tables, predictions and a picture; such files are replaced.",
+    help="Folder for tables, predictions, a picture and the report, one HTML file; "
+    "such files are replaced.",
 )
 @click.option(
     "--folds",
@@ -128,7 +131,7 @@ command.params = [
 
 
 def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
-    """Write the tables and the picture.
+    """Write the tables, the picture and the report.
 
     Parameters
     ----------
@@ -139,6 +142,8 @@ def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
     from matplotlib.figure import Figure
 
     from ..plots import ApproachesDisplay
+    from ..report import comparison_report
+    from .results import write_report
 
     _write_tables(comparison, folder)
     figure = Figure(figsize=(9, 7), layout="constrained")
@@ -148,6 +153,7 @@ def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
         folder / "comparison.png",
         lambda path: figure.savefig(path, format="png", dpi=150),
     )
+    write_report(comparison_report(comparison, command=typed_command()), folder)
 
 
 def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
