@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 __all__ = [
+    "CLASSIFIER_OPTION_NAMES",
     "OrWord",
     "classifier_options",
     "images_option",
@@ -231,6 +232,8 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Threads that decode images; -1 is all cores.",
     },
 }
+
+CLASSIFIER_OPTION_NAMES = tuple(_CLASSIFIER_OPTIONS)
 
 
 def classifier_options(function: _Function) -> _Function:
