@@ -81,7 +81,7 @@ def score_table(comparison: ApproachComparison) -> pd.DataFrame:
     table = pd.concat(
         [frame.xs(score, level="score", drop_level=False) for score in SHOWN]
     )
-    forms = {"reported": ".3f", "untouched": ".3f", "inflation": "+.3f"}
+    forms = {"reported": ".2f", "untouched": ".2f", "inflation": "+.2f"}
     cells = {
         side: [
             with_interval(*row, form)
@@ -94,7 +94,7 @@ def score_table(comparison: ApproachComparison) -> pd.DataFrame:
 
 def with_interval(value: float, low: float, high: float, form: str) -> str:
     """Write a score, and its interval where there is one."""
-    value, low, high = np.round([value, low, high], 3) + 0.0  # no "-0.000"
+    value, low, high = np.round([value, low, high], 2) + 0.0  # no "-0.00"
     if np.isnan([low, high]).any():
         return f"{value:{form}}"
     return f"{value:{form}} ({low:{form}} to {high:{form}})"
@@ -112,7 +112,7 @@ def score_real_patches(comparison: ApproachComparison) -> pd.DataFrame:
         threshold=real["threshold"],
     )
     cells = {
-        score: with_interval(result.scores[score], *result.interval(score), ".3f")
+        score: with_interval(result.scores[score], *result.interval(score), ".2f")
         for score in SHOWN
     }
     counts = real["label"].value_counts().sort_index().tolist()

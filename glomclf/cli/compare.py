@@ -205,7 +205,8 @@ def print_comparison(comparison: ApproachComparison) -> None:
 
 
 def _with_interval(row: Any, side: str, form: str) -> str:
-    low, high = row[f"{side}_low"], row[f"{side}_high"]
+    ends = row[f"{side}_low"], row[f"{side}_high"]
+    value, low, high = (round(x, 2) + 0.0 for x in (row[side], *ends))  # no "-0.00"
     if low != low or high != high:  # NaN: there is no interval
-        return f"{row[side]:{form}}"
-    return f"{row[side]:{form}} ({low:{form}} to {high:{form}})"
+        return f"{value:{form}}"
+    return f"{value:{form}} ({low:{form}} to {high:{form}})"
