@@ -172,7 +172,8 @@ def roc_band(
     grid = np.linspace(0, 1, n_places)
 
     def read(tps: FloatArray, fps: FloatArray) -> tuple[FloatArray, float]:
-        tpr, fpr = np.append(0, tps / tps[-1]), np.append(0, fps / fps[-1])
+        with np.errstate(invalid="ignore"):  # without a participant a class may lack
+            tpr, fpr = np.append(0, tps / tps[-1]), np.append(0, fps / fps[-1])
         return np.interp(grid + _NEXT, fpr, tpr), float(np.trapezoid(tpr, fpr))
 
     tps, fps = rows.cumulated(np.ones(rows.n_groups))
@@ -243,17 +244,18 @@ def precision_recall_band(
     rows = _rows(y_true, y_score, groups, n_places, n_bootstrap, confidence)
     grid = np.linspace(0, 1, n_places)
 
-    def reached(tps: FloatArray) -> NDArray[np.intp]:
-        return np.searchsorted(tps / tps[-1], np.maximum(grid - _NEXT, _NEXT))
+    def reached(recall: FloatArray) -> NDArray[np.intp]:
+        return np.searchsorted(recall, np.maximum(grid - _NEXT, _NEXT))
 
     def read(tps: FloatArray, fps: FloatArray) -> tuple[FloatArray, float]:
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # without a participant a class may lack
             precision = np.where(tps > 0, tps / (tps + fps), 0.0)
-        gained = np.diff(tps / tps[-1], prepend=0)
-        return precision[reached(tps)], float(gained @ precision)
+            recall = tps / tps[-1]
+        gained = np.diff(recall, prepend=0)
+        return precision[reached(recall)], float(gained @ precision)
 
     tps, fps = rows.cumulated(np.ones(rows.n_groups))
-    last_row = rows.ends[reached(tps)]
+    last_row = rows.ends[reached(tps / tps[-1])]
     settings = _Settings(n_bootstrap, confidence, random_state)
     low, high = rows.band(
         read, lambda place: np.bincount(rows.by_score[: last_row[place] + 1]), settings

@@ -162,6 +162,21 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, tmp_path
         assert name in result.stdout
 
 
+def test_report_of_evaluate_shows_the_command_and_each_mistake(trained, data, tmp_path):
+    model, _ = trained
+    words = ["evaluate", "--test", data / "public.csv", "--model", model, "-q"]
+    run(*words, "-o", tmp_path, "--threshold", 0.5)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert " ".join(map(str, ["glomclf", *words, "-o", tmp_path])) in text
+    assert len(text) < 3_000_000
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    wrong = table["label"][table["prediction"] != table["label"]]
+    shown = sum(min(n, 6) for n in wrong.value_counts())
+    assert text.count("data:image/jpeg") == shown > 0
+    biopsies = pd.read_csv(tmp_path / "biopsies.csv")
+    assert biopsies["n_glomeruli"].sum() == len(table)
+
+
 def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path):
     model, _ = trained
     common = ("--test", data / "public.csv", "--model", model, "-o", tmp_path, "-q")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..checklists import CLAIM, TRIPOD_AI, Checklist
 from .blocks import Paragraph, Section, Table, number, span
 from .run import Run
@@ -116,7 +118,7 @@ def _is_network(run: Run) -> bool:
 
 def _model_facts(run: Run) -> dict[str, str]:
     """Tell what the parameters of a `GlomeruliClassifier` say."""
-    told = {name: text.strip("'") for name, text in run.settings.items()}
+    told = run.settings
     weights = "fixed random weights" if told["weights"] == "None" else told["weights"]
     n_epochs = len(run.history.get("loss", ()))
     stopped = told["patience"] != "None"
@@ -142,7 +144,7 @@ def _model_facts(run: Run) -> dict[str, str]:
     }
 
 
-def _partition(run: Run, told: dict[str, str]) -> str:
+def _partition(run: Run, told: Mapping[str, str]) -> str:
     fraction = told["validation_fraction"]
     if fraction == "None":
         return "No validation rows were set aside in training."

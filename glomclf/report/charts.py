@@ -150,7 +150,7 @@ def _biopsy_table(summary: BiopsySummary) -> Table:
         [str(name), str(int(n_glomeruli)), *(f"{share:.1f}" for share in shares)]
         for name, n_glomeruli, *shares in summary.table.itertuples()
     ]
-    columns = ["biopsy", "patches", "true %", "predicted %", "difference"]
+    columns = ["biopsy", "patches", "true %", "called %", "off by"]
     return Table(columns, rows, f"Each of the {len(rows)} biopsies", folded=True)
 
 

@@ -327,9 +327,9 @@ def _repeat(run: Run) -> Section:
     blocks.append(Paragraph(f"Seed of the training: {seed}. Seed of the bands: 0."))
     if run.settings:
         rows = [[name, value] for name, value in run.settings.items()]
-        blocks.append(Table(["setting", "value"], rows, "Settings", True, True))
+        blocks.append(Table(["setting", "value"], rows, "Settings", folded=True))
     rows = [[name, value] for name, value in run.versions.items()]
-    blocks.append(Table(["library", "version"], rows, "Versions", True))
+    blocks.append(Table(["library", "version"], rows, "Versions", folded=True))
     return Section("To repeat it", blocks)
 
 

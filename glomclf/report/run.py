@@ -87,7 +87,7 @@ class Run:
         if self.classifier is None or not hasattr(self.classifier, "get_params"):
             return {}
         return {
-            name: Path(value).name if isinstance(value, Path) else repr(value)
+            name: Path(value).name if name == "weights" and value else str(value)
             for name, value in self.classifier.get_params(deep=False).items()
             if name not in _WITHOUT_EFFECT
         }
