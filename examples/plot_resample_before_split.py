@@ -65,7 +65,7 @@ comparison.counts()
 # What is reported, and what is got
 # ---------------------------------
 
-ApproachesDisplay.from_comparison(comparison)
+display = ApproachesDisplay.from_comparison(comparison)
 
 # %%
 # The inflation of F1, with its interval: in every replicate of the bootstrap the same

@@ -2,10 +2,13 @@
 
 import json
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from imblearn.over_sampling import SMOTE
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -17,7 +20,7 @@ from glomclf.approaches import (
     Approach,
     compare_approaches,
 )
-from glomclf.errors import SplitError
+from glomclf.errors import SplitError, SplitWarning
 from glomclf.samplers import make_sampler
 
 NAMES = [one.name for one in APPROACHES]
@@ -264,6 +267,34 @@ def test_participants_may_be_numbers(biopsies, watched):
     numbers = pd.factorize(groups, sort=True)[0] + 100  # of one length: same order
     table = compare((X, y, numbers)).to_frame()
     pd.testing.assert_frame_equal(table, watched[0].to_frame())
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4)), min_size=4, max_size=12),
+    st.integers(2, 4),
+    st.integers(0, 2**32 - 1),
+)
+def test_folds_leave_participants_whole_or_are_refused(counts, n_folds, seed):
+    labels = np.concatenate([np.repeat([0, 1], pair) for pair in counts])
+    sizes = [sum(pair) for pair in counts]
+    names = np.repeat([f"p{i}" for i in range(len(counts))], sizes)
+    rng = np.random.RandomState(seed)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SplitWarning)
+            folds = room._draw_folds(labels, names, n_folds, 1, rng)
+        room._check_splits(labels, names, folds, 0.2, GlomeruliClassifier())
+    except SplitError:
+        return
+    assert sorted(np.concatenate([one.untouched for one in folds])) == list(
+        range(len(labels))
+    )
+    for fold in folds:
+        train, test = room._split(labels[fold.rest], names[fold.rest], 0.2, fold.seed)
+        sides = names[fold.rest][train], names[fold.rest][test], names[fold.untouched]
+        assert sum(len(set(side)) for side in sides) == len(set(names))
+        for side in sides[:2]:
+            assert set(labels[np.isin(names, side)]) == {0, 1}
 
 
 def test_repeats_draw_the_folds_anew(biopsies):
