@@ -222,7 +222,7 @@ def test_scores_with_intervals_are_in_the_table():
     low, high = evaluation.interval("recall")
     assert shown["Recall"] == [
         f"{evaluation.scores['recall']:.3f}",
-        f"{low:.3f} to {high:.3f}",
+        f"{low:.3f}\u00a0to\u00a0{high:.3f}",
     ]
     assert len(table.rows) == len(evaluation.scores)
 

@@ -259,18 +259,18 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def span(ends: tuple[float, float], digits: int = 3) -> str:
-    """Write an interval, or a dash where there is none.
+    r"""Write an interval, or a dash where there is none.
 
     Examples
     --------
     >>> from glomclf.report.blocks import span
     >>> span((0.25, 0.5)), span((float("nan"), 1.0))
-    ('0.250 to 0.500', '–')
+    ('0.250\xa0to\xa00.500', '–')
     """
     low, high = ends
     if low != low or high != high:
         return "–"
-    return f"{low:.{digits}f} to {high:.{digits}f}"
+    return f"{low:.{digits}f}\u00a0to\u00a0{high:.{digits}f}"  # on one line
 
 
 def sentence(text: str) -> str:

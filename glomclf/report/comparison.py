@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .blocks import Block, Caution, Code, Paragraph, Section, Table, number, span
+from .blocks import (
+    Block,
+    Caution,
+    Code,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    number,
+    sentence,
+    span,
+)
 from .environment import command_text, library_versions
 from .evaluation import score_table
 from .page import Report
@@ -67,24 +78,27 @@ def comparison_report(
 
 
 def _inflation(comparison: ApproachComparison) -> Section:
-    from ..plots import ApproachesDisplay
-
     blocks: list[Block] = []
     if comparison.caution:
-        blocks.append(Caution(f"{comparison.caution}."))
-    names = [f"{one.title}." for one in comparison.approaches]
-    blocks += [
-        draw_picture(
-            lambda figure: ApproachesDisplay.from_comparison(
-                comparison, tuple(_SHOWN), axes=figure.subplots(2, 2, sharex=True)
-            ),
-            alt="Reported and untouched scores of each approach",
-            caption=" ".join(names),
-            figsize=(9, 7),
-        ),
-        *[_score_table(comparison.to_frame(), *one) for one in _SHOWN.items()],
-    ]
+        blocks.append(Caution(sentence(comparison.caution)))
+    frame = comparison.to_frame()
+    blocks += [_picture(comparison, *one) for one in _SHOWN.items()]
+    blocks += [_score_table(frame, *one) for one in _SHOWN.items()]
     return Section("What is reported and what is got", blocks)
+
+
+def _picture(comparison: ApproachComparison, score: str, title: str) -> Picture:
+    from ..plots import ApproachesDisplay
+
+    return draw_picture(
+        lambda figure: ApproachesDisplay.from_comparison(
+            comparison, (score,), axes=figure.subplots()
+        ),
+        alt=f"{title} of each approach, reported and untouched",
+        caption=f"{title} with 95 % intervals: reported on the test set that each "
+        "approach made, and got on participants that it never touched.",
+        figsize=(5.6, 3.9),
+    )
 
 
 def _score_table(frame: pd.DataFrame, score: str, title: str) -> Table:
@@ -110,6 +124,7 @@ def _data(comparison: ApproachComparison) -> Section:
         caption="Patches judged: by class on either test set, and how many of those "
         "reported on are synthetic, or have kin or other patches of their participant "
         "among the training rows",
+        texts=True,
     )
     return Section("Data and splits", [counts, settings])
 
