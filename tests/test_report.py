@@ -1,6 +1,7 @@
 """The report is one file that shows what the run knows, and nothing it does not."""
 
 import base64
+import dataclasses
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -317,6 +318,16 @@ def test_unknown_participants_leave_biopsies_out_and_say_so(drawn):
 def test_few_participants_are_cautioned_about():
     report = report_of(rows_=rows(n_participants=3))
     assert "too few participants" in texts(report, "Summary")
+
+
+def test_scores_that_few_participants_decide_are_named():
+    evaluation = quick(*rows())
+    deciding = {**dict.fromkeys(evaluation.scores, 9.0), "recall": 2.5, "f1": np.nan}
+    few = dataclasses.replace(evaluation, n_effective=deciding)
+    told = texts(report_of(evaluation=few), "Scores")
+    assert "Recall: a few of the participants decide the value (fewer than 5" in told
+    many = dataclasses.replace(few, n_effective={**deciding, "recall": 5.0})
+    assert "decide the value" not in texts(report_of(evaluation=many), "Scores")
 
 
 def test_gallery_shows_the_mistakes_with_what_is_known(tmp_path):

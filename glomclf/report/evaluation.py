@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..biopsy import BiopsySummary, biopsy_summary
+from ..estimates import MIN_PARTICIPANTS
 from ..evaluation import Evaluation, evaluate
 from ..scores import check_scores
 from .answers import checklist_section
@@ -199,6 +200,13 @@ def score_table(evaluation: Evaluation) -> list[Block]:
     names_of: dict[str, list[str]] = {}
     for name, remark in evaluation.notes.items():
         names_of.setdefault(remark, []).append(meanings[name][0])
+    few = [name for name, n in evaluation.n_effective.items() if n < MIN_PARTICIPANTS]
+    if few:
+        remark = (
+            f"a few of the participants decide the value (fewer than "
+            f"{MIN_PARTICIPANTS} effective ones), and the interval is wide for it"
+        )
+        names_of[remark] = [meanings[name][0] for name in few]
     for remark, names in names_of.items():
         blocks.append(Paragraph(f"{', '.join(names)}: {remark}."))
     return blocks
