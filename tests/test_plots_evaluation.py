@@ -119,6 +119,14 @@ def test_precision_recall_is_drawn_in_steps_with_prevalence_as_chance():
     assert list(display.chance_level_.get_ydata()) == [0.5, 0.5]
 
 
+def test_band_that_cannot_be_given_is_not_in_the_legend():
+    display = RocBandDisplay.from_predictions(
+        [0, 0, 1, 1], [0.1, 0.6, 0.5, 0.9], groups=["a"] * 4, ax=axes()
+    )
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["chance", "AUC 0.75"]
+
+
 @pytest.mark.parametrize("display", [RocBandDisplay, PrecisionRecallBandDisplay])
 def test_curve_of_one_class_is_refused(display):
     with pytest.raises(ScoreError, match="both classes"):

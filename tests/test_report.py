@@ -320,6 +320,19 @@ def test_few_participants_are_cautioned_about():
     assert "too few participants" in texts(report, "Summary")
 
 
+def test_missing_band_is_explained():
+    y, y_score, groups = rows()
+    y = np.where(groups == "P00", np.arange(len(y)) % 2, 0)
+    report = report_of(rows_=(y, y_score, groups))
+    captions = [
+        block.caption
+        for block in section(report, "Curves").blocks
+        if isinstance(block, Picture)
+    ]
+    why = "one participant has all of a class"
+    assert [why in caption for caption in captions] == [True, True, False, False]
+
+
 def test_scores_that_few_participants_decide_are_named():
     evaluation = quick(*rows())
     deciding = {**dict.fromkeys(evaluation.scores, 9.0), "recall": 2.5, "f1": np.nan}

@@ -171,7 +171,7 @@ class _BandDisplay:
             alpha=0.25,
             color=drawn["color"],
             linewidth=0,
-            label=f"{100 * self.band.confidence:g} % band, pointwise",
+            label=self._band_label(),
         )
         (self.line_,) = ax.plot(*self._points(), **drawn)
         ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", **self._names())
@@ -186,6 +186,11 @@ class _BandDisplay:
         if np.isfinite(low + high):
             area += f" ({low:.2f} to {high:.2f})"
         return area if name is None else f"{name}: {area}"
+
+    def _band_label(self) -> str | None:
+        if not np.isfinite(self.band.low[:-1]).any():
+            return None  # nothing to be seen, nothing in the legend
+        return f"{100 * self.band.confidence:g} % band, pointwise"
 
     _area_name: str
     _legend_place: Literal["lower left", "lower right"]

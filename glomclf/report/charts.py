@@ -69,6 +69,8 @@ def _curves(run: Run) -> list[Picture]:
         computed = compute(run.y, run.y_score, **_bootstrap(run))
         shown = display(computed, prevalence=float(run.y.mean()))
         alt, caption = f"{name}, area {number(computed.area)}", f"{name}. {band}"
+        if not np.isfinite(computed.low).all():
+            caption += " Where there is none, one participant has all of a class."
         pictures.append(draw_picture(_on_axes(shown), alt=alt, caption=caption))
     return pictures
 
