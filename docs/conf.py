@@ -80,6 +80,9 @@ PUBLIC_ROOMS = (
     "persistence",
     "synthetic",
     "plots",
+    "bands",
+    "report",
+    "checklists",
     "resampling",
     "errors",
 )
