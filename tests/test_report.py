@@ -371,6 +371,33 @@ def test_gallery_shows_the_mistakes_with_what_is_known(tmp_path):
     assert galleries[0].items[0].source.startswith("data:image/jpeg;base64,")
 
 
+def test_images_without_names_are_told_by_their_row():
+    y, y_score = np.array([1, 1, 0, 0]), np.array([0.1, 0.9, 0.8, 0.2])
+    X = [np.zeros((20 + n, 30, 3), dtype="uint8") for n in range(4)]
+    report = report_of(X, (y, y_score, list("abcd")))
+    galleries = [
+        b for b in section(report, "Worst mistakes").blocks if isinstance(b, Gallery)
+    ]
+    found = [item.facts["image"] for gallery in galleries for item in gallery.items]
+    assert found == ["row 0", "row 2"]
+
+
+def test_index_that_only_numbers_rows_is_left_out_of_a_table():
+    table = Table.from_frame(pd.DataFrame({"kind": ["same image"]}))
+    assert (table.columns, table.rows) == (["kind"], [["same image"]])
+
+
+def test_importing_the_report_loads_nothing_heavy(run_python):
+    done = run_python(
+        """
+        import sys
+        import glomclf.report
+        print(sorted({"tensorflow", "keras", "matplotlib", "jinja2"} & set(sys.modules)))
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
 def test_mistakes_without_images_are_listed(plain):
     (table,) = [
         b for b in section(plain, "Worst mistakes").blocks if isinstance(b, Table)

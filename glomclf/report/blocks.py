@@ -132,6 +132,8 @@ class Table:
     ) -> Table:
         """Make a table of a DataFrame, its index as the first column or columns.
 
+        An index that only numbers the rows is left out.
+
         Parameters
         ----------
         frame : DataFrame
@@ -151,7 +153,8 @@ class Table:
         >>> Table.from_frame(frame.rename_axis("fold")).rows
         [['a', '0.500'], ['b', '–']]
         """
-        flat = frame.reset_index()
+        numbered = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+        flat = frame if numbered else frame.reset_index()
         rows = [[_cell(value) for value in row] for row in flat.itertuples(index=False)]
         columns = [str(column).replace("_", " ") for column in flat.columns]
         return cls(columns, rows, caption, folded, texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ class Run:
     def named(self) -> list[str] | None:
         """Files of the test images; None where they have none."""
         paths = self.X["path"] if isinstance(self.X, pd.DataFrame) else self.X
-        if paths is None or np.ndim(paths) != 1:
+        if paths is None or not all(isinstance(p, str | PathLike) for p in paths):
             return None
         return [Path(path).name for path in paths]
 
