@@ -392,7 +392,8 @@ def test_importing_the_report_loads_nothing_heavy(run_python):
         """
         import sys
         import glomclf.report
-        print(sorted({"tensorflow", "keras", "matplotlib", "jinja2"} & set(sys.modules)))
+        heavy = {"tensorflow", "keras", "matplotlib", "jinja2"}
+        print(sorted(heavy & set(sys.modules)))
         """
     )
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

@@ -246,7 +246,7 @@ class RocBandDisplay(_BandDisplay):
     ...     ax=Figure().subplots(),
     ... )
     >>> display.line_.get_label()
-    'model: AUC 0.94 (0.84 to 0.94)'
+    'model: AUC 0.94 (0.20 to 1.00)'
     """
 
     _area_name = "AUC"
