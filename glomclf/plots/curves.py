@@ -302,7 +302,7 @@ class PrecisionRecallBandDisplay(_BandDisplay):
     ...     ax=Figure().subplots(),
     ... )
     >>> display.line_.get_label()
-    'AP 0.95 (0.55 to 1.00)'
+    'AP 0.95 (0.61 to 1.00)'
     """
 
     _area_name = "AP"
