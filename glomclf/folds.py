@@ -80,19 +80,20 @@ def predict_folds(
     >>> result.n_samples
     60
     """
-    y = column_or_1d(y)
-    groups = None if groups is None else np.asarray(groups)
-    splits = list(_splits(cv, X, y, groups, random_state))
+    labels = column_or_1d(y)
+    participants = None if groups is None else np.asarray(groups)
+    splits = list(_splits(cv, labels, participants, random_state))
     tables = []
     with progress("cross-validation", len(splits), enabled=verbose > 0) as advance:
         for fold, (train, test) in enumerate(splits):
-            owners = {} if groups is None else {"groups": groups[train]}
-            model = clone(estimator).fit(_safe_indexing(X, train), y[train], **owners)
+            owners = {} if participants is None else {"groups": participants[train]}
+            model = clone(estimator)
+            model.fit(_safe_indexing(X, train), labels[train], **owners)
             probability = model.predict_proba(_safe_indexing(X, test))[:, 1]
             tables.append(
                 pd.DataFrame(
                     {
-                        "row": np.arange(len(y))[test],
+                        "row": np.arange(len(labels))[test],
                         "fold": fold,
                         "probability": probability,
                         "threshold": getattr(model, "threshold_", 0.5),
@@ -105,7 +106,6 @@ def predict_folds(
 
 def _splits(
     cv: Any,
-    X: Any,
     y: np.ndarray,
     groups: np.ndarray | None,
     random_state: int | np.random.RandomState | None,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..files import written_whole
 from .console import (
     check_output,
     list_files,
@@ -17,7 +16,6 @@ from .console import (
     output,
     print_table,
     typed_command,
-    written_files,
 )
 from .options import classifier_options, images_option, quiet_option, seed_option
 
@@ -172,9 +170,8 @@ def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file anew; it is listed once, however often that happens."""
-    again = path in written_files()
-    with written_whole(path) if again else output(path) as temporary:
+    """Write a file anew."""
+    with output(path) as temporary:
         write(temporary)
 
 

@@ -79,7 +79,8 @@ def output(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     with written_whole(path) as temporary:
         yield temporary
-    written_files().append(Path(path))
+    if Path(path) not in written_files():
+        written_files().append(Path(path))
 
 
 def written_files() -> list[Path]:

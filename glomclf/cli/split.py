@@ -74,7 +74,7 @@ def _rows(csv: Path, manifest: pd.DataFrame) -> pd.DataFrame:
 
     rows = pd.read_csv(csv, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     rows.index = manifest.index
-    known = [name for name in rows if name.strip().lower() == "participant"]
+    known = [name for name in rows if str(name).strip().lower() == "participant"]
     return rows.drop(columns=known).assign(participant=manifest["participant"])
 
 

@@ -122,7 +122,9 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
             return self._fit_whole(train, validation_data, **kwargs)
         return super().fit(train, validation_data=validation_data, **kwargs)
 
-    def _fit_whole(self, train: Any, validation: Any, *, epochs: int, **kwargs: Any):
+    def _fit_whole(
+        self, train: Any, validation: Any, *, epochs: int, **kwargs: Any
+    ) -> Any:
         """Train on the same batches, but hand over all epochs at once."""
         self.steps_per_execution = len(train)
         if validation is not None:
