@@ -23,6 +23,7 @@ copyright = author
 version = release = glomclf.__version__
 
 extensions = [
+    "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
