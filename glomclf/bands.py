@@ -8,6 +8,9 @@ percentiles are too narrow with few participants. Where the curve is at 0 or 1 t
 bound for as many participants is kept, too. A band is pointwise: it covers with the
 stated confidence at each place by itself, not at all places together.
 
+The frequencies of a reliability diagram are scores like others, with the intervals of
+`glomclf.intervals`. ``examples/benchmarks/band_coverage.py`` measures the coverage.
+
 References
 ----------
 .. [1] Hesterberg TC. What teachers should know about the bootstrap. The American
@@ -50,7 +53,6 @@ FloatArray = NDArray[np.float64]
 Reader = Callable[[FloatArray, FloatArray], tuple[FloatArray, float]]
 
 _NEXT = 1e-9  # a place just right of a step reads the top of it
-_MAX_UNDEFINED = 0.05  # share of replicates in which a place may be undefined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,14 +323,26 @@ def reliability_bins(
     n_rows, n_positive, probability = np.zeros((3, codes.max() + 1, len(used)))
     for sums, values in ((n_rows, 1.0), (n_positive, labels), (probability, scores)):
         np.add.at(sums, (codes, place), values)
-    settings = _Settings(n_bootstrap, confidence, random_state)
-    weights = settings.draw(_strata(labels, codes))
-    with np.errstate(invalid="ignore"):
-        drawn = (weights @ n_positive) / (weights @ n_rows)
+
+    def shares(weights: NDArray[Any]) -> Mapping[str, FloatArray]:
+        with np.errstate(invalid="ignore"):  # a bin may be empty without a participant
+            drawn = (weights @ n_positive) / (weights @ n_rows)
+        return {str(bin_): drawn[:, bin_] for bin_ in range(len(used))}
+
+    estimates = bootstrap_estimates(
+        shares,
+        _strata(labels, codes),
+        {str(bin_): Scale(0, 1, 0.5 / (n + 1)) for bin_, n in enumerate(n_rows.sum(0))},
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        random_state=random_state,
+    )
     frequency = n_positive.sum(0) / n_rows.sum(0)
     ends = [
-        _ends(frequency[bin_], drawn[:, bin_], n_rows[:, bin_], confidence)
-        for bin_ in range(len(used))
+        exact_interval(share, n_rows[:, bin_], confidence)
+        if share in (0, 1)
+        else estimates.intervals[str(bin_)]
+        for bin_, share in enumerate(frequency)
     ]
     return ReliabilityBins(
         probability=probability.sum(0) / n_rows.sum(0),
@@ -395,7 +409,7 @@ class _Rows:
                 drawn[:, place],
                 rarer,
                 settings.confidence,
-                sizes_at(place) if value in (0, 1) else None,
+                sizes_at(place) if value in (0, 1) else rarer,
             )
             for place, value in enumerate(curve)
         ]
@@ -456,22 +470,21 @@ def _ends(
     drawn: FloatArray,
     sizes: NDArray[Any],
     confidence: float,
-    sizes_at_end: NDArray[Any] | None = None,
+    sizes_at_end: NDArray[Any],
 ) -> tuple[float, float]:
     """Bound one reading: the expanded percentile interval, or NaN if there is none.
 
-    `sizes` counts the rows of each participant behind it, `sizes_at_end` those behind a
-    reading of 0 or 1, if they are others.
+    `sizes` counts the rows of each participant in the rarer class, `sizes_at_end` those
+    that a reading of 0 or 1 is about.
     """
     bounds = []
-    n_units, defined = equal_number(sizes), drawn[np.isfinite(drawn)]
-    if n_units > 1 and len(defined) >= (1 - _MAX_UNDEFINED) * len(drawn):
+    n_units = equal_number(sizes)
+    if n_units > 1:
         reach = student.ppf((1 + confidence) / 2, n_units - 1)
         level = norm.cdf(-reach * np.sqrt(n_units / (n_units - 1)))
-        bounds.append(np.quantile(defined, [level, 1 - level]))
+        bounds.append(np.quantile(drawn, [level, 1 - level]))
     if value in (0, 1):
-        exact = sizes if sizes_at_end is None else sizes_at_end
-        bounds.append(np.asarray(exact_interval(value, exact, confidence)))
+        bounds.append(np.asarray(exact_interval(value, sizes_at_end, confidence)))
     if not bounds:
         return np.nan, np.nan
     low, high = np.min(bounds, axis=0)[0], np.max(bounds, axis=0)[1]
