@@ -291,6 +291,14 @@ def test_verdict_of_the_audit_is_told(is_leaky):
     assert "2 participants on both sides" in page.text
 
 
+def test_long_list_of_findings_is_cut_and_says_so(monkeypatch):
+    findings = pd.DataFrame({"kind": ["participant"] * 201, "fold": pd.NA})
+    monkeypatch.setattr(Audit, "to_frame", lambda self: findings)
+    tables = section(report_of(audit=Audit(True)), "Audit for leaks").blocks[2:]
+    assert tables[0].caption == "201 findings, of which the first 200"
+    assert tables[0].rows == [["participant", "–"]] * 200
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_single_class_replaces_curves_by_a_sentence(label, drawn):
     y_score = np.linspace(0.1, 0.9, 8)

@@ -137,7 +137,7 @@ class Table:
         Parameters
         ----------
         frame : DataFrame
-            Floats are shown with 3 digits, NaN as a dash.
+            Floats are shown with 3 digits, what is missing as a dash.
         caption, folded, texts
             As for the class.
 
@@ -289,6 +289,6 @@ def sentence(text: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "–" if value != value else f"{value:.3f}"
-    return str(value)
+    if pd.isna(value):
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -62,6 +62,7 @@ _MEANINGS = {
         "mean gap of probability and frequency; 0 is best",
     ),
 }
+_MAX_FINDINGS = 200  # of an audit; a split at random can have thousands
 _HEADLINES = ("recall", "precision", "f1", "roc_auc")
 
 
@@ -307,7 +308,10 @@ def _audit(run: Run) -> Section:
     findings = run.audit.to_frame()
     if len(findings):
         caption = f"{len(findings)} findings"
-        blocks.append(Table.from_frame(findings, caption=caption, folded=True))
+        if len(findings) > _MAX_FINDINGS:
+            caption += f", of which the first {_MAX_FINDINGS}"
+        shown = findings.head(_MAX_FINDINGS)
+        blocks.append(Table.from_frame(shown, caption=caption, folded=True, texts=True))
     blocks.append(Table.from_frame(run.audit.folds, caption="Folds", folded=True))
     return Section(title, blocks)
 
