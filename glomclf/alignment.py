@@ -13,6 +13,8 @@ References
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +43,7 @@ def dihedral_views(images: NDArray) -> list[NDArray]:
 
 
 def aligned_correlation(
-    fixed: _Images, moving: _Images, *, n_iterations: int = 10
+    fixed: _Images, moving: _Images, *, n_iterations: int = 8
 ) -> NDArray[np.float32]:
     """Correlate pairs of images after the best affine registration that is found.
 
@@ -76,7 +78,6 @@ def aligned_correlation(
     True
     """
     oriented, transform = _start(fixed, moving)
-    slopes = list(np.gradient(oriented, axis=(2, 1)))
     best = np.full(len(fixed), -1, dtype=np.float32)
     for step in range(n_iterations + 1):
         warped, inside = _warp(oriented, transform)
@@ -84,8 +85,8 @@ def aligned_correlation(
         enough = inside.mean(axis=1) >= _LEAST_OVERLAP
         best = np.maximum(best, np.where(enough, _correlation(a, b), -1))
         if step < n_iterations:
-            steepest = _steepest([_warp(s, transform)[0] for s in slopes], inside)
-            transform = transform + _ecc_step(a, b, steepest)
+            change = _ecc_step(a, b, _steepest(warped, inside))
+            transform = _composed(transform, change)
     return best
 
 
@@ -126,7 +127,16 @@ def _warp(images: _Images, transform: _Images) -> tuple[_Images, NDArray[np.bool
 
     upper = at(0) + (at(1) - at(0)) * right
     lower = at(size) + (at(size + 1) - at(size)) * right
-    return np.where(inside, upper + (lower - upper) * down, 0), inside
+    warped = np.where(inside, upper + (lower - upper) * down, 0)
+    return warped.reshape(images.shape), inside
+
+
+def _composed(transform: _Images, change: _Images) -> _Images:
+    """Apply the change first, then the transform."""
+    linear = transform[:, :, :2]
+    return transform + np.concatenate(
+        [linear @ change[:, :, :2], linear @ change[:, :, 2:]], axis=2
+    )
 
 
 def _centred(images: NDArray, inside: NDArray[np.bool_]) -> _Images:
@@ -141,13 +151,19 @@ def _correlation(a: _Images, b: _Images) -> _Images:
     return (a * b).sum(axis=1) / np.maximum(norm, _TINY)
 
 
-def _steepest(slopes: list[_Images], inside: NDArray[np.bool_]) -> _Images:
+def _steepest(warped: _Images, inside: NDArray[np.bool_]) -> _Images:
     """How each pixel changes with each of the six parameters: (n_pairs, 6, n)."""
-    size = int(np.sqrt(inside.shape[1]))
-    images = np.stack([s * part for s in slopes for part in _grid(size)], axis=1)
+    size = warped.shape[1]
+    slopes = [slope.reshape(inside.shape) for slope in np.gradient(warped, axis=(2, 1))]
+    grid = _grid(size)
+    images = np.empty((len(warped), 6, size * size), dtype=np.float32)
+    for place, (slope, part) in enumerate(product(slopes, grid)):
+        np.multiply(slope, part, out=images[:, place])
     n_inside = np.maximum(inside.sum(axis=1), 1).astype(np.float32)[:, None, None]
     images *= inside[:, None]
-    return (images - images.sum(axis=2, keepdims=True) / n_inside) * inside[:, None]
+    images -= images.sum(axis=2, keepdims=True) / n_inside
+    images *= inside[:, None]
+    return images
 
 
 def _ecc_step(a: _Images, b: _Images, steepest: _Images) -> _Images:

@@ -9,6 +9,7 @@ from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
 from .calibration import ReliabilityDisplay
 from .curves import PrecisionRecallBandDisplay, RocBandDisplay
 from .mistakes import MistakesDisplay, worst_mistakes
+from .pairs import LeakyPairsDisplay
 from .training import ClassProportionsDisplay, HistoryDisplay, SyntheticImagesDisplay
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "BlandAltmanDisplay",
     "ClassProportionsDisplay",
     "HistoryDisplay",
+    "LeakyPairsDisplay",
     "MistakesDisplay",
     "PrecisionRecallBandDisplay",
     "ReliabilityDisplay",
