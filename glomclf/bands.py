@@ -3,8 +3,8 @@
 A curve is read at fixed places, such as 101 false positive rates, again and again while
 participants are resampled as in `glomclf.intervals`. At each place the band is the
 expanded percentile interval [1]_: quantiles of the replicates, pushed outwards by as
-much as a t quantile of the effective participants exceeds a normal one, because plain
-percentiles are too narrow with few participants. Where the curve is at 0 or 1 the exact
+much as a t quantile, of the equal participants that the rarer class is worth, exceeds a
+normal one: plain percentiles are too narrow with few participants. Where the curve is at 0 or 1 the exact
 bound for as many participants is kept, too. A band is pointwise: it covers with the
 stated confidence at each place by itself, not at all places together.
 

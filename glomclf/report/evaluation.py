@@ -242,7 +242,7 @@ def _summary(run: Run) -> Section:
     if run.shared_participants:
         blocks.append(Caution(_shared(run.shared_participants)))
     if run.audit is not None and run.audit.is_leaky:
-        blocks.append(Caution("The audit found leaks: these scores are too high."))
+        blocks.append(Caution("The audit found leaks: these scores may be too high."))
     if evaluation.caution:
         blocks.append(Caution(sentence(evaluation.caution)))
     return Section("Summary", blocks)
@@ -251,7 +251,7 @@ def _summary(run: Run) -> Section:
 def _shared(participants: Sequence[str]) -> str:
     return (
         f"{len(participants)} participants of the test set were trained on, so these "
-        f"scores are too high: {', '.join(participants)}."
+        f"scores may be too high: {', '.join(participants)}."
     )
 
 
@@ -300,7 +300,7 @@ def _audit(run: Run) -> Section:
             "near-duplicates on both sides of a split."
         )
         return Section(title, [Paragraph(text)])
-    leaky = "Leaks were found; scores of this split are too high."
+    leaky = "Leaks were found; scores of this split may be too high."
     verdict: Block = (
         Caution(leaky) if run.audit.is_leaky else Paragraph("No leak found.")
     )
