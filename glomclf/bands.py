@@ -4,9 +4,9 @@ A curve is read at fixed places, such as 101 false positive rates, again and aga
 participants are resampled as in `glomclf.intervals`. At each place the band is the
 expanded percentile interval [1]_: quantiles of the replicates, pushed outwards by as
 much as a t quantile, of the equal participants that the rarer class is worth, exceeds a
-normal one: plain percentiles are too narrow with few participants. Where the curve is at 0 or 1 the exact
-bound for as many participants is kept, too. A band is pointwise: it covers with the
-stated confidence at each place by itself, not at all places together.
+normal one: plain percentiles are too narrow with few participants. Where the curve is
+at 0 or 1 the exact bound for as many participants is kept, too. A band is pointwise: it
+covers with the stated confidence at each place by itself, not at all places together.
 
 The frequencies of a reliability diagram are scores like others, with the intervals of
 `glomclf.intervals`. ``examples/benchmarks/band_coverage.py`` measures the coverage.
