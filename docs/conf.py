@@ -76,6 +76,8 @@ PUBLIC_ROOMS = (
     "network",
     "classifier",
     "splitting",
+    "leakage",
+    "duplicates",
     "evaluation",
     "approaches",
     "persistence",

@@ -12,8 +12,9 @@ import functools
 import hashlib
 import inspect
 import os
+import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -175,7 +176,7 @@ def audit_fit(
     ...     StandardScaler(), SMOTE(random_state=0), LogisticRegression()
     ... )
     >>> print(audit_fit(model, X, y, groups=np.repeat(np.arange(12), 5)))
-    No leak found: 1 fits, 4 kinds of steps watched.
+    No leak found: 1 fits, 5 kinds of steps watched.
     """
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
@@ -209,14 +210,19 @@ def _participants(X: Any, groups: Any, n_samples: int) -> NDArray:
     return groups.astype(str).astype(object)
 
 
-def _splits(X: Any, y: NDArray, participants: NDArray, cv: Any) -> Iterator[Any]:
+def _splits(X: Any, y: NDArray, participants: NDArray, cv: Any) -> Iterable[Any]:
     from .splitting import StratifiedGroupShuffleSplit
 
     if cv is None:
         cv = StratifiedGroupShuffleSplit(1, test_size=0.25, random_state=0)
-    return check_cv(cv, y, classifier=True).split(
-        np.empty((len(y), 1)), y, participants
-    )
+    return split_rows(X, y, participants, cv)
+
+
+def split_rows(X: Any, y: NDArray, participants: Any, cv: Any) -> list[tuple[Any, Any]]:
+    """Take the folds as scikit-learn would, whether or not they need participants."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")
+        return list(check_cv(cv, y, classifier=True).split(X, y, participants))
 
 
 # What is noted.
@@ -252,7 +258,7 @@ class _Ledger:
     def note_call(self, estimator: Any, method: str, arguments: dict[str, Any]) -> None:
         """Note what a method is given."""
         keys = _row_keys(arguments.get("X"))
-        if not self.in_fit or keys is None:
+        if not self.in_fit or keys is None or self._are_targets(arguments["X"], keys):
             return
         self._alive.append(estimator)
         about = (type(estimator).__name__, method)
@@ -271,6 +277,11 @@ class _Ledger:
                 self.calls.append(
                     _Call(*about, "validation", watched, id(estimator), keys)
                 )
+
+    def _are_targets(self, X: Any, keys: list[bytes]) -> bool:
+        """Whether one unknown column is the labels, on their way through an encoder."""
+        column = np.ndim(X) == 2 and np.shape(X)[1] == 1
+        return column and not any(self.origins(key) for key in keys)
 
     def note_result(self, method: str, given: Any, result: Any) -> None:
         """Note what a transformer or a sampler made of which rows."""
@@ -320,6 +331,8 @@ def _row_keys(X: Any) -> list[bytes] | None:
         X = X.toarray()
     if not isinstance(X, np.ndarray | list | tuple | pd.Series) or not len(X):
         return None
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
+        return None  # labels or weights
     return [_key(row) for row in X]
 
 
@@ -357,14 +370,13 @@ def _watching(ledger: _Ledger) -> Iterator[None]:
 
 def _estimator_classes() -> set[type]:
     """All classes that loaded estimators take their methods from."""
-    found: set[type] = set()
+    visited: set[type] = set()
     waiting: list[Any] = [BaseEstimator]
     while waiting:
-        for owner in waiting.pop().__subclasses__():
-            if owner not in found:
-                found.update(owner.__mro__)
-                waiting.append(owner)
-    return found - {object}
+        new = set(waiting.pop().__subclasses__()) - visited
+        visited |= new
+        waiting += new
+    return {owner for one in visited for owner in one.__mro__} - {object}
 
 
 def _noted(method: Callable, name: str, ledger: _Ledger) -> Callable:
@@ -381,8 +393,6 @@ def _noted(method: Callable, name: str, ledger: _Ledger) -> Callable:
             **arguments.get("params", {}),
             **arguments.get("kwargs", {}),
         }
-        if "X" not in given and len(args):
-            given["X"] = args[0]
         if name in (*_FITS, *_PREDICTIONS):
             ledger.note_call(self, name, given)
         result = method(self, *args, **kwargs)

@@ -16,7 +16,7 @@ from .faults import faults_explained
 
 __all__ = ["main"]
 
-_COMMANDS = ("demo", "split", "train", "evaluate", "predict", "compare")
+_COMMANDS = ("demo", "split", "train", "evaluate", "predict", "compare", "audit")
 
 
 class _Commands(click.Group):
