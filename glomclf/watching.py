@@ -252,6 +252,7 @@ class _Ledger:
         self.resampled: set[bytes] = set()
         self.calls: list[_Call] = []
         self.in_fit = True
+        self.under_way: set[tuple[int, str]] = set()
         self._trained: dict[int, list[bytes]] = {}
         self._alive: list[Any] = []  # so that no id is given twice
 
@@ -342,11 +343,10 @@ def _key(row: Any) -> bytes:
     values = np.asarray(row)
     if values.dtype == object:
         return hashlib.blake2b(repr(row).encode(), digest_size=16).digest()
-    if values.dtype.kind in "if":
-        values = values.astype(np.float64)  # steps may change the precision
-    digest = hashlib.blake2b(repr(values.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(values).data)
-    return digest.digest()
+    if values.dtype.kind in "biuf":
+        with np.errstate(over="ignore"):  # steps may change precision and shape
+            values = values.astype(np.float32)
+    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
 
 
 @contextmanager
@@ -384,6 +384,8 @@ def _noted(method: Callable, name: str, ledger: _Ledger) -> Callable:
 
     @functools.wraps(method)
     def noting(self, *args, **kwargs):
+        if (id(self), name) in ledger.under_way:  # a class calls its parent's method
+            return method(self, *args, **kwargs)
         try:
             arguments = signature.bind(self, *args, **kwargs).arguments
         except TypeError:  # the method itself says best what it lacks
@@ -395,7 +397,11 @@ def _noted(method: Callable, name: str, ledger: _Ledger) -> Callable:
         }
         if name in (*_FITS, *_PREDICTIONS):
             ledger.note_call(self, name, given)
-        result = method(self, *args, **kwargs)
+        ledger.under_way.add((id(self), name))
+        try:
+            result = method(self, *args, **kwargs)
+        finally:
+            ledger.under_way.discard((id(self), name))
         if name in (*_TRANSFORMS, "fit_resample"):
             ledger.note_result(name, given.get("X"), result)
         return result

@@ -269,6 +269,9 @@ def test_the_classifier_passes_and_its_validation_rows_are_real(tiny):
     assert (validation["n_unrecognised"] == 0).all()
     trained = result.folds.query("role == 'training' and step == 'ResNet50Classifier'")
     assert (trained["n_synthetic"] > 0).all()
+    # SMOTE is given the same rows, flat and as floats, and is named once
+    smote = result.folds.query("step == 'SMOTE'")
+    assert smote[["n_synthetic", "n_unrecognised"]].to_numpy().tolist() == [[0, 0]]
 
 
 def test_the_classifier_passes_on_files(tmp_path):
