@@ -259,7 +259,7 @@ class _Ledger:
     def note_call(self, estimator: Any, method: str, arguments: dict[str, Any]) -> None:
         """Note what a method is given."""
         keys = _row_keys(arguments.get("X"))
-        if not self.in_fit or keys is None or self._are_targets(arguments["X"], keys):
+        if not self.in_fit or keys is None or self._is_empty(arguments["X"], keys):
             return
         self._alive.append(estimator)
         about = (type(estimator).__name__, method)
@@ -279,17 +279,22 @@ class _Ledger:
                     _Call(*about, "validation", watched, id(estimator), keys)
                 )
 
-    def _are_targets(self, X: Any, keys: list[bytes]) -> bool:
-        """Whether one unknown column is the labels, on their way through an encoder."""
+    def _is_empty(self, X: Any, keys: list[bytes]) -> bool:
+        """Whether X holds nothing of the data: labels to encode, or row numbers.
+
+        Samplers that mix rows are run on an identity matrix that stands for the rows.
+        """
+        if issparse(X) and X.shape[0] == X.shape[1] == X.nnz:
+            return True
         column = np.ndim(X) == 2 and np.shape(X)[1] == 1
         return column and not any(self.origins(key) for key in keys)
 
     def note_result(self, method: str, given: Any, result: Any) -> None:
         """Note what a transformer or a sampler made of which rows."""
         before = _row_keys(given)
-        if method == "fit_resample":
+        if method == "fit_resample" and before and not self._is_empty(given, before):
             self.resampled.update(_row_keys(result[0]) or [])
-        elif before is not None:
+        elif method != "fit_resample" and before is not None:
             after = _row_keys(result) or []
             if len(after) == len(before):
                 for old, new in zip(before, after, strict=True):
