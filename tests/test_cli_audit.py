@@ -10,6 +10,8 @@ from PIL import Image
 
 from glomclf import make_glomeruli
 from glomclf.cli import main
+from glomclf.cli.audit import command as audit
+from glomclf.duplicates import NEAR_DUPLICATE_DISTANCE
 
 
 def run(*arguments, code=0):
@@ -104,3 +106,17 @@ def test_what_cannot_be_audited_is_one_message(data, tmp_path):
     result = run(data / "public.csv", "--cv", 20, "-o", out, code=2)
     assert "participants" in result.stderr
     assert not out.exists()
+    result = run(unlabelled, "--test", unlabelled, "--by", "slide", "--cv", 3, code=2)
+    assert "--cv and --by" in result.stderr
+
+
+def test_the_default_distance_is_the_measured_one():
+    context = audit.make_context("audit", ["data.csv"])
+    assert context.params["max_distance"] == NEAR_DUPLICATE_DISTANCE
+
+
+def test_progress_goes_to_standard_error(data, tmp_path):
+    arguments = ["audit", str(data / "public.csv"), "--cv", "2", "-o", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert "Comparing images" in result.stderr
+    assert "Comparing images" not in result.stdout

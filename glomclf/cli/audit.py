@@ -28,7 +28,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
     "--test",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="Judged patches, CSV being those to train on. Replaces --cv and --by.",
+    help="Judged patches, CSV being those to train on; instead of --cv and --by.",
 )
 @click.option(
     "--cv",
@@ -92,6 +92,7 @@ def command(
     inputs = [csv] if test is None else [csv, test]
     for name in _FILES:
         check_output(folder / name, inputs=inputs)
+    _check_combination(test)
     if test is None:
         manifest, cv = _with_folds(csv, images, n_folds, by, seed)
     else:
@@ -108,6 +109,25 @@ def command(
     _print(audit)
     list_files()
     audit.raise_if_leaky()
+
+
+def _check_combination(test: Path | None) -> None:
+    """Refuse folds of one csv together with a split into two."""
+    from click.core import ParameterSource
+
+    from .faults import InputError
+
+    source = click.get_current_context().get_parameter_source
+    given = [
+        flag
+        for flag, name in (("--cv", "n_folds"), ("--by", "by"))
+        if source(name) is not ParameterSource.DEFAULT
+    ]
+    if test is not None and given:
+        raise InputError(
+            f"--test names the split, so that {' and '.join(given)} has nothing to "
+            "split. Give either."
+        )
 
 
 def _with_folds(
