@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..classifier import GlomeruliClassifier
+    from ..leakage import SplitAudit
 
 __all__ = ["command", "write_evaluation"]
 
@@ -40,6 +41,16 @@ __all__ = ["command", "write_evaluation"]
     help="Folder for predictions, scores, pictures and the report, one HTML file; such "
     "files are replaced.",
 )
+@click.option(
+    "--train",
+    "train_csv",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="no audit",
+    metavar="CSV",
+    help="What the model was trained on, to look for participants and images that are "
+    "in the test set, too.",
+)
 @threshold_option
 @quiet_option
 def command(
@@ -47,28 +58,34 @@ def command(
     model: Path,
     images: Path | None,
     folder: Path,
+    train_csv: Path | None,
     threshold: float | None,
     quiet: bool,
 ) -> None:
     """Predict a test set and, where labels are known, score the predictions.
 
-    Intervals respect that patches of one participant are alike.
+    Intervals respect that patches of one participant are alike. With --train, the exit
+    code is 2 if the test set leaks; all files are written even so.
 
-    Example: glomclf evaluate --test test.csv --model model.glomclf
+    Example: glomclf evaluate --test test.csv --model model.glomclf --train train.csv
     """
     from ..manifest import read_manifest
-    from .preparation import load_model
+    from .preparation import labelled_manifest, load_model
     from .results import EVALUATION_FILES
 
+    inputs = [csv, model] if train_csv is None else [csv, model, train_csv]
     for name in EVALUATION_FILES:
-        check_output(folder / name, inputs=[csv, model])
+        check_output(folder / name, inputs=inputs)
     manifest = read_manifest(csv, images)
+    train = None if train_csv is None else labelled_manifest(train_csv, images)
     classifier = load_model(model, threshold, quiet)
     if threshold is not None:  # however the model's own was chosen
         classifier.training_record_["threshold_chosen_on"] = "given"
     probability = classifier.predict_proba(manifest)[:, 1]
-    write_evaluation(manifest, probability, classifier, folder)
+    audit = write_evaluation(manifest, probability, classifier, folder, train=train)
     list_files()
+    if audit is not None:
+        audit.raise_if_leaky()
 
 
 def write_evaluation(
@@ -79,7 +96,7 @@ def write_evaluation(
     *,
     title: str = "Evaluation",
     train: pd.DataFrame | None = None,
-) -> None:
+) -> SplitAudit | None:
     """Write predictions and, as far as there are labels, scores, pictures and report.
 
     Parameters
@@ -95,6 +112,11 @@ def write_evaluation(
         Of the report.
     train : DataFrame, default=None
         The rows that the classifier was fitted on, where they are known.
+
+    Returns
+    -------
+    SplitAudit or None
+        Of the split between the two; None where either has no labels.
     """
     from ..report import evaluation_report
     from . import results
@@ -107,7 +129,7 @@ def write_evaluation(
             "There are no labels: predictions are written; scores and a report cannot "
             "be made."
         )
-        return
+        return None
     y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     if len(set(y)) < 2:
         note(
@@ -116,6 +138,7 @@ def write_evaluation(
         )
     found = _score(y, probability, groups, threshold, folder)
     results.write_evaluation_pictures(y, probability, groups, threshold, folder)
+    audit = None if train is None else _audit(train, manifest)
     report = evaluation_report(
         manifest,
         y,
@@ -124,11 +147,29 @@ def write_evaluation(
         threshold=threshold,
         classifier=classifier,
         train=train,
+        audit=audit,
         command=typed_command(),
         title=title,
         **found,
     )
     results.write_report(report, folder)
+    return audit
+
+
+def _audit(train: pd.DataFrame, test: pd.DataFrame) -> SplitAudit:
+    """Look for what is in the training and in the test set."""
+    import pandas as pd
+
+    from ..leakage import audit_splits
+
+    note("Looking for participants and images that were trained on.")
+    columns = ["path", "label", "participant"]
+    rows = pd.concat([train[columns], test[columns]], ignore_index=True)
+    split = (range(len(train)), range(len(train), len(rows)))
+    audit = audit_splits(rows, rows["label"], [split])
+    if audit.is_leaky:
+        note("Caution: the test set leaks, and the scores cannot be believed.")
+    return audit
 
 
 def _score(
