@@ -174,8 +174,8 @@ def find_duplicates(
     pairs : DataFrame of shape (n_pairs, 4)
         ``first``, ``second`` (rows, first < second), ``kind`` and ``distance``, in
         [0, 1], nearest first. ``kind`` is ``"identical"`` (the same pixels),
-        ``"re-encoded"`` (one image saved or resized again, mirrored, or cut or turned by
-        a little) or ``"near-duplicate"`` (most often a serial section).
+        ``"re-encoded"`` (one image saved or resized again, mirrored, or cut or turned
+        by a little) or ``"near-duplicate"`` (most often a serial section).
 
     Notes
     -----
