@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline, make_pipeline
 from PIL import Image
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    LeaveOneGroupOut,
+    cross_validate,
+    train_test_split,
+)
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -274,6 +279,13 @@ def test_the_classifier_passes_and_its_validation_rows_are_real(tiny):
     assert result.to_frame().empty, str(result)
 
 
+@pytest.mark.slow
+def test_a_threshold_chosen_within_the_fit_sees_no_judged_participant(tiny):
+    model = tiny_classifier(sampler="oversample", threshold="validation")
+    result = audit_fit(model, *tiny)
+    assert result.to_frame().empty, str(result)
+
+
 def test_the_classifier_passes_on_files(tmp_path):
     data = make_glomeruli(
         32,
@@ -395,9 +407,19 @@ def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(tiny, sampler, 
     changed[test] = np.random.default_rng(0).integers(
         0, 256, X[test].shape, dtype="uint8"
     )
-    model = tiny_classifier(sampler=sampler, sampling_space=space)
+    model = tiny_classifier(
+        sampler=sampler, sampling_space=space, threshold="validation"
+    )
     fits = [
-        clone(model).fit(images[train], y[train], groups=groups[train])
+        cross_validate(
+            model,
+            images,
+            y,
+            cv=[(train, test)],
+            params={"groups": groups},
+            scoring="roc_auc",
+            return_estimator=True,
+        )["estimator"][0]
         for images in (X, changed)
     ]
     one, other = (fit._to_parts() for fit in fits)

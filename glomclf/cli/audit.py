@@ -195,8 +195,10 @@ def _write(audit: SplitAudit, manifest: pd.DataFrame, folder: Path) -> None:
 
 
 def _print(audit: SplitAudit) -> None:
-    table = audit.folds.astype(str)
-    print_table("Folds", list(table.columns), table.to_numpy().tolist())
+    shown = {"n_samples": "rows", "n_participants": "participants"}
+    table = audit.folds.astype(str).rename(columns=shown)
+    table.columns = table.columns.str.removeprefix("n_").str.replace("_", " ")
+    print_table("Folds", table.columns.tolist(), table.to_numpy().tolist())
     if not audit.is_leaky:
         click.echo(str(audit))
         return
