@@ -440,13 +440,19 @@ def _strata(rows: ScoredRows) -> NDArray[np.intp]:
 
 
 def _scales(rows: ScoredRows) -> dict[str, Scale]:
-    n_rows = np.bincount(rows.y_true, minlength=2)
-    edge = 0.5 / (n_rows[n_rows > 0].min() + 1)
-    # Ranks change by pairs of rows: a coarser edge would cut good models' intervals.
-    by_pairs = Scale(0, 1, 0.5 / (n_rows[0] * n_rows[1] + 1))
-    return {name: Scale(0, 1, edge) for name in SCORE_NAMES} | {
-        "roc_auc": by_pairs,
-        "average_precision": by_pairs,
+    """Give each score the range it has, and half of what one row can change it by.
+
+    A coarser edge would cut the intervals of good models.
+    """
+    n_0, n_1 = np.bincount(rows.y_true, minlength=2)
+    edges = dict.fromkeys(SCORE_NAMES, 0.5 / (n_1 + 1))
+    edges["specificity"] = 0.5 / (n_0 + 1)
+    edges["accuracy"] = 0.5 / (n_0 + n_1 + 1)
+    edges["balanced_accuracy"] = 0.25 / (max(n_0, n_1) + 1)
+    # Ranks change by pairs of rows.
+    edges["roc_auc"] = edges["average_precision"] = 0.5 / (n_0 * n_1 + 1)
+    edge = 0.5 / (min(n_0, n_1) + 1)
+    return {name: Scale(0, 1, one) for name, one in edges.items()} | {
         "matthews_corrcoef": Scale(-1, 1, edge),
         "neg_brier_score": Scale(-1, 0, 1e-6),
         "calibration_intercept": Scale(),

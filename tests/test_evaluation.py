@@ -330,3 +330,13 @@ def test_interval_of_a_very_good_model_reaches_beyond_its_score():
     for name in ("roc_auc", "average_precision"):
         low, high = result.interval(name)
         assert low < result.scores[name] < high < 1
+
+
+def test_interval_of_a_specificity_near_1_counts_the_rows_of_class_0():
+    groups = np.repeat(np.arange(10), 20)
+    y_true = np.tile([1, 0, 0, 0, 0], 40)
+    y_score = np.where(y_true, 0.9, 0.1)
+    y_score[[1, 41]] = 0.8  # two of 160 others are called sclerotic
+    low, high = evaluate(y_true, y_score, groups=groups).interval("specificity")
+    assert low < 158 / 160 < high < 1
+    assert high > 0.99
