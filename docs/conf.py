@@ -23,6 +23,7 @@ copyright = author
 version = release = glomclf.__version__
 
 extensions = [
+    "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -76,10 +77,16 @@ PUBLIC_ROOMS = (
     "network",
     "classifier",
     "splitting",
+    "leakage",
+    "duplicates",
     "evaluation",
+    "approaches",
     "persistence",
     "synthetic",
     "plots",
+    "bands",
+    "report",
+    "checklists",
     "resampling",
     "errors",
 )

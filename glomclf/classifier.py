@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from imblearn.pipeline import Pipeline
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -22,14 +20,22 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from .errors import LeakageError, SplitError
+from .inner import (
+    ChosenThreshold,
+    ValidationRows,
+    are_enough,
+    out_of_fold,
+    participants_of,
+    refuse_shared_participants,
+    split_validation,
+)
 from .loader import ImageLoader
 from .network import ResNet50Classifier, ResNet50Trunk
 from .network.engines import ENGINE_CONSTRAINTS
 from .network.net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
 from .network.trunk import CACHE_CONSTRAINT
 from .samplers import make_sampler, needs_images
-from .splitting import StratifiedGroupShuffleSplit
+from .thresholds import choose_threshold
 
 __all__ = ["GlomeruliClassifier"]
 
@@ -70,8 +76,17 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Share of the training participants (of the rows, where participants are not
         known) set aside for early stopping. None sets nobody aside, and needs
         ``patience=None`` or ``X_val``.
-    threshold : float in [0, 1], default=0.5
-        Probability of the positive class from which it is predicted.
+    threshold : float in [0, 1] or "validation", default=0.5
+        Probability of the positive class from which it is predicted. "validation"
+        chooses it on training participants alone: on the validation participants
+        where they are enough (see :func:`glomclf.inner.are_enough`), else on the
+        predictions of 5 inner folds by participant, which takes 5 further fits.
+    threshold_aim : {"f1", "recall"}, default="f1"
+        What "validation" aims at: the highest F1, or the highest precision among the
+        thresholds with at least `threshold_recall`. See
+        :func:`glomclf.thresholds.choose_threshold`.
+    threshold_recall : float in (0, 1], default=0.95
+        Recall that the aim "recall" must reach.
     cache_dir : path, None or False, default=None
         Folder where the trunk's features are kept, so that each image is computed once.
         None is the platform's cache folder; False keeps nothing. Decoded files are kept
@@ -101,7 +116,9 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     threshold_ : float
         Threshold that ``predict`` uses.
     training_record_ : dict
-        Numbers of rows, participants and validation rows, and rows of each class.
+        Numbers of rows, participants and validation rows, rows of each class before
+        and after the sampler, and on how many rows of which kind the threshold was
+        chosen.
 
     See Also
     --------
@@ -134,7 +151,9 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         "resize": [StrOptions({"pad", "stretch"})],
         **HEAD_CONSTRAINTS,
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
-        "threshold": [Interval(Real, 0, 1, closed="both")],
+        "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"validation"})],
+        "threshold_aim": [StrOptions({"f1", "recall"})],
+        "threshold_recall": [Interval(Real, 0, 1, closed="right")],
         "cache_dir": CACHE_CONSTRAINT,
         **ENGINE_CONSTRAINTS,
         "n_jobs": [Integral, None],
@@ -160,6 +179,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         class_weight=None,
         validation_fraction=0.15,
         threshold=0.5,
+        threshold_aim="f1",
+        threshold_recall=0.95,
         cache_dir=None,
         engine="auto",
         precision="float32",
@@ -184,6 +205,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.validation_fraction = validation_fraction
         self.threshold = threshold
+        self.threshold_aim = threshold_aim
+        self.threshold_recall = threshold_recall
         self.cache_dir = cache_dir
         self.engine = engine
         self.precision = precision
@@ -216,7 +239,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         SplitError
-            If the participants do not allow a validation split with both classes.
+            If the participants do not allow a validation split, or the inner folds of
+            ``threshold="validation"``, with both classes.
         LeakageError
             If a participant of ``X_val`` is also in ``X``.
         ImageError
@@ -224,19 +248,23 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         """
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        groups = _participants(X) if groups is None else np.asarray(groups)
+        groups = participants_of(X) if groups is None else np.asarray(groups)
         self._check_combination(X_val, y_val)
         rng = check_random_state(self.random_state)
-        seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=3)]
+        seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=4)]
         train, self.validation_indices_ = self._split(y, groups, X_val, seeds[0])
-        if X_val is None and len(self.validation_indices_):
-            X_val = _safe_indexing(X, self.validation_indices_)
-            y_val = y[self.validation_indices_]
-        elif X_val is not None:
-            _refuse_shared_participants(groups, X_val)
-        self.pipeline_ = self._make_pipeline(*seeds[1:])
-        self._fit_pipeline(_safe_indexing(X, train), y[train], X_val, y_val)
-        self._record_fit(y[train], y_val, groups)
+        validation = self._validation_rows(X, y, groups, X_val, y_val)
+        self.pipeline_ = self._make_pipeline(*seeds[1:3])
+        features = self._fit_pipeline(_safe_indexing(X, train), y[train], validation)
+        self.classes_ = self.pipeline_["net"].classes_
+        chosen = ChosenThreshold(self.threshold)
+        if self.threshold == "validation":
+            chosen = self._choose_on_validation(validation, features)
+            if chosen is None:
+                given = {"X_val": X_val, "y_val": y_val}
+                chosen = self._choose_on_folds(X, y, groups, given, seeds[3])
+        self.threshold_ = float(chosen.value)
+        self._record_fit(y[train], validation.y, groups, chosen)
         return self
 
     def predict_proba(self, X):
@@ -348,18 +376,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         rows = np.arange(len(y))
         if X_val is not None or self.validation_fraction is None:
             return rows, rows[:0]
-        options = {"test_size": self.validation_fraction, "random_state": seed}
-        splitter: Any = StratifiedGroupShuffleSplit(1, **options)
-        if groups is None:
-            splitter = StratifiedShuffleSplit(1, **options)
-        try:
-            return next(splitter.split(rows, y, groups))
-        except ValueError as error:
-            raise SplitError(
-                f"{self.validation_fraction:g} of the data cannot be set aside for "
-                f"early stopping with both classes on both sides: {error}. Or pass "
-                "X_val and y_val, or validation_fraction=None with patience=None."
-            ) from error
+        return split_validation(y, groups, self.validation_fraction, seed)
 
     def _make_pipeline(self, sampler_seed, net_seed):
         """Chain the steps: sample before the trunk, or after it."""
@@ -398,31 +415,75 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         }
         return ResNet50Classifier(**{**same, "random_state": seed})
 
-    def _fit_pipeline(self, X, y, X_val, y_val):
-        """Fit all steps; validation rows meet the loader and the trunk, no sampler."""
-        validation = {"X_val": None, "y_val": None}
+    def _validation_rows(self, X, y, groups, X_val, y_val):
+        """Return the rows given for validation, or those set aside, or none."""
         if X_val is not None:
-            images = self.pipeline_["load"].fit(X_val).transform(X_val)
+            refuse_shared_participants(groups, X_val)
+            return ValidationRows(X_val, column_or_1d(y_val), participants_of(X_val))
+        rows = self.validation_indices_
+        if not len(rows):
+            return ValidationRows(None, None, None)
+        owners = None if groups is None else groups[rows]
+        return ValidationRows(_safe_indexing(X, rows), y[rows], owners)
+
+    def _fit_pipeline(self, X, y, validation):
+        """Fit all steps; validation rows meet the loader and the trunk, no sampler."""
+        features = None
+        if validation.X is not None:
+            images = self.pipeline_["load"].fit(validation.X).transform(validation.X)
             features = self.pipeline_["trunk"].fit(images).transform(images)
-            validation = {"X_val": features, "y_val": y_val}
+        rows = {"X_val": features, "y_val": validation.y}
         if _routing_enabled():
             self.pipeline_["net"].set_fit_request(X_val=True, y_val=True)
         else:
-            validation = {f"net__{name}": rows for name, rows in validation.items()}
-        self.pipeline_.fit(X, y, **validation)
+            rows = {f"net__{name}": value for name, value in rows.items()}
+        self.pipeline_.fit(X, y, **rows)
+        return features
 
-    def _record_fit(self, y, y_val, groups):
+    def _choose_on_validation(self, validation, features):
+        """Choose the threshold on the validation rows, if they are enough."""
+        if validation.y is None or not are_enough(validation.y, validation.groups):
+            return None
+        probability = self.pipeline_["net"].predict_proba(features)[:, 1]
+        return self._choose(validation.y, probability, "validation participants")
+
+    def _choose_on_folds(self, X, y, groups, given, seed):
+        """Choose it on predictions by classifiers that did not see the participant."""
+
+        def fit(X, y, groups):
+            model = clone(self).set_params(threshold=0.5, random_state=seed, verbose=0)
+            return model.fit(X, y, groups, **given)
+
+        probability = out_of_fold(
+            fit, X, y, groups, random_state=seed, verbose=self.verbose
+        )
+        return self._choose(y, probability, "inner folds")
+
+    def _choose(self, y, probability, chosen_on):
+        """Choose the threshold for the stated aim."""
+        value = choose_threshold(
+            y == self.classes_[1],
+            probability,
+            aim=self.threshold_aim,
+            recall=self.threshold_recall,
+        )
+        return ChosenThreshold(value, chosen_on, len(y))
+
+    def _record_fit(self, y, y_val, groups, chosen):
         """Keep what is known of the fit once the pipeline is fitted."""
         net = self.pipeline_["net"]
-        self.classes_ = net.classes_
         self.history_ = net.history_
-        self.threshold_ = float(self.threshold)
         labels, counts = np.unique(y, return_counts=True)
+        names = [str(label) for label in labels]
+        resampled = net.class_count_.tolist()
         self.training_record_ = {
             "n_samples": len(y),
             "n_validation_samples": 0 if y_val is None else _num_samples(y_val),
             "n_participants": None if groups is None else len(np.unique(groups)),
-            "class_counts": dict(zip(map(str, labels), counts.tolist(), strict=True)),
+            "class_counts": dict(zip(names, counts.tolist(), strict=True)),
+            "class_counts_resampled": dict(zip(names, resampled, strict=True)),
+            "threshold_chosen_on": chosen.chosen_on,
+            "threshold_n_samples": chosen.n_samples,
         }
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -471,21 +532,3 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         self.pipeline_["trunk"]._set_parts(header["trunk"], arrays)
         self.pipeline_["net"]._set_parts(header["net"], arrays, self.classes_)
         return self
-
-
-def _participants(X: Any) -> np.ndarray | None:
-    if isinstance(X, pd.DataFrame) and "participant" in X:
-        return X["participant"].to_numpy()
-    return None
-
-
-def _refuse_shared_participants(groups: np.ndarray | None, X_val: Any) -> None:
-    judged = _participants(X_val)
-    if groups is None or judged is None:
-        return
-    shared = sorted(set(groups) & set(judged))
-    if shared:
-        raise LeakageError(
-            f"{len(shared)} participants are in both X and X_val: "
-            f"{', '.join(map(str, shared))}. Keep each participant on one side."
-        )

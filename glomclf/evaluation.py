@@ -440,9 +440,19 @@ def _strata(rows: ScoredRows) -> NDArray[np.intp]:
 
 
 def _scales(rows: ScoredRows) -> dict[str, Scale]:
-    n_rows = np.bincount(rows.y_true)
-    edge = 0.5 / (n_rows[n_rows > 0].min() + 1)
-    return {name: Scale(0, 1, edge) for name in SCORE_NAMES} | {
+    """Give each score the range it has, and half of what one row can change it by.
+
+    A coarser edge would cut the intervals of good models.
+    """
+    n_0, n_1 = np.bincount(rows.y_true, minlength=2)
+    edges = dict.fromkeys(SCORE_NAMES, 0.5 / (n_1 + 1))
+    edges["specificity"] = 0.5 / (n_0 + 1)
+    edges["accuracy"] = 0.5 / (n_0 + n_1 + 1)
+    edges["balanced_accuracy"] = 0.25 / (max(n_0, n_1) + 1)
+    # Ranks change by pairs of rows.
+    edges["roc_auc"] = edges["average_precision"] = 0.5 / (n_0 * n_1 + 1)
+    edge = 0.5 / (min(n_0, n_1) + 1)
+    return {name: Scale(0, 1, one) for name, one in edges.items()} | {
         "matthews_corrcoef": Scale(-1, 1, edge),
         "neg_brier_score": Scale(-1, 0, 1e-6),
         "calibration_intercept": Scale(),
@@ -494,11 +504,14 @@ def _caution(rows: ScoredRows, *, known: bool) -> str:
         )
     worth = [equal_number(rows.counts[:, [2 * k, 2 * k + 1]].sum(1)) for k in (0, 1)]
     few = [
-        f"class {k} {n:.1f}" for k, n in enumerate(worth) if 0 < n < MIN_PARTICIPANTS
+        f"class {k} has {n:.1f}"
+        for k, n in enumerate(worth)
+        if 0 < n < MIN_PARTICIPANTS
     ]
     if few:
         remarks.append(
-            f"the rows are worth those of few equal participants, {', '.join(few)}"
-            f"; below {MIN_PARTICIPANTS} a class, intervals are not to be trusted"
+            "there are too few participants for the intervals to be trusted: counted "
+            f"as participants with equally many rows, {' and '.join(few)}, and "
+            f"{MIN_PARTICIPANTS} are needed"
         )
     return "; ".join(remarks)

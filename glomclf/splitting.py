@@ -507,7 +507,9 @@ def _tabulate(y: ArrayLike, groups: ArrayLike | None) -> _GroupTable:
 def _require_two_groups_a_class(table: _GroupTable) -> None:
     """Refuse what no grouped split can put on both sides."""
     n_carriers = (table.counts > 0).sum(axis=0)
-    if len(table.classes) < 2:
+    if not len(table.classes):
+        why = "y is empty"
+    elif len(table.classes) < 2:
         why = f"y holds one class only, {table.classes[0]}"
     elif len(table.counts) < 2:
         why = "all rows belong to one participant"

@@ -27,7 +27,7 @@ def test_without_a_seed_batches_keep_the_order(n_rows, batch_size):
     for _ in range(2):
         (rows,) = rows_of(batches)
         np.testing.assert_array_equal(rows, X)
-        batches.on_epoch_end()
+        batches.on_epoch_begin()
 
 
 @given(n_rows=N_ROWS, batch_size=BATCH_SIZES, seed=st.integers(0, 2**31))
@@ -37,11 +37,11 @@ def test_every_epoch_holds_each_row_once_with_its_label_and_weight(
     X = np.arange(n_rows)
     batches = ArrayBatches(X, -X, X / 2, batch_size=batch_size, shuffle_seed=seed)
     for _ in range(3):
+        batches.on_epoch_begin()
         rows, labels, weights = rows_of(batches)
         np.testing.assert_array_equal(np.sort(rows), X)
         np.testing.assert_array_equal(labels, -rows)
         np.testing.assert_array_equal(weights, rows / 2)
-        batches.on_epoch_end()
 
 
 @given(n_rows=N_ROWS, batch_size=BATCH_SIZES)
@@ -54,8 +54,9 @@ def test_all_batches_but_the_last_are_full(n_rows, batch_size):
 def test_the_order_changes_between_epochs_and_follows_the_seed():
     def two_epochs(seed):
         batches = ArrayBatches(np.arange(50), batch_size=8, shuffle_seed=seed)
+        batches.on_epoch_begin()
         first = rows_of(batches)[0]
-        batches.on_epoch_end()
+        batches.on_epoch_begin()
         return [first.tolist(), rows_of(batches)[0].tolist()]
 
     first, second = two_epochs(0)
@@ -95,3 +96,45 @@ def test_features_are_standardised_in_float64_and_constants_left_alone(head):
     expected = X[:, :2].var(axis=0, dtype=np.float64)
     np.testing.assert_allclose(variance[:2], expected, rtol=1e-5)
     assert variance[2] == 1.0
+
+
+@given(n_rows=N_ROWS, batch_size=BATCH_SIZES, seed=st.integers(0, 2**31))
+def test_a_dataset_holds_the_same_batches_of_all_epochs(n_rows, batch_size, seed):
+    options = {"batch_size": batch_size, "shuffle_seed": seed}
+    X = np.arange(n_rows, dtype=np.float32)
+    one_by_one = ArrayBatches(X, -X, **options)
+    expected = []
+    for _ in range(3):
+        one_by_one.on_epoch_begin()
+        expected += batches_in(one_by_one)
+    dataset = ArrayBatches(X, -X, **options).as_dataset(3)
+    for batch, wanted in zip(dataset.as_numpy_iterator(), expected, strict=True):
+        np.testing.assert_array_equal(batch, wanted)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_small_features_train_the_same_whole_as_in_batches(monkeypatch, weighted):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70, 12)).astype(np.float32)
+    y = (X[:, :1] > 0).astype(np.float32)
+    weight = rng.uniform(0.5, 2, 50).astype(np.float32) if weighted else None
+    histories, weights = [], []
+    for largest in (2**28, 0):
+        monkeypatch.setattr("glomclf.network.batches._SMALL", largest)
+        spec = HeadSpec(8, 0.5, "rmsprop", 1e-2, 3)
+        model = build_network((12,), None, 0, spec, from_images=False)
+        history = model.fit(
+            X[:50],
+            y[:50],
+            sample_weight=weight,
+            batch_size=16,
+            epochs=4,
+            validation_data=(X[50:], y[50:]),
+            verbose=0,
+        )
+        histories.append(history.history)
+        weights.append(model.get_weights())
+    for name, values in histories[0].items():
+        np.testing.assert_allclose(values, histories[1][name], rtol=1e-5)
+    for whole, batched in zip(*weights, strict=True):
+        np.testing.assert_allclose(whole, batched, atol=1e-6)

@@ -2,13 +2,20 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from glomclf import benchmarks
-from glomclf.benchmarks import Figure, Setting, Study, estimate_study
+from glomclf.benchmarks import (
+    Figure,
+    Setting,
+    Study,
+    cross_validation,
+    estimate_study,
+)
 from glomclf.benchmarks.figures import figure, in_turn
 from glomclf.benchmarks.loading import measure_loading
 from glomclf.benchmarks.processes import measure_memory, measure_startup
@@ -75,6 +82,24 @@ def test_memory_is_that_of_fresh_processes(setting):
     figures = {found.name: found for found in measure_memory(few)}
     assert set(figures) == {"3 images", "6 images", "growth"}
     assert figures["3 images"].value > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("trainable_layers", "what"), [(0, "head"), (25, "last 25 layers")]
+)
+def test_cross_validations_with_and_without_the_trunk_are_compared(
+    setting, tmp_path, trainable_layers, what
+):
+    small = replace(setting, folder=tmp_path, folds=2, epochs=2, repeats=1)
+    figures = {
+        found.name.removeprefix(f"{what}: "): found.value
+        for found in cross_validation._compare(small, trainable_layers)
+    }
+    plain, cold = figures["plain pipeline"], figures["trunk, empty cache"]
+    assert figures["speed from an empty cache"] == pytest.approx(plain / cold)
+    assert 0 < figures["trunk, warm cache"] <= cold
+    assert figures["largest change of a probability"] < 0.05
 
 
 def test_sections_of_the_command_are_those_there_are():

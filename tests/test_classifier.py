@@ -32,6 +32,8 @@ from glomclf.errors import (
     SamplingError,
     SplitError,
 )
+from glomclf.inner import are_enough
+from glomclf.thresholds import choose_threshold
 
 SIZE = 32
 
@@ -364,6 +366,76 @@ def test_grid_search_tunes_the_classifier_and_its_sampler(images):
     ).fit(X, y, groups=groups)
     assert search.best_params_["sampler__k_neighbors"] in (2, 3)
     assert np.isfinite(search.best_score_)
+
+
+def test_threshold_is_chosen_on_validation_participants_where_they_are_enough():
+    X, y, groups = make_glomeruli(
+        120,
+        n_participants=40,
+        sclerotic_fraction=0.5,
+        image_size=SIZE,
+        random_state=0,
+    )
+    model = make_classifier(threshold="validation", validation_fraction=0.4)
+    model.fit(X, y, groups=groups)
+    rows = model.validation_indices_
+    assert model.training_record_["threshold_chosen_on"] == "validation participants"
+    assert model.training_record_["threshold_n_samples"] == len(rows)
+    probability = model.predict_proba(X[rows])[:, 1]
+    assert model.threshold_ == pytest.approx(choose_threshold(y[rows], probability))
+
+
+def test_threshold_is_chosen_on_inner_folds_where_validation_is_small(images):
+    X, y, groups = images
+    model = make_classifier(threshold="validation").fit(X, y, groups=groups)
+    record = model.training_record_
+    assert record["threshold_chosen_on"] == "inner folds"
+    assert record["threshold_n_samples"] == len(y)
+    assert 0 < model.threshold_ < 1
+    plain = make_classifier().fit(X, y, groups=groups)
+    np.testing.assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+    assert plain.training_record_["threshold_chosen_on"] == "given"
+
+
+def test_threshold_for_recall_is_not_above_that_for_f1(images):
+    X, y, groups = images
+    chosen = [
+        make_classifier(threshold="validation", threshold_aim=aim, threshold_recall=1.0)
+        .fit(X, y, groups=groups)
+        .threshold_
+        for aim in ("recall", "f1")
+    ]
+    assert chosen[0] <= chosen[1]
+
+
+def test_threshold_on_given_validation_rows_respects_their_participants(manifest):
+    half = manifest["participant"].isin(sorted(set(manifest["participant"]))[:6])
+    X, X_val = manifest[half], manifest[~half]
+    model = make_classifier(threshold="validation")
+    model.fit(X, X["label"], X_val=X_val, y_val=X_val["label"])
+    expected = "validation participants"
+    if not are_enough(X_val["label"], X_val["participant"]):
+        expected = "inner folds"
+    assert model.training_record_["threshold_chosen_on"] == expected
+
+
+def test_threshold_survives_saving(images, tmp_path):
+    X, y, groups = images
+    model = make_classifier(threshold="validation").fit(X, y, groups=groups)
+    model.save(tmp_path / "model.glomclf")
+    loaded = GlomeruliClassifier.load(tmp_path / "model.glomclf")
+    assert loaded.threshold_ == model.threshold_
+    assert loaded.threshold == "validation"
+    assert loaded.training_record_ == model.training_record_
+
+
+def test_rows_of_each_class_are_recorded_before_and_after_the_sampler(images):
+    X, y, groups = images
+    model = make_classifier(sampler="oversample").fit(X, y, groups=groups)
+    before = model.training_record_["class_counts"]
+    after = model.training_record_["class_counts_resampled"]
+    assert before["0"] > before["1"]
+    assert after["0"] == after["1"] == before["0"]
 
 
 def test_tuned_threshold_and_calibration_wrap_the_classifier(images):

@@ -111,7 +111,7 @@ def test_every_truncated_image_is_named_before_training(data):
     [
         (["--sampler", "smoot"], "did you mean 'smote'"),
         (["--sampling-space", "features", "--sampler", "augment"], "transforms images"),
-        (["--validation-fraction", "none"], "patience=3"),
+        (["--validation-fraction", "none"], "--patience 3"),
         (["--dropout", 1], "--dropout"),
         (["--weights", "nowhere.h5"], "nowhere.h5"),
         (["--cv", 7], "n_splits=7"),
@@ -210,3 +210,14 @@ def test_participants_that_stand_for_others_are_warned_of_on_one_line(data):
     message = train(csv, "--cv", 50)
     assert re.search(r"^Warning: ", message, re.MULTILINE)
     assert "manifest.py" not in message
+
+
+def test_missing_source_of_a_prediction_is_named(tmp_path):
+    message = run("predict", tmp_path / "nowhere", "--model", tmp_path / "model")
+    assert "nowhere does not exist. Give a folder of images, or a csv" in message
+
+
+def test_messages_speak_of_options(data):
+    message = train(data / "public.csv", "--validation-fraction", "none")
+    assert "--patience none" in message
+    assert "validation_fraction" not in message

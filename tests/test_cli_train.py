@@ -136,9 +136,13 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, tmp_path
         "predictions.csv",
         "scores.csv",
         "scores.json",
+        "biopsies.csv",
         "confusion_matrix.png",
         "roc_curve.png",
         "precision_recall_curve.png",
+        "reliability.png",
+        "biopsies.png",
+        "report.html",
     }
     table = pd.read_csv(out / "predictions.csv")
     assert list(table) == ["name", "probability", "prediction", "label", "participant"]
@@ -156,6 +160,21 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, tmp_path
         "MCC",
     ):
         assert name in result.stdout
+
+
+def test_report_of_evaluate_shows_the_command_and_each_mistake(trained, data, tmp_path):
+    model, _ = trained
+    words = ["evaluate", "--test", data / "public.csv", "--model", model, "-q"]
+    run(*words, "-o", tmp_path, "--threshold", 0.5)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert " ".join(map(str, ["glomclf", *words, "-o", tmp_path])) in text
+    assert len(text) < 3_000_000
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    wrong = table["label"][table["prediction"] != table["label"]]
+    shown = sum(min(n, 6) for n in wrong.value_counts())
+    assert text.count("data:image/jpeg") == shown > 0
+    biopsies = pd.read_csv(tmp_path / "biopsies.csv")
+    assert biopsies["n_glomeruli"].sum() == len(table)
 
 
 def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path):
@@ -208,3 +227,20 @@ def test_predict_does_not_overwrite_what_it_reads(trained, data):
     result = run("predict", csv, "--model", model, "-o", csv, code=2)
     assert "overwritten" in result.stderr
     assert csv.read_bytes() == before
+
+
+def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(trained, data, tmp_path):
+    csv, results = data / "public.csv", tmp_path / "results"
+    options = ("--test", csv, "--train", csv, "--model", trained[0], "-o", results)
+    result = run("evaluate", *options, "-q", code=2)
+    assert "the scores cannot be believed" in result.stderr
+    assert "participant on both sides" in result.stderr
+    assert "The split leaks" in (results / "report.html").read_text()
+
+
+def test_evaluate_of_other_participants_passes_the_audit(trained, data, tmp_path):
+    run("split", data / "public.csv", "-o", tmp_path)
+    options = ("--images", data, "--model", trained[0], "-o", tmp_path / "results")
+    csvs = ("--test", tmp_path / "test.csv", "--train", tmp_path / "train.csv")
+    run("evaluate", *csvs, *options, "-q")
+    assert "No leak found" in (tmp_path / "results" / "report.html").read_text()

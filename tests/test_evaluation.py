@@ -163,7 +163,7 @@ def test_one_participant_has_scores_but_no_trusted_interval():
     assert np.isfinite(list(result.scores.values())).all()
     assert np.isnan(result.interval("roc_auc")).all()
     assert result.notes["roc_auc"] == "there is one participant only"
-    assert "few equal participants, class 0 1.0, class 1 1.0" in result.caution
+    assert "equally many rows, class 0 has 1.0 and class 1 has 1.0" in result.caution
 
 
 def test_class_that_hangs_on_one_participant_is_flagged():
@@ -172,7 +172,7 @@ def test_class_that_hangs_on_one_participant_is_flagged():
     result = evaluate(y_true[keep], y_score[keep], groups=groups[keep])
     assert np.isnan(result.interval("roc_auc")).all()
     assert "without one of the participants" in result.notes["roc_auc"]
-    assert "class 1 1.0; below 5" in result.caution
+    assert "class 1 has 1.0, and 5 are needed" in result.caution
 
 
 def test_ties_of_all_scores_are_flagged():
@@ -318,3 +318,25 @@ def test_faults_of_both_models_are_named_at_once():
     for fault in ("n_bootstrap must", "model a: y_score is NaN", "model b: ",
                   "y_score is outside", "threshold must"):  # fmt: skip
         assert fault in str(caught.value)
+
+
+def test_interval_of_a_very_good_model_reaches_beyond_its_score():
+    rng = np.random.RandomState(5)
+    groups = np.repeat(np.arange(10), 12)
+    y_true = rng.binomial(1, 0.2, 120)
+    logits = 4.0 * (y_true - 0.5) + rng.normal(size=120)
+    logits += 0.5 * rng.normal(size=10)[groups]
+    result = evaluate(y_true, 1 / (1 + np.exp(-logits)), groups=groups)
+    for name in ("roc_auc", "average_precision"):
+        low, high = result.interval(name)
+        assert low < result.scores[name] < high < 1
+
+
+def test_interval_of_a_specificity_near_1_counts_the_rows_of_class_0():
+    groups = np.repeat(np.arange(10), 20)
+    y_true = np.tile([1, 0, 0, 0, 0], 40)
+    y_score = np.where(y_true, 0.9, 0.1)
+    y_score[[1, 41]] = 0.8  # two of 160 others are called sclerotic
+    low, high = evaluate(y_true, y_score, groups=groups).interval("specificity")
+    assert low < 158 / 160 < high < 1
+    assert high > 0.99

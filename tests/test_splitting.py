@@ -442,3 +442,11 @@ def test_real_manifest_is_split_close_to_the_wanted_shares():
     ):
         for _, test in cv.split(y, y, groups):
             assert np.abs(class_shares(y, test) - 0.2).max() < 0.015
+
+
+@pytest.mark.parametrize(
+    "splitter", [StratifiedGroupShuffleSplit(1), RepeatedStratifiedGroupKFold(2, 1)]
+)
+def test_no_rows_are_refused(splitter):
+    with pytest.raises(SplitError, match="y is empty"):
+        next(splitter.split([], [], []))

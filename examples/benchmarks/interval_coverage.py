@@ -46,6 +46,10 @@ SETTINGS = {
         "shares of sclerosis around 10 %, concentrated in few participants",
         25, 0.7, (0.35, 3.0), 1.0, 3.2, 2.2,
     ),
+    "separated": Setting(
+        "shares of sclerosis around 20 %, told apart nearly without fault",
+        15, 0.6, (0.8, 3.0), 0.5, 4.0, 1.6,
+    ),
 }  # fmt: skip
 
 SECTIONS = {

@@ -11,11 +11,22 @@ from typing import Any
 import click
 
 from .. import __version__
+from .console import remember_command
 from .faults import faults_explained
 
 __all__ = ["main"]
 
-_COMMANDS = ("demo", "train", "evaluate", "predict", "bench", "cache")
+_COMMANDS = (
+    "demo",
+    "split",
+    "train",
+    "evaluate",
+    "predict",
+    "compare",
+    "audit",
+    "bench",
+    "cache",
+)
 
 
 class _Commands(click.Group):
@@ -28,6 +39,14 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         return importlib.import_module(f".{cmd_name}", __name__).command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **extra: Any
+    ) -> click.Context:
+        words = list(args)  # click empties the list as it reads it
+        context = super().make_context(info_name, args, *rest, **extra)
+        remember_command(context, words)
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         with faults_explained(debug=ctx.params["debug"]):

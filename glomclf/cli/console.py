@@ -12,7 +12,15 @@ import click
 
 from ..files import written_whole
 
-__all__ = ["check_output", "list_files", "note", "output", "print_table"]
+__all__ = [
+    "check_output",
+    "list_files",
+    "note",
+    "output",
+    "print_table",
+    "remember_command",
+    "typed_command",
+]
 
 
 def note(text: str) -> None:
@@ -71,7 +79,8 @@ def output(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     with written_whole(path) as temporary:
         yield temporary
-    written_files().append(Path(path))
+    if Path(path) not in written_files():
+        written_files().append(Path(path))
 
 
 def written_files() -> list[Path]:
@@ -80,6 +89,18 @@ def written_files() -> list[Path]:
     if context is None:
         return []
     return context.find_root().meta.setdefault("glomclf.written", [])
+
+
+def remember_command(context: click.Context, words: Sequence[str]) -> None:
+    """Keep what the user typed after ``glomclf``, for `typed_command`."""
+    context.meta["glomclf.words"] = list(words)
+
+
+def typed_command() -> list[str] | None:
+    """Return the words of the command as they were typed; None outside of one."""
+    context = click.get_current_context(silent=True)
+    words = None if context is None else context.meta.get("glomclf.words")
+    return None if words is None else ["glomclf", *words]
 
 
 def list_files() -> None:

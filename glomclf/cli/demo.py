@@ -157,4 +157,11 @@ def _train_and_evaluate(
     write_training(classifier, images, train["label"].to_numpy(), folder)
     classifier.set_params(verbose=0)
     probability = classifier.predict_proba(test)[:, 1]
-    write_evaluation(test, probability, classifier.threshold_, folder)
+    write_evaluation(
+        test,
+        probability,
+        classifier,
+        folder,
+        title="Demo on synthetic biopsies",
+        train=train,
+    )

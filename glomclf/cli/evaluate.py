@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, note
+from .console import check_output, list_files, note, typed_command
 from .options import images_option, model_option, quiet_option, threshold_option
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from ..classifier import GlomeruliClassifier
+    from ..leakage import SplitAudit
 
 __all__ = ["command", "write_evaluation"]
 
@@ -35,7 +38,18 @@ __all__ = ["command", "write_evaluation"]
     type=click.Path(path_type=Path),
     default="glomclf-evaluation",
     metavar="DIR",
-    help="Folder for predictions, scores and pictures; such files are replaced.",
+    help="Folder for predictions, scores, pictures and the report, one HTML file; such "
+    "files are replaced.",
+)
+@click.option(
+    "--train",
+    "train_csv",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="no audit",
+    metavar="CSV",
+    help="What the model was trained on, to look for participants and images that are "
+    "in the test set, too.",
 )
 @threshold_option
 @quiet_option
@@ -44,32 +58,46 @@ def command(
     model: Path,
     images: Path | None,
     folder: Path,
+    train_csv: Path | None,
     threshold: float | None,
     quiet: bool,
 ) -> None:
     """Predict a test set and, where labels are known, score the predictions.
 
-    Intervals respect that patches of one participant are alike.
+    Intervals respect that patches of one participant are alike. With --train, the exit
+    code is 2 if the test set leaks; all files are written even so.
 
-    Example: glomclf evaluate --test test.csv --model model.glomclf
+    Example: glomclf evaluate --test test.csv --model model.glomclf --train train.csv
     """
     from ..manifest import read_manifest
-    from .preparation import load_model
+    from .preparation import labelled_manifest, load_model
     from .results import EVALUATION_FILES
 
+    inputs = [csv, model] if train_csv is None else [csv, model, train_csv]
     for name in EVALUATION_FILES:
-        check_output(folder / name, inputs=[csv, model])
+        check_output(folder / name, inputs=inputs)
     manifest = read_manifest(csv, images)
+    train = None if train_csv is None else labelled_manifest(train_csv, images)
     classifier = load_model(model, threshold, quiet)
+    if threshold is not None:  # however the model's own was chosen
+        classifier.training_record_["threshold_chosen_on"] = "given"
     probability = classifier.predict_proba(manifest)[:, 1]
-    write_evaluation(manifest, probability, classifier.threshold_, folder)
+    audit = write_evaluation(manifest, probability, classifier, folder, train=train)
     list_files()
+    if audit is not None:
+        audit.raise_if_leaky()
 
 
 def write_evaluation(
-    manifest: pd.DataFrame, probability: np.ndarray, threshold: float, folder: Path
-) -> None:
-    """Write predictions and, as far as there are labels, scores and pictures.
+    manifest: pd.DataFrame,
+    probability: np.ndarray,
+    classifier: GlomeruliClassifier,
+    folder: Path,
+    *,
+    title: str = "Evaluation",
+    train: pd.DataFrame | None = None,
+) -> SplitAudit | None:
+    """Write predictions and, as far as there are labels, scores, pictures and report.
 
     Parameters
     ----------
@@ -77,26 +105,88 @@ def write_evaluation(
         As from `read_manifest`.
     probability : ndarray of shape (n_samples,)
         Of class 1.
-    threshold : float
-        Probability from which class 1 is predicted.
+    classifier : GlomeruliClassifier
+        Fitted; it made the probabilities.
     folder : Path
+    title : str, default="Evaluation"
+        Of the report.
+    train : DataFrame, default=None
+        The rows that the classifier was fitted on, where they are known.
+
+    Returns
+    -------
+    SplitAudit or None
+        Of the split between the two; None where either has no labels.
     """
-    from ..evaluation import evaluate
+    from ..report import evaluation_report
     from . import results
 
+    threshold = classifier.threshold_
     table = results.predictions_table(manifest, probability, threshold)
     results.write_csv(table, folder / "predictions.csv")
     if "label" not in manifest:
-        note("There are no labels: predictions are written, scores cannot be computed.")
-        return
-    y = manifest["label"].to_numpy()
+        note(
+            "There are no labels: predictions are written; scores and a report cannot "
+            "be made."
+        )
+        return None
+    y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     if len(set(y)) < 2:
         note(
             f"All {len(y)} labels are {y[0]}: scores that need both classes are "
             "undefined."
         )
-    groups = manifest["participant"].to_numpy()
+    found = _score(y, probability, groups, threshold, folder)
+    results.write_evaluation_pictures(y, probability, groups, threshold, folder)
+    audit = None if train is None else _audit(train, manifest)
+    report = evaluation_report(
+        manifest,
+        y,
+        probability,
+        groups=groups,
+        threshold=threshold,
+        classifier=classifier,
+        train=train,
+        audit=audit,
+        command=typed_command(),
+        title=title,
+        **found,
+    )
+    results.write_report(report, folder)
+    return audit
+
+
+def _audit(train: pd.DataFrame, test: pd.DataFrame) -> SplitAudit:
+    """Look for what is in the training and in the test set."""
+    import pandas as pd
+
+    from ..leakage import audit_splits
+
+    note("Looking for participants and images that were trained on.")
+    columns = ["path", "label", "participant"]
+    rows = pd.concat([train[columns], test[columns]], ignore_index=True)
+    split = (range(len(train)), range(len(train), len(rows)))
+    audit = audit_splits(rows, rows["label"], [split])
+    if audit.is_leaky:
+        note("Caution: the test set leaks, and the scores cannot be believed.")
+    return audit
+
+
+def _score(
+    y: np.ndarray,
+    probability: np.ndarray,
+    groups: np.ndarray,
+    threshold: float,
+    folder: Path,
+) -> dict[str, Any]:
+    """Score patches and biopsies; write and print both."""
+    from ..evaluation import biopsy_summary, evaluate
+    from . import results
+
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
     results.write_scores(evaluation, folder)
     results.print_scores(f"Scores of {len(y)} patches", evaluation)
-    results.write_evaluation_pictures(y, probability, threshold, folder)
+    biopsies = biopsy_summary(y, probability, groups, threshold=threshold)
+    results.write_csv(biopsies.table, folder / "biopsies.csv", index=True)
+    results.print_biopsies(biopsies)
+    return {"evaluation": evaluation, "biopsies": biopsies}

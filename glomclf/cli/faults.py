@@ -12,6 +12,7 @@ import click
 
 from ..errors import GlomclfError, GlomclfWarning
 from .console import written_files
+from .wording import in_options
 
 __all__ = ["InputError", "faults_explained", "input_checked"]
 
@@ -44,7 +45,7 @@ def input_checked() -> Iterator[None]:
     except GlomclfError:
         raise
     except (ValueError, TypeError) as error:
-        raise InputError(str(error)) from error
+        raise InputError(in_options(str(error))) from error
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def faults_explained(*, debug: bool) -> Iterator[None]:
 
 def _explained(error: Exception) -> click.ClickException:
     if isinstance(error, GlomclfError) or _is_invalid_parameter(error):
-        return InputError(str(error))
+        return InputError(in_options(str(error)))
     if isinstance(error, OSError) and error.filename is not None:
         return InputError(f"{error.filename}: {error.strerror}.")
     reason = " ".join(str(error).split()) or "no message"
@@ -107,7 +108,7 @@ def _warnings_on_one_line() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *place: Any, **more: Any
         ) -> None:
             if issubclass(category, GlomclfWarning):
-                click.echo(f"Warning: {message}", err=True)
+                click.echo(f"Warning: {in_options(str(message))}", err=True)
             else:
                 shown_by_python(message, category, *place, **more)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 __all__ = [
+    "CLASSIFIER_OPTION_NAMES",
     "OrWord",
     "classifier_options",
     "images_option",
@@ -208,9 +209,21 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Share of the training participants kept for early stopping.",
     },
     "threshold": {
-        "type": click.FloatRange(0, 1),
+        "type": OrWord(click.FloatRange(0, 1), "validation", "validation"),
         "default": 0.5,
-        "help": "Probability from which a glomerulus is predicted globally sclerotic.",
+        "help": "Probability from which a glomerulus is predicted globally sclerotic; "
+        "validation chooses it on training participants.",
+    },
+    "threshold_aim": {
+        "type": click.Choice(["f1", "recall"]),
+        "default": "f1",
+        "help": "What --threshold validation aims at: the highest F1, or the highest "
+        "precision at --threshold-recall.",
+    },
+    "threshold_recall": {
+        "type": click.FloatRange(0, 1, min_open=True),
+        "default": 0.95,
+        "help": "Recall that --threshold-aim recall must reach.",
     },
     "cache_dir": {
         "type": OrWord(_PATH, "none", False),
@@ -237,6 +250,8 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Threads that decode images; -1 is all cores.",
     },
 }
+
+CLASSIFIER_OPTION_NAMES = tuple(_CLASSIFIER_OPTIONS)
 
 
 def classifier_options(function: _Function) -> _Function:

@@ -69,6 +69,11 @@ def _read(source: Path, images: Path | None) -> pd.DataFrame:
     with warnings.catch_warnings():
         # Nothing here is split or scored, so participants do not matter.
         warnings.simplefilter("ignore", ParticipantWarning)
+        if not source.exists():
+            raise InputError(
+                f"{source} does not exist. Give a folder of images, or a csv that "
+                "names them."
+            )
         if not source.is_dir():
             return read_manifest(source, images)
         if images is not None:

@@ -30,8 +30,9 @@ def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
     manifest = read_manifest(csv, images)
     if "label" not in manifest:
         raise InputError(
-            f"{csv} has no labels. Training needs the column 'ground truth': 1 for "
-            "globally sclerotic, 0 for the rest."
+            f"{csv} has no labels; its columns are {', '.join(_columns(csv))}. The "
+            "column 'ground truth' (or 'label') must say 1 for globally sclerotic, 0 "
+            "for the rest."
         )
     present = sorted(map(int, manifest["label"].unique()))
     if len(present) < 2:
@@ -40,6 +41,12 @@ def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
             "needs images of both classes, 0 and 1."
         )
     return manifest
+
+
+def _columns(csv: Path) -> list[str]:
+    import pandas as pd
+
+    return list(pd.read_csv(csv, nrows=0, encoding="utf-8-sig").columns)
 
 
 def checked_classifier(**parameters: Any) -> GlomeruliClassifier:

@@ -16,17 +16,21 @@ from .console import note, output, print_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ..biopsy import BiopsySummary
     from ..classifier import GlomeruliClassifier
     from ..evaluation import Evaluation
+    from ..report import Report
 
 __all__ = [
     "EVALUATION_FILES",
     "TRAINING_FILES",
     "new_figure",
     "predictions_table",
+    "print_biopsies",
     "print_scores",
     "write_csv",
     "write_evaluation_pictures",
+    "write_report",
     "write_scores",
     "write_training",
 ]
@@ -35,9 +39,13 @@ EVALUATION_FILES = (
     "predictions.csv",
     "scores.csv",
     "scores.json",
+    "biopsies.csv",
     "confusion_matrix.png",
     "roc_curve.png",
     "precision_recall_curve.png",
+    "reliability.png",
+    "biopsies.png",
+    "report.html",
 )
 TRAINING_FILES = (
     "history.csv",
@@ -54,6 +62,14 @@ _SHOWN = {
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
     "matthews_corrcoef": "MCC",
+}
+# Names and digits.
+_AGREEMENT = {
+    "mean_absolute_error": ("mean absolute error, points", 1),
+    "bias": ("bias (predicted less true), points", 1),
+    "lower_limit": ("lower limit of agreement, points", 1),
+    "upper_limit": ("upper limit of agreement, points", 1),
+    "icc": ("intraclass correlation", 3),
 }
 
 
@@ -75,7 +91,7 @@ def write_csv(table: pd.DataFrame, path: Path, **options: Any) -> None:
 
 
 def predictions_table(
-    manifest: pd.DataFrame, probability: np.ndarray, threshold: float
+    manifest: pd.DataFrame, probability: np.ndarray, threshold: float | np.ndarray
 ) -> pd.DataFrame:
     """Put names and predictions side by side, with label and participant if known.
 
@@ -85,7 +101,7 @@ def predictions_table(
         As from `read_manifest`.
     probability : ndarray of shape (n_samples,)
         Of class 1.
-    threshold : float
+    threshold : float or ndarray of shape (n_samples,)
         Probability from which class 1 is predicted.
 
     Returns
@@ -128,15 +144,17 @@ def print_scores(title: str, evaluation: Evaluation) -> None:
         [("label 0", str(tn), str(fp)), ("label 1", str(fn), str(tp))],
     )
     if evaluation.caution:
-        note(f"Caution: {evaluation.caution}")
+        note(f"Caution: {evaluation.caution}.")
 
 
-def _number(value: float) -> str:
-    return "undefined" if np.isnan(value) else f"{value:.3f}"
+def _number(value: float, digits: int = 3) -> str:
+    return "undefined" if np.isnan(value) else f"{value:.{digits}f}"
 
 
-def _range(low: float, high: float) -> str:
-    return "" if np.isnan([low, high]).any() else f"{low:.3f} to {high:.3f}"
+def _range(low: float, high: float, digits: int = 3) -> str:
+    if np.isnan([low, high]).any():
+        return ""
+    return f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 def write_scores(evaluation: Evaluation, folder: Path, stem: str = "scores") -> None:
@@ -149,41 +167,76 @@ def write_scores(evaluation: Evaluation, folder: Path, stem: str = "scores") -> 
         )
 
 
+def print_biopsies(summary: BiopsySummary) -> None:
+    """Print how predicted and true percentages a biopsy agree."""
+    rows = []
+    for name, (shown, digits) in _AGREEMENT.items():
+        ends = _range(*summary.interval(name), digits)
+        rows.append((shown, _number(summary.scores[name], digits), ends))
+    title = f"Percentage of globally sclerotic glomeruli, {len(summary.table)} biopsies"
+    print_table(title, ("agreement", "value", "95 % interval"), rows)
+    if summary.caution:
+        note(f"Caution: {summary.caution}.")
+
+
 def write_evaluation_pictures(
-    y_true: np.ndarray, y_score: np.ndarray, threshold: float, folder: Path
+    y_true: np.ndarray,
+    y_score: np.ndarray,
+    groups: np.ndarray,
+    threshold: float,
+    folder: Path,
 ) -> None:
-    """Draw the confusion matrix and, where both classes are there, the curves."""
-    from sklearn.metrics import (
-        ConfusionMatrixDisplay,
-        PrecisionRecallDisplay,
-        RocCurveDisplay,
+    """Draw the confusion matrix, reliability, biopsies and, with two classes, curves.
+
+    Parameters
+    ----------
+    y_true, y_score, groups : ndarray of shape (n_samples,)
+        Labels, probabilities of class 1, participants.
+    threshold : float
+        Probability from which class 1 is predicted.
+    folder : Path
+    """
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    from ..plots import (
+        BiopsyPercentageDisplay,
+        BlandAltmanDisplay,
+        PrecisionRecallBandDisplay,
+        ReliabilityDisplay,
+        RocBandDisplay,
     )
 
-    predicted = (y_score >= threshold).astype(int)
     with new_figure(folder / "confusion_matrix.png", figsize=(4.2, 3.6)) as figure:
         ConfusionMatrixDisplay.from_predictions(
             y_true,
-            predicted,
+            (y_score >= threshold).astype(int),
             labels=[0, 1],
             display_labels=["0\nother", "1\nglobally\nsclerotic"],
             cmap="Blues",
             colorbar=False,
             ax=figure.subplots(),
         )
-    if len(np.unique(y_true)) < 2:
-        return
-    for name, display in (
-        ("roc_curve", RocCurveDisplay),
-        ("precision_recall_curve", PrecisionRecallDisplay),
-    ):
-        with new_figure(folder / f"{name}.png", figsize=(4.2, 4)) as figure:
+    displays: dict[str, Any] = {"reliability": ReliabilityDisplay}
+    if len(np.unique(y_true)) == 2:
+        displays["roc_curve"] = RocBandDisplay
+        displays["precision_recall_curve"] = PrecisionRecallBandDisplay
+    for name, display in displays.items():
+        with new_figure(folder / f"{name}.png", figsize=(4.6, 4.4)) as figure:
             display.from_predictions(
-                y_true,
-                y_score,
-                ax=figure.subplots(),
-                name="model",
-                plot_chance_level=True,
+                y_true, y_score, groups=groups, ax=figure.subplots()
             )
+    with new_figure(folder / "biopsies.png", figsize=(9, 4.4)) as figure:
+        panels = figure.subplots(1, 2)
+        share = BiopsyPercentageDisplay.from_predictions(
+            y_true, y_score, groups=groups, threshold=threshold, ax=panels[0]
+        )
+        BlandAltmanDisplay(share.summary).plot(panels[1])
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write the report of a run as ``report.html``."""
+    with output(folder / "report.html") as temporary:
+        temporary.write_text(report.render(), encoding="utf-8")
 
 
 def write_training(

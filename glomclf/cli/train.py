@@ -114,6 +114,7 @@ def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray
         resize=classifier.resize,
         n_jobs=classifier.n_jobs,
         verbose=classifier.verbose,
+        cache_dir=classifier.cache_dir,
     )
     return loader.fit(manifest).transform(manifest)
 
@@ -136,23 +137,20 @@ def _cross_validate(
     folder: Path,
 ) -> None:
     """Score predictions of participants that the model was not trained on."""
-    from sklearn.model_selection import cross_val_predict
-
     from ..evaluation import evaluate
+    from ..folds import predict_folds
     from .results import predictions_table, print_scores, write_csv, write_scores
 
     note(f"Cross-validating by participant, {len(folds)} folds.")
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    probability = cross_val_predict(
-        classifier,
-        pixels,
-        y,
-        cv=folds,
-        method="predict_proba",
-        # for the validation participants set aside within each fold
-        params={"groups": participants},
-    )[:, 1]
-    threshold = classifier.threshold
+    predicted = predict_folds(
+        classifier, pixels, y, groups=participants, cv=folds
+    ).sort_values("row")
+    # Each fold's own, where they were chosen inside.
+    threshold = predicted["threshold"].to_numpy()
+    if len(set(threshold)) == 1:
+        threshold = threshold[0]
+    probability = predicted["probability"].to_numpy()
     table = predictions_table(manifest, probability, threshold)
     write_csv(table, folder / "cv_predictions.csv")
     evaluation = evaluate(y, probability, groups=participants, threshold=threshold)

@@ -1,7 +1,8 @@
 """Arrays handed to Keras a batch at a time.
 
 ``fit`` and ``predict`` of an array copy it whole, twice; of a ``PyDataset`` they hold
-a batch.
+a batch. A head's steps on pooled features are so small that handing over batches would
+cost more than they do: small arrays go to TensorFlow whole, and an epoch is one call.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .backend import keras
+from .backend import keras, tf
 
 __all__ = ["ArrayBatches", "BatchedModel"]
+
+_SMALL = 2**28  # bytes of an array of features that TensorFlow may hold whole
 
 
 class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
@@ -45,7 +48,6 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
         self._rng = (
             None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
         )
-        self.on_epoch_end()
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / self.batch_size)
@@ -54,8 +56,35 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return tuple(array[rows] for array in self.arrays)
 
-    def on_epoch_end(self) -> None:
-        """Draw the order of the next epoch."""
+    def as_dataset(self, n_epochs: int) -> Any:
+        """Return the batches of all epochs as a ``tf.data.Dataset``.
+
+        Parameters
+        ----------
+        n_epochs : int
+
+        Returns
+        -------
+        tf.data.Dataset
+            Of the same batches in the same order.
+        """
+        arrays = [tf.constant(array) for array in self.arrays]
+        epochs = []
+        for _ in range(n_epochs):
+            self.on_epoch_begin()
+            epochs.append(self.order.copy())
+        batches = tf.data.Dataset.from_tensor_slices(np.stack(epochs)).flat_map(
+            lambda rows: tf.data.Dataset.from_tensor_slices(rows).batch(self.batch_size)
+        )
+        dataset = batches.map(
+            lambda rows: tuple(tf.gather(array, rows) for array in arrays)
+        )
+        # Without its length Keras reads past the end, and warns.
+        known = tf.data.experimental.assert_cardinality(n_epochs * len(self))
+        return dataset.apply(known)
+
+    def on_epoch_begin(self) -> None:
+        """Draw the order of this epoch."""
         if self._rng is not None:
             self._rng.shuffle(self.order)
 
@@ -88,8 +117,28 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
             x, y, sample_weight, batch_size=size, shuffle_seed=self.shuffle_seed
         )
         if validation_data is not None:
-            kwargs["validation_data"] = ArrayBatches(*validation_data, batch_size=size)
-        return super().fit(train, **kwargs)
+            validation_data = ArrayBatches(*validation_data, batch_size=size)
+        if x.ndim == 2 and x.nbytes <= _SMALL:
+            return self._fit_whole(train, validation_data, **kwargs)
+        return super().fit(train, validation_data=validation_data, **kwargs)
+
+    def _fit_whole(
+        self, train: Any, validation: Any, *, epochs: int, **kwargs: Any
+    ) -> Any:
+        """Train on the same batches, but hand over all epochs at once."""
+        self.steps_per_execution = len(train)
+        if validation is not None:
+            validation = validation.as_dataset(1)
+        history = super().fit(
+            train.as_dataset(epochs),
+            steps_per_epoch=len(train),
+            epochs=epochs,
+            validation_data=validation,
+            **kwargs,
+        )
+        # Predictions run in the program that a model read from disk runs them in.
+        self.steps_per_execution = 1
+        return history
 
     def _standardise(self, x: Any, batch_size: int) -> None:
         """Give the head's first layer the mean and variance of the training rows."""

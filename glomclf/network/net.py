@@ -92,6 +92,8 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (2,)
         The two labels, sorted; the second is the positive class.
+    class_count_ : ndarray of shape (2,), int
+        Rows of each class that were trained on, after any sampler.
     net_ : scikeras.wrappers.KerasClassifier
         The fitted network, ``net_.model_`` being the Keras model.
     backbone_fingerprint_ : str or None
@@ -173,6 +175,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         """
         X = self._check_rows(X, reset=True)
         codes = self._encode_labels(X, y)
+        self.class_count_ = np.bincount(codes.astype(int), minlength=2)
         validation = self._check_validation(X_val, y_val)
         weight = self._weigh_rows(X, y, sample_weight)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))

@@ -4,10 +4,25 @@ Each leaves ``ax_`` and ``figure_`` to the user. Matplotlib is imported when som
 is drawn.
 """
 
+from .approaches import ApproachesDisplay
+from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
+from .calibration import ReliabilityDisplay
+from .curves import PrecisionRecallBandDisplay, RocBandDisplay
+from .mistakes import MistakesDisplay, worst_mistakes
+from .pairs import LeakyPairsDisplay
 from .training import ClassProportionsDisplay, HistoryDisplay, SyntheticImagesDisplay
 
 __all__ = [
+    "ApproachesDisplay",
+    "BiopsyPercentageDisplay",
+    "BlandAltmanDisplay",
     "ClassProportionsDisplay",
     "HistoryDisplay",
+    "LeakyPairsDisplay",
+    "MistakesDisplay",
+    "PrecisionRecallBandDisplay",
+    "ReliabilityDisplay",
+    "RocBandDisplay",
     "SyntheticImagesDisplay",
+    "worst_mistakes",
 ]

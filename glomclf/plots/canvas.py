@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CLASS_COLORS", "axes_or_new"]
+__all__ = ["CLASS_COLORS", "axes_or_new", "legend_below"]
 
 CLASS_COLORS = ("#4c78a8", "#e4873c", "#59a14f", "#9c6fb0")
 
@@ -19,3 +19,15 @@ def axes_or_new(ax: Axes | None) -> Axes:
     from matplotlib import pyplot
 
     return pyplot.subplots(layout="constrained")[1]
+
+
+def legend_below(ax: Axes, **options: Any) -> None:
+    """Put the legend where it hides nothing."""
+    ax.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        ncols=3,
+        frameon=False,
+        fontsize="small",
+        **options,
+    )

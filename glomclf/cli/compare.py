@@ -1,0 +1,209 @@
+"""``glomclf compare``: what three approaches report, and what they get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .console import (
+    check_output,
+    list_files,
+    note,
+    output,
+    print_table,
+    typed_command,
+)
+from .options import classifier_options, images_option, quiet_option, seed_option
+
+if TYPE_CHECKING:
+    from ..approaches import ApproachComparison
+
+__all__ = ["COMPARISON_FILES", "command", "write_comparison"]
+
+COMPARISON_FILES = (
+    "comparison.csv",
+    "test_sets.csv",
+    "predictions.csv",
+    "comparison.json",
+    "comparison.png",
+    "report.html",
+)
+_SHOWN = {
+    "f1": "F1",
+    "recall": "Recall",
+    "precision": "Precision",
+    "roc_auc": "ROC AUC",
+}
+
+
+@click.command()
+@click.argument("csv", type=click.Path(path_type=Path))
+@images_option
+@click.option(
+    "--output",
+    "-o",
+    "folder",
+    type=click.Path(path_type=Path),
+    default="glomclf-comparison",
+    metavar="DIR",
+    help="Folder for tables, predictions, a picture and the report, one HTML file; "
+    "such files are replaced.",
+)
+@click.option(
+    "--folds",
+    "n_folds",
+    type=click.IntRange(min=2),
+    default=4,
+    help="Each fold of participants is untouched once.",
+)
+@click.option(
+    "--repeats",
+    "n_repeats",
+    type=click.IntRange(min=1),
+    default=1,
+    help="How often the folds are drawn anew.",
+)
+@click.option(
+    "--test-size",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.15,
+    help="Share of its patches that each approach splits off as its test set.",
+)
+@classifier_options
+@seed_option
+@quiet_option
+def command(
+    csv: Path,
+    images: Path | None,
+    folder: Path,
+    n_folds: int,
+    n_repeats: int,
+    test_size: float,
+    seed: int,
+    quiet: bool,
+    **parameters: Any,
+) -> None:
+    """Measure what three ways to balance and split are worth on CSV.
+
+    Each runs on the same patches, reports scores on the test set it makes, and is then
+    judged on participants that it never touched. One of them resamples before it
+    splits: its scores show what that leak is worth. Tables are written whenever an
+    approach is done.
+
+    Example: glomclf compare public.csv --output comparison
+    """
+    from ..approaches import compare_approaches
+    from .preparation import checked_classifier, labelled_manifest
+
+    for name in COMPARISON_FILES:
+        check_output(folder / name, inputs=[csv])
+    manifest = labelled_manifest(csv, images)
+    estimator = checked_classifier(**parameters)
+    comparison = compare_approaches(
+        manifest,
+        manifest["label"],
+        manifest["participant"],
+        estimator=estimator,
+        n_folds=n_folds,
+        n_repeats=n_repeats,
+        test_size=test_size,
+        random_state=seed,
+        verbose=int(not quiet),
+        after_each=lambda done: _write_tables(done, folder),
+    )
+    write_comparison(comparison, folder)
+    print_comparison(comparison)
+    list_files()
+
+
+# Each approach has its own sampler, and all of them resample images.
+command.params = [
+    option
+    for option in command.params
+    if option.name not in ("sampler", "sampling_space")
+]
+
+
+def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
+    """Write the tables, the picture and the report.
+
+    Parameters
+    ----------
+    comparison : ApproachComparison
+        As from `glomclf.approaches.compare_approaches`.
+    folder : Path
+    """
+    from matplotlib.figure import Figure
+
+    from ..plots import ApproachesDisplay
+    from ..report import comparison_report
+    from .results import write_report
+
+    _write_tables(comparison, folder)
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True)
+    ApproachesDisplay.from_comparison(comparison, tuple(_SHOWN), axes=panels)
+    _replace(
+        folder / "comparison.png",
+        lambda path: figure.savefig(path, format="png", dpi=150),
+    )
+    write_report(comparison_report(comparison, command=typed_command()), folder)
+
+
+def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
+    tables = {
+        "comparison.csv": comparison.to_frame(),
+        "test_sets.csv": comparison.counts(),
+        "predictions.csv": comparison.predictions.set_index("approach"),
+    }
+    for name, table in tables.items():
+        _replace(folder / name, table.to_csv)
+    text = json.dumps(comparison.to_dict(), indent=2, allow_nan=False) + "\n"
+    _replace(
+        folder / "comparison.json",
+        lambda path: path.write_text(text, encoding="utf-8"),
+    )
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file anew."""
+    with output(path) as temporary:
+        write(temporary)
+
+
+def print_comparison(comparison: ApproachComparison) -> None:
+    """Print what is reported beside what is got, score by score.
+
+    Parameters
+    ----------
+    comparison : ApproachComparison
+        As from `glomclf.approaches.compare_approaches`.
+    """
+    frame = comparison.to_frame()
+    for score, title in _SHOWN.items():
+        rows = [
+            (
+                str(name),
+                f"{row['reported']:.2f}",
+                _with_interval(row, "untouched", ".2f"),
+                _with_interval(row, "inflation", "+.2f"),
+            )
+            for name, row in frame.xs(score, level="score").iterrows()
+        ]
+        print_table(title, ("approach", "reported", "untouched", "inflation"), rows)
+    for approach in comparison.approaches:
+        click.echo(f"  {approach.title}")
+    if comparison.caution:
+        note(f"Caution: {comparison.caution}.")
+
+
+def _with_interval(row: Any, side: str, form: str) -> str:
+    ends = row[f"{side}_low"], row[f"{side}_high"]
+    value, low, high = (round(x, 2) + 0.0 for x in (row[side], *ends))  # no "-0.00"
+    if low != low or high != high:  # NaN: there is no interval
+        return f"{value:{form}}"
+    return f"{value:{form}} ({low:{form}} to {high:{form}})"

@@ -1,0 +1,88 @@
+"""``glomclf split``: one csv becomes two, no participant in both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .console import check_output, list_files, note, print_table
+from .options import images_option, seed_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("csv", type=click.Path(path_type=Path))
+@images_option
+@click.option(
+    "--test-size",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    help="Share of the patches that the test participants should have.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="that of CSV",
+    metavar="DIR",
+    help="Folder for train.csv and test.csv; such files are replaced.",
+)
+@seed_option
+def command(
+    csv: Path, images: Path | None, test_size: float, folder: Path | None, seed: int
+) -> None:
+    """Set test participants aside: write train.csv and test.csv.
+
+    Participants are kept whole, and either file gets its share of both classes, as
+    near as the participants allow. Columns are kept; one is added for participants
+    that were inferred.
+
+    Example: glomclf split public.csv --test-size 0.2
+    """
+    from ..splitting import train_test_split_by_participant
+    from .preparation import labelled_manifest
+    from .results import write_csv
+
+    folder = csv.parent if folder is None else folder
+    files = [folder / "train.csv", folder / "test.csv"]
+    for file in files:
+        check_output(file, inputs=[csv])
+    manifest = labelled_manifest(csv, images)
+    sides = train_test_split_by_participant(
+        manifest, manifest["label"], test_size=test_size, random_state=seed
+    )[:2]
+    rows = _rows(csv, manifest)
+    for file, side in zip(files, sides, strict=True):
+        write_csv(rows.loc[side.index], file)
+    _print(files, sides)
+    if folder.resolve() != csv.parent.resolve() and images is None:
+        note(f"Names are relative to {csv.parent}: pass it as --images.")
+    list_files()
+
+
+def _rows(csv: Path, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the csv as it was written, with the participants."""
+    import pandas as pd
+
+    rows = pd.read_csv(csv, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    rows.index = manifest.index
+    known = [name for name in rows if str(name).strip().lower() == "participant"]
+    return rows.drop(columns=known).assign(participant=manifest["participant"])
+
+
+def _print(files: list[Path], sides: list[pd.DataFrame]) -> None:
+    lines = []
+    for file, side in zip(files, sides, strict=True):
+        counts = side["label"].value_counts()
+        per_class = [str(counts.get(label, 0)) for label in (0, 1)]
+        lines.append((file.name, str(side["participant"].nunique()), *per_class))
+    header = ("file", "participants", "class 0", "class 1")
+    print_table("Split by participant", header, lines)

@@ -1,0 +1,41 @@
+"""Errors of the library, in the words of the command line."""
+
+from __future__ import annotations
+
+import re
+
+from .options import CLASSIFIER_OPTION_NAMES
+
+__all__ = ["in_options"]
+
+_NAMES = "|".join((*CLASSIFIER_OPTION_NAMES, "images"))
+_PARAMETER = re.compile(
+    rf"\b({_NAMES})=(?:\"([^\"\n]*)\"|'([^'\n]*)'|([\w.+/-]*[\w/]))"
+)
+_WORD_OF = {"None": "none", "False": "none", "PATH": "FILE"}
+
+
+def in_options(message: str) -> str:
+    """Name options where the library names parameters.
+
+    Parameters
+    ----------
+    message : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from glomclf.cli.wording import in_options
+    >>> in_options("Pass weights=None, or validation_fraction=0.2.")
+    'Pass --weights none, or --validation-fraction 0.2.'
+    """
+
+    def option(match: re.Match[str]) -> str:
+        name, *values = match.groups()
+        value = next(one for one in values if one is not None)
+        return f"--{name.replace('_', '-')} {_WORD_OF.get(value, value)}"
+
+    return _PARAMETER.sub(option, message)

@@ -1,0 +1,39 @@
+"""One self-contained HTML file for a run, which opens from disk without a network.
+
+`evaluation_report` and `comparison_report` make a `Report`; `Report.write` writes it.
+A report is sections of blocks (paragraphs, tables, pictures, galleries), so that any
+other run can be reported with the same parts. All text in it is escaped.
+"""
+
+from .blocks import (
+    Caution,
+    Code,
+    Gallery,
+    GalleryItem,
+    Numbers,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+)
+from .comparison import comparison_report
+from .evaluation import evaluation_report
+from .page import Report
+from .pictures import draw_picture, thumbnail
+
+__all__ = [
+    "Caution",
+    "Code",
+    "Gallery",
+    "GalleryItem",
+    "Numbers",
+    "Paragraph",
+    "Picture",
+    "Report",
+    "Section",
+    "Table",
+    "comparison_report",
+    "draw_picture",
+    "evaluation_report",
+    "thumbnail",
+]

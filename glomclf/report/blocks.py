@@ -1,0 +1,294 @@
+"""What a report is made of: sections of blocks, each plain data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+__all__ = [
+    "Block",
+    "Caution",
+    "Code",
+    "Gallery",
+    "GalleryItem",
+    "Numbers",
+    "Paragraph",
+    "Picture",
+    "Section",
+    "Table",
+    "number",
+    "sentence",
+    "span",
+]
+
+
+_NO_NUMBER = ("undefined", "open")  # stand where a number or an answer would
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text.
+
+    Parameters
+    ----------
+    text : str
+    """
+
+    text: str
+    kind = "paragraph"
+
+
+@dataclass(frozen=True)
+class Caution:
+    """What the reader must know before believing what follows.
+
+    Parameters
+    ----------
+    text : str
+    """
+
+    text: str
+    kind = "caution"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text that keeps its lines, such as a command.
+
+    Parameters
+    ----------
+    text : str
+    """
+
+    text: str
+    kind = "code"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A few large numbers.
+
+    Parameters
+    ----------
+    items : sequence of (str, str, str)
+        What it is, its value, and what to know beside it.
+    """
+
+    items: Sequence[tuple[str, str, str]]
+    kind = "numbers"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    rows : sequence of sequence of str
+        The first cell of each names it.
+    caption : str, default=""
+    folded : bool, default=False
+        Whether it is shown when its caption is clicked only.
+    texts : bool, default=False
+        Whether cells are text, to be set below each other on a narrow screen.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    folded: bool = False
+    texts: bool = False
+    kind = "table"
+
+    @property
+    def text_columns(self) -> set[int]:
+        """Places of the columns that hold words, and are set to the left."""
+        return {
+            place
+            for row in self.rows
+            for place, cell in enumerate(row)
+            if place == 0 or (cell[:1].isalpha() and cell not in _NO_NUMBER)
+        }
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the last column says in words what the numbers before it are."""
+        last = len(self.columns) - 1
+        return not self.texts and {0, last} == self.text_columns and last > 1
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        caption: str = "",
+        folded: bool = False,
+        texts: bool = False,
+    ) -> Table:
+        """Make a table of a DataFrame, its index as the first column or columns.
+
+        An index that only numbers the rows is left out.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Floats are shown with 3 digits, what is missing as a dash.
+        caption, folded, texts
+            As for the class.
+
+        Returns
+        -------
+        table : Table
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from glomclf.report import Table
+        >>> frame = pd.DataFrame({"recall": [0.5, None]}, index=["a", "b"])
+        >>> Table.from_frame(frame.rename_axis("fold")).rows
+        [['a', '0.500'], ['b', '–']]
+        """
+        numbered = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+        flat = frame if numbered else frame.reset_index()
+        rows = [[_cell(value) for value in row] for row in flat.itertuples(index=False)]
+        columns = [str(column).replace("_", " ") for column in flat.columns]
+        return cls(columns, rows, caption, folded, texts)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, drawn for light and for dark pages.
+
+    Parameters
+    ----------
+    light, dark : str
+        Data addresses of the two.
+    alt : str
+        What it shows, for those who do not see it.
+    caption : str
+    """
+
+    light: str
+    dark: str
+    alt: str
+    caption: str
+    kind = "picture"
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """One image of a gallery.
+
+    Parameters
+    ----------
+    source : str
+        Data address of the image.
+    alt : str
+        What it shows.
+    facts : mapping of str to str
+        What is written below it.
+    """
+
+    source: str
+    alt: str
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images side by side.
+
+    Parameters
+    ----------
+    title : str
+    items : sequence of GalleryItem
+    """
+
+    title: str
+    items: Sequence[GalleryItem]
+    kind = "gallery"
+
+
+Block = Paragraph | Caution | Code | Numbers | Table | Picture | Gallery
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report, with a heading.
+
+    Parameters
+    ----------
+    title : str
+    blocks : sequence of blocks
+        In order; pictures that follow each other are set side by side.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+
+    @property
+    def anchor(self) -> str:
+        """Name the section in the address of the page."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+    @property
+    def runs(self) -> list[list[Block]]:
+        """Group pictures that follow each other."""
+        runs: list[list[Block]] = []
+        for block in self.blocks:
+            together = isinstance(block, Picture) and runs
+            if together and isinstance(runs[-1][-1], Picture):
+                runs[-1].append(block)
+            else:
+                runs.append([block])
+        return runs
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a number; NaN is told as undefined.
+
+    Examples
+    --------
+    >>> from glomclf.report.blocks import number
+    >>> number(0.5), number(float("nan"))
+    ('0.500', 'undefined')
+    """
+    return "undefined" if value != value else f"{value:.{digits}f}"
+
+
+def span(ends: tuple[float, float], digits: int = 3) -> str:
+    r"""Write an interval, or a dash where there is none.
+
+    Examples
+    --------
+    >>> from glomclf.report.blocks import span
+    >>> span((0.25, 0.5)), span((float("nan"), 1.0))
+    ('0.250\xa0to\xa00.500', '–')
+    """
+    low, high = ends
+    if low != low or high != high:
+        return "–"
+    return f"{low:.{digits}f}\u00a0to\u00a0{high:.{digits}f}"  # on one line
+
+
+def sentence(text: str) -> str:
+    """Make a remark a sentence.
+
+    Examples
+    --------
+    >>> from glomclf.report.blocks import sentence
+    >>> sentence("there are 4 biopsies")
+    'There are 4 biopsies.'
+    """
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,160 @@
+"""What is known of a run that is reported: data, model, scores, surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..biopsy import BiopsySummary
+from ..evaluation import Evaluation
+from .environment import library_versions
+
+__all__ = ["Part", "Run"]
+
+# Where things are kept and how loudly they are done does not change a result.
+_WITHOUT_EFFECT = ("cache_dir", "n_jobs", "verbose")
+
+
+@dataclass(frozen=True)
+class Part:
+    """How many rows and participants one part of the data has.
+
+    Parameters
+    ----------
+    name : str
+    n_rows : int
+    n_positive, n_participants : int or None
+        None where it is not known.
+    """
+
+    name: str
+    n_rows: int
+    n_positive: int | None
+    n_participants: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """An evaluation, and what is known of the model it is about.
+
+    Parameters
+    ----------
+    X : DataFrame, array-like of paths, ndarray or None
+        The test images; None where there are none to show.
+    y : ndarray of shape (n_samples,), dtype int
+    y_score : ndarray of shape (n_samples,), dtype float64
+    groups : ndarray of shape (n_samples,) or None
+    threshold : float
+    evaluation : Evaluation
+    biopsies : BiopsySummary or None
+        None where participants are not known.
+    classifier : object or None
+        Fitted `GlomeruliClassifier`, or whatever predicted.
+    train : DataFrame or None
+        Training rows, with ``label`` and ``participant``.
+    audit : object or None
+        As from `glomclf.leakage.audit_splits`.
+    command : sequence of str or None
+        Words of the command that made the run.
+    n_mistakes : int
+        How many mistakes of either kind are shown.
+    """
+
+    X: Any
+    y: NDArray[np.intp]
+    y_score: NDArray[np.float64]
+    groups: NDArray[Any] | None
+    threshold: float
+    evaluation: Evaluation
+    biopsies: BiopsySummary | None
+    classifier: Any
+    train: pd.DataFrame | None
+    audit: Any
+    command: Sequence[str] | None
+    n_mistakes: int
+    versions: Mapping[str, str] = field(default_factory=library_versions)
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The parameters of the classifier that change its result, as text."""
+        if self.classifier is None or not hasattr(self.classifier, "get_params"):
+            return {}
+        return {
+            name: Path(value).name if name == "weights" and value else str(value)
+            for name, value in self.classifier.get_params(deep=False).items()
+            if name not in _WITHOUT_EFFECT
+        }
+
+    @property
+    def units(self) -> str:
+        """What was resampled for intervals."""
+        return "rows" if self.groups is None else "participants"
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What the classifier recorded of its training."""
+        return dict(getattr(self.classifier, "training_record_", {}))
+
+    @cached_property
+    def history(self) -> dict[str, list[float]]:
+        """Loss and accuracy of each epoch; empty where not known."""
+        return dict(getattr(self.classifier, "history_", {}))
+
+    @cached_property
+    def shared_participants(self) -> list[str] | None:
+        """Participants on both sides; None where that cannot be known."""
+        if self.train is None or "participant" not in self.train or self.groups is None:
+            return None
+        return sorted(map(str, set(self.train["participant"]) & set(self.groups)))
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Training, validation and test rows, as far as they are known."""
+        n_test = None if self.groups is None else len(set(self.groups))
+        test = Part("test", len(self.y), int(self.y.sum()), n_test)
+        return [*(self._training_parts() if self.record else []), test]
+
+    @cached_property
+    def named(self) -> list[str] | None:
+        """Files of the test images; None where they have none."""
+        paths = self.X["path"] if isinstance(self.X, pd.DataFrame) else self.X
+        if paths is None or not all(isinstance(p, str | PathLike) for p in paths):
+            return None
+        return [Path(path).name for path in paths]
+
+    def _training_parts(self) -> list[Part]:
+        rows = getattr(self.classifier, "validation_indices_", np.arange(0))
+        n_validation = self.record.get("n_validation_samples", 0)
+        if self.train is not None and len(rows) == n_validation:
+            return self._counted_parts(rows)
+        counts = self.record.get("class_counts", {})
+        n_rows, n_positive = self.record["n_samples"], counts.get("1")
+        if not n_validation:
+            known = self.record.get("n_participants")
+            return [Part("training", n_rows, n_positive, known)]
+        return [
+            Part("training", n_rows, n_positive, None),
+            Part("validation", n_validation, None, None),
+        ]
+
+    def _counted_parts(self, validation: NDArray[np.intp]) -> list[Part]:
+        assert self.train is not None
+        aside = np.isin(np.arange(len(self.train)), validation)
+        parts = []
+        for name, rows in (("training", ~aside), ("validation", aside)):
+            part = self.train[rows]
+            if len(part):
+                n_participants = (
+                    part["participant"].nunique() if "participant" in part else None
+                )
+                n_positive = int(part["label"].sum())
+                parts.append(Part(name, len(part), n_positive, n_participants))
+        return parts

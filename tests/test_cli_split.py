@@ -1,0 +1,68 @@
+"""``glomclf split`` on files."""
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from glomclf import make_glomeruli, read_manifest
+from glomclf.cli import main
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    make_glomeruli(
+        60,
+        n_participants=12,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=folder,
+        random_state=0,
+    )
+    return folder
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, ["split", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_no_participant_is_in_both_files_and_no_row_is_lost(data):
+    run(data / "public.csv", "--test-size", "0.3")
+    sides = [read_manifest(data / f"{name}.csv") for name in ("train", "test")]
+    assert not set(sides[0]["participant"]) & set(sides[1]["participant"])
+    paths = [path for side in sides for path in side["path"]]
+    assert sorted(paths) == sorted(read_manifest(data / "public.csv")["path"])
+    assert all(set(side["label"]) == {0, 1} for side in sides)
+
+
+def test_columns_are_kept_and_inferred_participants_added(data):
+    csv = data / "public.csv"
+    table = pd.read_csv(csv).drop(columns="participant").assign(centre="Lyon")
+    table.to_csv(csv, index=False)
+    run(csv)
+    train = pd.read_csv(data / "train.csv")
+    assert list(train.columns) == [*table.columns, "participant"]
+    assert set(train["centre"]) == {"Lyon"}
+
+
+def test_another_folder_says_where_the_images_are(data, tmp_path):
+    result = run(data / "public.csv", "--output", tmp_path / "split")
+    assert f"{data}: pass it as --images" in result.stderr
+    manifest = read_manifest(tmp_path / "split" / "test.csv", data)
+    assert len(manifest)
+
+
+def test_the_input_is_not_overwritten(data):
+    (data / "public.csv").rename(data / "train.csv")
+    result = run(data / "train.csv", code=2)
+    assert "would be overwritten" in result.stderr
+
+
+def test_missing_labels_name_the_columns_found(data):
+    csv = data / "public.csv"
+    pd.read_csv(csv).drop(columns="ground truth").to_csv(csv, index=False)
+    result = run(csv, code=2)
+    assert "its columns are name" in result.stderr
+    assert "'ground truth' (or 'label')" in result.stderr

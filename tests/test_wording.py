@@ -1,0 +1,20 @@
+import pytest
+
+from glomclf.cli.wording import in_options
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("or pass patience=None.", "or pass --patience none."),
+        ('threshold="validation" needs', "--threshold validation needs"),
+        ("weights='/a/b.h5' is not", "--weights /a/b.h5 is not"),
+        ("images=FOLDER, cache_dir=False", "--images FOLDER, --cache-dir none"),
+        ("dropout=0.5.", "--dropout 0.5."),
+        ("weights=PATH, the path", "--weights FILE, the path"),
+        ("a=1 and sampler_x=2", "a=1 and sampler_x=2"),
+        ("no parameters here", "no parameters here"),
+    ],
+)
+def test_parameters_become_options(message, expected):
+    assert in_options(message) == expected
