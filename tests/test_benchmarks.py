@@ -144,7 +144,7 @@ def test_figures_are_printed_and_written(tmp_path, monkeypatch):
         benchmarks, "measure", lambda setting, sections: iter(figures_of())
     )
     file = tmp_path / "figures.json"
-    done = run("--patches", "40", "--images", "1000", "--json", str(file))
+    done = run("--patches", "40", "--study-images", "1000", "--json", str(file))
     assert done.exit_code == 0, done.output
     assert "A study of 1000 images, 5 folds, 10 epochs and 1 trials" in " ".join(
         done.output.split()
@@ -167,3 +167,9 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_measuring(tmp_path)
     done = run("--json", str(tmp_path))
     assert done.exit_code == 2
     assert "is a folder" in done.output
+
+
+def test_a_folder_of_images_without_a_csv_is_refused(tmp_path):
+    done = run("--images", str(tmp_path))
+    assert done.exit_code == 2
+    assert "--images belongs to a CSV" in done.output

@@ -67,7 +67,8 @@ def test_help_takes_about_as_long_as_python_and_click():
 
 
 def test_every_command_has_help_with_an_output():
-    for name in main.list_commands(None):
+    # These two print; what `bench` found is written on request, with --json.
+    for name in sorted(set(main.list_commands(None)) - {"bench", "cache"}):
         assert "--output" in CliRunner().invoke(main, [name, "--help"]).stdout
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from .figures import Figure, Setting
 
@@ -36,5 +36,5 @@ def measure(setting: Setting, sections: Sequence[str] = SECTIONS) -> Iterator[Fi
     for section in sections:
         room, _, name = _HOME[section].partition(".")
         module = importlib.import_module(f".{room}", __package__)
-        function: Callable[[Setting], list[Figure]] = getattr(module, name)
+        function: Callable[[Setting], Iterable[Figure]] = getattr(module, name)
         yield from function(setting)

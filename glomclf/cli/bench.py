@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import check_output, list_files, note, output, print_table
-from .options import quiet_option, seed_option, weights_option
+from .options import images_option, quiet_option, seed_option, weights_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,9 @@ _POSITIVE = click.IntRange(min=1)
     show_default="all",
     help="Measure this alone; may be given several times.",
 )
+@images_option
 @click.option(
-    "--images",
+    "--study-images",
     type=_POSITIVE,
     default=5758,
     help="Images of the study whose time is estimated.",
@@ -68,6 +69,8 @@ _POSITIVE = click.IntRange(min=1)
 @quiet_option
 def command(
     csv: Path | None,
+    images: Path | None,
+    study_images: int,
     only: tuple[str, ...],
     repeats: int,
     patches: int,
@@ -89,12 +92,15 @@ def command(
     import tempfile
 
     from ..benchmarks import Setting, Study, measure
+    from .faults import InputError
 
+    if csv is None and images is not None:
+        raise InputError("--images belongs to a CSV, and none was given.")
     if file is not None:
         check_output(file)
-    planned, figures = Study(**study), []
+    planned, figures = Study(images=study_images, **study), []
     with tempfile.TemporaryDirectory(prefix="glomclf-bench-") as folder:
-        manifest = _manifest(csv, Path(folder), patches, seed)
+        manifest = _manifest(csv, images, Path(folder), patches, seed)
         setting = Setting(
             manifest,
             Path(folder),
@@ -116,7 +122,7 @@ def command(
 
 
 def _manifest(
-    csv: Path | None, folder: Path, n_patches: int, seed: int
+    csv: Path | None, images: Path | None, folder: Path, n_patches: int, seed: int
 ) -> pd.DataFrame:
     from .preparation import labelled_manifest
 
@@ -132,7 +138,7 @@ def _manifest(
             directory=folder,
             random_state=seed,
         )
-    return labelled_manifest(csv, None)
+    return labelled_manifest(csv, images)
 
 
 def _print(figures: Sequence[Figure]) -> None:
