@@ -332,7 +332,7 @@ def reliability_bins(
     estimates = bootstrap_estimates(
         shares,
         _strata(labels, codes),
-        {str(bin_): Scale(0, 1, 0.5 / (n + 1)) for bin_, n in enumerate(n_rows.sum(0))},
+        {str(bin_): Scale(0, 1) for bin_ in range(n_rows.shape[1])},
         n_bootstrap=n_bootstrap,
         confidence=confidence,
         random_state=random_state,
@@ -424,12 +424,10 @@ class _Rows:
             areas = [read(*self.cumulated(each))[1] for each in weights.astype(float)]
             return {"area": np.array(areas)}
 
-        # As in `glomclf.evaluation`: half of what one pair of rows can change.
-        edge = 0.5 / (np.prod(np.bincount(self.y_true)) + 1)
         estimates = bootstrap_estimates(
             statistic,
             _strata(self.y_true, self.codes),
-            {"area": Scale(0, 1, edge)},
+            {"area": Scale(0, 1)},
             **vars(settings),
         )
         return estimates.scores["area"], estimates.intervals["area"]

@@ -190,9 +190,8 @@ class _Agreement:
         return found
 
     def scales(self) -> dict[str, Scale]:
-        edge = 0.5 / (len(self.true) + 1)
         at_cut_offs = {
-            f"{name}_above_{cut_off:g}": Scale(0, 1, edge)
+            f"{name}_above_{cut_off:g}": Scale(0, 1)
             for cut_off in self.cut_offs
             for name in _AT_CUT_OFFS
         }

@@ -271,7 +271,7 @@ def evaluate(
     >>> round(result.scores["roc_auc"], 3)
     0.936
     >>> np.round(result.interval("roc_auc"), 3)
-    array([0.902, 0.959])
+    array([0.903, 0.961])
     >>> result.confusion_matrix
     array([[477,   3],
            [ 79,  41]])
@@ -287,7 +287,7 @@ def evaluate(
     estimates = bootstrap_estimates(
         rows.score,
         _strata(rows),
-        _scales(rows),
+        _scales(),
         n_bootstrap=n_bootstrap,
         confidence=confidence,
         random_state=random_state,
@@ -439,22 +439,10 @@ def _strata(rows: ScoredRows) -> NDArray[np.intp]:
     return ones + 2 * (ones & zeros)
 
 
-def _scales(rows: ScoredRows) -> dict[str, Scale]:
-    """Give each score the range it has, and half of what one row can change it by.
-
-    A coarser edge would cut the intervals of good models.
-    """
-    n_0, n_1 = np.bincount(rows.y_true, minlength=2)
-    edges = dict.fromkeys(SCORE_NAMES, 0.5 / (n_1 + 1))
-    edges["specificity"] = 0.5 / (n_0 + 1)
-    edges["accuracy"] = 0.5 / (n_0 + n_1 + 1)
-    edges["balanced_accuracy"] = 0.25 / (max(n_0, n_1) + 1)
-    # Ranks change by pairs of rows.
-    edges["roc_auc"] = edges["average_precision"] = 0.5 / (n_0 * n_1 + 1)
-    edge = 0.5 / (min(n_0, n_1) + 1)
-    return {name: Scale(0, 1, one) for name, one in edges.items()} | {
-        "matthews_corrcoef": Scale(-1, 1, edge),
-        "neg_brier_score": Scale(-1, 0, 1e-6),
+def _scales() -> dict[str, Scale]:
+    return {name: Scale(0, 1) for name in SCORE_NAMES} | {
+        "matthews_corrcoef": Scale(-1, 1),
+        "neg_brier_score": Scale(-1, 0),
         "calibration_intercept": Scale(),
         "calibration_slope": Scale(),
         "expected_calibration_error": Scale(0, 1, biased=True),

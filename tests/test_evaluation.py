@@ -340,3 +340,15 @@ def test_interval_of_a_specificity_near_1_counts_the_rows_of_class_0():
     low, high = evaluate(y_true, y_score, groups=groups).interval("specificity")
     assert low < 158 / 160 < high < 1
     assert high > 0.99
+
+
+def test_one_error_bounds_a_score_little_less_than_none():
+    y_true = np.repeat([0, 1], [500, 100])
+    lows = []
+    for n_wrong in (0, 1, 2):
+        y_score = np.where(y_true, 0.9, 0.1)
+        y_score[:n_wrong] = 0.8
+        result = evaluate(y_true, y_score, groups=np.arange(600))
+        lows.append(result.interval("specificity")[0])
+    assert lows == sorted(lows, reverse=True)
+    assert lows[-1] > 0.96

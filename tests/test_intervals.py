@@ -226,10 +226,40 @@ def test_exact_interval_is_clopper_and_pearsons():
     assert exact_interval(0.0, [5] * 12, 0.9) == pytest.approx((0.0, exact.high))
 
 
-@pytest.mark.parametrize("scale", [Scale(0, 1), Scale(-1, 0), Scale(-1, 1), Scale()])
-def test_scales_go_forth_and_back(scale):
-    scores = np.linspace(-0.9, -0.1, 5) if scale.high == 0 else np.linspace(0.1, 0.9, 5)
-    np.testing.assert_allclose(scale.backward(scale.forward(scores)), scores)
+@pytest.mark.parametrize("scale", [Scale(0, 1), Scale(-1, 0), Scale(-2, 2)])
+def test_scales_place_scores_in_their_range(scale):
+    ends = [scale.place(scale.low), scale.place(scale.high)]
+    assert ends == [0, 1]
+    assert scale.is_bounded
+
+
+def test_without_bounds_or_with_bias_an_interval_is_not_that_of_a_proportion():
+    assert not Scale().is_bounded
+    assert not Scale(0, 1, biased=True).is_bounded
+
+
+@given(
+    n_participants=st.integers(5, 40),
+    n_rows=st.integers(1, 20),
+    n_wrong=st.integers(1, 4),
+)
+@settings(max_examples=25, deadline=None)
+def test_intervals_of_proportions_hold_the_score_within_the_range(
+    n_participants, n_rows, n_wrong
+):
+    right = np.full(n_participants, float(n_rows))
+    right[:n_wrong] -= 1
+    estimates = bootstrap_estimates(
+        lambda weights: {"share": weights @ right / (weights.sum(axis=1) * n_rows)},
+        np.zeros(n_participants, dtype=int),
+        {"share": Scale(0, 1)},
+        n_bootstrap=100,
+        confidence=0.95,
+        random_state=0,
+    )
+    low, high = estimates.intervals["share"]
+    if n_wrong < n_participants:  # else all participants are alike
+        assert 0 < low < estimates.scores["share"] < high <= 1
 
 
 def test_bad_settings_are_named_at_once():

@@ -261,7 +261,7 @@ class HomeMadeSampler(BaseSampler):
         SMOTE(random_state=np.random.RandomState(0)),
         [SMOTE(), HomeMadeSampler()],
     ],
-    ids=str,
+    ids=["own class", "unknown class inside", "RandomState inside", "in a list"],
 )
 def test_what_no_file_may_name_is_refused_with_a_remedy(sampler):
     with pytest.raises(

@@ -112,9 +112,9 @@ def as_markdown(options: argparse.Namespace) -> str:
         plain = tables["none"].sort_values("row")
         if first:
             lines, first = _heading(plain, options.epochs), False
-        lines += ["", f"## Split {way}", "", _head()]
+        lines += ["", f"## Split {way}", "", *_head("f1 at 0.5")]
         differences = ["", "Differences from no sampler, on the same patches:", ""]
-        differences += [_head()]
+        differences += _head()
         for sampler, table in tables.items():
             ordered = table.sort_values("row")
             shared = {"groups": ordered["participant"], "threshold": plain["threshold"]}
@@ -123,7 +123,12 @@ def as_markdown(options: argparse.Namespace) -> str:
                 ordered["probability"],
                 **{**shared, "threshold": ordered["threshold"]},
             )
-            lines.append(_row(sampler, one, "{:.3f}"))
+            half = evaluate(
+                ordered["label"], ordered["probability"], groups=ordered["participant"]
+            )
+            lines.append(
+                f"{_row(sampler, one, '{:.3f}')} {_cell(half, 'f1', '{:.3f}')} |"
+            )
             if sampler != "none":
                 difference = compare_scores(
                     ordered["label"],
@@ -162,17 +167,20 @@ def _heading(table: pd.DataFrame, epochs: int) -> list[str]:
     ]
 
 
-def _head() -> str:
-    return "| | " + " | ".join(SHOWN) + " |\n" + "|---" * (len(SHOWN) + 1) + "|"
+def _head(*more: str) -> list[str]:
+    names = ["", *SHOWN, *more]
+    return ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
 
 
 def _row(name: str, one, form: str) -> str:
-    cells = [
-        f"{form.format(one.scores[score])} "
-        f"({' to '.join(form.format(end) for end in one.interval(score))})"
-        for score in SHOWN
-    ]
-    return f"| {name} | " + " | ".join(cells) + " |"
+    return (
+        f"| {name} | " + " | ".join(_cell(one, score, form) for score in SHOWN) + " |"
+    )
+
+
+def _cell(one, score: str, form: str) -> str:
+    ends = " to ".join(form.format(end) for end in one.interval(score))
+    return f"{form.format(one.scores[score])} ({ends})"
 
 
 def parse_options() -> argparse.Namespace:
