@@ -129,13 +129,16 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         self.steps_per_execution = len(train)
         if validation is not None:
             validation = validation.as_dataset(1)
-        return super().fit(
+        history = super().fit(
             train.as_dataset(epochs),
             steps_per_epoch=len(train),
             epochs=epochs,
             validation_data=validation,
             **kwargs,
         )
+        # Predictions run in the program that a model read from disk runs them in.
+        self.steps_per_execution = 1
+        return history
 
     def _standardise(self, x: Any, batch_size: int) -> None:
         """Give the head's first layer the mean and variance of the training rows."""
