@@ -368,6 +368,16 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
                 'sampling_space="features" resamples features. Pass '
                 'sampling_space="pixels", or a sampler without augmentation.'
             )
+        if self.threshold != "validation" and self.threshold_aim != "f1":
+            faults.append(
+                f'threshold_aim="{self.threshold_aim}" is for threshold="validation", '
+                f"but threshold={self.threshold} was given."
+            )
+        if self.threshold_aim != "recall" and self.threshold_recall != 0.95:
+            faults.append(
+                f"threshold_recall={self.threshold_recall} belongs to "
+                f'threshold_aim="recall", but threshold_aim="{self.threshold_aim}".'
+            )
         if faults:
             raise ValueError("\n".join(faults))
 
@@ -451,7 +461,13 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         """Choose it on predictions by classifiers that did not see the participant."""
 
         def fit(X, y, groups):
-            model = clone(self).set_params(threshold=0.5, random_state=seed, verbose=0)
+            model = clone(self).set_params(
+                threshold=0.5,
+                threshold_aim="f1",
+                threshold_recall=0.95,
+                random_state=seed,
+                verbose=0,
+            )
             return model.fit(X, y, groups, **given)
 
         probability = out_of_fold(
@@ -482,6 +498,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
             "n_participants": None if groups is None else len(np.unique(groups)),
             "class_counts": dict(zip(names, counts.tolist(), strict=True)),
             "class_counts_resampled": dict(zip(names, resampled, strict=True)),
+            "threshold": float(chosen.value),
             "threshold_chosen_on": chosen.chosen_on,
             "threshold_n_samples": chosen.n_samples,
         }

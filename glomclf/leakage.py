@@ -45,6 +45,7 @@ _MEANINGS = {
     "labels disagree": "images that show the same have different labels",
     "participants disagree": "images that show the same have different participants",
 }
+_MOST_NAMED = 10  # of each kind, in a message
 _Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
@@ -309,9 +310,11 @@ def _described(findings: pd.DataFrame) -> str:
             where = [] if finding.fold is pd.NA else [str(finding.fold)]
             folds_of.setdefault(_item(finding), []).extend(where)
         lines.append(f"{kind} ({_MEANINGS[str(kind)]}): {len(folds_of)}")
-        for item, folds in folds_of.items():
+        for item, folds in list(folds_of.items())[:_MOST_NAMED]:
             place = f" (fold {', '.join(dict.fromkeys(folds))})" if folds else ""
             lines.append(f"  {item}{place}")
+        if len(folds_of) > _MOST_NAMED:
+            lines.append(f"  and {len(folds_of) - _MOST_NAMED} more in the table")
     return "\n".join(lines)
 
 

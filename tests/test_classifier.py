@@ -399,13 +399,14 @@ def test_threshold_is_chosen_on_inner_folds_where_validation_is_small(images):
 
 def test_threshold_for_recall_is_not_above_that_for_f1(images):
     X, y, groups = images
-    chosen = [
-        make_classifier(threshold="validation", threshold_aim=aim, threshold_recall=1.0)
+    aims = ({"threshold_aim": "recall", "threshold_recall": 1.0}, {})
+    recall, f1 = (
+        make_classifier(threshold="validation", **aim)
         .fit(X, y, groups=groups)
         .threshold_
-        for aim in ("recall", "f1")
-    ]
-    assert chosen[0] <= chosen[1]
+        for aim in aims
+    )
+    assert recall <= f1
 
 
 def test_threshold_on_given_validation_rows_respects_their_participants(manifest):
@@ -475,6 +476,8 @@ def test_clone_and_pickle_keep_parameters_and_predictions(images, fitted):
     [
         ({"sampling_space": "features", "sampler": "augment"}, "transforms images"),
         ({"validation_fraction": None}, "sets nobody aside"),
+        ({"threshold_aim": "recall"}, "is for threshold=.validation."),
+        ({"threshold_recall": 0.9}, "belongs to"),
         ({"threshold": 1.5}, "'threshold' parameter"),
         ({"image_size": 16}, "'image_size' parameter"),
         ({"weights": 3}, "'weights' parameter"),

@@ -15,7 +15,7 @@ from glomclf.cli.compare import COMPARISON_FILES
 from glomclf.cli.compare import command as compare
 from glomclf.cli.train import command as train
 
-TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--folds", "2")
+TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--cv", "2")
 
 
 def run(*arguments, code=0):

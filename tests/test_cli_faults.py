@@ -115,7 +115,7 @@ def test_every_truncated_image_is_named_before_training(data):
         (["--validation-fraction", "none"], "--patience 3"),
         (["--dropout", 1], "--dropout"),
         (["--weights", "nowhere.h5"], "nowhere.h5"),
-        (["--cv", 7], "n_splits=7"),
+        (["--cv", 7], "--cv 7"),
         (["--patience", "soon"], "--patience"),
     ],
 )

@@ -66,3 +66,25 @@ def test_missing_labels_name_the_columns_found(data):
     result = run(csv, code=2)
     assert "its columns are name" in result.stderr
     assert "'ground truth' (or 'label')" in result.stderr
+
+
+def test_files_are_kept_unless_overwriting_is_asked_for(data):
+    run(data / "public.csv")
+    first = (data / "test.csv").read_text()
+    refused = run(data / "public.csv", "--seed", 1, code=2)
+    assert "Pass --overwrite" in refused.stderr
+    assert (data / "test.csv").read_text() == first
+    run(data / "public.csv", "--seed", 1, "--overwrite")
+
+
+def test_single_images_that_stand_for_participants_are_not_written_as_such(data):
+    csv = data / "public.csv"
+    table = pd.read_csv(csv)
+    for row, name in enumerate(table["name"]):
+        image = next(data.rglob(name))
+        image.rename(image.with_name(f"im{row}.png"))
+        table.loc[row, "name"] = f"im{row}.png"
+    table[["name", "ground truth"]].to_csv(csv, index=False)
+    result = run(csv)
+    assert "Warning: The participants" in result.stderr
+    assert "participant" not in pd.read_csv(data / "train.csv")

@@ -13,6 +13,7 @@ from glomclf.cli.wording import in_options
         ("dropout=0.5.", "--dropout 0.5."),
         ("weights=PATH, the path", "--weights FILE, the path"),
         ("a=1 and sampler_x=2", "a=1 and sampler_x=2"),
+        ("n_splits=30 folds; lower n_splits", "--cv 30 folds; lower --cv"),
         ("no parameters here", "no parameters here"),
     ],
 )

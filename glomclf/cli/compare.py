@@ -54,7 +54,7 @@ _SHOWN = {
     "such files are replaced.",
 )
 @click.option(
-    "--folds",
+    "--cv",
     "n_folds",
     type=click.IntRange(min=2),
     default=4,

@@ -79,8 +79,6 @@ def command(
     manifest = read_manifest(csv, images)
     train = None if train_csv is None else labelled_manifest(train_csv, images)
     classifier = load_model(model, threshold, quiet)
-    if threshold is not None:  # however the model's own was chosen
-        classifier.training_record_["threshold_chosen_on"] = "given"
     probability = classifier.predict_proba(manifest)[:, 1]
     audit = write_evaluation(manifest, probability, classifier, folder, train=train)
     list_files()
@@ -139,6 +137,8 @@ def write_evaluation(
     found = _score(y, probability, groups, threshold, folder)
     results.write_evaluation_pictures(y, probability, groups, threshold, folder)
     audit = None if train is None else _audit(train, manifest)
+    if train is None:
+        note("Not audited: --train CSV looks for what the model was trained on.")
     report = evaluation_report(
         manifest,
         y,

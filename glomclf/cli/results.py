@@ -138,8 +138,11 @@ def print_scores(title: str, evaluation: Evaluation) -> None:
         rows.append((shown, _number(evaluation.scores[name]), _range(low, high)))
     print_table(title, ("score", "value", "95 % interval"), rows)
     (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
+    at = f"threshold {evaluation.threshold:g}"
+    if np.isnan(evaluation.threshold):
+        at = "the threshold that each fold chose"
     print_table(
-        f"Confusion matrix at threshold {evaluation.threshold:g}",
+        f"Confusion matrix at {at}",
         ("", "predicted 0", "predicted 1"),
         [("label 0", str(tn), str(fp)), ("label 1", str(fn), str(tp))],
     )

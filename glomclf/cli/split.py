@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,17 @@ __all__ = ["command"]
     default=None,
     show_default="that of CSV",
     metavar="DIR",
-    help="Folder for train.csv and test.csv; such files are replaced.",
+    help="Folder for train.csv and test.csv.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace such files.")
 @seed_option
 def command(
-    csv: Path, images: Path | None, test_size: float, folder: Path | None, seed: int
+    csv: Path,
+    images: Path | None,
+    test_size: float,
+    folder: Path | None,
+    overwrite: bool,
+    seed: int,
 ) -> None:
     """Set test participants aside: write train.csv and test.csv.
 
@@ -48,18 +55,16 @@ def command(
     Example: glomclf split public.csv --test-size 0.2
     """
     from ..splitting import train_test_split_by_participant
-    from .preparation import labelled_manifest
     from .results import write_csv
 
     folder = csv.parent if folder is None else folder
     files = [folder / "train.csv", folder / "test.csv"]
-    for file in files:
-        check_output(file, inputs=[csv])
-    manifest = labelled_manifest(csv, images)
+    _check_outputs(files, csv, overwrite)
+    manifest, are_known = _read(csv, images)
     sides = train_test_split_by_participant(
         manifest, manifest["label"], test_size=test_size, random_state=seed
     )[:2]
-    rows = _rows(csv, manifest)
+    rows = _rows(csv, manifest, are_known)
     for file, side in zip(files, sides, strict=True):
         write_csv(rows.loc[side.index], file)
     _print(files, sides)
@@ -68,12 +73,42 @@ def command(
     list_files()
 
 
-def _rows(csv: Path, manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the csv as it was written, with the participants."""
+def _check_outputs(files: list[Path], csv: Path, overwrite: bool) -> None:
+    """Keep what is there: a model may have been trained on it."""
+    from .faults import InputError
+
+    for file in files:
+        check_output(file, inputs=[csv])
+    existing = [str(file) for file in files if file.exists()]
+    if existing and not overwrite:
+        raise InputError(
+            f"{' and '.join(existing)} exist. Pass --overwrite to replace them, or "
+            "another --output."
+        )
+
+
+def _read(csv: Path, images: Path | None) -> tuple[pd.DataFrame, bool]:
+    """Read the csv, and tell whether the participants are more than stand-ins."""
+    from ..errors import ParticipantWarning
+    from .preparation import labelled_manifest
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        manifest = labelled_manifest(csv, images)
+    for one in caught:
+        warnings.warn(one.message, one.category, stacklevel=2)
+    stand_in = any(issubclass(one.category, ParticipantWarning) for one in caught)
+    return manifest, not stand_in
+
+
+def _rows(csv: Path, manifest: pd.DataFrame, are_known: bool) -> pd.DataFrame:
+    """Return the csv as it was written, with participants where they are known."""
     import pandas as pd
 
     rows = pd.read_csv(csv, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     rows.index = manifest.index
+    if not are_known:
+        return rows
     known = [name for name in rows if str(name).strip().lower() == "participant"]
     return rows.drop(columns=known).assign(participant=manifest["participant"])
 

@@ -8,10 +8,11 @@ from .options import CLASSIFIER_OPTION_NAMES
 
 __all__ = ["in_options"]
 
-_NAMES = "|".join((*CLASSIFIER_OPTION_NAMES, "images"))
+_NAMES = "|".join((*CLASSIFIER_OPTION_NAMES, "images", "n_splits", "n_folds"))
 _PARAMETER = re.compile(
     rf"\b({_NAMES})=(?:\"([^\"\n]*)\"|'([^'\n]*)'|([\w.+/-]*[\w/]))"
 )
+_FOLDS = re.compile(r"\bn_(?:splits|folds)\b")
 _WORD_OF = {"None": "none", "False": "none", "PATH": "FILE"}
 
 
@@ -36,6 +37,7 @@ def in_options(message: str) -> str:
     def option(match: re.Match[str]) -> str:
         name, *values = match.groups()
         value = next(one for one in values if one is not None)
+        name = "cv" if name in ("n_splits", "n_folds") else name
         return f"--{name.replace('_', '-')} {_WORD_OF.get(value, value)}"
 
-    return _PARAMETER.sub(option, message)
+    return _FOLDS.sub("--cv", _PARAMETER.sub(option, message))

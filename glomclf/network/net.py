@@ -423,8 +423,7 @@ def _as_maps(X: np.ndarray) -> np.ndarray:
             "(n_samples, height, width, channels) or features of shape "
             "(n_samples, n_features)."
         )
-    # Half precision stays as it is: Keras widens each batch by itself.
-    return X if X.dtype == np.float16 else X.astype(np.float32, copy=False)
+    return X.astype(np.float32, copy=False)
 
 
 def _misfit(shape: tuple[int, ...], expected: str) -> str:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
 from ..large_arrays import empty_array
 from .store import FeatureStore, content_keys
 
@@ -24,7 +23,6 @@ __all__ = ["ArraySource", "ImageSource", "stream_features"]
 _Rows = NDArray[np.intp]
 # Images read ahead: enough to fill a batch, however few of them the store lacks.
 _ROWS_AT_ONCE = 64
-_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 @runtime_checkable
@@ -105,16 +103,12 @@ def stream_features(
 
     Returns
     -------
-    ndarray of shape (n_samples, ...)
-        float32 where a feature is one number, float16 where it is a map: half the
-        memory and half the disk, at a relative change of at most 0.0005.
+    ndarray of shape (n_samples, ...), float32
 
     Raises
     ------
     ImageError
         If images cannot be read.
-    WeightsError
-        If a feature map holds numbers beyond half precision.
     """
     return _Stream(source, forward, store, batch_size, advance).run()
 
@@ -194,7 +188,7 @@ class _Stream:
         computed = []
         for start in range(0, len(chunk.absent), self.batch_size):
             batch = slice(start, start + self.batch_size)
-            features = _as_kept(self.forward(chunk.images[batch]))
+            features = self.forward(chunk.images[batch])
             self._put(chunk.rows[chunk.absent[batch]], features)
             computed.append(features)
             self.advance(len(features))
@@ -219,17 +213,3 @@ class _Stream:
         for row, first in self._copies.items():
             features[row] = features[first]
         return features
-
-
-def _as_kept(features: NDArray[np.float32]) -> NDArray[Any]:
-    """Halve feature maps, which are large; pooled features are small as they are."""
-    if features.ndim == 2:
-        return features
-    if (largest := float(np.abs(features).max())) > _LARGEST_HALF:
-        raise WeightsError(
-            f"The weights give feature maps with numbers up to {largest:.3g}, beyond "
-            "the half precision they are kept in (65504). Trained networks stay far "
-            "below: check that the weights and their batch-norm statistics belong "
-            "together."
-        )
-    return features.astype(np.float16)

@@ -142,7 +142,7 @@ class ResNet50Trunk(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, ...)
             Pooled features (n_samples, n_features), float32, or feature maps
-            (n_samples, h, w, channels), float16; the images themselves where no layer
+            (n_samples, h, w, channels); the images themselves where no layer
             is frozen. Memory-mapped where large.
 
         Raises

@@ -72,7 +72,7 @@ def evaluation_report(
     y_score: ArrayLike,
     *,
     groups: ArrayLike | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     classifier: Any = None,
     train: pd.DataFrame | None = None,
     audit: Any = None,
@@ -101,8 +101,9 @@ def evaluation_report(
         The participant of each row. None: rows count as independent, and nothing is
         said of biopsies.
 
-    threshold : float, default=0.5
-        A row is predicted 1 if its probability is at least this.
+    threshold : float, default=None
+        A row is predicted 1 if its probability is at least this. None: the
+        ``threshold_`` of the classifier, 0.5 without one.
 
     classifier : GlomeruliClassifier, default=None
         Fitted; tells settings, losses and numbers of its training.
@@ -150,6 +151,8 @@ def evaluation_report(
     >>> [section.title for section in report.sections][:3]
     ['Summary', 'Data and splits', 'Audit for leaks']
     """
+    if threshold is None:
+        threshold = float(getattr(classifier, "threshold_", 0.5))
     if evaluation is None:
         evaluation = evaluate(y, y_score, groups=groups, threshold=threshold)
     if biopsies is None and groups is not None:
@@ -242,7 +245,9 @@ def _summary(run: Run) -> Section:
     if run.shared_participants:
         blocks.append(Caution(_shared(run.shared_participants)))
     if run.audit is not None and run.audit.is_leaky:
-        blocks.append(Caution("The audit found leaks: these scores may be too high."))
+        blocks.append(
+            Caution("The audit found leaks: these scores cannot be believed.")
+        )
     if evaluation.caution:
         blocks.append(Caution(sentence(evaluation.caution)))
     return Section("Summary", blocks)
@@ -300,13 +305,13 @@ def _audit(run: Run) -> Section:
             "near-duplicates on both sides of a split."
         )
         return Section(title, [Paragraph(text)])
-    leaky = "Leaks were found; scores of this split may be too high."
-    verdict: Block = (
+    leaky = "Leaks were found: the scores of this split cannot be believed."
+    blocks: list[Block] = [
         Caution(leaky) if run.audit.is_leaky else Paragraph("No leak found.")
-    )
-    blocks = [verdict, Code(str(run.audit))]
+    ]
     findings = run.audit.to_frame()
     if len(findings):
+        blocks.append(Code(str(run.audit)))
         caption = f"{len(findings)} findings"
         if len(findings) > _MAX_FINDINGS:
             caption += f", of which the first {_MAX_FINDINGS}"
@@ -323,8 +328,9 @@ def _scores(run: Run) -> Section:
         f"{run.units}, with a t quantile for the effective number of them. The "
         f"threshold is {run.threshold:g}"
     )
-    chosen_on = run.record.get("threshold_chosen_on")
-    how += f", chosen on {chosen_on}." if chosen_on not in (None, "given") else "."
+    chosen_on = run.record.get("threshold_chosen_on", "given")
+    is_its_own = run.record.get("threshold") == run.threshold
+    how += f", chosen on {chosen_on}." if is_its_own and chosen_on != "given" else "."
     return Section("Scores", [Paragraph(how), *score_table(evaluation)])
 
 
