@@ -2,6 +2,7 @@
 
 import _thread
 import pickle
+import signal
 import threading
 import time
 import tracemalloc
@@ -217,11 +218,14 @@ def test_loading_stops_at_ctrl_c(paths, monkeypatch):
         return read_image(path, *args, **options)
 
     monkeypatch.setattr("glomclf.lazy_images.read_image", slow)
+    # A shell that starts the tests in the background has them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.2, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         ImageLoader(SIZE, n_jobs=2, cache_dir=False).transform(paths * 100)
     timer.join()
+    signal.signal(signal.SIGINT, before)
     assert len(started) < 300
 
 

@@ -246,7 +246,7 @@ class RocBandDisplay(_BandDisplay):
     ...     ax=Figure().subplots(),
     ... )
     >>> display.line_.get_label()
-    'model: AUC 0.94 (0.20 to 1.00)'
+    'model: AUC 0.94 (0.14 to 1.00)'
     """
 
     _area_name = "AUC"
@@ -302,7 +302,7 @@ class PrecisionRecallBandDisplay(_BandDisplay):
     ...     ax=Figure().subplots(),
     ... )
     >>> display.line_.get_label()
-    'AP 0.95 (0.61 to 1.00)'
+    'AP 0.95 (0.41 to 1.00)'
     """
 
     _area_name = "AP"
