@@ -91,7 +91,18 @@ def test_memory_is_that_of_fresh_processes(setting):
 def test_cross_validations_with_and_without_the_trunk_are_compared(
     setting, tmp_path, trainable_layers, what
 ):
-    small = replace(setting, folder=tmp_path, folds=2, epochs=2, repeats=1)
+    # SMOTE needs six sclerotic patches in each training fold.
+    manifest = make_glomeruli(
+        48,
+        n_participants=12,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=tmp_path / "patches",
+        random_state=0,
+    )
+    small = replace(
+        setting, manifest=manifest, folder=tmp_path, folds=2, epochs=2, repeats=1
+    )
     figures = {
         found.name.removeprefix(f"{what}: "): found.value
         for found in cross_validation._compare(small, trainable_layers)
