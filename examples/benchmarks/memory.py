@@ -2,7 +2,7 @@
 
 ::
 
-    python examples/benchmarks/memory.py --n-samples 5758 --directory /tmp/patches
+    python examples/benchmarks/memory.py --n-samples 5758 --directory patches
 """
 
 from __future__ import annotations
