@@ -30,6 +30,7 @@ from sklearn.utils.validation import _num_samples
 from .classifier import GlomeruliClassifier
 from .errors import SplitError
 from .evaluation import Comparison, Evaluation, evaluate
+from .inner import participants_of
 from .intervals import Scale, bootstrap_estimates, settings_faults
 from .loader import ImageLoader
 from .progress import progress
@@ -424,8 +425,7 @@ def _checked(
 ) -> tuple[NDArray[np.intp], NDArray[np.str_]]:
     """Return labels and participants, or list all that stands against them."""
     labels = np.asarray(y)
-    if groups is None and isinstance(X, pd.DataFrame) and "participant" in X:
-        groups = X["participant"]
+    groups = participants_of(X) if groups is None else groups
     faults = [*faults, *_label_faults(_num_samples(X), labels)]
     if groups is None:
         faults.append(

@@ -21,8 +21,8 @@ clusters [1]_ [2]_:
   degrees of freedom.
 - The factor sqrt(n / (n - 1)) makes up for the bootstrap's narrowness [1]_.
 
-Percentile and BCa intervals cover less here: with 10 to 30 participants mostly 80 to 92
-instead of 95 %. ``examples/benchmarks/interval_coverage.py`` measures the coverage.
+Percentile intervals cover less here: ``examples/benchmarks/interval_coverage.py``
+measures the coverage of both.
 
 References
 ----------

@@ -19,6 +19,7 @@ from sklearn.utils.validation import _num_samples, check_consistent_length, colu
 
 from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_images
 from .errors import LeakageError, SplitError
+from .inner import participants_of
 from .watching import FitAudit, audit_fit, split_rows
 
 __all__ = ["FitAudit", "SplitAudit", "audit_fit", "audit_splits"]
@@ -358,10 +359,9 @@ def _names(X: Any) -> list[str]:
 
 
 def _participants(X: Any, groups: Any, n_samples: int) -> NDArray | None:
+    groups = participants_of(X) if groups is None else groups
     if groups is None:
-        if not (isinstance(X, pd.DataFrame) and "participant" in X):
-            return None
-        groups = X["participant"]
+        return None
     values = pd.Series(np.asarray(groups, dtype=object))
     check_consistent_length(np.empty(n_samples), values)
     if values.isna().any():

@@ -29,6 +29,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .errors import LeakageError
+from .inner import participants_of
 from .lazy_images import LazyImages
 
 __all__ = ["FitAudit", "audit_fit"]
@@ -204,8 +205,7 @@ def audit_fit(
 
 
 def _participants(X: Any, groups: Any, n_samples: int) -> NDArray:
-    if groups is None and isinstance(X, pd.DataFrame) and "participant" in X:
-        groups = X["participant"]
+    groups = participants_of(X) if groups is None else groups
     groups = np.arange(n_samples) if groups is None else np.asarray(groups)
     check_consistent_length(np.empty(n_samples), groups)
     return groups.astype(str).astype(object)
