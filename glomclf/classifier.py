@@ -91,11 +91,13 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Folder where the trunk's features are kept, so that each image is computed once.
         None is the platform's cache folder; False keeps nothing. Decoded files are kept
         there as well.
+    training_precision
+        What the trainable layers compute in. See :class:`ResNet50Classifier`.
     engine, precision
         What runs the frozen layers, and what it computes in. See
         :class:`ResNet50Trunk`.
     n_jobs : int or None, default=None
-        Threads that decode files.
+        Threads that decode files and transform images.
     random_state : int, RandomState instance or None, default=None
         Seeds the validation split, the sampler and the network.
     verbose : int, default=0
@@ -159,7 +161,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  a statement a parameter
         self,
         sampler="smote+augment",
         *,
@@ -177,6 +179,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         epochs=10,
         patience=3,
         class_weight=None,
+        training_precision="float32",
         validation_fraction=0.15,
         threshold=0.5,
         threshold_aim="f1",
@@ -203,6 +206,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         self.epochs = epochs
         self.patience = patience
         self.class_weight = class_weight
+        self.training_precision = training_precision
         self.validation_fraction = validation_fraction
         self.threshold = threshold
         self.threshold_aim = threshold_aim
@@ -390,7 +394,9 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
 
     def _make_pipeline(self, sampler_seed, net_seed):
         """Chain the steps: sample before the trunk, or after it."""
-        sampler = make_sampler(self.sampler, random_state=sampler_seed)
+        sampler = make_sampler(
+            self.sampler, random_state=sampler_seed, n_jobs=self.n_jobs
+        )
         sample = [] if sampler is None else [("sample", sampler)]
         trunk = [("trunk", self._make_trunk())]
         in_pixels = self.sampling_space == "pixels"

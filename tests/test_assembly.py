@@ -112,6 +112,25 @@ def test_the_head_starts_from_its_seed_alone(cnn):
     assert not np.allclose(kernels[0], kernels[2])
 
 
+@pytest.mark.parametrize("trainable_layers", [0, 6, "all"])
+def test_in_bfloat16_weights_and_probabilities_stay_in_float32(
+    cnn, patches, trainable_layers
+):
+    X, _ = patches
+    exact = build_whole(cnn, trainable_layers)
+    mixed = build_whole(
+        cnn, trainable_layers, HeadSpec(8, 0.5, "rmsprop", 1e-3, 3, "bfloat16")
+    )
+    assert mixed.get_layer("hidden").compute_dtype == "bfloat16"
+    assert {w.dtype for w in owned_weights(mixed)} == {np.dtype("float32")}
+    for model in (exact, mixed):
+        model._standardise(X, batch_size=8)
+    found = mixed.predict(X, verbose=0)
+    assert found.dtype == np.float32
+    difference = np.abs(found - exact.predict(X, verbose=0)).max()
+    assert 0 < difference < 0.05
+
+
 @pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
 def test_the_optimizer_is_the_one_asked_for_at_its_rate(name):
     model = build_network(

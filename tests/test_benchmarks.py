@@ -101,16 +101,46 @@ def test_cross_validations_with_and_without_the_trunk_are_compared(
         random_state=0,
     )
     small = replace(
-        setting, manifest=manifest, folder=tmp_path, folds=2, epochs=2, repeats=1
+        setting, manifest=manifest, folder=tmp_path, folds=2, epochs=3, repeats=1
     )
-    figures = {
-        found.name.removeprefix(f"{what}: "): found.value
-        for found in cross_validation._compare(small, trainable_layers)
+    compared = cross_validation._compare(small, trainable_layers, ("float32",))
+    figures = {found.name.removeprefix(f"{what}"): found.value for found in compared}
+    trunk = {
+        name.removeprefix(", trunk in float32: "): value
+        for name, value in figures.items()
     }
-    plain, cold = figures["plain pipeline"], figures["trunk, empty cache"]
-    assert figures["speed from an empty cache"] == pytest.approx(plain / cold)
-    assert 0 < figures["trunk, warm cache"] <= cold
-    assert figures["largest change of a probability"] < 0.05
+    plain, cold = figures[": plain pipeline"], trunk["empty cache"]
+    assert trunk["speed from an empty cache"] == pytest.approx(plain / cold)
+    assert 0 < trunk["warm cache"] <= cold
+    assert trunk["largest change of a probability"] < 0.05
+    assert abs(trunk["change of ROC AUC"]) < 0.2
+
+
+@pytest.mark.slow
+def test_a_cross_validation_scores_the_same_with_the_trunk(
+    setting, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cross_validation, "_SMALL_SIZE", 32)
+    manifest = make_glomeruli(
+        48,
+        n_participants=12,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=tmp_path / "patches",
+        random_state=0,
+    )
+    small = replace(setting, manifest=manifest, folder=tmp_path, folds=2, epochs=3)
+    (found,) = cross_validation._compare_scores(small)
+    assert 0 <= found.value <= 1e-3
+
+
+def test_what_takes_an_epoch_is_noted(patches):
+    net = cross_validation._TimedClassifier(
+        "cnn", weights=None, epochs=3, random_state=0
+    )
+    net.fit(*patches)
+    assert len(net.epoch_ends_) == 3
+    assert net.epoch_ends_ == sorted(net.epoch_ends_)
 
 
 def test_sections_of_the_command_are_those_there_are():

@@ -1,22 +1,26 @@
 """The same cross-validation with the plain pipeline and with the trunk.
 
 The plain pipeline (load, sample, net) runs every image through the whole network in
-every epoch. It is timed in one fold, for one epoch and for two; all folds and epochs
-follow from these by counting. With the trunk the head is timed as it is, in all folds
-and epochs; where layers are trained, it is scaled up in the same way.
+every epoch. It is timed in one fold, for two epochs; all folds and epochs follow from
+these by counting. With the trunk the head is timed as it is, in all folds and epochs;
+where layers are trained, it is scaled up in the same way.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
+from ..errors import EngineError
 from ..loader import ImageLoader
 from ..network import ResNet50Classifier, ResNet50Trunk
 from ..samplers import make_sampler
@@ -25,90 +29,160 @@ from .figures import Figure, Setting, figure, seconds
 __all__ = ["measure_cross_validation"]
 
 _SAMPLER = "smote+augment"
+_N_EPOCHS = 2  # the first one traces the network, the second one is what epochs take
+# Small enough that the plain pipeline can run all folds and epochs.
+_SMALL_SIZE = 64
 
 
 def measure_cross_validation(setting: Setting) -> Iterator[Figure]:
-    """Time the head alone trained, and the last 25 layers."""
-    yield from _compare(setting, 0)
-    yield from _compare(setting, 25)
+    """Time the head alone trained, and the last 25 layers; compare scores of folds."""
+    yield from _compare(setting, 0, ("float32", "bfloat16"))
+    yield from _compare(setting, 25, ("float32",))
+    yield from _compare_scores(setting)
 
 
 class _Times(NamedTuple):
-    """Seconds of a whole cross-validation, and probabilities after two epochs."""
+    """Seconds of a whole cross-validation, and probabilities of the first fold."""
 
     cold: float
     warm: float
-    scores: np.ndarray
+    probability: np.ndarray
 
 
-def _compare(setting: Setting, trainable_layers: int) -> list[Figure]:
-    plain, trunk = [], []
+class _TimedClassifier(ResNet50Classifier):
+    """It notes when each epoch ended."""
+
+    def _callbacks(self, validation: Any, advance: Any) -> list[Any]:
+        self.epoch_ends_: list[float] = []
+
+        def noted(*arguments: Any, **options: Any) -> None:
+            self.epoch_ends_.append(time.perf_counter())
+            advance(*arguments, **options)
+
+        return super()._callbacks(validation, noted)
+
+
+def _compare(
+    setting: Setting, trainable_layers: int, precisions: tuple[str, ...]
+) -> Iterator[Figure]:
+    """Time both pipelines in turn; what a machine does only once comes before."""
+    measure = _scaled_up if trainable_layers else _as_it_is
+    _warm_up(setting, trainable_layers)
+    plain: list[_Times] = []
+    trunk: dict[str, list[_Times]] = {precision: [] for precision in precisions}
     for repeat in range(setting.repeats):
-        folder = setting.folder / f"cv-{trainable_layers}-{repeat}"
-        pipeline = _with_trunk(setting, trainable_layers, folder)
-        measure = _scaled_up if trainable_layers else _as_it_is
-        trunk.append(measure(setting, pipeline))
+        for precision in list(trunk):
+            folder = setting.folder / f"cv-{trainable_layers}-{precision}-{repeat}"
+            pipeline = _with_trunk(setting, trainable_layers, folder, precision)
+            try:
+                trunk[precision].append(measure(setting, pipeline))
+            except EngineError:
+                del trunk[precision]  # not on this machine: the table lacks its rows
         plain.append(_scaled_up(setting, _plain(setting, trainable_layers)))
-    return _figures(setting, trainable_layers, plain, trunk)
+    yield from _plain_figures(setting, trainable_layers, plain)
+    for precision, times in trunk.items():
+        yield from _figures(setting, trainable_layers, precision, plain, times)
+
+
+def _warm_up(setting: Setting, trainable_layers: int) -> None:
+    """Import, and build the backbone that a process builds once for all fits."""
+    rows = setting.manifest.groupby("label").head(8)
+    plain = _plain(setting, trainable_layers).set_params(net__epochs=1)
+    plain.fit(rows, rows["label"].to_numpy())
 
 
 def _as_it_is(setting: Setting, pipeline: Pipeline) -> _Times:
     """Time all folds and epochs, first with an empty cache."""
-    cold = _cross_validation(setting, pipeline)
-    warm = _cross_validation(setting, pipeline)
-    scores = _fit_and_predict(setting, clone(pipeline).set_params(net__epochs=2))
-    return _Times(cold, warm, scores)
+    cold = seconds(lambda: _cross_validate(setting, pipeline))
+    warm = seconds(lambda: _cross_validate(setting, pipeline))
+    short = clone(pipeline).set_params(net__epochs=_N_EPOCHS)
+    return _Times(cold, warm, _fit_and_predict(setting, short)[1])
 
 
 def _scaled_up(setting: Setting, pipeline: Pipeline) -> _Times:
-    """Time one fold for one epoch and for two; what an empty cache costs, once more."""
-    scores: list[np.ndarray] = []
-
-    def fit(epochs: int) -> None:
-        short = clone(pipeline).set_params(net__epochs=epochs)
-        scores.append(_fit_and_predict(setting, short))
-
+    """Time one fold for two epochs; what an empty cache costs, once for each fold."""
+    short = clone(pipeline).set_params(net__epochs=_N_EPOCHS)
     keeps = "trunk" in pipeline.named_steps
-    empty = seconds(lambda: fit(1)) if keeps else 0.0
-    first, second = seconds(lambda: fit(1)), seconds(lambda: fit(2))
-    an_epoch = max(0.0, second - first)
-    warm = setting.folds * (first + (setting.epochs - 1) * an_epoch)
-    cold = warm + setting.folds * max(0.0, empty - first)
-    return _Times(cold, warm, scores[-1])
+    empty = seconds(lambda: _fit_and_predict(setting, short)) if keeps else 0.0
+    start = time.perf_counter()
+    fitted, probability = _fit_and_predict(setting, short)
+    a_fold = time.perf_counter() - start
+    first, second = fitted["net"].epoch_ends_
+    warm = setting.folds * (a_fold + (setting.epochs - _N_EPOCHS) * (second - first))
+    cold = warm + setting.folds * max(0.0, empty - a_fold)
+    return _Times(cold, warm, probability)
 
 
-def _figures(
-    setting: Setting, trainable_layers: int, plain: list[_Times], trunk: list[_Times]
-) -> list[Figure]:
-    what = f"last {trainable_layers} layers" if trainable_layers else "head"
-    whole = (
+def _what(trainable_layers: int) -> str:
+    return f"last {trainable_layers} layers" if trainable_layers else "head"
+
+
+def _whole(setting: Setting) -> str:
+    return (
         f"{setting.folds} folds x {setting.epochs} epochs, {len(setting.manifest)} "
         f"patches, sampler={_SAMPLER!r}"
     )
-    scaled = f"{whole}; scaled up from one fold of 1 and of 2 epochs"
-    note = scaled if trainable_layers else whole
+
+
+def _scaled(setting: Setting) -> str:
+    return f"{_whole(setting)}; scaled up from one fold of {_N_EPOCHS} epochs"
+
+
+def _plain_figures(
+    setting: Setting, trainable_layers: int, plain: list[_Times]
+) -> list[Figure]:
+    name = f"{_what(trainable_layers)}: plain pipeline"
+    taken = [times.warm for times in plain]
+    return [figure("cv", name, taken, "s", _scaled(setting))]
+
+
+def _figures(
+    setting: Setting,
+    trainable_layers: int,
+    precision: str,
+    plain: list[_Times],
+    trunk: list[_Times],
+) -> list[Figure]:
+    note = _scaled(setting) if trainable_layers else _whole(setting)
     of_plain = np.array([times.warm for times in plain])
     cold = np.array([times.cold for times in trunk])
     warm = np.array([times.warm for times in trunk])
-    pairs = zip(plain, trunk, strict=True)
-    change = [np.abs(one.scores - other.scores).max() for one, other in pairs]
-    compared = "first fold, 2 epochs, plain pipeline against trunk"
+    pairs = list(zip(plain, trunk, strict=True))
+    change = [np.abs(p.probability - t.probability).max() for p, t in pairs]
+    y = _test_labels(setting)
+    auc = [
+        roc_auc_score(y, t.probability) - roc_auc_score(y, p.probability)
+        for p, t in pairs
+    ]
+    compared = f"first fold, {_N_EPOCHS} epochs, plain pipeline against trunk"
     rows: list[tuple[str, Any, str, str]] = [
-        ("plain pipeline", of_plain, "s", scaled),
-        ("trunk, empty cache", cold, "s", note),
-        ("trunk, warm cache", warm, "s", note),
+        ("empty cache", cold, "s", note),
+        ("warm cache", warm, "s", note),
         ("speed from an empty cache", of_plain / cold, "x", "plain / trunk"),
         ("speed from a warm cache", of_plain / warm, "x", "plain / trunk"),
         ("largest change of a probability", change, "", compared),
+        ("change of ROC AUC", auc, "", compared),
     ]
+    prefix = f"{_what(trainable_layers)}, trunk in {precision}"
     return [
-        figure("cv", f"{what}: {name}", values, unit, about)
+        figure("cv", f"{prefix}: {name}", values, unit, about)
         for name, values, unit, about in rows
     ]
 
 
+def _compare_scores(setting: Setting) -> list[Figure]:
+    """Run both pipelines through all folds and epochs, on small images."""
+    small = replace(setting, image_size=_SMALL_SIZE)
+    folder = setting.folder / "cv-small"
+    plain = _cross_validate(small, _plain(small, 0))
+    trunk = _cross_validate(small, _with_trunk(small, 0, folder, "float32"))
+    name = "head, trunk in float32: largest change of a fold's ROC AUC"
+    note = f"{_whole(small)}, both as they are, at {_SMALL_SIZE} px"
+    return [figure("cv", name, np.abs(plain - trunk).max(), "", note)]
+
+
 def _net(setting: Setting, trainable_layers: int) -> ResNet50Classifier:
-    return ResNet50Classifier(
+    return _TimedClassifier(
         weights=setting.weights,
         trainable_layers=trainable_layers,
         epochs=setting.epochs,
@@ -116,14 +190,26 @@ def _net(setting: Setting, trainable_layers: int) -> ResNet50Classifier:
     )
 
 
-def _with_trunk(setting: Setting, trainable_layers: int, folder: Path) -> Pipeline:
+def _with_trunk(
+    setting: Setting, trainable_layers: int, folder: Path, precision: str
+) -> Pipeline:
     loader = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=folder, lazy=True)
     trunk = ResNet50Trunk(
-        weights=setting.weights, trainable_layers=trainable_layers, cache_dir=folder
+        weights=setting.weights,
+        trainable_layers=trainable_layers,
+        precision=precision,
+        cache_dir=folder,
     )
-    sampler = make_sampler(_SAMPLER, random_state=0)
+    sampler = make_sampler(_SAMPLER, random_state=0, n_jobs=-1)
     steps = [("load", loader), ("sample", sampler), ("trunk", trunk)]
     return Pipeline([*steps, ("net", _net(setting, trainable_layers))])
+
+
+def _plain(setting: Setting, trainable_layers: int) -> Pipeline:
+    loader = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=False)
+    sampler = make_sampler(_SAMPLER, random_state=0, n_jobs=-1)
+    net = _net(setting, trainable_layers)
+    return Pipeline([("load", loader), ("sample", sampler), ("net", net)])
 
 
 def _folds(setting: Setting) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -132,23 +218,26 @@ def _folds(setting: Setting) -> list[tuple[np.ndarray, np.ndarray]]:
     return list(splitter.split(manifest, manifest["label"], manifest["participant"]))
 
 
-def _fit_and_predict(setting: Setting, pipeline: Any, fold: int = 0) -> np.ndarray:
+def _test_labels(setting: Setting, fold: int = 0) -> np.ndarray:
+    return setting.manifest["label"].to_numpy()[_folds(setting)[fold][1]]
+
+
+def _fit_and_predict(
+    setting: Setting, pipeline: Any, fold: int = 0
+) -> tuple[Any, np.ndarray]:
+    """Return the pipeline fitted on a fold, and what it gives for the rest."""
     train, test = _folds(setting)[fold]
     manifest = setting.manifest
     fitted = clone(pipeline).fit(
         manifest.iloc[train], manifest["label"].to_numpy()[train]
     )
-    return fitted.predict_proba(manifest.iloc[test])
+    return fitted, fitted.predict_proba(manifest.iloc[test])[:, 1]
 
 
-def _cross_validation(setting: Setting, pipeline: Any) -> float:
-    return seconds(
-        lambda: [_fit_and_predict(setting, pipeline, k) for k in range(setting.folds)]
-    )
-
-
-def _plain(setting: Setting, trainable_layers: int) -> Pipeline:
-    loader = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=False)
-    sampler = make_sampler(_SAMPLER, random_state=0)
-    net = _net(setting, trainable_layers)
-    return Pipeline([("load", loader), ("sample", sampler), ("net", net)])
+def _cross_validate(setting: Setting, pipeline: Any) -> np.ndarray:
+    """Return the area under the ROC curve of each fold."""
+    scores = []
+    for fold in range(setting.folds):
+        _, probability = _fit_and_predict(setting, pipeline, fold)
+        scores.append(roc_auc_score(_test_labels(setting, fold), probability))
+    return np.array(scores)

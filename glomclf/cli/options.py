@@ -203,6 +203,12 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "balanced|none",
         "help": "Whether the rarer class weighs more.",
     },
+    "training_precision": {
+        "type": click.Choice(["float32", "bfloat16"]),
+        "default": "float32",
+        "help": "What the trained layers compute in; bfloat16 for many layers, on a "
+        "processor that has it.",
+    },
     "validation_fraction": {
         "type": OrWord(_SHARE, "none", None),
         "default": 0.15,
@@ -247,7 +253,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "type": click.INT,
         "default": None,
         "show_default": "joblib's",
-        "help": "Threads that decode images; -1 is all cores.",
+        "help": "Threads that decode and transform images; -1 is all cores.",
     },
 }
 

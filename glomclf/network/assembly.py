@@ -13,6 +13,8 @@ from .resnet50 import Backbone, make_tail, make_trunk
 
 __all__ = ["HeadSpec", "build_network", "owned_weights", "set_owned_weights"]
 
+# bfloat16 takes products; weights and their updates stay in float32.
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
 
 
@@ -25,6 +27,12 @@ class HeadSpec:
     optimizer: str
     learning_rate: float
     seed: int
+    precision: str = "float32"
+
+    @property
+    def policy(self) -> str:
+        """Keras' name of the precision."""
+        return _POLICIES[self.precision]
 
 
 def build_network(
@@ -57,7 +65,7 @@ def build_network(
     if backbone is not None:
         if from_images:
             x = _frozen_part(x, backbone, trainable_layers)
-        tail = make_tail(backbone, trainable_layers)
+        tail = make_tail(backbone, trainable_layers, spec.policy)
         x = x if tail is None else tail(x)
     model = BatchedModel(inputs, _head(x, spec), name="glomeruli")
     model.shuffle_seed = spec.seed
@@ -87,23 +95,30 @@ def _head(x: Any, spec: HeadSpec) -> Any:
     layers, glorot = keras.layers, keras.initializers.GlorotUniform
     # Frozen, it only applies the mean and variance that fit measures before training.
     x = layers.BatchNormalization(
-        center=False, scale=False, trainable=False, name="standardise"
+        center=False,
+        scale=False,
+        trainable=False,
+        dtype="float32",
+        name="standardise",
     )(x)
     hidden = layers.Dense(
         spec.dense_units,
         activation="relu",
         kernel_initializer=glorot(seed=spec.seed),
+        dtype=spec.policy,
         name="hidden",
     )
     output = layers.Dense(
         1,
         activation="sigmoid",
         kernel_initializer=glorot(seed=spec.seed + 1),
+        dtype="float32",  # a probability has more digits than bfloat16
         name="output",
     )
-    return output(
-        layers.Dropout(spec.dropout, seed=spec.seed, name="dropout")(hidden(x))
+    dropout = layers.Dropout(
+        spec.dropout, seed=spec.seed, dtype=spec.policy, name="dropout"
     )
+    return output(dropout(hidden(x)))
 
 
 def _owned_layers(model: BatchedModel) -> list[Any]:

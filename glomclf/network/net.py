@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from ..progress import progress
+from .processor import check_training_precision
 
 if TYPE_CHECKING:
     from .resnet50 import Backbone
@@ -45,6 +46,7 @@ HEAD_CONSTRAINTS: dict[str, list] = {
     "epochs": [Interval(Integral, 1, None, closed="left")],
     "patience": [Interval(Integral, 0, None, closed="left"), None],
     "class_weight": [dict, StrOptions({"balanced"}), None],
+    "training_precision": [StrOptions({"float32", "bfloat16"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
@@ -83,6 +85,10 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         of the best epoch are restored. Needs ``X_val, y_val`` in ``fit``.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with ``sample_weight``.
+    training_precision : {"float32", "bfloat16"}, default="float32"
+        What the trainable layers compute in, in training and in prediction. With
+        ``"bfloat16"`` weights stay in float32 and products are taken in bfloat16 [2]_:
+        for training many layers, on a processor that has it.
     random_state : int, RandomState instance or None, default=None
         Seeds the head's weights, dropout and the order of rows.
     verbose : int, default=0
@@ -109,6 +115,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
     References
     ----------
     .. [1] He, Zhang, Ren & Sun (2016), "Deep residual learning for image recognition".
+    .. [2] Micikevicius et al. (2018), "Mixed precision training".
 
     Examples
     --------
@@ -135,6 +142,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         epochs=10,
         patience=None,
         class_weight=None,
+        training_precision="float32",
         random_state=None,
         verbose=0,
     ):
@@ -149,6 +157,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         self.epochs = epochs
         self.patience = patience
         self.class_weight = class_weight
+        self.training_precision = training_precision
         self.random_state = random_state
         self.verbose = verbose
 
@@ -172,7 +181,13 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         -------
         self
             The fitted classifier.
+
+        Raises
+        ------
+        EngineError
+            If this processor does not compute in ``training_precision``.
         """
+        check_training_precision(self.training_precision)
         X = self._check_rows(X, reset=True)
         codes = self._encode_labels(X, y)
         self.class_count_ = np.bincount(codes.astype(int), minlength=2)
@@ -363,6 +378,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             self.optimizer,
             self.learning_rate,
             self._seed,
+            self.training_precision,
         )
         build = functools.partial(
             build_network,

@@ -354,11 +354,14 @@ def make_trunk(backbone: Backbone, cut: str) -> Any:
     return trunk
 
 
-def make_tail(backbone: Backbone, trainable_layers: int | str) -> Any | None:
+def make_tail(
+    backbone: Backbone, trainable_layers: int | str, policy: str = "float32"
+) -> Any | None:
     """Return a fresh copy of the part above the cut, None where nothing lies there.
 
     Only the last ``trainable_layers`` Keras layers of the copy are trainable; frozen
-    batch-norm layers stay in inference mode.
+    batch-norm layers stay in inference mode. ``policy`` is Keras' name of the precision
+    they compute in.
     """
     cut = backbone.cut(trainable_layers)
     model = backbone.model
@@ -367,10 +370,16 @@ def make_tail(backbone: Backbone, trainable_layers: int | str) -> Any | None:
     shared = (
         model if cut is None else keras.Model(model.get_layer(cut).output, model.output)
     )
-    tail = keras.models.clone_model(shared)
+    tail = keras.models.clone_model(
+        shared, clone_function=lambda layer: _copy_layer(layer, policy)
+    )
     tail.set_weights(shared.get_weights())
     n_trainable = backbone.n_trainable(trainable_layers)
     trained = {layer.name for layer in model.layers[len(model.layers) - n_trainable :]}
     for layer in tail.layers:
         layer.trainable = layer.name in trained
     return tail
+
+
+def _copy_layer(layer: Any, policy: str) -> Any:
+    return type(layer).from_config({**layer.get_config(), "dtype": policy})

@@ -179,7 +179,9 @@ SAMPLER_NAMES = tuple(_NAMED)
 """The names that `make_sampler` knows, to be used alone or joined with ``+``."""
 
 
-def make_sampler(spec: Any, *, random_state: Any = None) -> Any:
+def make_sampler(
+    spec: Any, *, random_state: Any = None, n_jobs: int | None = None
+) -> Any:
     """Make a sampler of images from a name, a sampler, or a list of them.
 
     Parameters
@@ -200,6 +202,8 @@ def make_sampler(spec: Any, *, random_state: Any = None) -> Any:
           sampler of this package. They are cloned.
     random_state : int, RandomState instance or None, default=None
         Seeds what has no seed of its own.
+    n_jobs : int or None, default=None
+        Threads of an augmentation that names no number of its own.
 
     Returns
     -------
@@ -235,6 +239,9 @@ def make_sampler(spec: Any, *, random_state: Any = None) -> Any:
         )
     samplers = [_lifted(_by_name(part, last=False)) for part in parts[:-1]]
     samplers.append(_lifted(_by_name(parts[-1], last=True)))
+    for sampler in samplers:
+        if isinstance(sampler, AugmentationOverSampler) and sampler.n_jobs is None:
+            sampler.set_params(n_jobs=n_jobs)
     if len(samplers) > 1:
         return SamplerChain(samplers, random_state=random_state)
     if samplers[0].random_state is None:

@@ -1,0 +1,43 @@
+"""What the processor computes in: bfloat16 is refused where it is emulated."""
+
+import pytest
+
+from glomclf import ResNet50Classifier
+from glomclf.errors import EngineError
+from glomclf.network import processor
+
+
+@pytest.fixture
+def flags(tmp_path, monkeypatch):
+    """Return a function that gives this machine a processor with some flags."""
+    file = tmp_path / "cpuinfo"
+    monkeypatch.setattr(processor, "_CPU_FILE", file)
+    monkeypatch.setattr(processor, "_has_accelerator", lambda: False)
+    return lambda names: file.write_text(f"flags : {names}\n")
+
+
+@pytest.mark.parametrize("names", ["sse2 avx512_bf16", "amx_bf16", "fp bf16"])
+def test_a_processor_that_has_bfloat16_is_taken(flags, names):
+    flags(names)
+    assert processor.check_training_precision("bfloat16") is None
+
+
+def test_a_processor_without_it_is_refused_by_name(flags, patches):
+    flags("sse2 avx2 xbf16")
+    processor.check_training_precision("float32")
+    with pytest.raises(EngineError, match=r"none of amx_bf16, avx512_bf16, bf16"):
+        processor.check_training_precision("bfloat16")
+    net = ResNet50Classifier("cnn", weights=None, training_precision="bfloat16")
+    with pytest.raises(EngineError, match="training_precision='float32'"):
+        net.fit(*patches)
+
+
+def test_an_accelerator_serves_as_well(flags, monkeypatch):
+    flags("sse2")
+    monkeypatch.setattr(processor, "_has_accelerator", lambda: True)
+    assert processor.check_training_precision("bfloat16") is None
+
+
+def test_where_flags_are_not_said_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(processor, "_CPU_FILE", tmp_path / "none")
+    assert processor.check_training_precision("bfloat16") is None
