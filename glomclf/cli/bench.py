@@ -56,6 +56,12 @@ _POSITIVE = click.IntRange(min=1)
     default=(200, 800),
     help="Numbers of images at which memory is measured.",
 )
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=32),
+    default=224,
+    help="Side of the images in pixels, after resizing.",
+)
 @weights_option
 @click.option(
     "--json",
@@ -75,6 +81,7 @@ def command(
     repeats: int,
     patches: int,
     memory_images: tuple[int, int],
+    image_size: int,
     weights: str | None,
     file: Path | None,
     seed: int,
@@ -105,6 +112,7 @@ def command(
             manifest,
             Path(folder),
             weights,
+            image_size,
             repeats=repeats,
             folds=planned.folds,
             epochs=planned.epochs,

@@ -119,7 +119,7 @@ def print_table(
 
     table = Table(title=title, title_justify="left")
     for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place else "left", no_wrap=True)
+        table.add_column(name, justify="right" if place else "left", no_wrap=place > 0)
     for row in rows:
         table.add_row(*row)
     Console().print(table)
