@@ -1,6 +1,7 @@
 """ResNet50Classifier: an estimator that is honest in what it trains and stops on."""
 
 import copy
+import gc
 import pickle
 import random
 import warnings
@@ -410,3 +411,30 @@ def test_trunk_output_with_all_layers_trained_is_the_image(patches):
     net = ResNet50Classifier("cnn", **parameters, epochs=1, random_state=0).fit(X, y)
     rows = ResNet50Trunk("cnn", **parameters, cache_dir=False).fit_transform(X)
     np.testing.assert_allclose(net.predict_proba(rows), net.predict_proba(X), atol=1e-4)
+
+
+# -- memory ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+@pytest.mark.parametrize("trainable_layers", [0, 6])
+def test_tensorflow_keeps_nothing_of_a_network_that_is_gone(
+    patches, optimizer, trainable_layers
+):
+    X, y = patches
+    trunk = ResNet50Trunk(
+        "cnn", weights=None, trainable_layers=trainable_layers, cache_dir=False
+    )
+    features = trunk.fit_transform(X)
+
+    def graphs_after_a_fit():
+        ResNet50Classifier(
+            "cnn", weights=None, trainable_layers=trainable_layers,
+            optimizer=optimizer, epochs=1, random_state=0,
+        ).fit(features, y, X_val=features, y_val=y).predict(features)  # fmt: skip
+        gc.collect()
+        kinds = [type(item).__name__ for item in gc.get_objects()]
+        return kinds.count("FuncGraph")
+
+    before = graphs_after_a_fit()
+    assert graphs_after_a_fit() == before

@@ -69,14 +69,27 @@ def build_network(
         x = x if tail is None else tail(x)
     model = BatchedModel(inputs, _head(x, spec), name="glomeruli")
     model.shuffle_seed = spec.seed
-    optimizer = getattr(keras.optimizers, _OPTIMIZERS[spec.optimizer])
     model.compile(
-        optimizer=optimizer(learning_rate=spec.learning_rate),
+        optimizer=_optimizer(spec),
         loss="binary_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,  # compiling costs more than these small heads gain
     )
     return model
+
+
+def _optimizer(spec: HeadSpec) -> Any:
+    """Make the optimizer, without what would keep every network it trains.
+
+    Keras sums gradients over replicas even where there is one, by a gradient of its own
+    that TensorFlow registers for good, the weights of the network with it.
+    """
+    kind = getattr(keras.optimizers, _OPTIMIZERS[spec.optimizer])
+    optimizer = kind(learning_rate=spec.learning_rate)
+    optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: (
+        gradients_and_variables
+    )
+    return optimizer
 
 
 def _frozen_part(images: Any, backbone: Backbone, trainable_layers: int | str) -> Any:

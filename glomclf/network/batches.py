@@ -97,6 +97,10 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
     """
 
     shuffle_seed: int = 0
+    train_function: Any
+    test_function: Any
+    # Batches that are tested in one call; of training, Keras keeps the number.
+    _test_steps: int = 1
 
     def fit(
         self,
@@ -128,6 +132,7 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         """Train on the same batches, but hand over all epochs at once."""
         self.steps_per_execution = len(train)
         if validation is not None:
+            self._test_steps = len(validation)
             validation = validation.as_dataset(1)
         history = super().fit(
             train.as_dataset(epochs),
@@ -137,8 +142,41 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
             **kwargs,
         )
         # Predictions run in the program that a model read from disk runs them in.
-        self.steps_per_execution = 1
+        self.steps_per_execution = self._test_steps = 1
         return history
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Compile the training of some batches."""
+        if force or self.train_function is None:
+            self.train_function = self._program(
+                self.train_step, self.steps_per_execution
+            )
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Compile the evaluation of some batches."""
+        if force or self.test_function is None:
+            self.test_function = self._program(self.test_step, self._test_steps)
+
+    def _program(self, step: Any, n_steps: int) -> Any:
+        """Return a function that runs a step on the next batches of an iterator.
+
+        Keras' own looks for the end of the data before each step; here the number of
+        batches is known, so that there is less to trace.
+        """
+
+        @tf.function(autograph=False)
+        def run(iterator: Any) -> Any:
+            if n_steps == 1:
+                return step(next(iterator))
+
+            def body(n_done: Any) -> Any:
+                step(next(iterator))
+                return (n_done + 1,)
+
+            tf.while_loop(lambda n_done: n_done < n_steps, body, [tf.constant(0)])
+            return self.get_metrics_result()
+
+        return run
 
     def _standardise(self, x: Any, batch_size: int) -> None:
         """Give the head's first layer the mean and variance of the training rows."""
