@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glomclf.network.assembly import HeadSpec, build_network
+from glomclf.network.backend import tf
 from glomclf.network.batches import ArrayBatches
+from glomclf.network.programs import _each_batch, _kept
 
 N_ROWS = st.integers(1, 70)
 BATCH_SIZES = st.integers(1, 40)
@@ -98,18 +100,52 @@ def test_features_are_standardised_in_float64_and_constants_left_alone(head):
     assert variance[2] == 1.0
 
 
-@given(n_rows=N_ROWS, batch_size=BATCH_SIZES, seed=st.integers(0, 2**31))
-def test_a_dataset_holds_the_same_batches_of_all_epochs(n_rows, batch_size, seed):
-    options = {"batch_size": batch_size, "shuffle_seed": seed}
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(1, 4), (8, 4), (9, 4), (3, 8)])
+def test_one_call_runs_a_step_on_every_batch_of_an_order(n_rows, batch_size):
     X = np.arange(n_rows, dtype=np.float32)
-    one_by_one = ArrayBatches(X, -X, **options)
-    expected = []
-    for _ in range(3):
-        one_by_one.on_epoch_begin()
-        expected += batches_in(one_by_one)
-    dataset = ArrayBatches(X, -X, **options).as_dataset(3)
-    for batch, wanted in zip(dataset.as_numpy_iterator(), expected, strict=True):
-        np.testing.assert_array_equal(batch, wanted)
+    batches = ArrayBatches(X, -X, batch_size=batch_size, shuffle_seed=0)
+    batches.on_epoch_begin()
+    seen = tf.Variable(np.zeros((0, 3), dtype=np.float32), shape=(None, 3))
+
+    def step(batch):
+        size = tf.fill(tf.shape(batch[0]), tf.cast(tf.size(batch[0]), tf.float32))
+        rows = tf.stack([*batch, size], axis=1)
+        seen.assign(tf.concat([seen.read_value(), rows], axis=0))
+
+    _each_batch(step, batches.arrays, batch_size)(batches.order, *batches.arrays)
+    expected = [
+        np.column_stack([rows, labels, np.full(len(rows), len(rows))])
+        for rows, labels in batches_in(batches)
+    ]
+    np.testing.assert_array_equal(seen.numpy(), np.concatenate(expected))
+
+
+def test_a_program_used_again_trains_as_a_fresh_one_and_shares_no_weights():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 6)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(np.float32)
+
+    def fit(n_rows, seed, learning_rate):
+        spec = HeadSpec(8, 0.5, "adam", learning_rate, seed)
+        model = build_network((6,), None, 0, spec, from_images=False)
+        options = {"batch_size": 8, "epochs": 3, "validation_data": (X[40:], y[40:])}
+        model.fit(X[:n_rows], y[:n_rows], **options)
+        return model, model.history.history
+
+    _kept.clear()
+    fresh, history = fit(40, 1, 1e-2)
+    before = fresh.get_weights()
+    _kept.clear()
+    other, _ = fit(33, 2, 1e-1)
+    assert len(_kept) == 1
+    again, history_again = fit(40, 1, 1e-2)
+    assert len(_kept) == 1
+    assert history_again == history
+    for ours, theirs in zip(before, again.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(before, fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(other.get_weights()[2], again.get_weights()[2])
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,15 @@ def build_network(
         x = x if tail is None else tail(x)
     model = BatchedModel(inputs, _head(x, spec), name="glomeruli")
     model.shuffle_seed = spec.seed
+    model.compiled_in = (input_shape, replace(spec, learning_rate=0.0, seed=0))
+    model.make_again = partial(
+        build_network,
+        input_shape,
+        backbone,
+        trainable_layers,
+        spec,
+        from_images=from_images,
+    )
     model.compile(
         optimizer=_optimizer(spec),
         loss="binary_crossentropy",

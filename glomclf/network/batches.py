@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .backend import keras, tf
+from .programs import TrainingProgram, lent_program, shapes
 
 __all__ = ["ArrayBatches", "BatchedModel"]
 
@@ -56,33 +57,6 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return tuple(array[rows] for array in self.arrays)
 
-    def as_dataset(self, n_epochs: int) -> Any:
-        """Return the batches of all epochs as a ``tf.data.Dataset``.
-
-        Parameters
-        ----------
-        n_epochs : int
-
-        Returns
-        -------
-        tf.data.Dataset
-            Of the same batches in the same order.
-        """
-        arrays = [tf.constant(array) for array in self.arrays]
-        epochs = []
-        for _ in range(n_epochs):
-            self.on_epoch_begin()
-            epochs.append(self.order.copy())
-        batches = tf.data.Dataset.from_tensor_slices(np.stack(epochs)).flat_map(
-            lambda rows: tf.data.Dataset.from_tensor_slices(rows).batch(self.batch_size)
-        )
-        dataset = batches.map(
-            lambda rows: tuple(tf.gather(array, rows) for array in arrays)
-        )
-        # Without its length Keras reads past the end, and warns.
-        known = tf.data.experimental.assert_cardinality(n_epochs * len(self))
-        return dataset.apply(known)
-
     def on_epoch_begin(self) -> None:
         """Draw the order of this epoch."""
         if self._rng is not None:
@@ -93,14 +67,13 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
     """A Keras model whose ``fit`` and ``predict`` turn arrays into batches.
 
     SciKeras hands whole arrays to the model it wraps; this is where they are cut.
-    ``shuffle_seed`` is set by the function that builds the model.
+    ``shuffle_seed``, ``compiled_in`` (what tells its compiled steps from those of other
+    networks) and ``make_again`` are set by the function that builds the model.
     """
 
     shuffle_seed: int = 0
-    train_function: Any
-    test_function: Any
-    # Batches that are tested in one call; of training, Keras keeps the number.
-    _test_steps: int = 1
+    compiled_in: Any = None
+    make_again: Any = None
 
     def fit(
         self,
@@ -127,56 +100,54 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         return super().fit(train, validation_data=validation_data, **kwargs)
 
     def _fit_whole(
-        self, train: Any, validation: Any, *, epochs: int, **kwargs: Any
+        self,
+        train: ArrayBatches,
+        validation: ArrayBatches | None,
+        *,
+        epochs: int,
+        callbacks: Any = None,
+        verbose: int = 0,
+        **kwargs: Any,
     ) -> Any:
-        """Train on the same batches, but hand over all epochs at once."""
-        self.steps_per_execution = len(train)
-        if validation is not None:
-            self._test_steps = len(validation)
-            validation = validation.as_dataset(1)
-        history = super().fit(
-            train.as_dataset(epochs),
-            steps_per_epoch=len(train),
-            epochs=epochs,
-            validation_data=validation,
-            **kwargs,
-        )
-        # Predictions run in the program that a model read from disk runs them in.
-        self.steps_per_execution = self._test_steps = 1
-        return history
+        """Train on the same batches as Keras would, an epoch in one call.
 
-    def make_train_function(self, force: bool = False) -> None:
-        """Compile the training of some batches."""
-        if force or self.train_function is None:
-            self.train_function = self._program(
-                self.train_step, self.steps_per_execution
-            )
-
-    def make_test_function(self, force: bool = False) -> None:
-        """Compile the evaluation of some batches."""
-        if force or self.test_function is None:
-            self.test_function = self._program(self.test_step, self._test_steps)
-
-    def _program(self, step: Any, n_steps: int) -> Any:
-        """Return a function that runs a step on the next batches of an iterator.
-
-        Keras' own looks for the end of the data before each step; here the number of
-        batches is known, so that there is less to trace.
+        What Keras does around a batch costs more than these small steps.
         """
+        judged = [] if validation is None else validation.arrays
+        inputs = (shapes(train.arrays), shapes(judged))
+        key = (self.compiled_in, train.batch_size, inputs)
+        rows = [tf.constant(array) for array in train.arrays]
+        rows_val = [tf.constant(array) for array in judged]
+        with lent_program(key, lambda: self._make_program(train, judged)) as program:
+            program.begin(self)
+            watchers = keras.callbacks.CallbackList(
+                callbacks,
+                add_history=True,
+                model=program.model,
+                epochs=epochs,
+                verbose=verbose,
+            )
+            watchers.on_train_begin()
+            logs: dict[str, float] = {}
+            for epoch in range(epochs):
+                watchers.on_epoch_begin(epoch)
+                train.on_epoch_begin()
+                logs = program.train(rows, train.order)
+                if validation is not None:
+                    scores = program.test(rows_val, validation.order)
+                    logs |= {f"val_{name}": value for name, value in scores.items()}
+                watchers.on_epoch_end(epoch, logs)
+                if program.model.stop_training:
+                    break
+            watchers.on_train_end(logs)
+            program.give_back(self)
+            self.history = program.model.history
+        return self.history
 
-        @tf.function(autograph=False)
-        def run(iterator: Any) -> Any:
-            if n_steps == 1:
-                return step(next(iterator))
-
-            def body(n_done: Any) -> Any:
-                step(next(iterator))
-                return (n_done + 1,)
-
-            tf.while_loop(lambda n_done: n_done < n_steps, body, [tf.constant(0)])
-            return self.get_metrics_result()
-
-        return run
+    def _make_program(self, train: ArrayBatches, judged: list[Any]) -> TrainingProgram:
+        return TrainingProgram(
+            self.make_again(), train.arrays, judged, train.batch_size
+        )
 
     def _standardise(self, x: Any, batch_size: int) -> None:
         """Give the head's first layer the mean and variance of the training rows."""
