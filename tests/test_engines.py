@@ -11,7 +11,7 @@ from glomclf.errors import EngineError
 from glomclf.network import engines, openvino_graph
 from glomclf.network.engines import choose_engine, compile_trunk, numerics
 from glomclf.network.resnet50 import load_backbone, make_trunk
-from glomclf.network.threads import n_threads
+from glomclf.threads import n_threads
 
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra is not installed"

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from ..errors import EngineError
-from .threads import n_threads
+from ..threads import n_threads
 
 if TYPE_CHECKING:
     from .resnet50 import Backbone
