@@ -247,6 +247,22 @@ def test_the_choice_of_an_engine_imports_none(run_python):
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
 
 
+def test_threads_may_import_openvino_at_once(run_python):
+    pytest.importorskip("openvino")
+    done = run_python(
+        """
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from glomclf.network.openvino_graph import import_quietly
+        sys.setswitchinterval(1e-5)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(import_quietly, ["openvino"] * 64))
+        print(len(set(map(id, found))), "openvino_telemetry" in sys.modules)
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "1 False\n"), done.stderr
+
+
 def test_workers_share_the_cores():
     shares = Parallel(n_jobs=2)(delayed(n_threads)() for _ in range(2))
     assert shares == [max(1, cpu_count() // 2)] * 2

@@ -225,4 +225,6 @@ def _unprivileged_user() -> dict[str, Any]:
             entry = pwd.getpwnam(name)
             ids = {"user": entry.pw_uid, "group": entry.pw_gid}
             return {**ids, "extra_groups": []}
-    raise RuntimeError("PostgreSQL refuses root, and no user postgres or nobody is here")
+    raise RuntimeError(
+        "PostgreSQL refuses root, and no user postgres or nobody is here"
+    )

@@ -16,7 +16,7 @@ from types import ModuleType
 from ..errors import BackendError
 from ..threads import n_threads
 
-__all__ = ["keras", "tf", "wrappers"]
+__all__ = ["keras", "refuse_fork", "tf", "wrappers"]
 
 _MODULES = ("keras", "tensorflow", "scikeras.wrappers")
 _QUIET = "3"
@@ -76,6 +76,34 @@ def _check_backend(name: str) -> None:
         )
 
 
+_is_forked = False
+
+
+def _note_fork() -> None:
+    global _is_forked
+    _is_forked = True
+
+
+def refuse_fork() -> None:
+    """Refuse to run in a fork of a process that has loaded TensorFlow.
+
+    Its threads do not survive a fork, and the child would wait for them for ever.
+
+    Raises
+    ------
+    BackendError
+        If this process is such a fork.
+    """
+    if _is_forked:
+        raise BackendError(
+            "This process was forked from one that had loaded TensorFlow, which cannot "
+            "run in it. Use workers that start afresh: joblib's 'loky' (its default) "
+            "instead of 'multiprocessing', Dask, or multiprocessing's 'spawn'."
+        )
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 keras, tf, wrappers = _import_backend()
 _check_backend(keras.backend.backend())
 _take_share_of_cores(tf)
