@@ -198,7 +198,7 @@ class PostgreSQLServer:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        ready = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1"]
+        ready = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1"]
         end = time.monotonic() + _START_S
         while self._process.poll() is None and time.monotonic() < end:
             asked = subprocess.run([*ready, "-p", str(self.port)], check=False)
