@@ -136,6 +136,13 @@ class PostgreSQLServer:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def dump(self, url: str) -> str:
+        """Return all that a database holds, as SQL."""
+        command = [str(self.programs / "pg_dump"), url.replace("+psycopg", "")]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True
+        ).stdout
+
     def initialize(self) -> None:
         """Make the files of an empty server that asks for the password."""
         secret = self.folder / "password"

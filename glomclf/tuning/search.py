@@ -44,7 +44,7 @@ from .fingerprints import fingerprint, short_digest
 from .objective import Objective, draw_folds, make_scoring
 from .results import best_index, cv_results, is_feasible, require_a_choice
 from .space import search_space as default_search_space
-from .storages import readable_errors, shareable
+from .storages import close_storage, readable_errors, shareable
 from .studies import FINGERPRINT, StudyPlan, copy_to_memory, find_study, open_study
 from .trials import counted_trials
 from .workers import run_trials
@@ -563,7 +563,10 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     verbose=self.verbose,
                 )
             finally:
-                self._study = copy_to_memory(study)
+                try:
+                    self._study = copy_to_memory(study)
+                finally:
+                    close_storage(study._storage, storage)
 
     def _optuna_parts(self, seed):
         from copy import deepcopy
