@@ -15,7 +15,7 @@ folds
 
 What was measured before stays in the JSON file, and the table is made of all of it.
 
-    python examples/benchmarks/tuning.py PUBLIC.csv --json tuning.json --output tuning.md
+    python examples/benchmarks/tuning.py PUBLIC.csv --json all.json --output tuning.md
 """
 
 from __future__ import annotations
@@ -302,10 +302,17 @@ def measure_nested(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
         "inner_folds": options.inner_folds,
         "folds": options.folds,
         "text": str(result),
-        "by_fold": result.to_frame().round(3).astype(str).reset_index().values.tolist(),
         "columns": ["fold", *result.to_frame().columns],
+        "by_fold": [
+            [cell(value) for value in row] for row in result.to_frame().itertuples()
+        ],
         "result": result.to_dict(),
     }
+
+
+def cell(value: Any) -> str:
+    """Write a value as a cell of a table."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 # Folds on loky and on Dask.
@@ -426,8 +433,8 @@ def study_lines(one: dict[str, Any]) -> list[str]:
         f" ({one['plain'] / 3600:.1f} h) |",
         f"| ratio | **{one['ratio']:.0f}** |",
         "",
-        f"Plain: the first {len(one['plain_trials'])} trials, first fold, one epoch and "
-        "two; a fold is the first time and the difference for each further epoch, a "
+        f"Plain: the first {len(one['plain_trials'])} trials, first fold, one epoch "
+        "and two; a fold is the first time and the difference for each further epoch, a "
         "trial is all folds of that, the study all trials of their mean.",
         "",
         "| trial | settings | 1 epoch | 2 epochs | whole trial, scaled |",
@@ -464,8 +471,8 @@ def nested_lines(one: dict[str, Any]) -> list[str]:
     return [
         "## Nested cross-validation",
         "",
-        f"{one['folds']} outer folds by participant; in each a study of {one['trials']} "
-        f"trials on {one['inner_folds']} inner folds; {one['seconds']:.0f} s.",
+        f"{one['folds']} outer folds by participant; in each a study of "
+        f"{one['trials']} trials on {one['inner_folds']} inner folds; {one['seconds']:.0f} s.",
         "",
         "```",
         one["text"],
