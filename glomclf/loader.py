@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
@@ -17,6 +16,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from .images import MAX_PIXELS
 from .lazy_images import Decoding, LazyImages
+from .threads import threads_for
 
 __all__ = ["ImageLoader"]
 
@@ -175,7 +175,7 @@ class ImageLoader(TransformerMixin, BaseEstimator):
             Decoding(self.image_size, self.resize, self.max_pixels),
             cache_dir=self.cache_dir,
             # Asked here: a context of joblib ends where this method does.
-            n_threads=effective_n_jobs(self.n_jobs),
+            n_threads=threads_for(self.n_jobs),
             verbose=self.verbose,
         )
         return images if self.lazy else np.asarray(images)

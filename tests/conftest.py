@@ -1,5 +1,6 @@
 """What all tests share: a feature cache of their own, and a few tiny patches."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import hypothesis
 import pytest
 
 from glomclf import ResNet50Classifier, make_glomeruli
+from glomclf.benchmarks.postgresql import private_server
 
 ROOT = Path(__file__).parents[1]
 CACHE = pytest.StashKey[str]()
@@ -49,6 +51,23 @@ def tiny_net(patches):
         "cnn", weights=None, dense_units=8, epochs=2, batch_size=8, random_state=0
     )
     return net.fit(*patches)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """Run a real server of these tests' own until they end."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(private_server())
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server):
+    """Return the URL, with its password, of an empty database."""
+    return postgresql_server.create_database()
 
 
 @pytest.fixture(scope="session")

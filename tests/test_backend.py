@@ -50,6 +50,18 @@ def test_fitting_two_networks_writes_nothing_to_standard_error(run_python):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_a_process_that_inherits_our_log_level_is_as_quiet(run_python):
+    done = run_python(
+        """
+        import subprocess, sys
+        import glomclf.network.backend
+        again = "from glomclf.network.backend import tf; print(tf.get_logger().level)"
+        subprocess.run([sys.executable, "-c", again], check=True)
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "40\n", "")
+
+
 def test_what_was_held_back_is_dropped_on_success(capfd):
     with backend._standard_error_held_back():
         os.write(2, b"chatter\n")

@@ -11,7 +11,7 @@ from glomclf.errors import EngineError
 from glomclf.network import engines, openvino_graph
 from glomclf.network.engines import choose_engine, compile_trunk, numerics
 from glomclf.network.resnet50 import load_backbone, make_trunk
-from glomclf.network.threads import n_threads
+from glomclf.threads import n_threads
 
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra is not installed"
@@ -245,6 +245,22 @@ def test_the_choice_of_an_engine_imports_none(run_python):
         """
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+
+
+def test_threads_may_import_openvino_at_once(run_python):
+    pytest.importorskip("openvino")
+    done = run_python(
+        """
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from glomclf.network.openvino_graph import import_quietly
+        sys.setswitchinterval(1e-5)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(import_quietly, ["openvino"] * 64))
+        print(len(set(map(id, found))), "openvino_telemetry" in sys.modules)
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "1 False\n"), done.stderr
 
 
 def test_workers_share_the_cores():

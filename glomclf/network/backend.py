@@ -14,11 +14,12 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 
 from ..errors import BackendError
-from .threads import n_threads
+from ..threads import n_threads
 
-__all__ = ["keras", "tf", "wrappers"]
+__all__ = ["keras", "refuse_fork", "tf", "wrappers"]
 
 _MODULES = ("keras", "tensorflow", "scikeras.wrappers")
+_QUIET = "3"
 
 
 @contextmanager
@@ -43,13 +44,14 @@ def _import_backend() -> tuple[ModuleType, ...]:
     """Import Keras and TensorFlow, quietly unless ``TF_CPP_MIN_LOG_LEVEL`` is set.
 
     TensorFlow's libraries log before they read their own log level, so that only
-    holding standard error back while they load keeps the user's screen clean.
+    holding standard error back while they load keeps the user's screen clean. The level
+    set here is inherited by worker processes, which must be as quiet.
     """
     if "keras" not in sys.modules:  # else its backend is settled already
         _check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _QUIET)
+    if level != _QUIET or "tensorflow" in sys.modules:
         return tuple(importlib.import_module(name) for name in _MODULES)
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with _standard_error_held_back():
         modules = tuple(importlib.import_module(name) for name in _MODULES)
     # Every fit builds a network of its own, which TensorFlow calls a mistake.
@@ -74,6 +76,34 @@ def _check_backend(name: str) -> None:
         )
 
 
+_is_forked = False
+
+
+def _note_fork() -> None:
+    global _is_forked
+    _is_forked = True
+
+
+def refuse_fork() -> None:
+    """Refuse to run in a fork of a process that has loaded TensorFlow.
+
+    Its threads do not survive a fork, and the child would wait for them for ever.
+
+    Raises
+    ------
+    BackendError
+        If this process is such a fork.
+    """
+    if _is_forked:
+        raise BackendError(
+            "This process was forked from one that had loaded TensorFlow, which cannot "
+            "run in it. Use workers that start afresh: joblib's 'loky' (its default) "
+            "instead of 'multiprocessing', Dask, or multiprocessing's 'spawn'."
+        )
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 keras, tf, wrappers = _import_backend()
 _check_backend(keras.backend.backend())
 _take_share_of_cores(tf)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from ..errors import EngineError
-from .threads import n_threads
+from ..threads import n_threads
 
 if TYPE_CHECKING:
     from .resnet50 import Backbone
@@ -31,6 +32,7 @@ ENGINE_CONSTRAINTS: dict[str, list] = {
 }
 # Raised whenever the graph that int8 is quantised into may change.
 _INT8_RECIPE = 1
+_compiling = threading.RLock()
 _EXTRA = 'python -m pip install "glomclf[openvino]"'
 
 
@@ -123,9 +125,10 @@ def compile_trunk(
     EngineError
         If OpenVINO cannot be imported, or this processor lacks bfloat16.
     """
-    if engine == "keras":
-        return _compile_keras(backbone, cut)
-    return _compile_openvino(backbone, cut, precision, cache_dir)
+    with _compiling:  # the caches below let two threads compile the same
+        if engine == "keras":
+            return _compile_keras(backbone, cut)
+        return _compile_openvino(backbone, cut, precision, cache_dir)
 
 
 @functools.lru_cache(maxsize=8)

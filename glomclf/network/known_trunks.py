@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..threads import n_threads
 from .store import FeatureStore
-from .threads import n_threads
 
 __all__ = ["KnownTrunks", "weights_identity"]
 

@@ -219,6 +219,9 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, 2), float64 in [0, 1]
         """
         check_is_fitted(self)
+        from .backend import refuse_fork
+
+        refuse_fork()
         X = self._check_rows(X, reset=False)
         # A single row comes back from SciKeras without its first dimension.
         proba = np.asarray(self.net_.predict_proba(X), dtype=np.float64).reshape(-1, 2)
@@ -370,8 +373,9 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
     def _make_net(self, backbone: Backbone | None) -> Any:
         """Wrap the function that builds the network in SciKeras."""
         from .assembly import HeadSpec, build_network
-        from .backend import wrappers
+        from .backend import refuse_fork, wrappers
 
+        refuse_fork()
         spec = HeadSpec(
             self.dense_units,
             self.dropout,

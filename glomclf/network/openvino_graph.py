@@ -27,20 +27,25 @@ _REPORTER = "openvino_telemetry"
 # Larger batches gain nothing on a CPU, and cost memory.
 _BATCH_SIZE = 8
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+_reports_lock = threading.RLock()
 
 
 @contextmanager
 def _without_reports() -> Iterator[None]:
-    """Let the package that sends reports be missing, as its users allow for."""
-    loaded = {n: m for n, m in sys.modules.items() if n.split(".")[0] == _REPORTER}
-    for name in loaded:
-        del sys.modules[name]
-    sys.modules[_REPORTER] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[_REPORTER]
-        sys.modules.update(loaded)
+    """Let the package that sends reports be missing, as its users allow for.
+
+    One thread at a time: all of them share the table of modules.
+    """
+    with _reports_lock:
+        loaded = {n: m for n, m in sys.modules.items() if n.split(".")[0] == _REPORTER}
+        for name in loaded:
+            del sys.modules[name]
+        sys.modules[_REPORTER] = None  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            del sys.modules[_REPORTER]
+            sys.modules.update(loaded)
 
 
 def import_quietly(name: str) -> ModuleType:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ..errors import WeightsError
-from .backend import keras, tf
+from .backend import keras, refuse_fork, tf
 
 __all__ = [
     "BACKBONES",
@@ -134,11 +135,15 @@ def load_backbone(name: str, weights: str | Path | None) -> Backbone:
 
     Raises
     ------
+    BackendError
+        In a fork of a process that has loaded TensorFlow.
     WeightsError
         If the weights cannot be fetched, read or fitted to the network.
     """
+    refuse_fork()
     if weights is None or weights == "imagenet":
-        return _cached_backbone(name, weights, None)
+        with _building:
+            return _cached_backbone(name, weights, None)
     path = Path(weights).expanduser()
     if not path.is_file():
         raise WeightsError(
@@ -146,7 +151,13 @@ def load_backbone(name: str, weights: str | Path | None) -> Backbone:
             'file, "imagenet", or None for random weights.'
         )
     stat = path.stat()
-    return _cached_backbone(name, str(path.resolve()), (stat.st_mtime_ns, stat.st_size))
+    with _building:
+        return _cached_backbone(
+            name, str(path.resolve()), (stat.st_mtime_ns, stat.st_size)
+        )
+
+
+_building = threading.Lock()  # the cache lets two threads build the same backbone
 
 
 @functools.lru_cache(maxsize=4)
@@ -184,9 +195,12 @@ def find_backbone(
 
     Raises
     ------
+    BackendError
+        In a fork of a process that has loaded TensorFlow.
     WeightsError
         If the weights are no longer those with the fingerprint.
     """
+    refuse_fork()
     if fingerprint is not None and fingerprint in _restored:
         return _restored[fingerprint]
     if arrays is None:

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..errors import SamplingError
+from ..threads import threads_for
 from .arrays import ArraySamplerMixin, assemble
 from .geometry import FILL_MODES, affine_matrix, warp
 
@@ -208,7 +209,10 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
                 parents.append(rows[i])
                 replicates.append(replicate)
                 tasks.append((rows[i], digests[i], replicate))
-        run = Parallel(self.n_jobs, prefer="threads", return_as="generator")
+        # Threads even where joblib is set to send work to processes or over a network:
+        # the images are here.
+        threads = threads_for(self.n_jobs)
+        run = Parallel(threads, require="sharedmem", return_as="generator")
         transform = delayed(self._transform)
         synthetic = run(transform(X[i], *draw, self.seed_) for i, *draw in tasks)
         return np.array(parents), np.array(replicates), synthetic

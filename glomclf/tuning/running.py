@@ -96,6 +96,8 @@ class TrialLoop:
             Once the interrupted trial is back in the queue.
         """
         try:
+            # What an earlier loop left when it lost the storage.
+            self._give_up_own()
             while not self.deadline.is_over:
                 requeue_dead(self.study)
                 if not self._is_work_left():

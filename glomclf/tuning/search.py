@@ -43,7 +43,12 @@ from .fingerprints import fingerprint, short_digest
 from .objective import Objective, draw_folds, make_scoring
 from .results import best_index, cv_results, is_feasible, require_a_choice
 from .space import search_space as default_search_space
-from .storages import shareable, without_passwords
+from .storages import (
+    close_storage,
+    readable_errors,
+    shareable,
+    without_passwords,
+)
 from .studies import FINGERPRINT, StudyPlan, copy_to_memory, find_study, open_study
 from .trials import counted_trials
 from .workers import run_trials
@@ -556,12 +561,15 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _run(self, objective, plan):
         """Open the study and run its trials."""
-        with shareable(plan.storage, self.n_jobs) as storage:
+        with (
+            shareable(plan.storage, self.n_jobs) as storage,
+            readable_errors(storage),
+        ):
             plan.storage = storage
-            self._study = open_study(plan, **self._optuna_parts(objective.seed))
+            study = open_study(plan, **self._optuna_parts(objective.seed))
             try:
                 run_trials(
-                    self._study,
+                    study,
                     objective,
                     storage=storage,
                     n_trials=self.n_trials,
@@ -570,7 +578,10 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     verbose=self.verbose,
                 )
             finally:
-                self._study = copy_to_memory(self._study)
+                try:
+                    self._study = copy_to_memory(study)
+                finally:
+                    close_storage(study._storage, storage)
 
     def _optuna_parts(self, seed):
         from copy import deepcopy

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import re
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,19 +15,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from joblib import effective_n_jobs
-
 from ..errors import StudyError
+from ..threads import threads_for
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-__all__ = ["open_storage", "readable_errors", "shareable", "shown", "without_passwords"]
+__all__ = [
+    "close_storage",
+    "open_storage",
+    "readable_errors",
+    "shareable",
+    "shown",
+    "without_passwords",
+]
 
 HEARTBEAT_SECONDS = 20
 """How often a worker says that it lives; silent three times, it is taken for dead."""
 
+CONNECT_SECONDS = 10
+"""How long a database may take to answer, where its URL says nothing of it."""
+
 _JOURNAL = "journal:///"
+# What databases say to the second of two who make the same tables.
+_COLLISION = re.compile(r"(?i)already exists|duplicate key|unique constraint|locked")
+_MAKING_ATTEMPTS = 10
+_MAKING_SECONDS = 0.3
 
 
 def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> Any:
@@ -95,7 +110,7 @@ def shareable(storage: Any, n_jobs: int | None) -> Iterator[Any]:
     """
     from optuna.storages import InMemoryStorage
 
-    if effective_n_jobs(n_jobs) == 1:
+    if threads_for(n_jobs) == 1:
         yield storage
         return
     if isinstance(storage, InMemoryStorage):
@@ -237,24 +252,62 @@ def _with_driver(url: str) -> str:
     return f"postgresql+psycopg{separator}{rest}"
 
 
+def close_storage(opened: Any, given: Any) -> None:
+    """Give the connections of a database back, if they were opened here.
+
+    Parameters
+    ----------
+    opened : optuna.storages.BaseStorage
+        What `open_storage` returned, or what a study has of it.
+    given : as in open_storage
+        What it was given.
+    """
+    database = getattr(opened, "_backend", opened)  # a study wraps it
+    if given not in (opened, database) and hasattr(database, "engine"):
+        database.remove_session()
+        database.engine.dispose()
+
+
 def _open_database(url: str, heartbeat: int) -> BaseStorage:
+    """Open a database, in turn with others that find it empty and make its tables."""
+    for attempt in range(_MAKING_ATTEMPTS):
+        try:
+            return _make_database(url, heartbeat)
+        except Exception as error:
+            if attempt + 1 == _MAKING_ATTEMPTS or not _COLLISION.search(str(error)):
+                raise
+            time.sleep(_MAKING_SECONDS * random.uniform(0.5, 1.5))
+    raise AssertionError("unreachable")
+
+
+def _make_database(url: str, heartbeat: int) -> BaseStorage:
     from optuna.exceptions import ExperimentalWarning
     from optuna.storages import RDBStorage
 
     from .trials import requeue
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return RDBStorage(
-            url,
-            heartbeat_interval=heartbeat,
-            grace_period=3 * heartbeat,
-            heartbeat_stale_trial_callback=requeue,
-            engine_kwargs=_engine_options(url),
-        )
+    storage = RDBStorage.__new__(RDBStorage)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            storage.__init__(  # type: ignore[misc]
+                url,
+                heartbeat_interval=heartbeat,
+                grace_period=3 * heartbeat,
+                heartbeat_stale_trial_callback=requeue,
+                engine_kwargs=_engine_options(url),
+            )
+    except BaseException:
+        if hasattr(storage, "engine"):
+            storage.engine.dispose()
+        raise
+    return storage
 
 
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 60}}  # several workers write in turn
-    return {"pool_pre_ping": True}
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if url.startswith("postgresql+psycopg") and "connect_timeout=" not in url:
+        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+    return options

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyError
 from .fingerprints import differences
-from .storages import open_storage, readable_errors, shown
+from .storages import close_storage, open_storage, readable_errors, shown
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -54,14 +54,17 @@ class StudyPlan:
 
 
 def find_study(storage: Any, study_name: str) -> Study | None:
-    """Return the study of a name, None where the storage has none."""
+    """Return a copy in memory of the study of a name, None where there is none."""
     from optuna import load_study
 
     with readable_errors(storage), quiet_optuna():
+        opened = open_storage(storage)
         try:
-            return load_study(study_name=study_name, storage=open_storage(storage))
+            return copy_to_memory(load_study(study_name=study_name, storage=opened))
         except KeyError:
             return None
+        finally:
+            close_storage(opened, storage)
 
 
 def open_study(plan: StudyPlan, *, sampler: Any, pruner: Any) -> Study:
@@ -97,7 +100,11 @@ def open_study(plan: StudyPlan, *, sampler: Any, pruner: Any) -> Study:
             )
         except DuplicatedStudyError:
             study = load_study(study_name=plan.study_name, **options)
-            _check_joined(study, plan)
+            try:
+                _check_joined(study, plan)
+            except BaseException:
+                close_storage(storage, plan.storage)
+                raise
             return study
         for name, value in plan.attributes.items():
             study.set_user_attr(name, value)

@@ -18,11 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 
 from ..errors import ParameterError, TuningError
 from ..progress import progress
+from ..threads import n_threads, threads_for
 from .running import Deadline, TrialLoop
 from .storages import shown
 from .trials import counted_trials, requeue_dead, requeue_interrupted
@@ -86,7 +86,7 @@ def run_trials(
         If no worker can be started.
     """
     deadline = Deadline(timeout)
-    n_workers = joblib.effective_n_jobs(n_jobs)
+    n_workers = threads_for(n_jobs)
     requeue_interrupted(study)
     shower = _Shower(study, objective, n_trials)
     try:
@@ -264,7 +264,7 @@ class _Team:
 
     def _environment(self) -> dict[str, str]:
         """Give each worker its share of the cores, and this process's import path."""
-        share = str(max(1, joblib.cpu_count() // self.n_workers))
+        share = str(max(1, n_threads() // self.n_workers))
         return {
             **os.environ,
             **dict.fromkeys(_THREADS, share),
