@@ -18,6 +18,7 @@ _LIBRARIES = (
     "keras",
     "tensorflow",
     "scikeras",
+    "optuna",
     "numpy",
     "pandas",
     "scipy",
