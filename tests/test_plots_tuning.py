@@ -16,7 +16,7 @@ from glomclf.plots import (
     ParameterImportancesDisplay,
     ParetoFrontDisplay,
 )
-from glomclf.trials import (
+from glomclf.tuning.reading import (
     best_trials,
     objective_names,
     partial_value,
@@ -25,6 +25,7 @@ from glomclf.trials import (
 )
 
 FAILED, PRUNED, CONTRADICTORY = 3, 5, 6
+FAULT = {"type": "SamplingError", "message": "too few"}
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def objective(trial):
         trial.suggest_int("neighbors", 3, 9)
     rate = trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
     if trial.number == FAILED:
-        trial.set_user_attr("error", {"type": "SamplingError", "message": "too few"})
+        trial.set_user_attr("error", {**FAULT, "place": "fold 0"})
         raise ValueError
     if trial.number == CONTRADICTORY:
         trial.set_user_attr("prune_reason", "augmentation needs images")
@@ -322,9 +323,9 @@ def test_displays_make_their_own_figure_without_axes(study, trade_off):
 def test_table_has_a_row_a_trial_with_reasons(study):
     table = trials_table(study)
     assert table.index.tolist() == list(range(30))
-    assert table.loc[FAILED, "reason"] == "SamplingError: too few"
+    assert table.loc[FAILED, "reason"] == "fold 0: SamplingError: too few"
     assert table.loc[CONTRADICTORY, "reason"] == "augmentation needs images"
-    assert table.loc[PRUNED, "reason"] == "stopped by the pruner after 2 folds"
+    assert table.loc[PRUNED, "reason"] == "by the pruner, after 2 folds"
     assert table["roc_auc"].notna().equals(table["state"].eq("COMPLETE"))
     folds = table[["roc_auc_fold1", "roc_auc_fold2"]].mean(axis=1)
     np.testing.assert_allclose(folds.dropna(), table["roc_auc"].dropna())

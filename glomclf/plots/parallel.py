@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..trials import (
+from ..tuning.reading import (
     best_trials,
     kind_of,
     objective_names,

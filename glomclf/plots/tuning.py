@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..trials import (
+from ..tuning.reading import (
     best_trials,
     kind_of,
     objective_names,
@@ -417,7 +417,8 @@ class ParetoFrontDisplay:
                 "two. Draw it with OptimizationHistoryDisplay."
             )
         first, second = (objective_place(study, one) for one in objectives)
-        trials, front = trials_over(study), {one.number for one in best_trials(study)}
+        trials = trials_over(study)
+        front = {one.number for one in best_trials(study)}
         return cls(
             [
                 [partial_value(one, names[place], place) for place in (first, second)]

@@ -11,12 +11,13 @@ import numpy as np
 
 from ..evaluation import Evaluation
 from ..plots.tuning import score_title
-from ..trials import (
+from ..tuning.reading import (
     best_trials,
     is_feasible,
     objective_names,
     reason,
     trials_in,
+    trials_over,
     trials_table,
     varied_settings,
 )
@@ -54,8 +55,6 @@ _STATES = {
     "COMPLETE": "ended",
     "PRUNED": "pruned",
     "FAIL": "failed",
-    "RUNNING": "running",
-    "WAITING": "waiting",
 }
 
 
@@ -178,7 +177,7 @@ class _Tuning:
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False)
+        return trials_over(self.study)
 
     @cached_property
     def ended(self) -> list[FrozenTrial]:

@@ -1,12 +1,18 @@
-"""What the trials of an Optuna study say: values, states, reasons, as one table."""
+"""What the trials of a study say: values, states, reasons, as one table.
+
+Trials that were lost with their worker are left out: others have taken their place.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+from .trials import counted_trials
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -26,6 +32,8 @@ __all__ = [
     "varied_settings",
 ]
 
+# What differs between two trials that the pruner stopped for the same reason.
+_FOLD_SCORE = re.compile(r", mean \w+ -?[0-9.]+$")
 _KINDS = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
 
 
@@ -45,7 +53,7 @@ def objective_names(study: Study) -> list[str]:
     Examples
     --------
     >>> import optuna
-    >>> from glomclf.trials import objective_names
+    >>> from glomclf.tuning.reading import objective_names
     >>> objective_names(optuna.create_study(directions=["maximize"]))
     ['score']
     """
@@ -96,9 +104,17 @@ def trials_in(study: Study, state: str) -> list[FrozenTrial]:
 
 
 def trials_over(study: Study) -> list[FrozenTrial]:
-    """Return the trials that ended, were pruned or failed."""
+    """Return the trials that ended, were pruned, or failed.
+
+    Those lost with their worker are left out of studies that glomclf made, which has
+    others take their place; nobody knows them in other studies.
+    """
+    from .studies import FINGERPRINT  # whose room loads Optuna
+
+    if FINGERPRINT in study.user_attrs:
+        return counted_trials(study)
     trials = study.get_trials(deepcopy=False)
-    return [trial for trial in trials if trial.state.name in _KINDS]
+    return [trial for trial in trials if trial.state.is_finished()]
 
 
 def is_feasible(trial: FrozenTrial) -> bool:
@@ -196,17 +212,9 @@ def reason(trial: FrozenTrial) -> str:
     if trial.state.name == "FAIL":
         return _error_text(trial.user_attrs.get("error"))
     if trial.state.name == "PRUNED":
-        known = trial.user_attrs.get("prune_reason")
-        return known or f"stopped by the pruner after {_count_folds(trial)}"
+        unknown = f"by the pruner, after {_count_folds(trial)}"
+        return _FOLD_SCORE.sub("", trial.user_attrs.get("prune_reason", unknown))
     return ""
-
-
-def _error_text(error: Any) -> str:
-    if isinstance(error, dict):
-        return f"{error.get('type', 'error')}: {error.get('message', '')}"
-    if isinstance(error, list | tuple):
-        return ": ".join(map(str, error))
-    return str(error) if error else "no reason was kept"
 
 
 def _count_folds(trial: FrozenTrial) -> str:
@@ -214,8 +222,15 @@ def _count_folds(trial: FrozenTrial) -> str:
     return f"{n_folds} fold{'' if n_folds == 1 else 's'}"
 
 
+def _error_text(error: dict[str, str] | None) -> str:
+    if error is None:
+        return "no error was noted: did its worker die (was the memory enough)?"
+    place = f"{error['place']}: " if "place" in error else ""
+    return f"{place}{error['type']}: {error['message']}"
+
+
 def trials_table(study: Study) -> pd.DataFrame:
-    """Put all trials into one table, in their order.
+    """Put the trials that count into one table, in their order.
 
     Parameters
     ----------
@@ -232,14 +247,14 @@ def trials_table(study: Study) -> pd.DataFrame:
     Examples
     --------
     >>> import optuna
-    >>> from glomclf.trials import trials_table
+    >>> from glomclf.tuning.reading import trials_table
     >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
     >>> study = optuna.create_study(direction="maximize")
     >>> study.optimize(lambda trial: trial.suggest_int("units", 8, 8) / 10, n_trials=1)
     >>> list(trials_table(study))
     ['state', 'score', 'seconds', 'feasible', 'units', 'reason']
     """
-    names, trials = objective_names(study), study.get_trials(deepcopy=False)
+    names, trials = objective_names(study), trials_over(study)
     parts = [_parts(trial, names) for trial in trials]
     # Trials have other settings and reach other folds: each kind of column together.
     columns = [key for kind in zip(*parts, strict=True) for row in kind for key in row]
