@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _ROOM_OF = {
     "AugmentationOverSampler": "samplers",
     "GlomeruliClassifier": "classifier",
+    "GlomeruliSearchCV": "tuning",
     "ImageLoader": "loader",
     "ImageSampler": "samplers",
     "ResNet50Classifier": "network",
@@ -27,6 +28,7 @@ _ROOM_OF = {
 __all__ = [
     "AugmentationOverSampler",
     "GlomeruliClassifier",
+    "GlomeruliSearchCV",
     "ImageLoader",
     "ImageSampler",
     "ResNet50Classifier",

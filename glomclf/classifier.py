@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from .errors import ParameterError
 from .inner import (
     ChosenThreshold,
     ValidationRows,
@@ -241,6 +242,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         SplitError
             If the participants do not allow a validation split, or the inner folds of
             ``threshold="validation"``, with both classes.
+        ParameterError
+            If parameters contradict each other.
         LeakageError
             If a participant of ``X_val`` is also in ``X``.
         ImageError
@@ -379,7 +382,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
                 f'threshold_aim="recall", but threshold_aim="{self.threshold_aim}".'
             )
         if faults:
-            raise ValueError("\n".join(faults))
+            raise ParameterError("\n".join(faults))
 
     def _split(self, y, groups, X_val, seed):
         """Return the rows to train on and those set aside."""

@@ -19,12 +19,15 @@ __all__ = [
     "LeakageError",
     "ManifestError",
     "ModelFileError",
+    "ParameterError",
     "ParticipantWarning",
     "SamplingError",
     "ScoreError",
     "ScoreWarning",
     "SplitError",
     "SplitWarning",
+    "StudyError",
+    "TuningError",
     "WeightsError",
 ]
 
@@ -63,6 +66,10 @@ class ImageError(GlomclfError, ValueError):
         )
 
 
+class ParameterError(GlomclfError, ValueError):
+    """Parameters contradict each other."""
+
+
 class SamplingError(GlomclfError, ValueError):
     """A sampler cannot resample the rows it was given."""
 
@@ -97,6 +104,14 @@ class ScoreError(GlomclfError, ValueError):
 
 class LeakageError(GlomclfError, ValueError):
     """Training and judged rows share participants or images."""
+
+
+class StudyError(GlomclfError, ValueError):
+    """A study cannot be opened, or is not the one that was asked for."""
+
+
+class TuningError(GlomclfError, RuntimeError):
+    """A study has no trial to choose from."""
 
 
 class GlomclfWarning(UserWarning):

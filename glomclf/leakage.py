@@ -151,6 +151,7 @@ def audit_splits(
     cv: Any = 5,
     groups: ArrayLike | None = None,
     *,
+    compare_images: bool = True,
     max_distance: float = NEAR_DUPLICATE_DISTANCE,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -169,6 +170,8 @@ def audit_splits(
         knows no participants.
     groups : array-like of shape (n_samples,), default=None
         The participant of each row; by default the column ``participant`` of `X`.
+    compare_images : bool, default=True
+        False looks at rows and participants alone; then `X` may be a table of features.
     max_distance : float in [0, 1], default=NEAR_DUPLICATE_DISTANCE
         See `glomclf.duplicates.find_duplicates`.
     n_jobs : int or None, default=None
@@ -205,16 +208,18 @@ def audit_splits(
     check_consistent_length(X, labels)
     participants = _participants(X, groups, len(labels))
     folds = _folds(X, labels, cv, participants)
-    fingerprints = fingerprint_images(X, n_jobs=n_jobs, verbose=verbose)
-    pairs = find_duplicates(
-        fingerprints, max_distance=max_distance, n_jobs=n_jobs, verbose=verbose
-    )
     findings = _Findings(_names(X), participants)
     for fold, (train, test) in enumerate(folds):
         findings.add_rows(fold, train, test)
         findings.add_participants(fold, train, test)
-        findings.add_pairs(fold, train, test, pairs)
-    findings.add_contradictions(pairs, labels)
+    if compare_images:
+        fingerprints = fingerprint_images(X, n_jobs=n_jobs, verbose=verbose)
+        pairs = find_duplicates(
+            fingerprints, max_distance=max_distance, n_jobs=n_jobs, verbose=verbose
+        )
+        for fold, (train, test) in enumerate(folds):
+            findings.add_pairs(fold, train, test, pairs)
+        findings.add_contradictions(pairs, labels)
     return SplitAudit(
         findings=findings.to_frame(),
         folds=_fold_table(folds, labels, participants),
@@ -347,8 +352,9 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _names(X: Any) -> list[str]:
     """Name rows by file, shortly where that is clear, or by number."""
-    items = list(X["path"]) if isinstance(X, pd.DataFrame) else X
-    if not all(isinstance(item, str | os.PathLike) for item in items):
+    is_table = isinstance(X, pd.DataFrame) and "path" not in X.columns
+    items = list(X["path"]) if isinstance(X, pd.DataFrame) and not is_table else X
+    if is_table or not all(isinstance(item, str | os.PathLike) for item in items):
         return [f"X[{row}]" for row in range(_num_samples(X))]
     short = [Path(item).name for item in items]
     return (

@@ -1,0 +1,44 @@
+"""Hyperparameters, chosen by Optuna on training participants alone.
+
+`GlomeruliSearchCV` is a classifier to scikit-learn; `make_objective` and `search_space`
+are its parts, for studies of your own; `nested_cross_validate` says what a procedure
+with tuning in it is worth. The parts are in rooms of their own, loaded on first use:
+importing this one loads neither Optuna nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_ROOM_OF = {
+    "GlomeruliSearchCV": "search",
+    "Objective": "objective",
+    "counted_trials": "trials",
+    "feature_search_space": "space",
+    "make_objective": "objective",
+    "open_storage": "storages",
+    "run_trials": "workers",
+    "search_space": "space",
+}
+
+__all__ = [
+    "GlomeruliSearchCV",
+    "Objective",
+    "counted_trials",
+    "feature_search_space",
+    "make_objective",
+    "open_storage",
+    "run_trials",
+    "search_space",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_ROOM_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOM_OF])

@@ -1,0 +1,215 @@
+"""Where a study is kept: in memory, in a file, or in a database many machines share."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from ..errors import StudyError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+__all__ = ["open_storage", "readable_errors", "shown"]
+
+HEARTBEAT_SECONDS = 20
+"""How often a worker says that it lives; silent three times, it is taken for dead."""
+
+_JOURNAL = "journal:///"
+
+
+def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> Any:
+    """Open what a study is kept in, at once and with a word on what is wrong.
+
+    Parameters
+    ----------
+    storage : None, str, path or optuna.storages.BaseStorage, default=None
+        - None: memory; gone with the process.
+        - A path or URL of a journal file: ``study.journal``, ``journal:///study.log``.
+          For processes of one machine, or of several on a shared disk.
+        - ``sqlite:///study.db``: a file, for processes of one machine.
+        - A database URL, such as ``postgresql://user@host/database``: for any number
+          of machines. The extra ``postgresql`` installs the driver.
+        - Any Optuna storage, taken as it is.
+    heartbeat : int, default=20
+        Seconds between the signs of life of a database's workers. One that has given
+        none three times is taken for dead, and its trial is queued again.
+
+    Returns
+    -------
+    optuna.storages.BaseStorage
+
+    Raises
+    ------
+    StudyError
+        If it cannot be opened. Passwords are not shown.
+
+    Examples
+    --------
+    >>> from glomclf.tuning import open_storage
+    >>> open_storage("sqlite:///no/such/folder/study.db")
+    Traceback (most recent call last):
+        ...
+    glomclf.errors.StudyError: The storage sqlite:///no/such/folder/study.db ...
+    """
+    from optuna.storages import InMemoryStorage
+
+    if storage is None:
+        return InMemoryStorage()
+    if not isinstance(storage, str | os.PathLike):
+        return _checked_object(storage)
+    url = os.fspath(storage)
+    with readable_errors(url):
+        if is_journal(url):
+            return _open_journal(url)
+        return _open_database(_with_driver(url), heartbeat)
+
+
+def is_journal(url: str) -> bool:
+    """Tell whether a storage is a journal file."""
+    return url.startswith(_JOURNAL) or ("://" not in url and url.endswith(".journal"))
+
+
+def shown(storage: Any) -> str:
+    """Name a storage without its password.
+
+    Examples
+    --------
+    >>> from glomclf.tuning.storages import shown
+    >>> shown("postgresql://me:secret@host/studies")
+    'postgresql://me:***@host/studies'
+    """
+    if storage is None:
+        return "memory"
+    if not isinstance(storage, str | os.PathLike):
+        return type(storage).__name__
+    return _without_passwords(os.fspath(storage))
+
+
+@contextmanager
+def readable_errors(storage: Any) -> Iterator[None]:
+    """Turn what databases and files raise into one error that says what to do."""
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except StudyError:
+        raise
+    except (ImportError, OSError, StorageInternalError) as error:
+        raise StudyError(_explained(storage, error)) from None
+    except Exception as error:
+        if not type(error).__module__.startswith(("sqlalchemy", "alembic", "psycopg")):
+            raise
+        raise StudyError(_explained(storage, error)) from None
+
+
+def _without_passwords(text: str) -> str:
+    """Hide passwords of URLs, also those among their options."""
+    text = re.sub(r"(://[^/:@\s]*):[^/\s]*@", r"\1:***@", text)
+    return re.sub(r"(?i)([?&](?:password|sslpassword|pwd)=)[^&\s]*", r"\1***", text)
+
+
+def _explained(storage: Any, error: BaseException) -> str:
+    cause = error.__cause__ or error
+    reason = str(cause).split("\n(Background on")[0].strip()
+    for secret in _secrets(storage):
+        reason = reason.replace(secret, "***")
+    return (
+        f"The storage {shown(storage)} cannot be used: {_without_passwords(reason)}. "
+        f"{_advice(storage, reason)}"
+    )
+
+
+def _secrets(storage: Any) -> list[str]:
+    """Return the passwords in a URL, as they stand there and as they are meant."""
+    if not isinstance(storage, str):
+        return []
+    found = re.findall(r"://[^/:@\s]*:([^/\s]*)@", storage)
+    found += re.findall(r"(?i)[?&](?:password|sslpassword|pwd)=([^&\s]*)", storage)
+    meant = [unquote(secret) for secret in found]
+    return [secret for secret in {*found, *meant, *map(quote, meant)} if secret]
+
+
+def _advice(storage: Any, reason: str) -> str:
+    text = os.fspath(storage) if isinstance(storage, str | os.PathLike) else ""
+    if "sqlalchemy.dialects" in reason or "parse" in reason or "://" not in text:
+        return (
+            "Expected sqlite:///FILE, a journal file (FILE.journal), or "
+            "postgresql://USER@HOST/DATABASE."
+        )
+    if text.startswith("sqlite"):
+        return "Check that its folder exists and can be written to."
+    return (
+        "Check that the server runs and can be reached from here, that the database "
+        "exists, and the user's rights and password (~/.pgpass or PGPASSWORD keep it "
+        "out of the URL)."
+    )
+
+
+def _checked_object(storage: Any) -> BaseStorage:
+    from optuna.storages import BaseStorage
+
+    if isinstance(storage, BaseStorage):
+        return storage
+    raise StudyError(
+        f"storage is of type {type(storage).__name__}; expected None, a path, a URL or "
+        "an Optuna storage."
+    )
+
+
+def _open_journal(url: str) -> BaseStorage:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    file = Path(url.removeprefix(_JOURNAL) if url.startswith(_JOURNAL) else url)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return JournalStorage(JournalFileBackend(str(file)))
+    except (ValueError, KeyError) as error:
+        raise StudyError(
+            f"The storage {url} cannot be used: it is not a journal of Optuna's, or is "
+            f"damaged ({error}). Name another file."
+        ) from error
+
+
+def _with_driver(url: str) -> str:
+    """Name the driver that the extra installs, where a URL names none."""
+    scheme, separator, rest = url.partition("://")
+    if scheme not in ("postgresql", "postgres"):
+        return url
+    if importlib.util.find_spec("psycopg") is None:
+        raise StudyError(
+            f"The storage {shown(url)} needs a driver for PostgreSQL. Install one: "
+            "pip install 'glomclf[postgresql]'."
+        )
+    return f"postgresql+psycopg{separator}{rest}"
+
+
+def _open_database(url: str, heartbeat: int) -> BaseStorage:
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.storages import RDBStorage
+
+    from .trials import requeue
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(
+            url,
+            heartbeat_interval=heartbeat,
+            grace_period=3 * heartbeat,
+            heartbeat_stale_trial_callback=requeue,
+            engine_kwargs=_engine_options(url),
+        )
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": 60}}  # several workers write in turn
+    return {"pool_pre_ping": True}
