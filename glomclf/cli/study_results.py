@@ -1,0 +1,215 @@
+"""What a study leaves behind: tables, pictures, report, and the best model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from .console import note, output, print_table, typed_command
+from .results import (
+    new_figure,
+    predictions_table,
+    print_scores,
+    write_csv,
+    write_scores,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+    from ..evaluation import Evaluation
+    from ..tuning import GlomeruliSearchCV
+
+__all__ = ["TUNING_FILES", "StudyResults"]
+
+TUNING_FILES = (
+    "trials.csv",
+    "best.json",
+    "model.glomclf",
+    "cv_predictions.csv",
+    "cv_scores.csv",
+    "cv_scores.json",
+    "history.png",
+    "importances.png",
+    "parallel_coordinates.png",
+    "pareto_front.png",
+    "report.html",
+)
+_WITHOUT_EFFECT = ("cache_dir", "engine", "n_jobs", "verbose")
+
+
+@dataclass
+class StudyResults:
+    """The results of a search, written to a folder as they come.
+
+    Parameters
+    ----------
+    search : GlomeruliSearchCV
+        Fitted, or stopped while it was.
+    folder : Path
+    resume : sequence of str or None
+        Words of the command that goes on with the study.
+    """
+
+    search: GlomeruliSearchCV
+    folder: Path
+    resume: Sequence[str] | None
+
+    @property
+    def study(self) -> Study:
+        """The study, as it was at the end."""
+        return self.search.study_
+
+    @property
+    def best(self) -> FrozenTrial:
+        """The trial whose settings the model has."""
+        number = self.search.cv_results_["trial"][self.search.best_index_]
+        return self.study.get_trials(deepcopy=False)[number]
+
+    def settings(self) -> dict[str, Any]:
+        """Return all settings of the model that change its scores."""
+        parameters = self.search.best_estimator_.get_params(deep=False)
+        kept = {k: v for k, v in parameters.items() if k not in _WITHOUT_EFFECT}
+        if kept["weights"] is not None:
+            kept["weights"] = Path(kept["weights"]).name
+        return kept
+
+    def write_trials(self) -> None:
+        """Write the table of all trials."""
+        from ..tuning.reading import trials_table
+
+        write_csv(trials_table(self.study), self.folder / "trials.csv", index=True)
+
+    def write_model(self) -> None:
+        """Write the model with the best settings, and what these are."""
+        with output(self.folder / "model.glomclf") as temporary:
+            self.search.best_estimator_.save(temporary)
+        text = json.dumps(self._summary(), indent=2, allow_nan=False)
+        with output(self.folder / "best.json") as temporary:
+            temporary.write_text(f"{text}\n", encoding="utf-8")
+
+    def _summary(self) -> dict[str, Any]:
+        from ..tuning.reading import objective_names, trials_over
+        from ..tuning.storages import shown
+
+        states = [trial.state.name for trial in trials_over(self.study)]
+        names = objective_names(self.study)
+        return {
+            "study": self.study.study_name,
+            "storage": shown(self.search.storage),
+            "trial": self.best.number,
+            "scores": dict(zip(names, self.best.values, strict=True)),
+            "fold_scores": self.best.user_attrs["fold_scores"],
+            "at_least": self.search.constraint or {},
+            "tuned": self.best.params,
+            "settings": {name: _plain(v) for name, v in self.settings().items()},
+            "trials": {state: states.count(state) for state in sorted(set(states))},
+        }
+
+    def write_pictures(self) -> None:
+        """Draw the course of the study, importances, settings and trade-offs."""
+        from .. import plots
+        from ..plots.parallel import parallel_height
+        from ..tuning.reading import objective_names, varied_settings
+
+        names = objective_names(self.study)
+        size = (5.6 * len(names), 4.4)
+        with new_figure(self.folder / "history.png", figsize=size) as figure:
+            panels = np.atleast_1d(figure.subplots(1, len(names)))
+            for name, ax in zip(names, panels, strict=True):
+                plots.OptimizationHistoryDisplay.from_study(
+                    self.study, objective=name, ax=ax
+                )
+        n_settings = len(varied_settings(self.study))
+        displays: dict[str, Any] = {
+            "importances": (plots.ParameterImportancesDisplay, 4.4),
+            "parallel_coordinates": (
+                plots.ParallelCoordinatesDisplay,
+                parallel_height(max(3, n_settings)),
+            ),
+        }
+        if len(names) > 1:
+            displays["pareto_front"] = (plots.ParetoFrontDisplay, 4.4)
+        for stem, (display, height) in displays.items():
+            size = (6.4, height)
+            with new_figure(self.folder / f"{stem}.png", figsize=size) as figure:
+                display.from_study(self.study, ax=figure.subplots())
+
+    def score_out_of_fold(self, manifest: pd.DataFrame, folds: list[Any]) -> Evaluation:
+        """Fit the best settings on each fold again, for scores with intervals."""
+        from ..evaluation import evaluate
+        from ..folds import predict_folds
+
+        y = manifest["label"].to_numpy()
+        groups = manifest["participant"].to_numpy()
+        predicted = predict_folds(
+            self.search.best_estimator_, manifest, y, groups=groups, cv=folds
+        ).sort_values("row")
+        threshold = predicted["threshold"].to_numpy()
+        if len(set(threshold)) == 1:
+            threshold = threshold[0]
+        probability = predicted["probability"].to_numpy()
+        table = predictions_table(manifest, probability, threshold)
+        write_csv(table, self.folder / "cv_predictions.csv")
+        evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
+        write_scores(evaluation, self.folder, "cv_scores")
+        return evaluation
+
+    def write_report(self, evaluation: Evaluation | None = None) -> None:
+        """Write the report; of a study without a best trial, why there is none."""
+        from ..report import tuning_report
+        from . import results
+
+        has_best = hasattr(self.search, "best_estimator_")
+        report = tuning_report(
+            self.study,
+            best=self.best.number if has_best else None,
+            settings=self.settings() if has_best else None,
+            evaluation=evaluation,
+            storage=self.search.storage,
+            command=typed_command(),
+            resume=self.resume,
+        )
+        results.write_report(report, self.folder)
+
+    def print_best(self, evaluation: Evaluation) -> None:
+        """Print the best settings, their scores, and how far to believe them."""
+        from ..report.tuning import OPTIMISM, setting_text
+        from ..tuning.reading import objective_names, trials_in
+
+        n_ended, folds = len(trials_in(self.study, "COMPLETE")), self.search.n_splits_
+        rows = []
+        for name, value in zip(
+            objective_names(self.study), self.best.values, strict=True
+        ):
+            scores = self.best.user_attrs["fold_scores"][name]
+            ends = f"{min(scores):.3f}", f"{max(scores):.3f}"
+            rows.append((name, f"{value:.3f}", *ends))
+        title = f"Best of {n_ended} trials: trial {self.best.number}, {folds} folds"
+        print_table(title, ("score", "mean", "lowest", "highest"), rows)
+        told = [(name, setting_text(value)) for name, value in self.best.params.items()]
+        print_table("Its settings", ("setting", "value"), told)
+        print_scores("Its predictions of all folds, by participant", evaluation)
+        note(f"Caution: {OPTIMISM.format(n=n_ended)}")
+
+    def print_dashboard(self) -> None:
+        """Print the command that opens the study in Optuna's dashboard."""
+        from ..report.environment import command_text
+        from ..report.tuning import dashboard_command
+
+        click.echo("\nTo look into the study (pip install optuna-dashboard):")
+        click.echo(f"  {command_text(dashboard_command(self.search.storage))}")
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold."""
+    is_plain = value is None or isinstance(value, str | int | float | bool)
+    return value if is_plain else repr(value)
