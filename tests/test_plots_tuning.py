@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from io import BytesIO
 from itertools import pairwise
 
 import numpy as np
@@ -140,6 +141,14 @@ def test_best_so_far_ends_at_the_best_trial(direction, better):
     steps = best["best so far"][:, 1]
     assert steps[-1] == study.best_value
     assert all(better(a, b) == b for a, b in pairwise(steps))
+
+
+def test_histories_fit_side_by_side(trade_off):
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for name, ax in zip(("recall", "precision"), figure.subplots(1, 2), strict=True):
+        OptimizationHistoryDisplay.from_study(trade_off, objective=name, ax=ax)
+    figure.savefig(BytesIO(), format="png")  # a layout without room is a warning
+    assert all(ax.get_position().width > 0.3 for ax in figure.axes)
 
 
 def test_trial_that_misses_the_constraint_is_never_the_best(trade_off):

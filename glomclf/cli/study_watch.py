@@ -187,7 +187,9 @@ class _Watch:
         self.display = display
         self.storage, self.study_name = storage, study_name
         self.n_trials, self.n_folds, self.timeout = n_trials, n_folds, timeout
-        self.all_trials = display.add_task("trials", total=n_trials, note="")
+        self.all_trials = display.add_task(
+            "trials", total=n_trials, note="looking for leaks in the folds"
+        )
         self.rows: dict[int, Any] = {}
         self.first: Snapshot | None = None
         self.began = time.monotonic()
@@ -237,12 +239,15 @@ class _Watch:
                     f"  trial {number}, folds", total=self.n_folds, note=""
                 )
             self.display.update(self.rows[number], completed=n_done)
-        left = "" if is_last else self._left(now)
-        note = ", ".join(part for part in (now.note, left) if part)
+        told = [now.note, "" if is_last else self._to_do(now)]
+        note = ", ".join(part for part in told if part)
         done = min(now.n_finished, self.n_trials)
         self.display.update(self.all_trials, completed=done, note=note)
 
-    def _left(self, now: Snapshot) -> str:
+    def _to_do(self, now: Snapshot) -> str:
+        """Say what is still to come."""
+        if now.n_finished >= self.n_trials:
+            return "training with the best settings"
         assert self.first is not None
         spent = time.monotonic() - self.began
         left = time_left(now, self.first, spent, self.n_trials, self.n_folds)

@@ -499,9 +499,10 @@ def _draw_kind(
     style = {**_POINT, **style, "label": f"{style['label']} ({rows.sum()})"}
     scored = rows & np.isfinite(values)
     ax.plot(numbers[scored], values[scored], **style)
-    edge = {"transform": ax.get_xaxis_transform(), "clip_on": False}
     others = numbers[rows & ~scored]
-    ax.plot(others, np.full(len(others), 0.02), **{**style, "label": None, **edge})
+    if len(others):  # an empty line would still take its place in the layout
+        edge = {"transform": ax.get_xaxis_transform(), "clip_on": False}
+        ax.plot(others, np.full(len(others), 0.02), **{**style, "label": None, **edge})
 
 
 def _is_maximized(study: Study, place: int) -> bool:
