@@ -56,32 +56,39 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return tuple(array[rows] for array in self.arrays)
 
-    def as_dataset(self, n_epochs: int) -> Any:
-        """Return the batches of all epochs as a ``tf.data.Dataset``.
+    def run_all(self, step: Any) -> Any:
+        """Return a TensorFlow function that runs a step on each batch of an order.
+
+        One loop in one program: traced, an epoch is one call.
 
         Parameters
         ----------
-        n_epochs : int
+        step : callable
+            Given a batch, a tuple of tensors; it changes variables, and that is all.
 
         Returns
         -------
-        tf.data.Dataset
-            Of the same batches in the same order.
+        callable
+            Given an order of rows.
         """
         arrays = [tf.constant(array) for array in self.arrays]
-        epochs = []
-        for _ in range(n_epochs):
-            self.on_epoch_begin()
-            epochs.append(self.order.copy())
-        batches = tf.data.Dataset.from_tensor_slices(np.stack(epochs)).flat_map(
-            lambda rows: tf.data.Dataset.from_tensor_slices(rows).batch(self.batch_size)
-        )
-        dataset = batches.map(
-            lambda rows: tuple(tf.gather(array, rows) for array in arrays)
-        )
-        # Without its length Keras reads past the end, and warns.
-        known = tf.data.experimental.assert_cardinality(n_epochs * len(self))
-        return dataset.apply(known)
+        size, n_batches = self.batch_size, len(self)
+
+        def body(index: Any, order: Any) -> tuple[Any, Any]:
+            rows = order[index * size : (index + 1) * size]
+            step(tuple(tf.gather(array, rows) for array in arrays))
+            return index + 1, order
+
+        def run(order: Any) -> None:
+            # One at a time: the next step needs the weights of the one before.
+            tf.while_loop(
+                lambda index, _: index < n_batches,
+                body,
+                (tf.constant(0), order),
+                parallel_iterations=1,
+            )
+
+        return tf.function(tf.autograph.experimental.do_not_convert(run))
 
     def on_epoch_begin(self) -> None:
         """Draw the order of this epoch."""
@@ -123,22 +130,50 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         return super().fit(train, validation_data=validation_data, **kwargs)
 
     def _fit_whole(
-        self, train: Any, validation: Any, *, epochs: int, **kwargs: Any
+        self,
+        train: ArrayBatches,
+        validation: ArrayBatches | None,
+        *,
+        epochs: int,
+        callbacks: Any = None,
+        verbose: int = 0,
+        **kwargs: Any,
     ) -> Any:
-        """Train on the same batches, but hand over all epochs at once."""
-        self.steps_per_execution = len(train)
-        if validation is not None:
-            validation = validation.as_dataset(1)
-        history = super().fit(
-            train.as_dataset(epochs),
-            steps_per_epoch=len(train),
-            epochs=epochs,
-            validation_data=validation,
-            **kwargs,
+        """Train on the same batches as Keras would, an epoch in one call.
+
+        What Keras does around a batch costs more than these small steps.
+        """
+        self._build_for(train)
+        watchers = keras.callbacks.CallbackList(
+            callbacks, add_history=True, model=self, epochs=epochs, verbose=verbose
         )
-        # Predictions run in the program that a model read from disk runs them in.
-        self.steps_per_execution = 1
-        return history
+        run_train = train.run_all(self.train_step)
+        run_test = None if validation is None else validation.run_all(self.test_step)
+        self.stop_training = False
+        watchers.on_train_begin()
+        logs: dict[str, float] = {}
+        for epoch in range(epochs):
+            watchers.on_epoch_begin(epoch)
+            train.on_epoch_begin()
+            logs = self._metrics_after(run_train, train.order)
+            if run_test is not None and validation is not None:
+                judged = self._metrics_after(run_test, validation.order)
+                logs |= {f"val_{name}": value for name, value in judged.items()}
+            watchers.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        watchers.on_train_end(logs)
+        return self.history
+
+    def _build_for(self, batches: ArrayBatches) -> None:
+        """Make all variables before a step is traced, or it would be traced twice."""
+        self.optimizer.build(self.trainable_variables)
+        self.test_step(tuple(tf.constant(array[:2]) for array in batches.arrays))
+
+    def _metrics_after(self, run: Any, order: np.ndarray) -> dict[str, float]:
+        self.reset_metrics()
+        run(tf.constant(order))
+        return {name: float(x) for name, x in self.get_metrics_result().items()}
 
     def _standardise(self, x: Any, batch_size: int) -> None:
         """Give the head's first layer the mean and variance of the training rows."""

@@ -12,22 +12,28 @@ import importlib
 from typing import Any
 
 _ROOM_OF = {
+    "FoldResult": "nested",
     "GlomeruliSearchCV": "search",
+    "NestedResult": "nested",
     "Objective": "objective",
     "counted_trials": "trials",
     "feature_search_space": "space",
     "make_objective": "objective",
+    "nested_cross_validate": "nested",
     "open_storage": "storages",
     "run_trials": "workers",
     "search_space": "space",
 }
 
 __all__ = [
+    "FoldResult",
     "GlomeruliSearchCV",
+    "NestedResult",
     "Objective",
     "counted_trials",
     "feature_search_space",
     "make_objective",
+    "nested_cross_validate",
     "open_storage",
     "run_trials",
     "search_space",

@@ -44,6 +44,7 @@ from .fingerprints import fingerprint, short_digest
 from .objective import Objective, draw_folds, make_scoring
 from .results import best_index, cv_results, is_feasible, require_a_choice
 from .space import search_space as default_search_space
+from .storages import shareable
 from .studies import FINGERPRINT, StudyPlan, copy_to_memory, find_study, open_study
 from .trials import counted_trials
 from .workers import run_trials
@@ -545,16 +546,21 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _run(self, objective, plan):
         """Open the study and run its trials."""
-        self._study = open_study(plan, **self._optuna_parts(objective.seed))
-        run_trials(
-            self._study,
-            objective,
-            storage=plan.storage,
-            n_trials=self.n_trials,
-            timeout=self.timeout,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        )
+        with shareable(plan.storage, self.n_jobs) as storage:
+            plan.storage = storage
+            self._study = open_study(plan, **self._optuna_parts(objective.seed))
+            try:
+                run_trials(
+                    self._study,
+                    objective,
+                    storage=storage,
+                    n_trials=self.n_trials,
+                    timeout=self.timeout,
+                    n_jobs=self.n_jobs,
+                    verbose=self.verbose,
+                )
+            finally:
+                self._study = copy_to_memory(self._study)
 
     def _optuna_parts(self, seed):
         from copy import deepcopy
@@ -574,7 +580,7 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         study = self.__dict__.pop("_study", None)
         if study is None:
             return
-        self.study_ = copy_to_memory(study)
+        self.study_ = study
         trials = counted_trials(self.study_)
         self.n_splits_ = len(objective.folds)
         self.scorer_ = dict(objective.scoring.scorer._scorers)

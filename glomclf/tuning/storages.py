@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from joblib import effective_n_jobs
+
 from ..errors import StudyError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-__all__ = ["open_storage", "readable_errors", "shown"]
+__all__ = ["open_storage", "readable_errors", "shareable", "shown"]
 
 HEARTBEAT_SECONDS = 20
 """How often a worker says that it lives; silent three times, it is taken for dead."""
@@ -70,6 +73,41 @@ def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> 
         if is_journal(url):
             return _open_journal(url)
         return _open_database(_with_driver(url), heartbeat)
+
+
+@contextmanager
+def shareable(storage: Any, n_jobs: int | None) -> Iterator[Any]:
+    """Give a storage that processes can share: for memory a file, for as long.
+
+    Parameters
+    ----------
+    storage : as in open_storage
+    n_jobs : int or None
+
+    Yields
+    ------
+    storage
+
+    Raises
+    ------
+    StudyError
+        If it is an Optuna storage in memory, and there are to be several processes.
+    """
+    from optuna.storages import InMemoryStorage
+
+    if effective_n_jobs(n_jobs) == 1:
+        yield storage
+        return
+    if isinstance(storage, InMemoryStorage):
+        raise StudyError(
+            "A study in memory cannot be shared by processes. Give n_jobs=1, or a file "
+            "or database as storage."
+        )
+    if storage is not None:
+        yield storage
+        return
+    with tempfile.TemporaryDirectory(prefix="glomclf-") as folder:
+        yield os.path.join(folder, "study.journal")
 
 
 def is_journal(url: str) -> bool:

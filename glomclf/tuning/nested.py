@@ -1,0 +1,460 @@
+"""What a procedure with tuning in it is worth: nested cross-validation.
+
+The best score of a study is the best of many on the same folds, and so too good. Here
+the whole search runs on the training side of each outer fold, and is judged on the
+participants that none of its trials has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.validation import (
+    check_consistent_length,
+    column_or_1d,
+    has_fit_parameter,
+)
+
+from ..errors import ParameterError
+from ..estimates import Estimates
+from ..evaluation import Comparison, Evaluation, compare_scores, evaluate
+from ..inner import participants_of
+from ..intervals import Scale, bootstrap_estimates
+from ..progress import progress
+from ..scores import SCORE_NAMES, ScoredRows
+from .auditing import audit_folds
+from .objective import describe_settings, draw_folds
+from .search import GlomeruliSearchCV
+
+__all__ = ["FoldResult", "NestedResult", "nested_cross_validate"]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one outer fold gave.
+
+    Parameters
+    ----------
+    fold : int
+        From 0.
+    best_params : dict
+        What the search chose on the training rows, as plain values.
+    best_score : float
+        Its score there, the best of all trials: too good.
+    test_score : float
+        The score of the model fitted with them, on the fold's own participants.
+    n_trials : int
+        Trials that the search had.
+    study_name : str
+        Name of its study.
+    """
+
+    fold: int
+    best_params: dict[str, Any]
+    best_score: float
+    test_score: float
+    n_trials: int
+    study_name: str
+
+
+@dataclass(frozen=True)
+class NestedResult:
+    """What `nested_cross_validate` found.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of the tuned procedure, on the predictions of all outer folds.
+    optimism : Estimates
+        Three entries: ``best``, the mean of the searches' best scores; ``nested``, the
+        mean score of the outer test folds; ``optimism``, the former less the latter.
+    scoring : str
+        The score that was tuned, and that these are of.
+    folds : list of FoldResult
+        One an outer fold.
+    predictions : DataFrame
+        One row a prediction: ``row``, ``fold``, ``label``, ``participant``,
+        ``probability``, ``threshold`` and, with a default, ``default_probability`` and
+        ``default_threshold``.
+    comparison : Comparison or None
+        The tuned procedure (b) less the default (a), paired by participant; None
+        without a default.
+    """
+
+    evaluation: Evaluation
+    optimism: Estimates
+    scoring: str
+    folds: list[FoldResult]
+    predictions: pd.DataFrame
+    comparison: Comparison | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the outer folds as a table.
+
+        Returns
+        -------
+        DataFrame
+            Index ``fold``; columns ``best_score``, ``test_score``, ``optimism``,
+            ``n_trials``, and one a parameter, named ``param_...``.
+        """
+        rows = [
+            {
+                "fold": one.fold,
+                "best_score": one.best_score,
+                "test_score": one.test_score,
+                "optimism": one.best_score - one.test_score,
+                "n_trials": one.n_trials,
+                **{f"param_{name}": v for name, v in one.best_params.items()},
+            }
+            for one in self.folds
+        ]
+        return pd.DataFrame(rows).set_index("fold")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the predictions as plain types that JSON can hold.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "scoring": self.scoring,
+            "evaluation": self.evaluation.to_dict(),
+            "optimism": self.optimism.to_dict(),
+            "folds": [vars(one) for one in self.folds],
+            "comparison": None
+            if self.comparison is None
+            else self.comparison.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        parts = [
+            f"Nested cross-validation, {len(self.folds)} outer folds",
+            str(self.evaluation),
+            f"How optimistic the best {self.scoring} of a study is\n{self.optimism}",
+        ]
+        if self.comparison is not None:
+            parts.append(f"Tuned (b) against default (a)\n{self.comparison}")
+        return "\n\n".join(parts)
+
+
+def nested_cross_validate(
+    search: GlomeruliSearchCV,
+    X: Any,
+    y: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    cv: Any = 5,
+    default: Any = None,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    random_state: int | np.random.RandomState | None = 0,
+    after_each: Callable[[NestedResult], None] | None = None,
+    verbose: int = 0,
+) -> NestedResult:
+    """Judge the whole procedure, tuning included, on participants it never saw.
+
+    Parameters
+    ----------
+    search : GlomeruliSearchCV
+        With one objective, or a ``refit`` that names the one that decides. It is cloned
+        for every outer fold; where it names a study, ``-fold0`` and so on is added.
+    X : DataFrame, array-like of paths, or ndarray
+        As in ``search.fit``.
+    y : array-like of shape (n_samples,)
+        Labels of two classes; the second in sorted order is the positive one.
+    groups : array-like of shape (n_samples,), default=None
+        Participant of each row; by default the column ``participant`` of `X`. They
+        part the outer folds and, passed on, the inner ones.
+    cv : int, splitter or iterable of (train, test), default=5
+        The outer folds. An int gives stratified folds by participant.
+    default : estimator, default=None
+        A classifier to compare with on the same folds, such as
+        ``GlomeruliClassifier()`` with its default settings. Where its ``random_state``
+        is None it gets that of the search.
+    n_bootstrap, confidence
+        Of the intervals, as in :func:`glomclf.evaluate`.
+    random_state : int, RandomState instance or None, default=0
+        Shuffles the outer folds of an int, and seeds the bootstrap.
+    after_each : callable, default=None
+        Called with the result so far after every outer fold, to write what is there.
+    verbose : int, default=0
+        1 shows a bar on standard error.
+
+    Returns
+    -------
+    NestedResult
+
+    Raises
+    ------
+    LeakageError
+        If an outer or an inner fold leaks.
+    TuningError, StudyError
+        As ``search.fit`` does.
+
+    Notes
+    -----
+    The interval of the optimism is a bootstrap over the judged participants, within
+    outer folds; the best scores are taken as they are. Scores that
+    :func:`glomclf.evaluate` does not know have none.
+
+    With a storage, an interrupted run goes on where it was when it is called again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from glomclf import GlomeruliSearchCV
+    >>> from glomclf.tuning import nested_cross_validate
+    >>> rng = np.random.default_rng(0)
+    >>> X, participants = rng.normal(size=(120, 3)), np.repeat(np.arange(40), 3)
+    >>> y = (X[:, 0] + rng.normal(size=120) > 0).astype(int)
+    >>> search = GlomeruliSearchCV(
+    ...     LogisticRegression(),
+    ...     lambda trial: {"C": trial.suggest_float("C", 1e-3, 1e3, log=True)},
+    ...     scoring="roc_auc",
+    ...     n_trials=3,
+    ...     cv=3,
+    ...     random_state=0,
+    ... )
+    >>> result = nested_cross_validate(search, X, y, groups=participants, cv=3)
+    >>> result.evaluation.n_samples, len(result.folds)
+    (120, 3)
+    >>> list(result.optimism.scores)
+    ['best', 'nested', 'optimism']
+    """
+    labels = column_or_1d(y)
+    check_consistent_length(X, labels)
+    owners = participants_of(X) if groups is None else np.asarray(groups)
+    rng = check_random_state(random_state)
+    seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=2)]
+    folds = draw_folds(search, cv, labels, owners, X=X, seed=seeds[0])
+    audit_folds(X, labels, folds, owners, level=search.audit)
+    nest = _Nest(search, default, X, labels, owners)
+    summarize = _Summary(nest, n_bootstrap, confidence, seeds[1])
+    with progress("outer folds", len(folds), enabled=verbose > 0) as advance:
+        for fold, (train, test) in enumerate(folds):
+            nest.run_fold(fold, train, test)
+            advance(note=f"tuned {nest.scoring} {nest.folds[-1].test_score:.3f}")
+            if after_each is not None:
+                after_each(summarize())
+    return summarize()
+
+
+class _Nest:
+    """The outer folds that are done."""
+
+    def __init__(
+        self,
+        search: GlomeruliSearchCV,
+        default: Any,
+        X: Any,
+        y: NDArray[Any],
+        groups: NDArray[Any] | None,
+    ):
+        scoring = search._check_combination()
+        if len(scoring.objectives) > 1 and not isinstance(search.refit, str):
+            raise ParameterError(
+                "nested_cross_validate judges by one score: give the search's refit "
+                f"the name of one of {', '.join(scoring.objectives)}."
+            )
+        if search.refit is False or callable(search.refit):
+            raise ParameterError(
+                "nested_cross_validate needs a search with refit=True, or the name of "
+                f"a score; got refit={search.refit!r}."
+            )
+        self.search, self.default = search, default
+        self.X, self.y, self.groups = X, y, groups
+        self.classes = np.unique(y)
+        named = isinstance(search.refit, str)
+        self.scoring: str = search.refit if named else scoring.objectives[0]
+        self.folds: list[FoldResult] = []
+        self.tables: list[pd.DataFrame] = []
+
+    def run_fold(self, fold: int, train: NDArray[np.intp], test: NDArray) -> None:
+        """Search on the training rows alone, and predict the test rows."""
+        search = clone(self.search)
+        if search.study_name is not None:
+            search.set_params(study_name=f"{search.study_name}-fold{fold}")
+        self._fit(search, train)
+        rows = _safe_indexing(self.X, test)
+        self.tables.append(
+            pd.DataFrame(
+                {
+                    "row": np.arange(len(self.y))[test],
+                    "fold": fold,
+                    "label": (self.y[test] == self.classes[1]).astype(int),
+                    "participant": None if self.groups is None else self.groups[test],
+                    "probability": search.predict_proba(rows)[:, 1],
+                    "threshold": getattr(search.best_estimator_, "threshold_", 0.5),
+                    **self._by_default(train, rows),
+                }
+            )
+        )
+        self.folds.append(
+            FoldResult(
+                fold,
+                describe_settings(search.best_params_),
+                search.best_score_,
+                float(search.score(rows, self.y[test])),
+                len(search.cv_results_["params"]),
+                search.study_.study_name,
+            )
+        )
+
+    def _by_default(self, train: NDArray[np.intp], rows: Any) -> dict[str, Any]:
+        if self.default is None:
+            return {}
+        model = clone(self.default)
+        if "random_state" in model.get_params() and model.random_state is None:
+            model.set_params(random_state=self.search.random_state)
+        self._fit(model, train)
+        return {
+            "default_probability": model.predict_proba(rows)[:, 1],
+            "default_threshold": getattr(model, "threshold_", 0.5),
+        }
+
+    def _fit(self, model: Any, train: NDArray[np.intp]) -> None:
+        owners = {}
+        if self.groups is not None and has_fit_parameter(model, "groups"):
+            owners["groups"] = self.groups[train]
+        model.fit(_safe_indexing(self.X, train), self.y[train], **owners)
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """Turns the folds that are done into a result."""
+
+    nest: _Nest
+    n_bootstrap: int
+    confidence: float
+    seed: int
+
+    def __call__(self) -> NestedResult:
+        table = pd.concat(self.nest.tables, ignore_index=True)
+        options: dict[str, Any] = {
+            "groups": None if self.nest.groups is None else table["participant"],
+            "n_bootstrap": self.n_bootstrap,
+            "confidence": self.confidence,
+            "random_state": self.seed,
+        }
+        comparison = None
+        if "default_probability" in table:
+            comparison = compare_scores(
+                table["label"],
+                table["default_probability"],
+                table["probability"],
+                threshold=_cut(table["default_threshold"]),
+                threshold_b=_cut(table["threshold"]),
+                **options,
+            )
+        return NestedResult(
+            evaluation=evaluate(
+                table["label"],
+                table["probability"],
+                threshold=_cut(table["threshold"]),
+                **options,
+            ),
+            optimism=self._optimism(table),
+            scoring=self.nest.scoring,
+            folds=list(self.nest.folds),
+            predictions=table,
+            comparison=comparison,
+        )
+
+    def _optimism(self, table: pd.DataFrame) -> Estimates:
+        """Compare the best scores with those on the outer folds' own participants."""
+        folds = self.nest.folds
+        best = float(np.mean([one.best_score for one in folds]))
+        known = self.nest.scoring in SCORE_NAMES
+        judged = _FoldScores(table, self.nest.scoring if known else None)
+
+        def statistic(weights: NDArray[np.generic]) -> dict[str, NDArray[np.float64]]:
+            nested = judged.mean(weights)
+            same = np.full(len(weights), best)
+            return {"best": same, "nested": nested, "optimism": best - nested}
+
+        estimates = bootstrap_estimates(
+            statistic,
+            judged.strata,
+            {"best": Scale(), "nested": Scale(), "optimism": Scale()},
+            n_bootstrap=self.n_bootstrap,
+            confidence=self.confidence,
+            random_state=self.seed,
+        )
+        nested = float(np.mean([one.test_score for one in folds]))
+        return _with_own_scores(estimates, best, nested, known, self.nest.scoring)
+
+
+def _with_own_scores(
+    estimates: Estimates, best: float, nested: float, known: bool, scoring: str
+) -> Estimates:
+    """Put in the scores as the scorer gave them, and say what has no interval."""
+    none = (np.nan, np.nan)
+    notes = {"best": "of many trials on the same folds; it has no interval"}
+    intervals = {**estimates.intervals, "best": none}
+    if not known:
+        intervals = dict.fromkeys(intervals, none)
+        notes |= dict.fromkeys(
+            ("nested", "optimism"), f"no interval can be given for {scoring}"
+        )
+    return replace(
+        estimates,
+        scores={"best": best, "nested": nested, "optimism": best - nested},
+        intervals=intervals,
+        notes={**estimates.notes, **notes},
+    )
+
+
+class _FoldScores:
+    """The mean of a score over outer folds, for many weightings of participants."""
+
+    def __init__(self, table: pd.DataFrame, scoring: str | None):
+        self.scoring = scoring
+        self.rows: list[tuple[slice, ScoredRows]] = []
+        strata: list[NDArray[np.intp]] = []
+        start = 0
+        for fold, part in table.groupby("fold"):
+            owners = part["participant"]
+            owners = part["row"] if owners.isna().all() else owners.astype(str)
+            codes = np.unique(owners, return_inverse=True)[1]
+            rows = ScoredRows(
+                part["label"].to_numpy(),
+                part["probability"].to_numpy(),
+                codes,
+                part["threshold"].to_numpy(),
+                0.9,
+            )
+            self.rows.append((slice(start, start + rows.n_groups), rows))
+            strata.append(_kinds(rows) + 3 * int(str(fold)))
+            start += rows.n_groups
+        self.strata = np.concatenate(strata)
+
+    def mean(self, weights: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Return the mean over folds for each row of weights."""
+        if self.scoring is None:
+            return np.full(len(weights), np.nan)
+        scores = [
+            rows.score(weights[:, columns])[self.scoring] for columns, rows in self.rows
+        ]
+        return np.mean(scores, axis=0)
+
+
+def _kinds(rows: ScoredRows) -> NDArray[np.intp]:
+    """Sort participants by which classes they have: 0 only, 1 only, or both."""
+    ones = rows.counts[:, 2:].sum(axis=1) > 0
+    zeros = rows.counts[:, :2].sum(axis=1) > 0
+    return (ones + 2 * (ones & zeros)).astype(np.intp) - (ones & zeros)
+
+
+def _cut(thresholds: pd.Series) -> Any:
+    """Return one threshold where all folds have the same."""
+    values = thresholds.to_numpy()
+    return float(values[0]) if len(set(values)) == 1 else values
