@@ -20,7 +20,7 @@ from glomclf.cli import main
 from glomclf.cli.options import Duration
 from glomclf.cli.study_plan import TUNED, make_space
 from glomclf.cli.study_results import TUNING_FILES, StudyResults
-from glomclf.cli.study_watch import Snapshot, time_left, watch_study
+from glomclf.cli.study_watch import Snapshot, time_left, watch_studies
 from glomclf.cli.train import command as train
 from glomclf.cli.tune import command as tune
 from glomclf.report import Picture
@@ -118,7 +118,7 @@ def journal(out, name="glomclf"):
 
 def test_tune_has_the_options_of_train():
     own = {"folder", "n_trials", "n_folds", "metrics", "bounds", "pruner", "storage"}
-    own |= {"study_name", "resume", "n_workers", "timeout", "nested"}
+    own |= {"study_name", "resume", "n_workers", "timeout", "n_outer"}
     theirs = {option.name for option in train.params} - {"model", "overwrite"}
     assert {option.name for option in tune.params} - own == theirs - {"n_folds"}
 
@@ -132,7 +132,7 @@ def test_settings_that_are_tuned_are_the_parts_of_the_space():
 
 def test_tune_writes_every_file_and_names_each_once(written):
     out, result = written
-    files = set(TUNING_FILES) - {"pareto_front.png"}
+    files = {name for name in TUNING_FILES if not name.startswith(("pareto", "nested"))}
     assert {path.name for path in out.iterdir()} == {*files, "study.journal"}
     listed = result.stdout.split("Files:")[1].split()
     assert sorted(listed) == sorted(str(out / name) for name in files)
@@ -184,10 +184,10 @@ def test_out_of_fold_predictions_are_scored_with_intervals(written, data):
 
 def test_the_score_is_called_optimistic_and_the_dashboard_named(written):
     out, result = written
-    assert "luckiest of 12 tries" in " ".join(result.stderr.split())
+    assert "luckiest of 12 trials" in " ".join(result.stderr.split())
     assert f"optuna-dashboard {out / 'study.journal'}" in result.stdout
     page = (out / "report.html").read_text()
-    assert "luckiest of 12 tries" in page
+    assert "luckiest of 12 trials" in page
     assert "glomclf tune" in page
     assert "--resume" in page
 
@@ -334,6 +334,42 @@ def test_interrupt_after_the_trials_keeps_the_model(data, tmp_path, quick):
     assert not (tmp_path / "report.html").exists()
 
 
+def test_nested_cross_validation_gives_the_score_to_report(
+    data, tmp_path, without_network
+):
+    result = run(*command(data, tmp_path, "--nested", 2, trials=2))
+    nested = json.loads((tmp_path / "nested.json").read_text())
+    predictions = pd.read_csv(tmp_path / "nested_predictions.csv")
+    assert sorted(predictions["row"]) == list(range(96))
+    assert "default_probability" in predictions
+    folds = pd.read_csv(tmp_path / "nested_folds.csv")
+    assert folds["n_trials"].tolist() == [2, 2]
+    assert nested["optimism"]["scores"]["nested"] == pytest.approx(
+        folds["test_score"].mean()
+    )
+    assert "nested: to be reported" in result.stdout
+    assert "luckiest" not in result.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert "Nested cross-validation" in page
+    assert "leaves open whether tuning" in page
+    assert {name for name in TUNING_FILES if name != "pareto_front.png"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+
+
+def test_interrupt_in_an_outer_fold_keeps_the_study_and_the_folds_before(
+    data, tmp_path, quick
+):
+    # 1 trial and the model, 2 folds again; a fold's trial, its model, the default.
+    interrupt_at(quick, 3 + 2 + 4 + 1)
+    words = command(data, tmp_path, "--nested", 2, trials=1)
+    run(*words, code=130)
+    assert len(pd.read_csv(tmp_path / "nested_folds.csv")) == 1
+    quick.setattr(GlomeruliClassifier, "fit", fit)
+    run(*words, "--resume")
+    assert len(pd.read_csv(tmp_path / "nested_folds.csv")) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -442,7 +478,7 @@ def test_progress_shows_trials_of_other_processes(tmp_path, capfd):
 
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    with watch_study(url, "shared", n_trials=5, n_folds=2):
+    with watch_studies(url, ["shared"], n_trials=5, n_folds=2):
         study = optuna.create_study(
             study_name="shared", storage=open_storage(url), direction="maximize"
         )
@@ -480,7 +516,7 @@ def test_ctrl_c_and_resume_in_a_process_of_its_own(data, tmp_path):
     assert 1 <= n_done < 4
     assert len(pd.read_csv(tmp_path / "trials.csv")) == n_done
     (line,) = [line for line in errors.splitlines() if line.endswith("--resume")]
-    again = line.split()[2:]
+    again = line.split()[1:]
     done = subprocess.run(
         [*words[:3], *again], capture_output=True, text=True, timeout=400
     )

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
+    from ..estimates import Estimates
     from ..evaluation import Evaluation
-    from ..tuning import GlomeruliSearchCV
+    from ..tuning import GlomeruliSearchCV, NestedResult
 
 __all__ = ["TUNING_FILES", "StudyResults"]
 
@@ -41,6 +42,9 @@ TUNING_FILES = (
     "importances.png",
     "parallel_coordinates.png",
     "pareto_front.png",
+    "nested_folds.csv",
+    "nested_predictions.csv",
+    "nested.json",
     "report.html",
 )
 _WITHOUT_EFFECT = ("cache_dir", "engine", "n_jobs", "verbose")
@@ -57,11 +61,17 @@ class StudyResults:
     folder : Path
     resume : sequence of str or None
         Words of the command that goes on with the study.
+    evaluation : Evaluation or None
+        Of the best settings' predictions of all folds, once they are there.
+    nested : NestedResult or None
+        What nested cross-validation has found so far.
     """
 
     search: GlomeruliSearchCV
     folder: Path
     resume: Sequence[str] | None
+    evaluation: Evaluation | None = None
+    nested: NestedResult | None = None
 
     @property
     def study(self) -> Study:
@@ -88,8 +98,14 @@ class StudyResults:
 
         write_csv(trials_table(self.study), self.folder / "trials.csv", index=True)
 
-    def write_model(self) -> None:
-        """Write the model with the best settings, and what these are."""
+    def write_best(self, manifest: pd.DataFrame, folds: list[Any]) -> None:
+        """Write trials, the model with the best settings, and what these are worth."""
+        self.write_trials()
+        self._write_model()
+        note("Predicting each fold with the best settings, for intervals.")
+        self._score_out_of_fold(manifest, folds)
+
+    def _write_model(self) -> None:
         with output(self.folder / "model.glomclf") as temporary:
             self.search.best_estimator_.save(temporary)
         text = json.dumps(self._summary(), indent=2, allow_nan=False)
@@ -143,7 +159,7 @@ class StudyResults:
             with new_figure(self.folder / f"{stem}.png", figsize=size) as figure:
                 display.from_study(self.study, ax=figure.subplots())
 
-    def score_out_of_fold(self, manifest: pd.DataFrame, folds: list[Any]) -> Evaluation:
+    def _score_out_of_fold(self, manifest: pd.DataFrame, folds: list[Any]) -> None:
         """Fit the best settings on each fold again, for scores with intervals."""
         from ..evaluation import evaluate
         from ..folds import predict_folds
@@ -159,11 +175,19 @@ class StudyResults:
         probability = predicted["probability"].to_numpy()
         table = predictions_table(manifest, probability, threshold)
         write_csv(table, self.folder / "cv_predictions.csv")
-        evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
-        write_scores(evaluation, self.folder, "cv_scores")
-        return evaluation
+        self.evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
+        write_scores(self.evaluation, self.folder, "cv_scores")
 
-    def write_report(self, evaluation: Evaluation | None = None) -> None:
+    def write_nested(self, nested: NestedResult) -> None:
+        """Write what the outer folds that are done have found."""
+        self.nested = nested
+        write_csv(nested.to_frame(), self.folder / "nested_folds.csv", index=True)
+        write_csv(nested.predictions, self.folder / "nested_predictions.csv")
+        text = json.dumps(nested.to_dict(), indent=2, allow_nan=False)
+        with output(self.folder / "nested.json") as temporary:
+            temporary.write_text(f"{text}\n", encoding="utf-8")
+
+    def write_report(self) -> None:
         """Write the report; of a study without a best trial, why there is none."""
         from ..report import tuning_report
         from . import results
@@ -173,32 +197,35 @@ class StudyResults:
             self.study,
             best=self.best.number if has_best else None,
             settings=self.settings() if has_best else None,
-            evaluation=evaluation,
+            evaluation=self.evaluation,
+            nested=self.nested,
             storage=self.search.storage,
             command=typed_command(),
             resume=self.resume,
         )
         results.write_report(report, self.folder)
 
-    def print_best(self, evaluation: Evaluation) -> None:
+    def print_best(self) -> None:
         """Print the best settings, their scores, and how far to believe them."""
         from ..report.tuning import OPTIMISM, setting_text
-        from ..tuning.reading import objective_names, trials_in
+        from ..tuning.reading import objective_names, trials_over
 
-        n_ended, folds = len(trials_in(self.study, "COMPLETE")), self.search.n_splits_
+        n_trials, trial = len(trials_over(self.study)), self.best
         rows = []
-        for name, value in zip(
-            objective_names(self.study), self.best.values, strict=True
-        ):
-            scores = self.best.user_attrs["fold_scores"][name]
+        for name, value in zip(objective_names(self.study), trial.values, strict=True):
+            scores = trial.user_attrs["fold_scores"][name]
             ends = f"{min(scores):.3f}", f"{max(scores):.3f}"
             rows.append((name, f"{value:.3f}", *ends))
-        title = f"Best of {n_ended} trials: trial {self.best.number}, {folds} folds"
+        title = f"Best of {n_trials} trials: trial {trial.number}, over the folds"
         print_table(title, ("score", "mean", "lowest", "highest"), rows)
-        told = [(name, setting_text(value)) for name, value in self.best.params.items()]
+        told = [(name, setting_text(value)) for name, value in trial.params.items()]
         print_table("Its settings", ("setting", "value"), told)
-        print_scores("Its predictions of all folds, by participant", evaluation)
-        note(f"Caution: {OPTIMISM.format(n=n_ended)}")
+        if self.evaluation is not None:
+            print_scores("Its predictions of all folds", self.evaluation)
+        if self.nested is None:
+            note(f"Caution: {OPTIMISM.format(n=n_trials)}")
+        else:
+            _print_nested(self.nested)
 
     def print_dashboard(self) -> None:
         """Print the command that opens the study in Optuna's dashboard."""
@@ -207,6 +234,36 @@ class StudyResults:
 
         click.echo("\nTo look into the study (pip install optuna-dashboard):")
         click.echo(f"  {command_text(dashboard_command(self.search.storage))}")
+
+
+def _print_nested(nested: NestedResult) -> None:
+    """Print the score to report, the optimism, and what tuning is worth."""
+    rows = [
+        (shown, f"{nested.optimism.scores[key]:.3f}", _ends(nested.optimism, key))
+        for key, shown in (
+            ("best", "best of a study (too good)"),
+            ("nested", "nested: to be reported"),
+            ("optimism", "difference"),
+        )
+    ]
+    title = f"Nested cross-validation, {len(nested.folds)} outer folds"
+    print_table(title, (nested.scoring, "value", "95 % interval"), rows)
+    comparison = nested.comparison
+    if comparison is not None:
+        rows = [
+            (name, f"{comparison.scores[name]:+.3f}", _ends(comparison, name))
+            for name in dict.fromkeys(
+                (nested.scoring, "roc_auc", "recall", "precision")
+            )
+            if name in comparison.scores
+        ]
+        columns = ("score", "difference", "95 % interval")
+        print_table("Tuned less default settings, same participants", columns, rows)
+
+
+def _ends(estimates: Estimates, name: str) -> str:
+    low, high = estimates.interval(name)
+    return "" if low != low else f"{low:.3f} to {high:.3f}"
 
 
 def _plain(value: Any) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from rich.progress import Progress
 
-__all__ = ["Snapshot", "time_left", "watch_study"]
+__all__ = ["Snapshot", "time_left", "watch_studies"]
 
 _POLL_SECONDS = 0.5
 
@@ -61,6 +61,19 @@ class Snapshot:
             states.count("FAIL"),
             {one.number: _folds_done(one) for one in trials_in(study, "RUNNING")},
             _best(study),
+        )
+
+    @classmethod
+    def total(cls, snapshots: Iterable[Snapshot]) -> Snapshot:
+        """Add snapshots of studies; of several there is no best."""
+        parts = list(snapshots)
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            sum(one.n_finished for one in parts),
+            sum(one.n_pruned for one in parts),
+            sum(one.n_failed for one in parts),
+            dict(enumerate(n for one in parts for n in one.running.values())),
         )
 
     @property
@@ -122,16 +135,16 @@ def _work(snapshot: Snapshot, n_folds: int) -> float:
 
 
 @contextmanager
-def watch_study(
+def watch_studies(
     storage: str,
-    study_name: str,
+    names: Sequence[str],
     *,
     n_trials: int,
     n_folds: int,
     timeout: float | None = None,
     enabled: bool = True,
 ) -> Iterator[None]:
-    """Show on standard error how a study goes on, while the block runs.
+    """Show on standard error how studies go on, while the block runs.
 
     It looks into the storage now and then, so that trials of other processes and other
     machines are seen as well.
@@ -139,12 +152,12 @@ def watch_study(
     Parameters
     ----------
     storage : str
-    study_name : str
-        It need not exist yet.
+    names : sequence of str
+        Of the studies, in their order; they need not exist yet.
     n_trials, n_folds : int
-        As planned.
+        As planned for each.
     timeout : float, default=None
-        Seconds after which no trial is begun.
+        Seconds after which no trial is begun in a study.
     enabled : bool, default=True
         Without it nothing is shown.
     """
@@ -158,13 +171,13 @@ def watch_study(
 
     columns = (
         bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
+        bars.BarColumn(bar_width=24),
         bars.MofNCompleteColumn(),
         bars.TextColumn("{task.fields[note]}"),
     )
     opened = open_storage(storage)
     with bars.Progress(*columns, console=Console(stderr=True)) as display:
-        watch = _Watch(display, opened, study_name, n_trials, n_folds, timeout)
+        watch = _Watch(display, opened, names, n_trials, n_folds, timeout)
         watch.start()
         try:
             yield
@@ -179,18 +192,20 @@ class _Watch:
         self,
         display: Progress,
         storage: Any,
-        study_name: str,
+        names: Sequence[str],
         n_trials: int,
         n_folds: int,
         timeout: float | None,
     ):
         self.display = display
-        self.storage, self.study_name = storage, study_name
-        self.n_trials, self.n_folds, self.timeout = n_trials, n_folds, timeout
+        self.storage, self.names = storage, names
+        self.n_trials, self.n_folds = n_trials * len(names), n_folds
+        self.timeout = None if timeout is None else timeout * len(names)
         self.all_trials = display.add_task(
-            "trials", total=n_trials, note="looking for leaks in the folds"
+            "trials", total=self.n_trials, note="looking for leaks in the folds"
         )
-        self.rows: dict[int, Any] = {}
+        self.rows: dict[str, Any] = {}
+        self.studies: dict[str, Study] = {}
         self.first: Snapshot | None = None
         self.began = time.monotonic()
         self._is_over = threading.Event()
@@ -207,42 +222,57 @@ class _Watch:
             self.display.remove_task(row)
 
     def _run(self) -> None:
-        study = None
         while True:
             is_last = self._is_over.wait(_POLL_SECONDS)
-            study = study or self._find()
-            if study is not None:
-                try:
-                    self._show(Snapshot.of(study), is_last)
-                except Exception:  # the run itself says best what is wrong
-                    return
+            # What is wrong with a storage, the run itself says best.
+            with suppress(Exception):
+                self._look(is_last)
             if is_last:
                 return
 
-    def _find(self) -> Study | None:
-        """Load the study, once it is there."""
+    def _look(self, is_last: bool) -> None:
+        """Look at all studies that are there by now."""
         from optuna import load_study
 
-        try:
-            return load_study(study_name=self.study_name, storage=self.storage)
-        except Exception:  # not there yet; the run says what is wrong beside that
-            return None
+        for name in self.names:
+            if name not in self.studies:
+                try:
+                    study = load_study(study_name=name, storage=self.storage)
+                except KeyError:
+                    break  # they begin in their order
+                self.studies[name] = study
+        if self.studies:
+            self._show(
+                {name: Snapshot.of(study) for name, study in self.studies.items()},
+                is_last,
+            )
 
-    def _show(self, now: Snapshot, is_last: bool) -> None:
+    def _show(self, by_study: Mapping[str, Snapshot], is_last: bool) -> None:
+        now = Snapshot.total(by_study.values())
         if self.first is None:
             self.first, self.began = now, time.monotonic()
-        for number in set(self.rows) - set(now.running):
-            self.display.remove_task(self.rows.pop(number))
-        for number, n_done in sorted(now.running.items()):
-            if number not in self.rows:
-                self.rows[number] = self.display.add_task(
-                    f"  trial {number}, folds", total=self.n_folds, note=""
+        running = {
+            self._title(place, number): n_done
+            for place, one in enumerate(by_study.values(), 1)
+            for number, n_done in sorted(one.running.items())
+        }
+        for title in set(self.rows) - set(running):
+            self.display.remove_task(self.rows.pop(title))
+        for title, n_done in running.items():
+            if title not in self.rows:
+                self.rows[title] = self.display.add_task(
+                    title, total=self.n_folds, note=""
                 )
-            self.display.update(self.rows[number], completed=n_done)
+            self.display.update(self.rows[title], completed=n_done)
         told = [now.note, "" if is_last else self._to_do(now)]
         note = ", ".join(part for part in told if part)
         done = min(now.n_finished, self.n_trials)
         self.display.update(self.all_trials, completed=done, note=note)
+
+    def _title(self, place: int, number: int) -> str:
+        if len(self.names) == 1:
+            return f"  trial {number}, folds"
+        return f"  outer fold {place} of {len(self.names)}, trial {number}, folds"
 
     def _to_do(self, now: Snapshot) -> str:
         """Say what is still to come."""

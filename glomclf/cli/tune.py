@@ -22,6 +22,7 @@ from .options import (
 from .study_plan import TUNED
 
 if TYPE_CHECKING:
+    from ..classifier import GlomeruliClassifier
     from ..tuning import GlomeruliSearchCV
     from .study_results import StudyResults
 
@@ -118,6 +119,15 @@ _JOURNAL = "study.journal"
     show_default="none",
     help="Time after which no trial is begun: seconds, or as 90s, 30m, 2h.",
 )
+@click.option(
+    "--nested",
+    "n_outer",
+    type=OrWord(click.IntRange(min=2), "none", None),
+    default="none",
+    metavar="FOLDS|none",
+    help="Then run the whole study again on the training side of each of so many outer "
+    "folds: the score to report, beside that of the default settings.",
+)
 @classifier_options
 @seed_option
 @quiet_option
@@ -131,6 +141,7 @@ def command(
     storage: str | None,
     study_name: str,
     resume: bool,
+    n_outer: int | None,
     seed: int,
     quiet: bool,
     **options: Any,
@@ -143,8 +154,8 @@ def command(
     features the head alone is trained unless you give --trainable-layers, which takes
     seconds a trial.
 
-    The best score of a study is optimistic: report the score of participants that were
-    set aside before it (`glomclf split`, then `glomclf evaluate --test`).
+    The best score of a study is optimistic: report that of --nested, or of participants
+    that were set aside before (`glomclf split`, then `glomclf evaluate --test`).
 
     After Ctrl-C, or to add trials or workers, run the same command with --resume.
 
@@ -160,19 +171,19 @@ def command(
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed)
     storage = storage or str(folder / _JOURNAL)
-    search = _search(metrics, dict(bounds), seed, **options)
+    search, default = _search(metrics, dict(bounds), seed, **options)
     search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
     check_study(storage, study_name, resume=resume)
     results = StudyResults(search, folder, _words_to_resume())
     with _nothing_lost(results):
         _run(search, manifest, quiet)
-        results.write_trials()
-        results.write_model()
-        note("Predicting each fold with the best settings, for intervals.")
-        evaluation = results.score_out_of_fold(manifest, folds)
+        results.write_best(manifest, folds)
+        if n_outer is not None:
+            search.set_params(cv=n_folds)  # the outer folds have folds of their own
+            _run_nested(results, manifest, default, n_outer, seed, quiet)
         results.write_pictures()
-        results.write_report(evaluation)
-    results.print_best(evaluation)
+        results.write_report()
+    results.print_best()
     results.print_dashboard()
     list_files()
 
@@ -192,17 +203,19 @@ def _search(
     timeout: float | None,
     pruner: str | None,
     **parameters: Any,
-) -> GlomeruliSearchCV:
-    """Make the search, with every parameter checked."""
+) -> tuple[GlomeruliSearchCV, GlomeruliClassifier]:
+    """Make the search, and the classifier with default settings, all checked."""
     from ..tuning import GlomeruliSearchCV
     from .preparation import checked_classifier
     from .study_plan import make_pruner, make_space
 
-    fixed = {name: parameters[name] for name in TUNED if name in _given()}
-    if "sampler" not in fixed:
-        parameters["sampler"] = None  # the default contradicts what may be given
-    return GlomeruliSearchCV(
-        checked_classifier(**parameters, random_state=seed),
+    given = _given()
+    fixed = {name: parameters[name] for name in TUNED if name in given}
+    if "sampler" not in fixed and parameters["sampling_space"] == "features":
+        parameters["sampler"] = "smote"  # the part of the default that needs no images
+    default = checked_classifier(**parameters, random_state=seed)
+    search = GlomeruliSearchCV(
+        default,
         make_space(fixed),
         scoring=list(metrics) if len(metrics) > 1 else metrics[0],
         constraint=bounds or None,
@@ -213,6 +226,7 @@ def _search(
         n_jobs=n_workers,
         random_state=seed,
     )
+    return search, default
 
 
 def _given() -> set[str]:
@@ -229,16 +243,16 @@ def _given() -> set[str]:
 
 def _run(search: GlomeruliSearchCV, manifest: Any, quiet: bool) -> None:
     """Run the trials and train with the best settings, in sight of the user."""
-    from .study_watch import watch_study
+    from .study_watch import watch_studies
 
     n_participants = manifest["participant"].nunique()
     note(
         f"Tuning on {len(manifest)} patches of {n_participants} participants, "
         f"{len(search.cv)} folds. The folds are audited for leaks first."
     )
-    with watch_study(
+    with watch_studies(
         search.storage,
-        search.study_name,
+        [search.study_name],
         n_trials=search.n_trials,
         n_folds=len(search.cv),
         timeout=search.timeout,
@@ -246,6 +260,43 @@ def _run(search: GlomeruliSearchCV, manifest: Any, quiet: bool) -> None:
     ):
         y = manifest["label"].to_numpy()
         search.fit(manifest, y, groups=manifest["participant"].to_numpy())
+
+
+def _run_nested(
+    results: StudyResults,
+    manifest: Any,
+    default: GlomeruliClassifier,
+    n_outer: int,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Run the study again in each outer fold; write what is there after each."""
+    from ..tuning import nested_cross_validate
+    from .study_watch import watch_studies
+
+    search = results.search
+    note(
+        f"Nested cross-validation: the study is run again in {n_outer} outer folds and "
+        f"compared with the default settings, of which sampler {default.sampler}."
+    )
+    with watch_studies(
+        search.storage,
+        [f"{search.study_name}-fold{fold}" for fold in range(n_outer)],
+        n_trials=search.n_trials,
+        n_folds=search.cv,
+        timeout=search.timeout,
+        enabled=not quiet,
+    ):
+        nested_cross_validate(
+            search,
+            manifest,
+            manifest["label"].to_numpy(),
+            groups=manifest["participant"].to_numpy(),
+            cv=n_outer,
+            default=default,
+            random_state=seed,
+            after_each=results.write_nested,
+        )
 
 
 @contextmanager

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 __all__ = [
+    "MIN_TRIALS",
     "OptimizationHistoryDisplay",
     "ParameterImportancesDisplay",
     "ParetoFrontDisplay",
+    "score_title",
 ]
 
 _ENDED, _BEST = "#4c78a8", "#e4873c"
@@ -52,7 +54,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "failed": {"marker": "x", "color": "#c5362f", "label": "failed"},
 }
 _POINT = {"linestyle": "none", "markersize": 5}
-_MIN_TRIALS = 10  # for importances
+MIN_TRIALS = 10  # for importances
 _N_TOP = 5  # best trials that PED-ANOVA should have at least
 _NAMES = {"average_precision": "average precision", "roc_auc": "ROC AUC", "f1": "F1"}
 
@@ -278,10 +280,8 @@ class ParameterImportancesDisplay:
         """
         place = None if objective is None else objective_place(study, objective)
         ended, varied = trials_in(study, "COMPLETE"), varied_settings(study)
-        if len(ended) < _MIN_TRIALS:
-            few = (
-                f"Importances need {_MIN_TRIALS} trials that ended;\n{len(ended)} did."
-            )
+        if len(ended) < MIN_TRIALS:
+            few = f"Importances need {MIN_TRIALS} trials that ended;\n{len(ended)} did."
             return cls({}, remark=few).plot(ax=ax)
         if not varied:
             return cls({}, remark="All trials had the same settings.").plot(ax=ax)

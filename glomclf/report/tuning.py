@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..evaluation import Evaluation
-from ..plots.tuning import score_title
+from ..plots.tuning import MIN_TRIALS, score_title
 from ..tuning.reading import (
     best_trials,
     is_feasible,
@@ -45,12 +45,13 @@ if TYPE_CHECKING:
 __all__ = ["OPTIMISM", "dashboard_command", "setting_text", "tuning_report"]
 
 OPTIMISM = (
-    "The best score of a study is optimistic: it is the luckiest of {n} tries, chosen "
+    "The best score of a study is optimistic: it is the luckiest of {n} trials, chosen "
     "on the very folds that it was measured on. Report the score of nested "
     "cross-validation (`glomclf tune --nested 5`), or of participants that were set "
     "aside before the study (`glomclf split`, then `glomclf evaluate --test`)."
 )
 _N_RANKED = 10
+_COMPARED = ("average_precision", "roc_auc", "f1", "recall", "precision")
 _STATES = {
     "COMPLETE": "ended",
     "PRUNED": "pruned",
@@ -218,7 +219,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def _summary(run: _Tuning) -> Section:
-    items = []
+    items = [] if run.nested is None else [_nested_item(run)]
     if run.best is not None:
         for place, name in enumerate(run.names):
             value = number(run.best.values[place], 3)
@@ -231,6 +232,13 @@ def _summary(run: _Tuning) -> Section:
     blocks: list[Block] = [Numbers(items)]
     blocks += [Caution(text) for text in _cautions(run)]
     return Section("Summary", blocks)
+
+
+def _nested_item(run: _Tuning) -> tuple[str, str, str]:
+    nested = run.nested.optimism
+    ends = span(nested.interval("nested"), 2)
+    title = f"{run.title_of(run.nested.scoring)}, nested"
+    return title, number(nested.scores["nested"]), f"95 %: {ends}; report this one"
 
 
 def _out_of_fold_items(run: _Tuning) -> list[tuple[str, str, str]]:
@@ -254,7 +262,7 @@ def _cautions(run: _Tuning) -> list[str]:
         ]
     if run.best is None:
         return ["No trial ended: there are no best settings. The reasons are below."]
-    return [OPTIMISM.format(n=len(run.ended))] if run.nested is None else []
+    return [OPTIMISM.format(n=len(run.trials))] if run.nested is None else []
 
 
 def _fold_range(trial: FrozenTrial, name: str) -> str:
@@ -282,7 +290,7 @@ def _time_text(seconds: float) -> str:
 def _best_settings(run: _Tuning) -> Section | None:
     if run.best is None:
         return None
-    blocks: list[Block] = [_settings_table(run, run.best)]
+    blocks: list[Block] = [*_settings_tables(run, run.best)]
     if len(run.names) > 1:
         front = best_trials(run.study)
         blocks.append(
@@ -300,13 +308,18 @@ def _best_settings(run: _Tuning) -> Section | None:
     return Section("Best settings", blocks)
 
 
-def _settings_table(run: _Tuning, trial: FrozenTrial) -> Table:
-    tuned = {name: setting_text(value) for name, value in trial.params.items()}
-    rows = [[name, value, "tuned"] for name, value in tuned.items()]
-    for name, value in (run.settings or {}).items():
-        if name not in tuned:
-            rows.append([name, setting_text(value), "fixed"])
-    return Table(["setting", "value", "how"], rows, f"Settings of trial {trial.number}")
+def _settings_tables(run: _Tuning, trial: FrozenTrial) -> list[Table]:
+    rows = [[name, setting_text(value)] for name, value in trial.params.items()]
+    tables = [Table(["setting", "value"], rows, f"Tuned, of trial {trial.number}")]
+    fixed = [
+        [name, setting_text(value)]
+        for name, value in (run.settings or {}).items()
+        if name not in trial.params
+    ]
+    if fixed:
+        caption = "Settings that were not tuned"
+        tables.append(Table(["setting", "value"], fixed, caption, folded=True))
+    return tables
 
 
 def _ranked(run: _Tuning) -> list[FrozenTrial]:
@@ -338,7 +351,8 @@ def _intervals(run: _Tuning) -> Section | None:
         f"The settings of trial {run.best.number}, fitted anew on the training part of "
         "each fold, judged on the predictions of the part left out. The intervals tell "
         "how much scores vary with the participants; that the settings were chosen on "
-        "these folds is not in them."
+        "these folds is not in them. Predictions of all folds are scored together, so "
+        "that a score differs a little from the mean of the folds above."
     )
     blocks = [Paragraph(text), *score_table(run.evaluation)]
     return Section("Scores of the best settings", blocks)
@@ -360,6 +374,62 @@ def _fold_scores(run: _Tuning, trial: FrozenTrial) -> Section | None:
         "no interval: `glomclf tune` makes one of the predictions of all folds."
     )
     return Section("Scores of the best settings", [Paragraph(text), table])
+
+
+def _nested(run: _Tuning) -> Section | None:
+    if run.nested is None:
+        return None
+    name, n_folds = score_title(run.nested.scoring), len(run.nested.folds)
+    text = (
+        f"The whole search was run again on the training side of each of {n_folds} "
+        "outer folds, and its best model judged on participants that none of its "
+        f"trials had seen. This is the {name} to report. How much lower it is than the "
+        "best score of a study is its optimism."
+    )
+    estimates = run.nested.optimism
+    titles = {
+        "best": "Best of a study, mean",
+        "nested": "Nested, mean of outer folds",
+        "optimism": "Optimism (the difference)",
+    }
+    rows = [
+        [title, number(estimates.scores[key]), span(estimates.interval(key))]
+        for key, title in titles.items()
+    ]
+    blocks: list[Block] = [
+        Paragraph(text),
+        Table([name, "value", f"{100 * estimates.confidence:g} % interval"], rows),
+        *_against_default(run),
+        Paragraph("All scores of the outer folds' predictions together:"),
+        *score_table(run.nested.evaluation),
+        Table.from_frame(run.nested.to_frame(), caption="Outer folds", folded=True),
+    ]
+    return Section("Nested cross-validation", blocks)
+
+
+def _against_default(run: _Tuning) -> list[Block]:
+    comparison = run.nested.comparison
+    if comparison is None:
+        return []
+    names = [name for name in _COMPARED if name in comparison.scores]
+    rows = [
+        [
+            run.title_of(name),
+            number(comparison.scores_a[name]),
+            number(comparison.scores_b[name]),
+            f"{comparison.scores[name]:+.3f}",
+            span(comparison.interval(name)),
+        ]
+        for name in dict.fromkeys([run.nested.scoring, *names])
+        if name in comparison.scores
+    ]
+    columns = ["score", "default", "tuned", "difference", "95 % interval"]
+    caption = (
+        "Tuned against default settings, on the same outer folds: the predictions of "
+        "all of them together. An interval that holds 0 leaves open whether tuning "
+        "helps."
+    )
+    return [Table(columns, rows, caption)]
 
 
 def _course(run: _Tuning) -> Section:
@@ -397,32 +467,43 @@ def _front(run: _Tuning) -> Picture:
 
 
 def _what_decides(run: _Tuning) -> Section:
-    from ..plots import ParallelCoordinatesDisplay, ParameterImportancesDisplay
-    from ..plots.parallel import parallel_height
-
     text = (
         "Importances are PED-ANOVA's: how differently a setting is distributed among "
         "the best trials and among all that ended. They tell what the search found "
         "worth choosing, not that other values cannot work."
     )
-    height = parallel_height(max(3, len(varied_settings(run.study))))
-    importances = draw_picture(
+    n_ended = len(run.ended)
+    if n_ended < MIN_TRIALS:
+        few = f"Importances of settings need {MIN_TRIALS} trials that ended; "
+        return Section("What decides", [Paragraph(f"{few}{n_ended} did."), _lines(run)])
+    return Section("What decides", [Paragraph(text), _importances(run), _lines(run)])
+
+
+def _importances(run: _Tuning) -> Picture:
+    from ..plots import ParameterImportancesDisplay
+
+    return draw_picture(
         lambda figure: ParameterImportancesDisplay.from_study(
             run.study, ax=figure.subplots()
         ),
         alt="Importance of each setting as bars",
         caption="Importance of each setting; they add up to 1.",
     )
-    lines = draw_picture(
+
+
+def _lines(run: _Tuning) -> Picture:
+    from ..plots import ParallelCoordinatesDisplay
+    from ..plots.parallel import parallel_height
+
+    return draw_picture(
         lambda figure: ParallelCoordinatesDisplay.from_study(
             run.study, ax=figure.subplots()
         ),
         alt="Each trial as a line through its settings, down to its score",
         caption="Each trial as a line through its settings, down to its "
         f"{score_title(run.names[0])}.",
-        figsize=(4.6, height),
+        figsize=(4.6, parallel_height(max(3, len(varied_settings(run.study))))),
     )
-    return Section("What decides", [Paragraph(text), importances, lines])
 
 
 def _not_ended(run: _Tuning) -> Section:
@@ -473,30 +554,31 @@ def _cell(value: Any) -> str:
 
 def _repeat(run: _Tuning) -> Section:
     blocks: list[Block] = []
-    for text, words in (
-        ("The command of this run:", run.command),
-        ("To go on with the study:", run.resume),
-    ):
-        if words is not None:
-            blocks += [Paragraph(text), Code(command_text(words))]
+    if run.command is not None:
+        blocks += _told("The command of this run:", run.command)
+    if run.resume is not None and run.resume != run.command:
+        blocks += _told("To go on with the study, or to add trials:", run.resume)
     if run.storage is None:
         blocks.append(Paragraph("The study was kept in memory, and is gone."))
     else:
-        text = (
-            "To look into the study with Optuna's dashboard (`pip install "
-            "optuna-dashboard`); a password in the address is masked here:"
-        )
-        words = dashboard_command(run.storage)
-        blocks += [Paragraph(text), Code(command_text(words))]
+        text = "To look into the study (`pip install optuna-dashboard`):"
+        blocks += _told(text, dashboard_command(run.storage))
+    if any(isinstance(one, Code) and ":***@" in one.text for one in blocks):
+        blocks.append(Paragraph("Put the password in the place of `***`."))
     rows = [[name, version] for name, version in library_versions().items()]
     blocks.append(Table(["library", "version"], rows, "Versions", folded=True))
     return Section("To repeat it", blocks)
+
+
+def _told(text: str, words: Sequence[str]) -> list[Block]:
+    return [Paragraph(text), Code(command_text(words))]
 
 
 _SECTIONS: tuple[Callable[[_Tuning], Section | None], ...] = (
     _summary,
     _best_settings,
     _intervals,
+    _nested,
     _course,
     _what_decides,
     _not_ended,
