@@ -341,7 +341,7 @@ def _how_to_go_on(results: StudyResults) -> str:
     if results.resume is None:
         return told
     text = command_text(results.resume)
-    hint = " (with the password in place of ***)" if ":***@" in text else ""
+    hint = " (with the password in place of ***)" if "***" in text else ""
     return f"{told} To go on{hint}:\n  {text}"
 
 

@@ -142,7 +142,11 @@ def dashboard_command(storage: str) -> list[str]:
     >>> dashboard_command("journal:///data/study.journal")
     ['optuna-dashboard', '/data/study.journal']
     """
-    return ["optuna-dashboard", storage.removeprefix("journal://")]
+    file = storage.removeprefix("journal://")
+    scheme, separator, rest = file.partition("://")
+    if scheme in ("postgres", "postgresql"):
+        scheme = "postgresql+psycopg"  # the driver that the extra installs
+    return ["optuna-dashboard", f"{scheme}{separator}{rest}"]
 
 
 def setting_text(value: Any) -> str:
@@ -563,7 +567,7 @@ def _repeat(run: _Tuning) -> Section:
     else:
         text = "To look into the study (`pip install optuna-dashboard`):"
         blocks += _told(text, dashboard_command(run.storage))
-    if any(isinstance(one, Code) and ":***@" in one.text for one in blocks):
+    if any(isinstance(one, Code) and "***" in one.text for one in blocks):
         blocks.append(Paragraph("Put the password in the place of `***`."))
     rows = [[name, version] for name, version in library_versions().items()]
     blocks.append(Table(["library", "version"], rows, "Versions", folded=True))
