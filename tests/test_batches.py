@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from glomclf.network.assembly import HeadSpec, build_network
 from glomclf.network.backend import tf
 from glomclf.network.batches import ArrayBatches
+from glomclf.network.programs import _each_batch, _kept
 
 N_ROWS = st.integers(1, 70)
 BATCH_SIZES = st.integers(1, 40)
@@ -111,12 +112,40 @@ def test_one_call_runs_a_step_on_every_batch_of_an_order(n_rows, batch_size):
         rows = tf.stack([*batch, size], axis=1)
         seen.assign(tf.concat([seen.read_value(), rows], axis=0))
 
-    batches.run_all(step)(tf.constant(batches.order))
+    _each_batch(step, batches.arrays, batch_size)(batches.order, *batches.arrays)
     expected = [
         np.column_stack([rows, labels, np.full(len(rows), len(rows))])
         for rows, labels in batches_in(batches)
     ]
     np.testing.assert_array_equal(seen.numpy(), np.concatenate(expected))
+
+
+def test_a_program_used_again_trains_as_a_fresh_one_and_shares_no_weights():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 6)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(np.float32)
+
+    def fit(n_rows, seed, learning_rate):
+        spec = HeadSpec(8, 0.5, "adam", learning_rate, seed)
+        model = build_network((6,), None, 0, spec, from_images=False)
+        options = {"batch_size": 8, "epochs": 3, "validation_data": (X[40:], y[40:])}
+        model.fit(X[:n_rows], y[:n_rows], **options)
+        return model, model.history.history
+
+    _kept.clear()
+    fresh, history = fit(40, 1, 1e-2)
+    before = fresh.get_weights()
+    _kept.clear()
+    other, _ = fit(33, 2, 1e-1)
+    assert len(_kept) == 1
+    again, history_again = fit(40, 1, 1e-2)
+    assert len(_kept) == 1
+    assert history_again == history
+    for ours, theirs in zip(before, again.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(before, fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(other.get_weights()[2], again.get_weights()[2])
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,15 @@ def build_network(
         x = x if tail is None else tail(x)
     model = BatchedModel(inputs, _head(x, spec), name="glomeruli")
     model.shuffle_seed = spec.seed
+    model.compiled_in = (input_shape, spec.dense_units, spec.dropout, spec.optimizer)
+    model.make_again = partial(
+        build_network,
+        input_shape,
+        backbone,
+        trainable_layers,
+        spec,
+        from_images=from_images,
+    )
     optimizer = getattr(keras.optimizers, _OPTIMIZERS[spec.optimizer])
     model.compile(
         optimizer=optimizer(learning_rate=spec.learning_rate),

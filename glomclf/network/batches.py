@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .backend import keras, tf
+from .programs import TrainingProgram, lent_program, shapes
 
 __all__ = ["ArrayBatches", "BatchedModel"]
 
@@ -56,40 +57,6 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return tuple(array[rows] for array in self.arrays)
 
-    def run_all(self, step: Any) -> Any:
-        """Return a TensorFlow function that runs a step on each batch of an order.
-
-        One loop in one program: traced, an epoch is one call.
-
-        Parameters
-        ----------
-        step : callable
-            Given a batch, a tuple of tensors; it changes variables, and that is all.
-
-        Returns
-        -------
-        callable
-            Given an order of rows.
-        """
-        arrays = [tf.constant(array) for array in self.arrays]
-        size, n_batches = self.batch_size, len(self)
-
-        def body(index: Any, order: Any) -> tuple[Any, Any]:
-            rows = order[index * size : (index + 1) * size]
-            step(tuple(tf.gather(array, rows) for array in arrays))
-            return index + 1, order
-
-        def run(order: Any) -> None:
-            # One at a time: the next step needs the weights of the one before.
-            tf.while_loop(
-                lambda index, _: index < n_batches,
-                body,
-                (tf.constant(0), order),
-                parallel_iterations=1,
-            )
-
-        return tf.function(tf.autograph.experimental.do_not_convert(run))
-
     def on_epoch_begin(self) -> None:
         """Draw the order of this epoch."""
         if self._rng is not None:
@@ -100,10 +67,13 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
     """A Keras model whose ``fit`` and ``predict`` turn arrays into batches.
 
     SciKeras hands whole arrays to the model it wraps; this is where they are cut.
-    ``shuffle_seed`` is set by the function that builds the model.
+    ``shuffle_seed``, ``compiled_in`` (what tells its compiled steps from those of other
+    networks) and ``make_again`` are set by the function that builds the model.
     """
 
     shuffle_seed: int = 0
+    compiled_in: Any = None
+    make_again: Any = None
 
     def fit(
         self,
@@ -143,37 +113,41 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
 
         What Keras does around a batch costs more than these small steps.
         """
-        self._build_for(train)
-        watchers = keras.callbacks.CallbackList(
-            callbacks, add_history=True, model=self, epochs=epochs, verbose=verbose
-        )
-        run_train = train.run_all(self.train_step)
-        run_test = None if validation is None else validation.run_all(self.test_step)
-        self.stop_training = False
-        watchers.on_train_begin()
-        logs: dict[str, float] = {}
-        for epoch in range(epochs):
-            watchers.on_epoch_begin(epoch)
-            train.on_epoch_begin()
-            logs = self._metrics_after(run_train, train.order)
-            if run_test is not None and validation is not None:
-                judged = self._metrics_after(run_test, validation.order)
-                logs |= {f"val_{name}": value for name, value in judged.items()}
-            watchers.on_epoch_end(epoch, logs)
-            if self.stop_training:
-                break
-        watchers.on_train_end(logs)
+        judged = [] if validation is None else validation.arrays
+        inputs = (shapes(train.arrays), shapes(judged))
+        key = (self.compiled_in, train.batch_size, inputs)
+        rows = [tf.constant(array) for array in train.arrays]
+        rows_val = [tf.constant(array) for array in judged]
+        with lent_program(key, lambda: self._make_program(train, judged)) as program:
+            program.begin(self)
+            watchers = keras.callbacks.CallbackList(
+                callbacks,
+                add_history=True,
+                model=program.model,
+                epochs=epochs,
+                verbose=verbose,
+            )
+            watchers.on_train_begin()
+            logs: dict[str, float] = {}
+            for epoch in range(epochs):
+                watchers.on_epoch_begin(epoch)
+                train.on_epoch_begin()
+                logs = program.train(rows, train.order)
+                if validation is not None:
+                    scores = program.test(rows_val, validation.order)
+                    logs |= {f"val_{name}": value for name, value in scores.items()}
+                watchers.on_epoch_end(epoch, logs)
+                if program.model.stop_training:
+                    break
+            watchers.on_train_end(logs)
+            program.give_back(self)
+            self.history = program.model.history
         return self.history
 
-    def _build_for(self, batches: ArrayBatches) -> None:
-        """Make all variables before a step is traced, or it would be traced twice."""
-        self.optimizer.build(self.trainable_variables)
-        self.test_step(tuple(tf.constant(array[:2]) for array in batches.arrays))
-
-    def _metrics_after(self, run: Any, order: np.ndarray) -> dict[str, float]:
-        self.reset_metrics()
-        run(tf.constant(order))
-        return {name: float(x) for name, x in self.get_metrics_result().items()}
+    def _make_program(self, train: ArrayBatches, judged: list[Any]) -> TrainingProgram:
+        return TrainingProgram(
+            self.make_again(), train.arrays, judged, train.batch_size
+        )
 
     def _standardise(self, x: Any, batch_size: int) -> None:
         """Give the head's first layer the mean and variance of the training rows."""
