@@ -216,7 +216,7 @@ class StudyResults:
             scores = trial.user_attrs["fold_scores"][name]
             ends = f"{min(scores):.3f}", f"{max(scores):.3f}"
             rows.append((name, f"{value:.3f}", *ends))
-        title = f"Best of {n_trials} trials: trial {trial.number}, over the folds"
+        title = f"Trial {trial.number}, best of {n_trials}"
         print_table(title, ("score", "mean", "lowest", "highest"), rows)
         told = [(name, setting_text(value)) for name, value in trial.params.items()]
         print_table("Its settings", ("setting", "value"), told)

@@ -120,9 +120,9 @@ def time_left(
     Examples
     --------
     >>> from glomclf.cli.study_watch import Snapshot, time_left
-    >>> first, now = Snapshot(10, 0, 0), Snapshot(20, 0, 0, {20: 2})
-    >>> time_left(now, first, 104, n_trials=50, n_folds=5)
-    296.0
+    >>> first, now = Snapshot(10, 0, 0), Snapshot(19, 0, 0, {19: 5})
+    >>> time_left(now, first, 100, n_trials=50, n_folds=5)
+    300.0
     """
     done = _work(snapshot, n_folds) - _work(first, n_folds)
     if done <= 0:

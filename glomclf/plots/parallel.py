@@ -33,7 +33,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "unfit": {"color": "#9c6fb0", "linewidth": 1.0, "alpha": 0.5},
     "pruned": {"color": "#8b949e", "linewidth": 0.8, "linestyle": "--", "alpha": 0.6},
     "failed": {"color": "#c5362f", "linewidth": 0.8, "linestyle": ":"},
-    "best": {"color": "#e4873c", "linewidth": 2.4},
+    "best": {"color": "#e4873c", "linewidth": 2.4, "alpha": 1.0},
 }
 _LABELS = {
     "ended": "ended; stronger is better",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +203,7 @@ class ParameterImportancesDisplay:
     importances : mapping of str to float
         By setting; empty where they cannot be told.
     uncertain : collection of str, default=()
-        Settings that too few trials had, to be marked.
+        Settings that few trials have, to be marked.
     remark : str, default=""
         What the importances are about, or why there are none.
 
@@ -320,7 +319,7 @@ class ParameterImportancesDisplay:
 
     def _caption(self) -> str:
         marked = any(name in self.uncertain for name in self.importances)
-        rare = "\n* only one trial had it, or did without" if marked else ""
+        rare = f"\n* of fewer than {MIN_TRIALS} trials" if marked else ""
         return f"{self.remark or 'importance'}{rare}"
 
 
@@ -529,7 +528,7 @@ def _importances(
             return sign * trial.values[place]
 
     with warnings.catch_warnings():
-        # Of settings few trials had, which are marked; and of the sign, which is right.
+        # Of settings that few trials have, which are marked; of the right sign.
         warnings.filterwarnings("ignore", message=r".*(Some regimes|low `target`)")
         found = get_param_importances(
             study, evaluator=evaluator, params=settings, target=target
@@ -538,8 +537,8 @@ def _importances(
 
 
 def _is_rarely_used(name: str, trials: Sequence[FrozenTrial]) -> bool:
-    """Whether Optuna leaves part of a setting's trials out, for being a single one."""
-    return 1 in Counter(trial.distributions.get(name) for trial in trials).values()
+    """Whether so few trials have a setting that its importance is mostly chance."""
+    return sum(name in trial.params for trial in trials) < MIN_TRIALS
 
 
 def _aim(study: Study, place: int | None) -> str:
