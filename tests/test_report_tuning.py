@@ -306,14 +306,15 @@ def nested(with_default=True):
 
 
 def test_nested_score_comes_first_and_replaces_the_caution(study):
-    report = tuning_report(study, nested=nested())
+    report = tuning_report(study, nested=nested(), default={"sampler": "smote"})
     assert not blocks(report, "Summary", Caution)
     first = section(report, "Summary").blocks[0].items[0]
     assert first[:2] == ("ROC AUC, nested", "0.800")
     assert "0.70\u00a0to\u00a00.86" in first[2]
-    optimism, against, *_ = blocks(report, "Nested cross-validation", Table)
+    optimism, against, default, *_ = blocks(report, "Nested cross-validation", Table)
     assert optimism.rows[2][1:] == ["0.100", "0.040\u00a0to\u00a00.200"]
     assert against.rows[0][0] == "ROC AUC"
+    assert default.rows == [["sampler", "smote"]]
     assert "leaves open whether tuning" in against.caption
 
 

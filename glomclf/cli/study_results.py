@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
+    from ..classifier import GlomeruliClassifier
     from ..estimates import Estimates
     from ..evaluation import Evaluation
     from ..tuning import GlomeruliSearchCV, NestedResult
@@ -86,11 +87,7 @@ class StudyResults:
 
     def settings(self) -> dict[str, Any]:
         """Return all settings of the model that change its scores."""
-        parameters = self.search.best_estimator_.get_params(deep=False)
-        kept = {k: v for k, v in parameters.items() if k not in _WITHOUT_EFFECT}
-        if kept["weights"] is not None:
-            kept["weights"] = Path(kept["weights"]).name
-        return kept
+        return _settings(self.search.best_estimator_)
 
     def write_trials(self) -> None:
         """Write the table of all trials."""
@@ -199,6 +196,7 @@ class StudyResults:
             settings=self.settings() if has_best else None,
             evaluation=self.evaluation,
             nested=self.nested,
+            default=None if self.nested is None else _settings(self.search.estimator),
             storage=self.search.storage,
             command=typed_command(),
             resume=self.resume,
@@ -234,6 +232,15 @@ class StudyResults:
 
         click.echo("\nTo look into the study (pip install optuna-dashboard):")
         click.echo(f"  {command_text(dashboard_command(self.search.storage))}")
+
+
+def _settings(classifier: GlomeruliClassifier) -> dict[str, Any]:
+    """Return the parameters that change a score, without the folders of files."""
+    parameters = classifier.get_params(deep=False)
+    kept = {k: v for k, v in parameters.items() if k not in _WITHOUT_EFFECT}
+    if kept["weights"] is not None:
+        kept["weights"] = Path(kept["weights"]).name
+    return kept
 
 
 def _print_nested(nested: NestedResult) -> None:

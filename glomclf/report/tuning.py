@@ -66,6 +66,7 @@ def tuning_report(
     settings: Mapping[str, Any] | None = None,
     evaluation: Evaluation | None = None,
     nested: Any = None,
+    default: Mapping[str, Any] | None = None,
     storage: str | None = None,
     command: Sequence[str] | None = None,
     resume: Sequence[str] | None = None,
@@ -93,6 +94,9 @@ def tuning_report(
     nested : NestedResult, default=None
         As from `glomclf.tuning.nested_cross_validate`.
 
+    default : mapping of str to object, default=None
+        The settings that it compares with.
+
     storage : str, default=None
         Where the study is kept: an address or a file. Passwords are masked.
 
@@ -118,7 +122,9 @@ def tuning_report(
     >>> [section.title for section in tuning_report(study).sections][:2]
     ['Summary', 'Best settings']
     """
-    run = _Tuning(study, best, settings, evaluation, nested, storage, command, resume)
+    run = _Tuning(
+        study, best, settings, evaluation, nested, default, storage, command, resume
+    )
     made = [make(run) for make in _SECTIONS]
     told = [section for section in made if section is not None]
     return Report(title, _lead(run), [*told, *sections])
@@ -172,6 +178,7 @@ class _Tuning:
     settings: Mapping[str, Any] | None
     evaluation: Evaluation | None
     nested: Any
+    default: Mapping[str, Any] | None
     storage: str | None
     command: Sequence[str] | None
     resume: Sequence[str] | None
@@ -433,7 +440,12 @@ def _against_default(run: _Tuning) -> list[Block]:
         "all of them together. An interval that holds 0 leaves open whether tuning "
         "helps."
     )
-    return [Table(columns, rows, caption)]
+    tables: list[Block] = [Table(columns, rows, caption)]
+    if run.default is not None:
+        told = [[name, setting_text(value)] for name, value in run.default.items()]
+        caption = "The default settings compared with"
+        tables.append(Table(["setting", "value"], told, caption, folded=True))
+    return tables
 
 
 def _course(run: _Tuning) -> Section:
