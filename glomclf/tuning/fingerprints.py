@@ -24,6 +24,7 @@ from .objective import Objective
 __all__ = ["describe", "differences", "fingerprint", "short_digest"]
 
 _WITHOUT_EFFECT = ("cache_dir", "engine", "n_jobs", "verbose")
+_PLAIN = (str, bytes, bool, int, float, tuple, type(None))
 _MEANINGS = {
     "estimator": "the estimator or its parameters",
     "search_space": "the search space",
@@ -111,7 +112,7 @@ def describe(value: Any) -> str:
         named = [*enumerate(value.args), *value.keywords.items()]
         return f"partial {describe(value.func)} {_describe_call(value, named)}"
     if inspect.isroutine(value) or isinstance(value, type):
-        return f"{_name(value)} {_digest(_source(value))}"
+        return f"{_name(value)} {_digest(_source(value), *_captured(value))}"
     if isinstance(value, os.PathLike):
         return os.path.basename(os.fspath(value))
     if isinstance(value, Mapping):
@@ -158,6 +159,23 @@ def _source(value: Any) -> str:
         return inspect.cleandoc(inspect.getsource(value))
     except (OSError, TypeError):
         return _code(getattr(value, "__code__", None))
+
+
+def _captured(function: Any) -> list[str]:
+    """Return what a function has besides its text: defaults, and names around it.
+
+    The text of a lambda is that of its line, which may hold others.
+    """
+    cells = [
+        cell.cell_contents for cell in getattr(function, "__closure__", None) or ()
+    ]
+    held = [*(getattr(function, "__defaults__", None) or ()), *cells]
+    parts = [repr(one) for one in held if isinstance(one, _PLAIN)]
+    if getattr(function, "__name__", "") == "<lambda>":
+        code = function.__code__
+        constants = [one for one in code.co_consts if isinstance(one, _PLAIN)]
+        parts.append(f"{constants} {code.co_names}")
+    return parts
 
 
 def _code(code: Any) -> str:

@@ -388,7 +388,7 @@ class Objective:
         if len(self.scoring.objectives) > 1:
             return  # Optuna reports one objective only
         (name,) = self.scoring.objectives
-        by_fold = _wants_folds(trial.study.pruner)
+        by_fold = _wants_folds(getattr(trial, "study", None))
         value = record.scores[name][-1] if by_fold else record.mean(name)
         trial.report(value, step=fold)
         is_last = fold + 1 == len(self.folds)
@@ -450,7 +450,8 @@ def _described(error: BaseException, place: str) -> dict[str, str]:
     }
 
 
-def _wants_folds(pruner: Any) -> bool:
-    """Tell whether a pruner, or the one that it wraps, compares fold by fold."""
+def _wants_folds(study: Any) -> bool:
+    """Tell whether a study's pruner, or the one in it, compares fold by fold."""
+    pruner = getattr(study, "pruner", None)  # a FixedTrial has no study
     inner = getattr(pruner, "_wrapped_pruner", None)
     return isinstance(pruner, WilcoxonPruner) or isinstance(inner, WilcoxonPruner)

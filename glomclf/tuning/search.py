@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from numbers import Integral, Real
 from typing import Any
@@ -16,7 +15,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import Bunch, get_tags
+from sklearn.utils import Bunch, assert_all_finite, get_tags
 from sklearn.utils._metadata_requests import (
     MetadataRouter,
     MethodMapping,
@@ -44,7 +43,7 @@ from .fingerprints import fingerprint, short_digest
 from .objective import Objective, draw_folds, make_scoring
 from .results import best_index, cv_results, is_feasible, require_a_choice
 from .space import search_space as default_search_space
-from .storages import shareable
+from .storages import shareable, without_passwords
 from .studies import FINGERPRINT, StudyPlan, copy_to_memory, find_study, open_study
 from .trials import counted_trials
 from .workers import run_trials
@@ -276,7 +275,7 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         X, y = indexable(X, y)
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        check_classification_targets(y)
+        self._check_labels(y)
         scoring = self._check_combination()
         routed = self._route(X, groups, fit_params)
         objective, plan = self._plan(X, y, groups, scoring, routed)
@@ -427,11 +426,22 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
     def __repr__(self, N_CHAR_MAX=700):
-        text = super().__repr__(N_CHAR_MAX)
-        return re.sub(r"(://[^/:@\s]*):[^/\s]*@", r"\1:***@", text)
+        return without_passwords(super().__repr__(N_CHAR_MAX))
+
+    def _html_repr(self):
+        return without_passwords(super()._html_repr())
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "best_estimator_" if self.refit else "cv_results_")
+
+    def _check_labels(self, y):
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        if len(np.unique(y)) < 2:
+            raise ValueError(
+                f"Two classes are needed, but y has one class only, in {len(y)} rows: "
+                f"{np.unique(y).tolist()}."
+            )
 
     def _check_combination(self):
         """Refuse parameters that contradict each other, all at once."""

@@ -20,7 +20,7 @@ from ..errors import StudyError
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-__all__ = ["open_storage", "readable_errors", "shareable", "shown"]
+__all__ = ["open_storage", "readable_errors", "shareable", "shown", "without_passwords"]
 
 HEARTBEAT_SECONDS = 20
 """How often a worker says that it lives; silent three times, it is taken for dead."""
@@ -128,7 +128,7 @@ def shown(storage: Any) -> str:
         return "memory"
     if not isinstance(storage, str | os.PathLike):
         return type(storage).__name__
-    return _without_passwords(os.fspath(storage))
+    return without_passwords(os.fspath(storage))
 
 
 @contextmanager
@@ -148,8 +148,15 @@ def readable_errors(storage: Any) -> Iterator[None]:
         raise StudyError(_explained(storage, error)) from None
 
 
-def _without_passwords(text: str) -> str:
-    """Hide passwords of URLs, also those among their options."""
+def without_passwords(text: str) -> str:
+    """Hide passwords of URLs, also those among their options.
+
+    Examples
+    --------
+    >>> from glomclf.tuning.storages import without_passwords
+    >>> without_passwords("mysql://host/db?user=me&password=secret")
+    'mysql://host/db?user=me&password=***'
+    """
     text = re.sub(r"(://[^/:@\s]*):[^/\s]*@", r"\1:***@", text)
     return re.sub(r"(?i)([?&](?:password|sslpassword|pwd)=)[^&\s]*", r"\1***", text)
 
@@ -160,7 +167,7 @@ def _explained(storage: Any, error: BaseException) -> str:
     for secret in _secrets(storage):
         reason = reason.replace(secret, "***")
     return (
-        f"The storage {shown(storage)} cannot be used: {_without_passwords(reason)}. "
+        f"The storage {shown(storage)} cannot be used: {without_passwords(reason)}. "
         f"{_advice(storage, reason)}"
     )
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_trials"]
 
-_MOST_FAILED_STARTS = 3
+_MOST_FAILED_STARTS = 2
 _POLL_SECONDS = 0.3
 _GRACE_SECONDS = 15.0  # for workers to put their trials back, at Ctrl-C
 _LARGE_BYTES = 2**20

@@ -1,0 +1,73 @@
+"""The default space: what it gives fits the classifier, and fits together."""
+
+from functools import partial
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.trial import FixedTrial
+
+from glomclf import GlomeruliClassifier
+from glomclf.errors import ParameterError
+from glomclf.samplers import needs_images
+from glomclf.tuning import feature_search_space, search_space
+
+
+def draw(space, seed):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    trial = study.ask()
+    return space(trial), trial.params
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_whatever_is_drawn_is_valid_and_does_not_contradict_itself(seed):
+    chosen, _ = draw(search_space, seed)
+    classifier = GlomeruliClassifier().set_params(**chosen)
+    classifier._validate_params()
+    classifier._check_combination(None, None)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_the_space_of_features_needs_no_image(seed):
+    chosen, _ = draw(feature_search_space, seed)
+    assert chosen["sampling_space"] == "features" or chosen["sampler"] is None
+    assert chosen["trainable_layers"] == 0
+    assert not needs_images(chosen["sampler"])
+
+
+def test_a_part_can_be_a_value_or_another_function():
+    space = partial(
+        search_space,
+        sampler="smote",
+        dropout=0.25,
+        learning_rate=lambda trial: trial.suggest_float("rate", 0.5, 0.6),
+    )
+    chosen, params = draw(space, 0)
+    assert (chosen["sampler"], chosen["dropout"]) == ("smote", 0.25)
+    assert 0.5 <= chosen["learning_rate"] == params["rate"] <= 0.6
+    assert "dropout" not in params
+    assert "sampling_ratio" not in params
+
+
+def test_where_the_sampling_space_is_no_choice_none_is_suggested():
+    for sampler in (None, "augment"):
+        chosen, params = draw(partial(search_space, sampler=sampler), 0)
+        assert chosen["sampling_space"] == "pixels"
+        assert "sampling_space" not in params
+
+
+def test_a_fixed_contradiction_is_refused():
+    space = partial(search_space, sampler="augment", sampling_space="features")
+    with pytest.raises(ParameterError, match="transforms images"):
+        draw(space, 0)
+
+
+def test_a_frozen_trial_gives_the_same_parameters_again():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=3))
+    trial = study.ask()
+    first = search_space(trial)
+    again = search_space(FixedTrial(trial.params))
+    assert repr(first) == repr(again)
