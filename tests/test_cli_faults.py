@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from glomclf import make_glomeruli
 from glomclf.cli import console, main
 
-HEAVY = "{'tensorflow', 'keras', 'matplotlib', 'pandas', 'sklearn', 'numpy'}"
+HEAVY = "{'tensorflow', 'keras', 'matplotlib', 'pandas', 'sklearn', 'numpy', 'optuna'}"
 
 
 def run(*arguments, code=2):
@@ -43,7 +43,7 @@ def train(csv, *options, **expected):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["evaluate"], ["predict"], ["demo"]]
+    "command", [[], ["train"], ["evaluate"], ["predict"], ["demo"], ["tune"]]
 )
 def test_help_imports_nothing_heavy(command):
     code = (

@@ -14,6 +14,11 @@ from glomclf.cli.wording import in_options
         ("weights=PATH, the path", "--weights FILE, the path"),
         ("a=1 and sampler_x=2", "a=1 and sampler_x=2"),
         ("n_splits=30 folds; lower n_splits", "--cv 30 folds; lower --cv"),
+        (
+            "Give resume=True, or another study_name.",
+            "Give --resume, or another --study.",
+        ),
+        ("n_trials=50 runs", "--trials 50 runs"),
         ("no parameters here", "no parameters here"),
     ],
 )

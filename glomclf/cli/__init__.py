@@ -23,6 +23,7 @@ _COMMANDS = (
     "evaluate",
     "predict",
     "compare",
+    "tune",
     "audit",
     "bench",
     "cache",

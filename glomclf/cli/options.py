@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 
 __all__ = [
     "CLASSIFIER_OPTION_NAMES",
+    "AtLeast",
+    "Duration",
     "OrWord",
     "classifier_options",
     "images_option",
@@ -66,6 +68,78 @@ class OrWord(click.ParamType):
         if isinstance(value, str) and value.lower() == self.word:
             return self.meaning
         return self.other.convert(value, param, ctx)
+
+
+class AtLeast(click.ParamType):
+    """A score and what it must reach, as ``recall=0.95``.
+
+    Examples
+    --------
+    >>> from glomclf.cli.options import AtLeast
+    >>> AtLeast().convert("recall=0.95", None, None)
+    ('recall', 0.95)
+    """
+
+    name = "bound"
+
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
+        """Name the form in a help text."""
+        return "SCORE=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Convert the text of an option."""
+        if isinstance(value, tuple):
+            return value
+        name, _, bound = value.partition("=")
+        try:
+            return name.strip(), float(bound)
+        except ValueError:
+            self.fail(f"{value!r} is not of the form recall=0.95.", param, ctx)
+
+
+class Duration(click.ParamType):
+    """A time in seconds, or with a unit, as ``90s``, ``30m`` or ``2h``.
+
+    Examples
+    --------
+    >>> from glomclf.cli.options import Duration
+    >>> Duration().convert("30m", None, None)
+    1800.0
+    """
+
+    name = "duration"
+    _SECONDS: ClassVar[dict[str, int]] = {"s": 1, "m": 60, "h": 3600}
+
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
+        """Name the form in a help text."""
+        return "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Convert the text of an option."""
+        if isinstance(value, float):
+            return value
+        text = value.strip().lower()
+        factor = self._SECONDS.get(text[-1:], 1)
+        try:
+            seconds = factor * float(text.rstrip("smh"))
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds < float("inf"):
+            self.fail(
+                f"{value!r} is not a time. Give seconds, or a number with a unit, as "
+                "90s, 30m or 2h.",
+                param,
+                ctx,
+            )
+        return seconds
 
 
 class _Weights(click.ParamType):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..classifier import GlomeruliClassifier
 
-__all__ = ["checked_classifier", "labelled_manifest", "load_model"]
+__all__ = ["checked_classifier", "labelled_manifest", "load_model", "participant_folds"]
 
 
 def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
@@ -41,6 +41,20 @@ def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
             "needs images of both classes, 0 and 1."
         )
     return manifest
+
+
+def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[Any]:
+    """Draw stratified folds of participants.
+
+    Raises
+    ------
+    SplitError
+        If the participants do not allow so many.
+    """
+    from ..splitting import RepeatedStratifiedGroupKFold
+
+    splitter = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=seed)
+    return list(splitter.split(manifest, manifest["label"], manifest["participant"]))
 
 
 def _columns(csv: Path) -> list[str]:

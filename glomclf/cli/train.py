@@ -67,12 +67,12 @@ def command(
 
     Example: glomclf train public.csv --cv 5 --output model.glomclf
     """
-    from .preparation import checked_classifier, labelled_manifest
+    from .preparation import checked_classifier, labelled_manifest, participant_folds
     from .results import write_training
 
     _check_outputs(model, overwrite, csv)
     manifest = labelled_manifest(csv, images)
-    folds = _folds(manifest, n_folds, seed)
+    folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
         **parameters, random_state=seed, verbose=int(not quiet)
     )
@@ -117,16 +117,6 @@ def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray
         cache_dir=classifier.cache_dir,
     )
     return loader.fit(manifest).transform(manifest)
-
-
-def _folds(manifest: pd.DataFrame, n_folds: int | None, seed: int) -> list[Any]:
-    """Draw the folds, which also checks that the participants allow them."""
-    from ..splitting import RepeatedStratifiedGroupKFold
-
-    if n_folds is None:
-        return []
-    splitter = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=seed)
-    return list(splitter.split(manifest, manifest["label"], manifest["participant"]))
 
 
 def _cross_validate(

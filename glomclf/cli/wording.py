@@ -8,11 +8,17 @@ from .options import CLASSIFIER_OPTION_NAMES
 
 __all__ = ["in_options"]
 
-_NAMES = "|".join((*CLASSIFIER_OPTION_NAMES, "images", "n_splits", "n_folds"))
+_RENAMED = {
+    "n_splits": "cv",
+    "n_folds": "cv",
+    "n_trials": "trials",
+    "study_name": "study",
+}
+_NAMES = "|".join((*CLASSIFIER_OPTION_NAMES, "images", "storage", "timeout", *_RENAMED))
 _PARAMETER = re.compile(
     rf"\b({_NAMES})=(?:\"([^\"\n]*)\"|'([^'\n]*)'|([\w.+/-]*[\w/]))"
 )
-_FOLDS = re.compile(r"\bn_(?:splits|folds)\b")
+_BARE = re.compile(rf"\b(?:{'|'.join(_RENAMED)})\b")
 _WORD_OF = {"None": "none", "False": "none", "PATH": "FILE"}
 
 
@@ -37,7 +43,8 @@ def in_options(message: str) -> str:
     def option(match: re.Match[str]) -> str:
         name, *values = match.groups()
         value = next(one for one in values if one is not None)
-        name = "cv" if name in ("n_splits", "n_folds") else name
+        name = _RENAMED.get(name, name)
         return f"--{name.replace('_', '-')} {_WORD_OF.get(value, value)}"
 
-    return _FOLDS.sub("--cv", _PARAMETER.sub(option, message))
+    named = _PARAMETER.sub(option, message.replace("resume=True", "--resume"))
+    return _BARE.sub(lambda match: f"--{_RENAMED[match[0]]}", named)

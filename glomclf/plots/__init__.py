@@ -10,7 +10,13 @@ from .calibration import ReliabilityDisplay
 from .curves import PrecisionRecallBandDisplay, RocBandDisplay
 from .mistakes import MistakesDisplay, worst_mistakes
 from .pairs import LeakyPairsDisplay
+from .parallel import ParallelCoordinatesDisplay
 from .training import ClassProportionsDisplay, HistoryDisplay, SyntheticImagesDisplay
+from .tuning import (
+    OptimizationHistoryDisplay,
+    ParameterImportancesDisplay,
+    ParetoFrontDisplay,
+)
 
 __all__ = [
     "ApproachesDisplay",
@@ -20,6 +26,10 @@ __all__ = [
     "HistoryDisplay",
     "LeakyPairsDisplay",
     "MistakesDisplay",
+    "OptimizationHistoryDisplay",
+    "ParallelCoordinatesDisplay",
+    "ParameterImportancesDisplay",
+    "ParetoFrontDisplay",
     "PrecisionRecallBandDisplay",
     "ReliabilityDisplay",
     "RocBandDisplay",

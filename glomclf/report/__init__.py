@@ -1,6 +1,7 @@
 """One self-contained HTML file for a run, which opens from disk without a network.
 
-`evaluation_report` and `comparison_report` make a `Report`; `Report.write` writes it.
+`evaluation_report`, `comparison_report` and `tuning_report` make a `Report`;
+`Report.write` writes it.
 A report is sections of blocks (paragraphs, tables, pictures, galleries), so that any
 other run can be reported with the same parts. All text in it is escaped.
 """
@@ -20,6 +21,7 @@ from .comparison import comparison_report
 from .evaluation import evaluation_report
 from .page import Report
 from .pictures import draw_picture, thumbnail
+from .tuning import tuning_report
 
 __all__ = [
     "Caution",
@@ -36,4 +38,5 @@ __all__ = [
     "draw_picture",
     "evaluation_report",
     "thumbnail",
+    "tuning_report",
 ]

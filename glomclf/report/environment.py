@@ -18,12 +18,14 @@ _LIBRARIES = (
     "keras",
     "tensorflow",
     "scikeras",
+    "optuna",
     "numpy",
     "pandas",
     "scipy",
     "pillow",
 )
 _SECRET = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@")
+_SECRET_OPTION = re.compile(r"(?i)([?&](?:password|sslpassword|pwd)=)[^&\s']*")
 
 
 def library_versions() -> dict[str, str]:
@@ -66,4 +68,5 @@ def command_text(words: Sequence[str]) -> str:
     >>> command_text(["glomclf", "tune", "--storage", "mysql://me:secret@host/db"])
     'glomclf tune --storage mysql://me:***@host/db'
     """
-    return _SECRET.sub(r"\1:***@", shlex.join(words))
+    shown = _SECRET.sub(r"\1:***@", shlex.join(words))
+    return _SECRET_OPTION.sub(r"\1***", shown)

@@ -1,0 +1,279 @@
+"""What a study leaves behind: tables, pictures, report, and the best model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from .console import note, output, print_table, typed_command
+from .results import (
+    new_figure,
+    predictions_table,
+    print_scores,
+    write_csv,
+    write_scores,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+    from ..classifier import GlomeruliClassifier
+    from ..estimates import Estimates
+    from ..evaluation import Evaluation
+    from ..tuning import GlomeruliSearchCV, NestedResult
+
+__all__ = ["TUNING_FILES", "StudyResults"]
+
+TUNING_FILES = (
+    "trials.csv",
+    "best.json",
+    "model.glomclf",
+    "cv_predictions.csv",
+    "cv_scores.csv",
+    "cv_scores.json",
+    "history.png",
+    "importances.png",
+    "parallel_coordinates.png",
+    "pareto_front.png",
+    "nested_folds.csv",
+    "nested_predictions.csv",
+    "nested.json",
+    "report.html",
+)
+_WITHOUT_EFFECT = ("cache_dir", "engine", "n_jobs", "verbose")
+
+
+@dataclass
+class StudyResults:
+    """The results of a search, written to a folder as they come.
+
+    Parameters
+    ----------
+    search : GlomeruliSearchCV
+        Fitted, or stopped while it was.
+    folder : Path
+    resume : sequence of str or None
+        Words of the command that goes on with the study.
+    evaluation : Evaluation or None
+        Of the best settings' predictions of all folds, once they are there.
+    nested : NestedResult or None
+        What nested cross-validation has found so far.
+    """
+
+    search: GlomeruliSearchCV
+    folder: Path
+    resume: Sequence[str] | None
+    evaluation: Evaluation | None = None
+    nested: NestedResult | None = None
+
+    @property
+    def study(self) -> Study:
+        """The study, as it was at the end."""
+        return self.search.study_
+
+    @property
+    def best(self) -> FrozenTrial:
+        """The trial whose settings the model has."""
+        number = self.search.cv_results_["trial"][self.search.best_index_]
+        return self.study.get_trials(deepcopy=False)[number]
+
+    def settings(self) -> dict[str, Any]:
+        """Return all settings of the model that change its scores."""
+        return _settings(self.search.best_estimator_)
+
+    def write_trials(self) -> None:
+        """Write the table of all trials."""
+        from ..tuning.reading import trials_table
+
+        write_csv(trials_table(self.study), self.folder / "trials.csv", index=True)
+
+    def write_best(self, manifest: pd.DataFrame, folds: list[Any]) -> None:
+        """Write trials, the model with the best settings, and what these are worth."""
+        self.write_trials()
+        self._write_model()
+        note("Predicting each fold with the best settings, for intervals.")
+        self._score_out_of_fold(manifest, folds)
+
+    def _write_model(self) -> None:
+        with output(self.folder / "model.glomclf") as temporary:
+            self.search.best_estimator_.save(temporary)
+        text = json.dumps(self._summary(), indent=2, allow_nan=False)
+        with output(self.folder / "best.json") as temporary:
+            temporary.write_text(f"{text}\n", encoding="utf-8")
+
+    def _summary(self) -> dict[str, Any]:
+        from ..tuning.reading import objective_names, trials_over
+        from ..tuning.storages import shown
+
+        states = [trial.state.name for trial in trials_over(self.study)]
+        names = objective_names(self.study)
+        return {
+            "study": self.study.study_name,
+            "storage": shown(self.search.storage),
+            "trial": self.best.number,
+            "scores": dict(zip(names, self.best.values, strict=True)),
+            "fold_scores": self.best.user_attrs["fold_scores"],
+            "at_least": self.search.constraint or {},
+            "tuned": self.best.params,
+            "settings": {name: _plain(v) for name, v in self.settings().items()},
+            "trials": {state: states.count(state) for state in sorted(set(states))},
+        }
+
+    def write_pictures(self) -> None:
+        """Draw the course of the study, importances, settings and trade-offs."""
+        from .. import plots
+        from ..plots.parallel import parallel_height
+        from ..tuning.reading import objective_names, varied_settings
+
+        names = objective_names(self.study)
+        size = (5.6 * len(names), 4.4)
+        with new_figure(self.folder / "history.png", figsize=size) as figure:
+            panels = np.atleast_1d(figure.subplots(1, len(names)))
+            for name, ax in zip(names, panels, strict=True):
+                plots.OptimizationHistoryDisplay.from_study(
+                    self.study, objective=name, ax=ax
+                )
+        n_settings = len(varied_settings(self.study))
+        displays: dict[str, Any] = {
+            "importances": (plots.ParameterImportancesDisplay, 4.4),
+            "parallel_coordinates": (
+                plots.ParallelCoordinatesDisplay,
+                parallel_height(max(3, n_settings)),
+            ),
+        }
+        if len(names) > 1:
+            displays["pareto_front"] = (plots.ParetoFrontDisplay, 4.4)
+        for stem, (display, height) in displays.items():
+            size = (6.4, height)
+            with new_figure(self.folder / f"{stem}.png", figsize=size) as figure:
+                display.from_study(self.study, ax=figure.subplots())
+
+    def _score_out_of_fold(self, manifest: pd.DataFrame, folds: list[Any]) -> None:
+        """Fit the best settings on each fold again, for scores with intervals."""
+        from ..evaluation import evaluate
+        from ..folds import predict_folds
+
+        y = manifest["label"].to_numpy()
+        groups = manifest["participant"].to_numpy()
+        predicted = predict_folds(
+            self.search.best_estimator_, manifest, y, groups=groups, cv=folds
+        ).sort_values("row")
+        threshold = predicted["threshold"].to_numpy()
+        if len(set(threshold)) == 1:
+            threshold = threshold[0]
+        probability = predicted["probability"].to_numpy()
+        table = predictions_table(manifest, probability, threshold)
+        write_csv(table, self.folder / "cv_predictions.csv")
+        self.evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
+        write_scores(self.evaluation, self.folder, "cv_scores")
+
+    def write_nested(self, nested: NestedResult) -> None:
+        """Write what the outer folds that are done have found."""
+        self.nested = nested
+        write_csv(nested.to_frame(), self.folder / "nested_folds.csv", index=True)
+        write_csv(nested.predictions, self.folder / "nested_predictions.csv")
+        text = json.dumps(nested.to_dict(), indent=2, allow_nan=False)
+        with output(self.folder / "nested.json") as temporary:
+            temporary.write_text(f"{text}\n", encoding="utf-8")
+
+    def write_report(self) -> None:
+        """Write the report; of a study without a best trial, why there is none."""
+        from ..report import tuning_report
+        from . import results
+
+        has_best = hasattr(self.search, "best_estimator_")
+        report = tuning_report(
+            self.study,
+            best=self.best.number if has_best else None,
+            settings=self.settings() if has_best else None,
+            evaluation=self.evaluation,
+            nested=self.nested,
+            default=None if self.nested is None else _settings(self.search.estimator),
+            storage=self.search.storage,
+            command=typed_command(),
+            resume=self.resume,
+        )
+        results.write_report(report, self.folder)
+
+    def print_best(self) -> None:
+        """Print the best settings, their scores, and how far to believe them."""
+        from ..report.tuning import OPTIMISM, setting_text
+        from ..tuning.reading import objective_names, trials_over
+
+        n_trials, trial = len(trials_over(self.study)), self.best
+        rows = []
+        for name, value in zip(objective_names(self.study), trial.values, strict=True):
+            scores = trial.user_attrs["fold_scores"][name]
+            ends = f"{min(scores):.3f}", f"{max(scores):.3f}"
+            rows.append((name, f"{value:.3f}", *ends))
+        title = f"Trial {trial.number}, best of {n_trials}"
+        print_table(title, ("score", "mean", "lowest", "highest"), rows)
+        told = [(name, setting_text(value)) for name, value in trial.params.items()]
+        print_table("Its settings", ("setting", "value"), told)
+        if self.evaluation is not None:
+            print_scores("Its predictions of all folds", self.evaluation)
+        if self.nested is None:
+            note(f"Caution: {OPTIMISM.format(n=n_trials)}")
+        else:
+            _print_nested(self.nested)
+
+    def print_dashboard(self) -> None:
+        """Print the command that opens the study in Optuna's dashboard."""
+        from ..report.environment import command_text
+        from ..report.tuning import dashboard_command
+
+        click.echo("\nTo look into the study (pip install optuna-dashboard):")
+        click.echo(f"  {command_text(dashboard_command(self.search.storage))}")
+
+
+def _settings(classifier: GlomeruliClassifier) -> dict[str, Any]:
+    """Return the parameters that change a score, without the folders of files."""
+    parameters = classifier.get_params(deep=False)
+    kept = {k: v for k, v in parameters.items() if k not in _WITHOUT_EFFECT}
+    if kept["weights"] is not None:
+        kept["weights"] = Path(kept["weights"]).name
+    return kept
+
+
+def _print_nested(nested: NestedResult) -> None:
+    """Print the score to report, the optimism, and what tuning is worth."""
+    rows = [
+        (shown, f"{nested.optimism.scores[key]:.3f}", _ends(nested.optimism, key))
+        for key, shown in (
+            ("best", "best of a study (too good)"),
+            ("nested", "nested: to be reported"),
+            ("optimism", "difference"),
+        )
+    ]
+    title = f"Nested cross-validation, {len(nested.folds)} outer folds"
+    print_table(title, (nested.scoring, "value", "95 % interval"), rows)
+    comparison = nested.comparison
+    if comparison is not None:
+        rows = [
+            (name, f"{comparison.scores[name]:+.3f}", _ends(comparison, name))
+            for name in dict.fromkeys(
+                (nested.scoring, "roc_auc", "recall", "precision")
+            )
+            if name in comparison.scores
+        ]
+        columns = ("score", "difference", "95 % interval")
+        print_table("Tuned less default settings, same participants", columns, rows)
+
+
+def _ends(estimates: Estimates, name: str) -> str:
+    low, high = estimates.interval(name)
+    return "" if low != low else f"{low:.3f} to {high:.3f}"
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold."""
+    is_plain = value is None or isinstance(value, str | int | float | bool)
+    return value if is_plain else repr(value)

@@ -1,0 +1,283 @@
+"""What the trials of a study say: values, states, reasons, as one table.
+
+Trials that were lost with their worker are left out: others have taken their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .trials import counted_trials
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+__all__ = [
+    "best_trials",
+    "is_feasible",
+    "kind_of",
+    "objective_names",
+    "objective_place",
+    "partial_value",
+    "reason",
+    "trials_in",
+    "trials_over",
+    "trials_table",
+    "varied_settings",
+]
+
+# What differs between two trials that the pruner stopped for the same reason.
+_FOLD_SCORE = re.compile(r", mean \w+ -?[0-9.]+$")
+_KINDS = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+def objective_names(study: Study) -> list[str]:
+    """Name the objectives of a study.
+
+    Parameters
+    ----------
+    study : optuna.Study
+
+    Returns
+    -------
+    names : list of str
+        As the study names them; else the scorers that its trials noted; else
+        ``"score"``, numbered where there are several.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from glomclf.tuning.reading import objective_names
+    >>> objective_names(optuna.create_study(directions=["maximize"]))
+    ['score']
+    """
+    n_objectives = len(study.directions)
+    if study.metric_names:
+        return list(study.metric_names)
+    for trial in study.get_trials(deepcopy=False):
+        noted = list(trial.user_attrs.get("fold_scores") or {})
+        if len(noted) == n_objectives:
+            return noted
+    if n_objectives == 1:
+        return ["score"]
+    return [f"score {place}" for place in range(1, n_objectives + 1)]
+
+
+def objective_place(study: Study, objective: int | str) -> int:
+    """Find an objective by its name or its place.
+
+    Parameters
+    ----------
+    study : optuna.Study
+    objective : int or str
+
+    Returns
+    -------
+    place : int
+
+    Raises
+    ------
+    ValueError
+        If the study has no such objective.
+    """
+    names = objective_names(study)
+    if isinstance(objective, str) and objective in names:
+        return names.index(objective)
+    if isinstance(objective, int) and 0 <= objective < len(names):
+        return objective
+    raise ValueError(
+        f"The study has no objective {objective!r}; it has {', '.join(names)}, "
+        "numbered from 0."
+    )
+
+
+def trials_in(study: Study, state: str) -> list[FrozenTrial]:
+    """Return the trials in a state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING."""
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state.name == state]
+
+
+def trials_over(study: Study) -> list[FrozenTrial]:
+    """Return the trials that ended, were pruned, or failed.
+
+    Those lost with their worker are left out of studies that glomclf made, which has
+    others take their place; nobody knows them in other studies.
+    """
+    from .studies import FINGERPRINT  # whose room loads Optuna
+
+    if FINGERPRINT in study.user_attrs:
+        return counted_trials(study)
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state.is_finished()]
+
+
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Whether a trial meets its constraints; one without any does."""
+    return all(value <= 0 for value in trial.constraints.values())
+
+
+def kind_of(trial: FrozenTrial) -> str:
+    """Tell how a trial came out: ended, unfit, pruned or failed.
+
+    An unfit trial ended, but misses a constraint of the study.
+    """
+    kind = _KINDS[trial.state.name]
+    return "unfit" if kind == "ended" and not is_feasible(trial) else kind
+
+
+def varied_settings(study: Study) -> list[str]:
+    """Name the settings that could differ among the trials that ended.
+
+    Parameters
+    ----------
+    study : optuna.Study
+
+    Returns
+    -------
+    names : list of str
+        In the order in which they were drawn.
+    """
+    ended = trials_in(study, "COMPLETE")
+    names = dict.fromkeys(name for trial in ended for name in trial.params)
+    return [
+        name
+        for name in names
+        if len({trial.distributions.get(name) for trial in ended}) > 1
+        or not ended[0].distributions[name].single()
+    ]
+
+
+def best_trials(study: Study) -> list[FrozenTrial]:
+    """Return the best trial or, of several objectives, the Pareto front.
+
+    Parameters
+    ----------
+    study : optuna.Study
+
+    Returns
+    -------
+    trials : list of FrozenTrial
+        Empty where no trial ended, or none meets the constraints.
+    """
+    fit = [trial for trial in trials_in(study, "COMPLETE") if is_feasible(trial)]
+    if not fit:
+        return []
+    if len(study.directions) == 1:
+        return [study.best_trial]
+    return sorted(study.best_trials, key=lambda trial: trial.values, reverse=True)
+
+
+def partial_value(trial: FrozenTrial, name: str, place: int = 0) -> float:
+    """Return the mean score of the folds that a trial got to.
+
+    Parameters
+    ----------
+    trial : FrozenTrial
+    name : str
+        Of the objective.
+    place : int, default=0
+        Of the objective.
+
+    Returns
+    -------
+    value : float
+        The value of a trial that ended; NaN where no fold did.
+    """
+    if trial.state.name == "COMPLETE":
+        return float(trial.values[place])
+    scores = (trial.user_attrs.get("fold_scores") or {}).get(name)
+    if scores is None and place == 0:
+        scores = list(trial.intermediate_values.values())
+    finite = [score for score in scores or () if score is not None and score == score]
+    return float(np.mean(finite)) if finite else float("nan")
+
+
+def reason(trial: FrozenTrial) -> str:
+    """Say why a trial failed or was pruned; empty where it did neither.
+
+    Parameters
+    ----------
+    trial : FrozenTrial
+
+    Returns
+    -------
+    text : str
+    """
+    if trial.state.name == "FAIL":
+        return _error_text(trial.user_attrs.get("error"))
+    if trial.state.name == "PRUNED":
+        unknown = f"by the pruner, after {_count_folds(trial)}"
+        return _FOLD_SCORE.sub("", trial.user_attrs.get("prune_reason", unknown))
+    return ""
+
+
+def _count_folds(trial: FrozenTrial) -> str:
+    n_folds = len(trial.intermediate_values)
+    return f"{n_folds} fold{'' if n_folds == 1 else 's'}"
+
+
+def _error_text(error: dict[str, str] | None) -> str:
+    if error is None:
+        return "no error was noted: did its worker die (was the memory enough)?"
+    place = f"{error['place']}: " if "place" in error else ""
+    return f"{place}{error['type']}: {error['message']}"
+
+
+def trials_table(study: Study) -> pd.DataFrame:
+    """Put the trials that count into one table, in their order.
+
+    Parameters
+    ----------
+    study : optuna.Study
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the trial's number: ``state``; the value of each objective; its
+        score in each fold, as ``<objective>_fold<k>``, k from 1; ``seconds``;
+        ``feasible``; each setting, missing where a trial does without it, ``"none"``
+        where it is None; ``reason`` of a failure or pruning.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from glomclf.tuning.reading import trials_table
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> study = optuna.create_study(direction="maximize")
+    >>> study.optimize(lambda trial: trial.suggest_int("units", 8, 8) / 10, n_trials=1)
+    >>> list(trials_table(study))
+    ['state', 'score', 'seconds', 'feasible', 'units', 'reason']
+    """
+    names, trials = objective_names(study), trials_over(study)
+    parts = [_parts(trial, names) for trial in trials]
+    # Trials have other settings and reach other folds: each kind of column together.
+    columns = [key for kind in zip(*parts, strict=True) for row in kind for key in row]
+    rows = [{k: v for part in row for k, v in part.items()} for row in parts]
+    table = pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+    table.index = pd.Index([trial.number for trial in trials], name="number")
+    return table
+
+
+def _parts(trial: FrozenTrial, names: Sequence[str]) -> list[dict[str, Any]]:
+    values = trial.values if trial.state.name == "COMPLETE" else None
+    values = values or [float("nan")] * len(names)
+    folds = {
+        f"{name}_fold{fold}": score
+        for name, scores in (trial.user_attrs.get("fold_scores") or {}).items()
+        for fold, score in enumerate(scores, 1)
+    }
+    duration = trial.duration
+    seconds = float("nan") if duration is None else duration.total_seconds()
+    return [
+        {"state": trial.state.name, **dict(zip(names, values, strict=True))},
+        folds,
+        {"seconds": seconds, "feasible": is_feasible(trial)},
+        {k: "none" if value is None else value for k, value in trial.params.items()},
+        {"reason": reason(trial)},
+    ]
