@@ -15,10 +15,12 @@ from glomclf.benchmarks import (
     Study,
     cross_validation,
     estimate_study,
+    training,
 )
 from glomclf.benchmarks.figures import figure, in_turn
 from glomclf.benchmarks.loading import measure_loading
 from glomclf.benchmarks.processes import measure_memory, measure_startup
+from glomclf.benchmarks.timed import TimedClassifier
 from glomclf.cli import bench, main
 from glomclf.manifest import read_manifest
 from glomclf.synthetic import make_glomeruli
@@ -140,12 +142,23 @@ def test_a_cross_validation_scores_the_same_with_the_trunk(
 
 
 def test_what_takes_an_epoch_is_noted(patches):
-    net = cross_validation._TimedClassifier(
-        "cnn", weights=None, epochs=3, random_state=0
-    )
+    net = TimedClassifier("cnn", weights=None, epochs=3, random_state=0)
     net.fit(*patches)
     assert len(net.epoch_ends_) == 3
-    assert net.epoch_ends_ == sorted(net.epoch_ends_)
+    assert (net.epoch_seconds() > 0).all()
+    assert len(net.epoch_seconds()) == 2
+
+
+@pytest.mark.slow
+def test_training_is_measured_by_what_is_trained(setting, monkeypatch):
+    monkeypatch.setattr(training, "_N_HEAD_ROWS", 64)
+    figures = training.measure_training(replace(setting, repeats=1))
+    rates = {found.name: found for found in figures if found.unit == "images/s"}
+    assert "head, from features" in rates
+    assert "all layers, from images" in rates
+    assert all(found.value > 0 for found in rates.values())
+    overheads = [found for found in figures if found.unit == "s a fit"]
+    assert len(overheads) == len(rates)
 
 
 def test_sections_of_the_command_are_those_there_are():

@@ -26,6 +26,7 @@ from ..loader import ImageLoader
 from ..network import ResNet50Classifier, ResNet50Trunk
 from ..samplers import make_sampler
 from .figures import Figure, Setting, figure, seconds
+from .timed import TimedClassifier
 
 __all__ = ["measure_cross_validation"]
 
@@ -49,19 +50,6 @@ class _Times(NamedTuple):
     cold: float
     warm: float
     probability: np.ndarray
-
-
-class _TimedClassifier(ResNet50Classifier):
-    """It notes when each epoch ended."""
-
-    def _callbacks(self, validation: Any, advance: Any) -> list[Any]:
-        self.epoch_ends_: list[float] = []
-
-        def noted(*arguments: Any, **options: Any) -> None:
-            self.epoch_ends_.append(time.perf_counter())
-            advance(*arguments, **options)
-
-        return super()._callbacks(validation, noted)
 
 
 def _compare(
@@ -111,8 +99,7 @@ def _scaled_up(setting: Setting, pipeline: Pipeline) -> _Times:
     start = time.perf_counter()
     fitted, probability = _short_fit(setting, pipeline)
     a_fit = time.perf_counter() - start
-    first, second = fitted["net"].epoch_ends_
-    an_epoch = second - first
+    (an_epoch,) = fitted["net"].epoch_seconds()
     beside = a_fit - _N_EPOCHS * an_epoch
     warm = setting.folds * (beside + setting.epochs * an_epoch * _ONE_IN)
     cold = warm + setting.folds * _ONE_IN * max(0.0, empty - a_fit)
@@ -199,7 +186,7 @@ def _compare_scores(setting: Setting) -> list[Figure]:
 
 
 def _net(setting: Setting, trainable_layers: int) -> ResNet50Classifier:
-    return _TimedClassifier(
+    return TimedClassifier(
         weights=setting.weights,
         trainable_layers=trainable_layers,
         epochs=setting.epochs,
