@@ -8,9 +8,15 @@ import joblib
 import numpy as np
 import pytest
 from joblib._parallel_backends import LokyBackend
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 
-from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
+from glomclf import (
+    GlomeruliClassifier,
+    GlomeruliSearchCV,
+    make_glomeruli,
+    read_manifest,
+)
 from glomclf.errors import ImageError
 from glomclf.network.cache import cache_info
 from glomclf.threads import n_threads, threads_for
@@ -193,6 +199,42 @@ def test_files_that_a_worker_cannot_read_are_named(manifest, client, tmp_path, n
         folds_of(classifier(tmp_path, None, "pixels"), broken)
     assert set(caught.value.faults) <= set(missing)
     assert caught.value.faults
+
+
+def test_searches_in_outer_folds_on_dask_find_what_they_find_here(client):
+    rng = np.random.default_rng(0)
+    X, owners = rng.normal(size=(90, 3)), np.repeat(np.arange(30), 3)
+    y = (X[:, 0] + rng.normal(size=90) > 0).astype(int)
+    search = GlomeruliSearchCV(
+        LogisticRegression(),
+        lambda trial: {"C": trial.suggest_float("C", 1e-3, 1e3, log=True)},
+        cv=2,
+        scoring="roc_auc",
+        n_trials=3,
+        random_state=0,
+    )
+
+    def outer_folds():
+        return cross_validate(
+            search,
+            X,
+            y,
+            groups=owners,
+            params={"groups": owners},
+            cv=StratifiedGroupKFold(N_FOLDS),
+            return_estimator=True,
+            error_score="raise",
+        )
+
+    serial = outer_folds()
+    with distributed.get_task_stream(client) as stream, joblib.parallel_config("dask"):
+        dask = outer_folds()
+
+    assert dask["test_score"].tolist() == serial["test_score"].tolist()
+    for one, other in zip(dask["estimator"], serial["estimator"], strict=True):
+        assert one.best_params_ == other.best_params_
+    # A search starts no processes and no tasks of its own in a worker.
+    assert len(stream.data) == N_FOLDS
 
 
 def test_a_dask_worker_takes_its_own_share_of_the_cores(client):
