@@ -51,6 +51,7 @@ def _cases(setting: Setting, images: np.ndarray) -> list[_Case]:
     return [
         _Case("head, from features", 0, heads),
         _Case("last 25 layers, from feature maps", 25, maps),
+        _Case("last 25 layers, from feature maps, in bfloat16", 25, maps, "bfloat16"),
         _Case("last 25 layers, from images", 25, images),
         _Case("all layers, from images", "all", few),
         _Case("all layers, from images, in bfloat16", "all", few, "bfloat16"),
