@@ -81,6 +81,7 @@ PUBLIC_ROOMS = (
     "duplicates",
     "evaluation",
     "approaches",
+    "tuning",
     "persistence",
     "synthetic",
     "plots",

@@ -24,14 +24,22 @@ from sklearn.utils.validation import (
 
 from ..errors import ParameterError
 from ..estimates import Estimates
-from ..evaluation import Comparison, Evaluation, compare_scores, evaluate
+from ..evaluation import (
+    Comparison,
+    Evaluation,
+    _difference_scales,
+    _scales,
+    compare_scores,
+    evaluate,
+)
 from ..inner import participants_of
 from ..intervals import Scale, bootstrap_estimates
 from ..progress import progress
 from ..scores import SCORE_NAMES, ScoredRows
 from .auditing import audit_folds
-from .objective import describe_settings, draw_folds
+from .objective import describe_settings, draw_folds, seeded
 from .search import GlomeruliSearchCV
+from .studies import FINGERPRINT
 
 __all__ = ["FoldResult", "NestedResult", "nested_cross_validate"]
 
@@ -177,8 +185,8 @@ def nested_cross_validate(
         The outer folds. An int gives stratified folds by participant.
     default : estimator, default=None
         A classifier to compare with on the same folds, such as
-        ``GlomeruliClassifier()`` with its default settings. Where its ``random_state``
-        is None it gets that of the search.
+        ``GlomeruliClassifier()`` with its default settings. What in it has no seed gets
+        that of the search's trials.
     n_bootstrap, confidence
         Of the intervals, as in :func:`glomclf.evaluate`.
     random_state : int, RandomState instance or None, default=0
@@ -294,7 +302,7 @@ class _Nest:
                     "participant": None if self.groups is None else self.groups[test],
                     "probability": search.predict_proba(rows)[:, 1],
                     "threshold": getattr(search.best_estimator_, "threshold_", 0.5),
-                    **self._by_default(train, rows),
+                    **self._by_default(train, rows, _seed_of(search)),
                 }
             )
         )
@@ -309,12 +317,12 @@ class _Nest:
             )
         )
 
-    def _by_default(self, train: NDArray[np.intp], rows: Any) -> dict[str, Any]:
+    def _by_default(
+        self, train: NDArray[np.intp], rows: Any, seed: int
+    ) -> dict[str, Any]:
         if self.default is None:
             return {}
-        model = clone(self.default)
-        if "random_state" in model.get_params() and model.random_state is None:
-            model.set_params(random_state=self.search.random_state)
+        model = seeded(clone(self.default), seed)
         self._fit(model, train)
         return {
             "default_probability": model.predict_proba(rows)[:, 1],
@@ -326,6 +334,10 @@ class _Nest:
         if self.groups is not None and has_fit_parameter(model, "groups"):
             owners["groups"] = self.groups[train]
         model.fit(_safe_indexing(self.X, train), self.y[train], **owners)
+
+
+def _seed_of(search: GlomeruliSearchCV) -> int:
+    return int(search.study_.user_attrs[FINGERPRINT]["random_state"])
 
 
 @dataclass(frozen=True)
@@ -384,13 +396,21 @@ class _Summary:
         estimates = bootstrap_estimates(
             statistic,
             judged.strata,
-            {"best": Scale(), "nested": Scale(), "optimism": Scale()},
+            self._scales_of(known),
             n_bootstrap=self.n_bootstrap,
             confidence=self.confidence,
             random_state=self.seed,
         )
         nested = float(np.mean([one.test_score for one in folds]))
         return _with_own_scores(estimates, best, nested, known, self.nest.scoring)
+
+    def _scales_of(self, known: bool) -> dict[str, Scale]:
+        name = self.nest.scoring
+        return {
+            "best": Scale(),
+            "nested": _scales()[name] if known else Scale(),
+            "optimism": _difference_scales()[name] if known else Scale(),
+        }
 
 
 def _with_own_scores(

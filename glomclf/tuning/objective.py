@@ -30,7 +30,7 @@ from ..inner import participants_of
 from .auditing import audit_folds
 from .space import search_space as default_search_space
 
-__all__ = ["Objective", "Scoring", "make_objective", "make_scoring"]
+__all__ = ["Objective", "Scoring", "make_objective", "make_scoring", "seeded"]
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 _CONTRADICTIONS = (InvalidParameterError, ParameterError, SamplingError)
@@ -339,13 +339,7 @@ class Objective:
         """
         # Parameters may be estimators themselves, which must not be shared.
         own = {name: clone(value, safe=False) for name, value in settings.items()}
-        model = clone(self.estimator).set_params(**own)
-        unset = {
-            name: self.seed
-            for name, value in sorted(model.get_params(deep=True).items())
-            if value is None and name.split("__")[-1] == "random_state"
-        }
-        return model.set_params(**unset)
+        return seeded(clone(self.estimator).set_params(**own), self.seed)
 
     def _run_folds(self, trial: Trial, record: _Record) -> None:
         """Choose parameters, and run one fold after the other with them."""
@@ -398,6 +392,28 @@ class Objective:
                 f"by {pruner} after {fold + 1} of {len(self.folds)} folds, mean {name} "
                 f"{record.mean(name):.3f}"
             )
+
+
+def seeded(model: Any, seed: int) -> Any:
+    """Give an estimator, and those in it, a seed where they have none.
+
+    Parameters
+    ----------
+    model : estimator
+        It is changed.
+    seed : int
+
+    Returns
+    -------
+    estimator
+        The same.
+    """
+    unset = {
+        name: seed
+        for name, value in sorted(model.get_params(deep=True).items())
+        if value is None and name.split("__")[-1] == "random_state"
+    }
+    return model.set_params(**unset)
 
 
 @dataclass

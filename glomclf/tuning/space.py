@@ -7,8 +7,6 @@ can be replaced by another or by a fixed value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from imblearn.over_sampling import SMOTE, RandomOverSampler
@@ -192,10 +190,33 @@ batch_size, class_weight : callable or as in GlomeruliClassifier
     }
 
 
-feature_search_space: Callable[[Any], dict[str, Any]] = partial(
-    search_space, sampling_space="features", trainable_layers=0
-)
-"""The head and samplers of features: no image need be decoded twice in such a study."""
+def feature_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
+    """Choose the head, and samplers of features.
+
+    The trunk then runs once per image, however many trials there are.
+
+    Parameters
+    ----------
+    trial : optuna.trial.Trial
+    **parts : callable or as in GlomeruliClassifier
+        As in `search_space`.
+
+    Returns
+    -------
+    dict
+        For ``set_params``.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from glomclf.tuning import feature_search_space
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> feature_search_space(optuna.create_study().ask())["trainable_layers"]
+    0
+    """
+    return search_space(
+        trial, **{"sampling_space": "features", "trainable_layers": 0, **parts}
+    )
 
 
 def _choose_sampling(trial: Any, sampler: Any, sampling_space: Any) -> dict[str, Any]:
