@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -288,7 +289,8 @@ def test_two_loops_on_one_study_share_the_plan():
 
 def elsewhere(storage):
     """Return a study with one trial that a worker of another machine has begun."""
-    with quiet_optuna():
+    with quiet_optuna(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
         study = optuna.create_study(storage=storage, direction="maximize")
         trial = study.ask()
         trial.suggest_float("x", 0, 1)
