@@ -509,8 +509,18 @@ def expected_failures(_):
     )
 
 
+class NamedSpace:
+    """The space, with one text in all processes: pytest's compare names of tests."""
+
+    def __call__(self, trial):
+        return space(trial)
+
+    def __repr__(self):
+        return "space"
+
+
 @parametrize_with_checks(
-    [make(n_trials=1, cv=2, scoring="accuracy")],
+    [make(search_space=NamedSpace(), n_trials=1, cv=2, scoring="accuracy")],
     expected_failed_checks=expected_failures,
 )
 def test_passes_the_checks_of_scikit_learn(estimator, check):
