@@ -428,3 +428,13 @@ def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(tiny, sampler, 
     assert one[1].keys() == other[1].keys()
     for name, weights in one[1].items():
         np.testing.assert_array_equal(weights, other[1][name], err_msg=name)
+
+
+def test_a_table_of_features_is_audited_by_rows_and_participants():
+    table = pd.DataFrame({"feature": np.zeros(6)})
+    participants = ["a", "a", "b", "b", "c", "c"]
+    folds = [([0, 1, 2, 3], [3, 4, 5])]
+    audit = audit_splits(table, [0, 1] * 3, folds, participants, compare_images=False)
+    kinds = set(audit.to_frame()["kind"])
+    assert kinds == {"row on both sides", "participant on both sides"}
+    assert "X[3]" in str(audit)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from glomclf import GlomeruliSearchCV
 from glomclf.errors import ParameterError, StudyError, TuningError
-from glomclf.tuning import counted_trials
+from glomclf.tuning import counted_trials, open_storage
 from glomclf.tuning.running import Deadline, TrialLoop
-from glomclf.tuning.studies import find_study
+from glomclf.tuning.studies import find_study, quiet_optuna
 from glomclf.tuning.trials import Tally, claim
 
 ROOT = Path(__file__).parents[1]
@@ -284,6 +285,38 @@ def test_two_loops_on_one_study_share_the_plan():
 
     TrialLoop(study, objective, 4, Deadline(None)).run()
     check_complete(study, 4)
+
+
+def elsewhere(storage):
+    """Return a study with one trial that a worker of another machine has begun."""
+    with quiet_optuna(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
+        study = optuna.create_study(storage=storage, direction="maximize")
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.set_user_attr("settings", {})
+        trial.set_user_attr("worker", "elsewhere/1/2")
+    return study, trial
+
+
+@pytest.mark.slow
+def test_a_worker_elsewhere_without_a_heartbeat_loses_its_trial(tmp_path):
+    storage = open_storage(f"sqlite:///{tmp_path}/a.db", heartbeat=1)
+    study, trial = elsewhere(storage)
+    storage.record_heartbeat(trial._trial_id)
+    seen = []
+    loop = TrialLoop(study, lambda t: seen.append(t.params) or 1.0, 1, Deadline(30))
+    loop.run()
+    check_complete(study, 1)
+    assert seen == [trial.params]
+    assert study.trials[1].user_attrs["retry_of"] == 0
+    storage.engine.dispose()
+
+
+def test_where_nobody_can_know_of_another_machine_nobody_waits(tmp_path):
+    study, _ = elsewhere(open_storage(str(tmp_path / "a.journal")))
+    TrialLoop(study, lambda trial: 1.0, 1, Deadline(None)).run()
+    assert Tally.of(study) == Tally(finished=0, running=1, waiting=0)
 
 
 def test_threads_are_shared_among_workers(monkeypatch):

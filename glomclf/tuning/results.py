@@ -118,8 +118,8 @@ def _why_none(trials: Sequence[FrozenTrial]) -> str:
     reasons = Counter(_reason(t) for t in trials)
     if not reasons:
         return (
-            "No trial was finished before time was up. Give a longer timeout, or fewer "
-            "folds."
+            "No trial was finished before time was up, or others are still at them. "
+            "Give a longer timeout or fewer folds, or run the same again later."
         )
     listed = "\n".join(f"  {n} times: {why}" for why, n in reasons.most_common())
     return f"None of {len(trials)} trials is complete:\n{listed}"
