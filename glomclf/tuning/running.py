@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .studies import quiet_optuna
@@ -25,6 +28,8 @@ __all__ = ["Deadline", "TrialLoop"]
 
 _UNSIGNED_SECONDS = 30.0
 _POLL_SECONDS = 0.3
+# Trials that loops of this process are at, by the name of their study.
+_at_work: set[tuple[str, int]] = set()
 
 
 class Deadline:
@@ -74,6 +79,7 @@ class TrialLoop:
         self.study, self.objective = study, objective
         self.n_trials, self.deadline = n_trials, deadline
         self._unsigned: dict[int, float] = {}
+        self._interrupts: list[int] = []
 
     def run(
         self,
@@ -95,6 +101,14 @@ class TrialLoop:
         KeyboardInterrupt
             Once the interrupted trial is back in the queue.
         """
+        with _noted_interrupts(self._interrupts):
+            self._run(on_trial, is_enough)
+
+    def _run(
+        self,
+        on_trial: Callable[[], None] | None,
+        is_enough: Callable[[], bool] | None,
+    ) -> None:
         try:
             # What an earlier loop left when it lost the storage.
             self._give_up_own()
@@ -118,7 +132,8 @@ class TrialLoop:
     def _give_up_own(self) -> None:
         """Give up what this process was at, if it was stopped outside the objective."""
         for trial in _running(self.study):
-            if trial.user_attrs.get("worker") == worker_name():
+            is_left = (self.study.study_name, trial.number) not in _at_work
+            if is_left and trial.user_attrs.get("worker") == worker_name():
                 fail_and_requeue(self.study, trial.number)
 
     def _is_work_left(self) -> bool:
@@ -161,16 +176,44 @@ class TrialLoop:
     def _run_one(self) -> None:
         with quiet_optuna():
             self.study.optimize(self._claimed, n_trials=1, catch=(Exception,))
+        if self._interrupts:
+            raise KeyboardInterrupt
 
     def _claimed(self, trial: Trial) -> Any:
         """Evaluate a trial, or give it up where it is one too many."""
         if not claim(trial, self.n_trials):
             raise _SurplusError
+        place = (self.study.study_name, trial.number)
+        _at_work.add(place)
         try:
             return self.objective(trial)
-        except KeyboardInterrupt:
-            trial.set_user_attr("lost", "interrupted")
+        except BaseException as error:
+            if self._interrupts or isinstance(error, KeyboardInterrupt):
+                trial.set_user_attr("lost", "interrupted")
+                raise KeyboardInterrupt from error
             raise
+        finally:
+            _at_work.discard(place)
+
+
+@contextmanager
+def _noted_interrupts(noted: list[int]) -> Iterator[None]:
+    """Note Ctrl-C beside raising it: a library may turn it into an error of its own."""
+    handler = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or handler is not signal.default_int_handler:
+        yield
+        return
+
+    def note(number: int, frame: Any) -> None:
+        noted.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 class _SurplusError(Exception):

@@ -72,14 +72,11 @@ def is_lost(trial: FrozenTrial) -> bool:
     from optuna.trial import TrialState
 
     attributes = trial.user_attrs
-    return (
-        trial.state == TrialState.FAIL
-        and "error" not in attributes
-        and (
-            attributes.get("deaths", 0) < _MOST_DEATHS - 1
-            or attributes.get("lost") is not None
-        )
-    )
+    if trial.state != TrialState.FAIL:
+        return False
+    if attributes.get("lost") is not None:
+        return True
+    return "error" not in attributes and attributes.get("deaths", 0) < _MOST_DEATHS - 1
 
 
 def index_of(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:
@@ -157,7 +154,9 @@ def claim(trial: Any, n_trials: int | None) -> bool:
     """
     trials = trial.study.get_trials(deepcopy=False)
     before = sum(t.number < trial.number and not is_lost(t) for t in trials)
-    if n_trials is not None and before >= n_trials:
+    retry_of = trial.user_attrs.get("retry_of", trial.number)
+    is_twin = any(t.number < trial.number for t in _retries(trials, retry_of))
+    if is_twin or (n_trials is not None and before >= n_trials):
         trial.set_user_attr("lost", "surplus")
         return False
     trial.set_user_attr("worker", worker_name())
@@ -178,7 +177,10 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
     """
     from optuna.trial import TrialState, create_trial
 
+    trials = study.get_trials(deepcopy=False)
     if not is_lost(trial) or trial.user_attrs.get("lost") == "surplus":
+        return
+    if _retries(trials, trial.number):  # another process was first
         return
     was_stopped = trial.user_attrs.get("lost") == "interrupted"
     is_whole = "settings" in trial.user_attrs
@@ -189,12 +191,16 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
         distributions=trial.distributions if is_whole else {},
         system_attrs={} if fixed is None else {"fixed_params": fixed},
         user_attrs={
-            "index": index_of(trial, study.get_trials(deepcopy=False)),
+            "index": index_of(trial, trials),
             "retry_of": trial.number,
             "deaths": trial.user_attrs.get("deaths", 0) + (not was_stopped),
         },
     )
     study.add_trial(retry)
+
+
+def _retries(trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:
+    return [t for t in trials if t.user_attrs.get("retry_of") == number]
 
 
 def requeue_dead(study: Study) -> int:
