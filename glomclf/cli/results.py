@@ -30,6 +30,7 @@ __all__ = [
     "print_scores",
     "write_csv",
     "write_evaluation_pictures",
+    "write_out_of_fold",
     "write_report",
     "write_scores",
     "write_training",
@@ -168,6 +169,50 @@ def write_scores(evaluation: Evaluation, folder: Path, stem: str = "scores") -> 
             json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) + "\n",
             encoding="utf-8",
         )
+
+
+def write_out_of_fold(
+    classifier: GlomeruliClassifier,
+    X: Any,
+    manifest: pd.DataFrame,
+    folds: list[Any],
+    folder: Path,
+) -> Evaluation:
+    """Predict participants that were not trained on; write predictions and scores.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+        It is cloned for each fold.
+    X : DataFrame or ndarray
+        The rows of `manifest`, as the classifier takes them.
+    manifest : DataFrame
+        Columns ``label`` and ``participant``.
+    folds : list of (ndarray, ndarray)
+    folder : Path
+
+    Returns
+    -------
+    Evaluation
+        Of all folds together.
+    """
+    from ..evaluation import evaluate
+    from ..folds import predict_folds
+
+    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
+    predicted = predict_folds(
+        classifier, X, y, groups=participants, cv=folds
+    ).sort_values("row")
+    # Each fold's own, where they were chosen inside.
+    threshold = predicted["threshold"].to_numpy()
+    if len(set(threshold)) == 1:
+        threshold = threshold[0]
+    probability = predicted["probability"].to_numpy()
+    table = predictions_table(manifest, probability, threshold)
+    write_csv(table, folder / "cv_predictions.csv")
+    evaluation = evaluate(y, probability, groups=participants, threshold=threshold)
+    write_scores(evaluation, folder, "cv_scores")
+    return evaluation
 
 
 def print_biopsies(summary: BiopsySummary) -> None:

@@ -14,10 +14,9 @@ import numpy as np
 from .console import note, output, print_table, typed_command
 from .results import (
     new_figure,
-    predictions_table,
     print_scores,
     write_csv,
-    write_scores,
+    write_out_of_fold,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +99,9 @@ class StudyResults:
         self.write_trials()
         self._write_model()
         note("Predicting each fold with the best settings, for intervals.")
-        self._score_out_of_fold(manifest, folds)
+        self.evaluation = write_out_of_fold(
+            self.search.best_estimator_, manifest, manifest, folds, self.folder
+        )
 
     def _write_model(self) -> None:
         with output(self.folder / "model.glomclf") as temporary:
@@ -155,25 +156,6 @@ class StudyResults:
             size = (6.4, height)
             with new_figure(self.folder / f"{stem}.png", figsize=size) as figure:
                 display.from_study(self.study, ax=figure.subplots())
-
-    def _score_out_of_fold(self, manifest: pd.DataFrame, folds: list[Any]) -> None:
-        """Fit the best settings on each fold again, for scores with intervals."""
-        from ..evaluation import evaluate
-        from ..folds import predict_folds
-
-        y = manifest["label"].to_numpy()
-        groups = manifest["participant"].to_numpy()
-        predicted = predict_folds(
-            self.search.best_estimator_, manifest, y, groups=groups, cv=folds
-        ).sort_values("row")
-        threshold = predicted["threshold"].to_numpy()
-        if len(set(threshold)) == 1:
-            threshold = threshold[0]
-        probability = predicted["probability"].to_numpy()
-        table = predictions_table(manifest, probability, threshold)
-        write_csv(table, self.folder / "cv_predictions.csv")
-        self.evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
-        write_scores(self.evaluation, self.folder, "cv_scores")
 
     def write_nested(self, nested: NestedResult) -> None:
         """Write what the outer folds that are done have found."""

@@ -127,22 +127,8 @@ def _cross_validate(
     folder: Path,
 ) -> None:
     """Score predictions of participants that the model was not trained on."""
-    from ..evaluation import evaluate
-    from ..folds import predict_folds
-    from .results import predictions_table, print_scores, write_csv, write_scores
+    from .results import print_scores, write_out_of_fold
 
     note(f"Cross-validating by participant, {len(folds)} folds.")
-    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    predicted = predict_folds(
-        classifier, pixels, y, groups=participants, cv=folds
-    ).sort_values("row")
-    # Each fold's own, where they were chosen inside.
-    threshold = predicted["threshold"].to_numpy()
-    if len(set(threshold)) == 1:
-        threshold = threshold[0]
-    probability = predicted["probability"].to_numpy()
-    table = predictions_table(manifest, probability, threshold)
-    write_csv(table, folder / "cv_predictions.csv")
-    evaluation = evaluate(y, probability, groups=participants, threshold=threshold)
-    write_scores(evaluation, folder, "cv_scores")
+    evaluation = write_out_of_fold(classifier, pixels, manifest, folds, folder)
     print_scores(f"Cross-validated by participant, {len(folds)} folds", evaluation)

@@ -177,9 +177,9 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
     """
     from optuna.trial import TrialState, create_trial
 
-    trials = study.get_trials(deepcopy=False)
     if not is_lost(trial) or trial.user_attrs.get("lost") == "surplus":
         return
+    trials = study.get_trials(deepcopy=False)
     if _retries(trials, trial.number):  # another process was first
         return
     was_stopped = trial.user_attrs.get("lost") == "interrupted"
@@ -232,11 +232,8 @@ def fail_and_requeue(study: Study, number: int) -> None:
 
 def requeue_interrupted(study: Study) -> None:
     """Queue lost trials again that nobody has queued yet."""
-    trials = study.get_trials(deepcopy=False)
-    retried = {trial.user_attrs.get("retry_of") for trial in trials}
-    for trial in trials:
-        if is_lost(trial) and trial.number not in retried:
-            requeue(study, trial)
+    for trial in study.get_trials(deepcopy=False):
+        requeue(study, trial)
 
 
 # Whose trial it is.
