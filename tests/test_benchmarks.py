@@ -110,11 +110,12 @@ def test_cross_validations_with_and_without_the_trunk_are_compared(
     small = replace(
         setting, manifest=manifest, folder=tmp_path, folds=2, epochs=3, repeats=1
     )
-    compared = cross_validation._compare(small, trainable_layers, ("float32",))
+    compared = cross_validation._compare(
+        small, "cv", trainable_layers, {"as it is": {}}
+    )
     figures = {found.name.removeprefix(f"{what}"): found.value for found in compared}
     trunk = {
-        name.removeprefix(", trunk in float32: "): value
-        for name, value in figures.items()
+        name.removeprefix(", as it is: "): value for name, value in figures.items()
     }
     plain, cold = figures[": plain pipeline"], trunk["empty cache"]
     assert trunk["speed from an empty cache"] == pytest.approx(plain / cold)

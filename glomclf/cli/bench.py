@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 # Those of glomclf.benchmarks, which is too heavy to import here; a test compares them.
-_SECTIONS = ("startup", "loading", "engines", "training", "memory", "cv", "scores")
+_SECTIONS = (
+    "startup",
+    "loading",
+    "engines",
+    "training",
+    "memory",
+    "cv",
+    "layers",
+    "scores",
+)
 _POSITIVE = click.IntRange(min=1)
 
 
