@@ -231,6 +231,8 @@ def _machine() -> dict[str, Any]:
 
     import joblib
 
+    from ..network.processor import processor_name
+
     def found(package: str) -> str | None:
         try:
             return version(package)
@@ -239,7 +241,7 @@ def _machine() -> dict[str, Any]:
 
     packages = ("glomclf", "tensorflow", "keras", "openvino", "nncf", "pillow")
     return {
-        "processor": platform.machine(),
+        "processor": processor_name(),
         "cores": joblib.cpu_count(),
         "python": platform.python_version(),
         "packages": {name: found(name) for name in packages},
