@@ -24,7 +24,7 @@ from .files import written_whole
 __all__ = ["estimator_from_json", "estimator_to_json", "read_model", "write_model"]
 
 _FORMAT = "glomclf-model"
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _LIBRARIES = (
     "glomclf",
     "keras",
@@ -34,11 +34,13 @@ _LIBRARIES = (
     "numpy",
 )
 # Only these packages' public estimators are named in a file, and built from one.
-_SAMPLER_ROOMS = (
+_PUBLIC_ROOMS = (
     "glomclf.samplers",
     "imblearn.over_sampling",
     "imblearn.under_sampling",
     "imblearn.combine",
+    "glomclf.augmenting",
+    "glomclf.stain",
 )
 
 
@@ -145,7 +147,7 @@ def estimator_to_json(estimator: Any) -> Any:
     if room is None:
         raise ModelFileError(
             f"{estimator!r} cannot be written into a model file: only samplers of "
-            f"{', '.join(_SAMPLER_ROOMS)} with plain parameters can. Prediction needs "
+            f"{', '.join(_PUBLIC_ROOMS)} with plain parameters can. Prediction needs "
             "no sampler: call set_params(sampler=None) on the fitted classifier, then "
             "save."
         )
@@ -180,14 +182,14 @@ def _plain(value: Any) -> Any:
 
 def _public_class(room: str, name: str) -> type | None:
     """Return the class of that name among a sampler room's public ones."""
-    if room not in _SAMPLER_ROOMS or name not in importlib.import_module(room).__all__:
+    if room not in _PUBLIC_ROOMS or name not in importlib.import_module(room).__all__:
         return None
     found = getattr(importlib.import_module(room), name)
     return found if isinstance(found, type) else None
 
 
 def _public_room(cls: type) -> str | None:
-    for room in _SAMPLER_ROOMS:
+    for room in _PUBLIC_ROOMS:
         if getattr(importlib.import_module(room), cls.__name__, None) is cls:
             return room
     return None

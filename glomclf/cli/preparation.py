@@ -11,8 +11,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..classifier import GlomeruliClassifier
+    from ..recipes import Recipe
 
-__all__ = ["checked_classifier", "labelled_manifest", "load_model", "participant_folds"]
+__all__ = [
+    "checked_classifier",
+    "labelled_manifest",
+    "load_model",
+    "participant_folds",
+    "recipe_text",
+]
 
 
 def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
@@ -63,8 +70,19 @@ def _columns(csv: Path) -> list[str]:
     return list(pd.read_csv(csv, nrows=0, encoding="utf-8-sig").columns)
 
 
-def checked_classifier(**parameters: Any) -> GlomeruliClassifier:
+def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier:
     """Make a classifier whose parameters, sampler and weights can be used.
+
+    Parameters
+    ----------
+    n_samples : int
+        Rows it is to be fitted to.
+    **parameters
+        Of the classifier.
+
+    Returns
+    -------
+    GlomeruliClassifier
 
     Raises
     ------
@@ -80,10 +98,15 @@ def checked_classifier(**parameters: Any) -> GlomeruliClassifier:
     classifier = GlomeruliClassifier(**parameters)
     with input_checked():
         classifier._validate_params()
-        make_sampler(classifier.sampler)
-        classifier._check_combination(None, None)
+        settings = classifier.resolve(n_samples).parameters
+        make_sampler(settings["sampler"])
     load_backbone(classifier.backbone, classifier.weights)
     return classifier
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Tell which recipe a training follows, and why."""
+    return f"Recipe {recipe.name!r} ({recipe.reason})."
 
 
 def load_model(path: Path, threshold: float | None, quiet: bool) -> GlomeruliClassifier:
@@ -106,6 +129,6 @@ def load_model(path: Path, threshold: float | None, quiet: bool) -> GlomeruliCla
         )
     if threshold is not None:
         model.threshold_ = threshold
-    for step in ("load", "trunk"):
+    for step in {"load", "trunk"} & set(model.pipeline_.named_steps):
         model.pipeline_[step].set_params(verbose=int(not quiet))
     return model

@@ -84,12 +84,16 @@ class Run:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The parameters of the classifier that change its result, as text."""
+        """The settings of the classifier that change its result, as text."""
         if self.classifier is None or not hasattr(self.classifier, "get_params"):
             return {}
+        recipe = getattr(self.classifier, "recipe_", None)
+        settings = self.classifier.get_params(deep=False)
+        if recipe is not None:
+            settings |= {"recipe": recipe.name, **recipe.parameters}
         return {
             name: Path(value).name if name == "weights" and value else str(value)
-            for name, value in self.classifier.get_params(deep=False).items()
+            for name, value in settings.items()
             if name not in _WITHOUT_EFFECT
         }
 
