@@ -14,9 +14,9 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..errors import SamplingError
+from ..geometry import FILL_MODES, affine_matrix, warp
 from ..threads import threads_for
 from .arrays import ArraySamplerMixin, assemble
-from .geometry import FILL_MODES, affine_matrix, warp
 
 
 class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
