@@ -73,6 +73,7 @@ PUBLIC_ROOMS = (
     "images",
     "loader",
     "lazy_images",
+    "stain",
     "samplers",
     "network",
     "classifier",
