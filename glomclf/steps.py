@@ -13,7 +13,7 @@ from .loader import ImageLoader
 from .network import ResNet50Classifier, ResNet50Trunk
 from .network.net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS, TRAINING_CONSTRAINTS
 from .samplers import AugmentedViews, make_sampler
-from .stain import StainNormalizer
+from .stain import make_normalizer
 
 __all__ = ["make_pipeline", "mean_over_views", "prepare_validation"]
 
@@ -58,12 +58,8 @@ def _load(settings: Any) -> _Steps:
 
 
 def _stain(settings: Any) -> _Steps:
-    normalizer = settings.stain_normalizer
-    if normalizer is None:
-        return []
-    if isinstance(normalizer, str):
-        return [("stain", StainNormalizer(normalizer))]
-    return [("stain", clone(normalizer))]
+    normalizer = make_normalizer(settings.stain_normalizer, n_jobs=settings.n_jobs)
+    return [] if normalizer is None else [("stain", clone(normalizer))]
 
 
 def _sample(settings: Any, seed: int) -> _Steps:

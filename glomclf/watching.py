@@ -30,7 +30,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .errors import LeakageError
 from .inner import participants_of
-from .lazy_images import LazyImages
+from .network.streaming import ImageSource
 
 __all__ = ["FitAudit", "audit_fit"]
 
@@ -336,7 +336,7 @@ def _row_keys(X: Any) -> list[bytes] | None:
         X = X["path"] if "path" in X else X.to_numpy()
     if issparse(X):
         X = X.toarray()
-    if isinstance(X, LazyImages):
+    if isinstance(X, ImageSource):
         X = np.asarray(X)
     if not isinstance(X, np.ndarray | list | tuple | pd.Series) or not len(X):
         return None

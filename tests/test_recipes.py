@@ -9,6 +9,7 @@ from hypothesis import given
 from sklearn.base import clone
 
 from glomclf import GlomeruliClassifier, ResNet50Classifier
+from glomclf.dihedral import dihedral_view
 from glomclf.errors import ParameterError
 from glomclf.network import processor
 from glomclf.recipes import RECIPE_PARAMETERS, RECIPES, choose_recipe, resolve_recipe
@@ -136,8 +137,8 @@ def test_a_fit_from_scratch_has_no_trunk_and_says_what_it_was_set_to(scratch):
 
 def test_a_probability_is_the_mean_over_views(scratch, patches):
     X, _ = patches
-    turned = [X, np.rot90(X, 1, axes=(1, 2)), np.rot90(X, 2, axes=(1, 2))]
-    one_by_one = [scratch.pipeline_.predict_proba(view) for view in turned]
+    views = [dihedral_view(X, k) for k in range(3)]
+    one_by_one = [scratch.pipeline_.predict_proba(view) for view in views]
     assert np.ptp([one[:, 1] for one in one_by_one], axis=0).max() > 1e-6
     expected = np.mean(one_by_one, axis=0)
     np.testing.assert_allclose(scratch.predict_proba(X), expected, atol=1e-6)
