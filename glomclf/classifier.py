@@ -125,6 +125,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
 
     See Also
     --------
+    glomclf.FoldEnsembleClassifier : The mean of one such classifier a fold.
     glomclf.ResNet50Classifier : The last step alone, for a pipeline of your own.
 
     Notes
@@ -341,11 +342,12 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ModelFileError
-            If the file is truncated, changed or foreign.
+            If the file is truncated, changed or foreign, or holds another kind of
+            model.
         """
         from .persistence import read_model
 
-        return cls._from_parts(*read_model(path))
+        return cls._from_parts(*read_model(path, kind="GlomeruliClassifier"))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
