@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _ROOM_OF = {
     "AugmentationOverSampler": "samplers",
+    "FoldEnsembleClassifier": "ensemble",
     "GlomeruliClassifier": "classifier",
     "GlomeruliSearchCV": "tuning",
     "ImageLoader": "loader",
@@ -23,11 +24,13 @@ _ROOM_OF = {
     "evaluate": "evaluation",
     "image_folder_manifest": "manifest",
     "make_glomeruli": "synthetic",
+    "read_classifier": "model_files",
     "read_manifest": "manifest",
 }
 
 __all__ = [
     "AugmentationOverSampler",
+    "FoldEnsembleClassifier",
     "GlomeruliClassifier",
     "GlomeruliSearchCV",
     "ImageLoader",
@@ -38,6 +41,7 @@ __all__ = [
     "evaluate",
     "image_folder_manifest",
     "make_glomeruli",
+    "read_classifier",
     "read_manifest",
 ]
 

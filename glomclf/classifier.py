@@ -167,6 +167,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
 
     See Also
     --------
+    glomclf.FoldEnsembleClassifier : The mean of one such classifier a fold.
     glomclf.ResNet50Classifier : The last step alone, for a pipeline of your own.
 
     Notes
@@ -431,11 +432,12 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         Raises
         ------
         ModelFileError
-            If the file is truncated, changed or foreign.
+            If the file is truncated, changed or foreign, or holds another kind of
+            model.
         """
         from .persistence import read_model
 
-        return cls._from_parts(*read_model(path))
+        return cls._from_parts(*read_model(path, kind="GlomeruliClassifier"))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ made), `glomclf.scores` (how scores are computed).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from .thresholds import (
     adjust_threshold,
     adjust_to_prevalence,
     choose_threshold,
+    cross_fitted_thresholds,
     estimate_prevalence,
 )
 
@@ -43,6 +45,7 @@ __all__ = [
     "biopsy_summary",
     "choose_threshold",
     "compare_scores",
+    "cross_fitted_thresholds",
     "estimate_prevalence",
     "evaluate",
 ]
@@ -116,6 +119,35 @@ class Evaluation(Estimates):
             "n_participants": self.n_participants,
             "confusion_matrix": self.confusion_matrix.tolist(),
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Evaluation:
+        """Return the evaluation that `to_dict` wrote down.
+
+        Parameters
+        ----------
+        content : mapping
+
+        Returns
+        -------
+        evaluation : Evaluation
+        """
+        number = _number_or_nan
+        return cls(
+            **{
+                **content,
+                "scores": {k: number(v) for k, v in content["scores"].items()},
+                "intervals": {
+                    k: (number(low), number(high))
+                    for k, (low, high) in content["intervals"].items()
+                },
+                "n_effective": {
+                    k: number(n) for k, n in content["n_effective"].items()
+                },
+                "threshold": number(content["threshold"]),
+                "confusion_matrix": np.array(content["confusion_matrix"]),
+            }
+        )
 
     def _heading(self) -> str:
         units = "unknown" if self.n_participants is None else self.n_participants
@@ -407,6 +439,10 @@ def compare_scores(
         scores_a={name: float(one[0]) for name, one in a.score(whole).items()},
         scores_b={name: float(one[0]) for name, one in b.score(whole).items()},
     )
+
+
+def _number_or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _subtract(

@@ -25,6 +25,7 @@ __all__ = ["estimator_from_json", "estimator_to_json", "read_model", "write_mode
 
 _FORMAT = "glomclf-model"
 _FORMAT_VERSION = 2
+_FIRST_KIND = "GlomeruliClassifier"  # of files that name none
 _LIBRARIES = (
     "glomclf",
     "keras",
@@ -48,6 +49,8 @@ def write_model(
     path: str | os.PathLike[str],
     header: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
+    *,
+    kind: str = _FIRST_KIND,
 ) -> None:
     """Write one model file, whole or not at all.
 
@@ -58,6 +61,8 @@ def write_model(
         Everything JSON can say of the model.
     arrays : mapping of str to ndarray
         Its weights.
+    kind : str, default="GlomeruliClassifier"
+        The class that can read it.
 
     Raises
     ------
@@ -69,6 +74,7 @@ def write_model(
     described = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
+        "kind": kind,
         "versions": _versions(),
         **header,
     }
@@ -86,13 +92,15 @@ def write_model(
 
 
 def read_model(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], *, kind: str | None = None
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read and check a model file.
 
     Parameters
     ----------
     path : str or Path
+    kind : str, default=None
+        The class that the file must hold. None: any; ``header["kind"]`` says which.
 
     Returns
     -------
@@ -102,14 +110,15 @@ def read_model(
     Raises
     ------
     ModelFileError
-        If the file is missing, truncated, changed, foreign or of a later version.
+        If the file is missing, truncated, changed, foreign, of a later version or of
+        another kind.
     """
     metadata, arrays = _read_safetensors(Path(path))
     text = metadata.get("glomclf", "")
     if not text:
         raise ModelFileError(
-            f"{path} is not a glomclf model: it lacks the description that "
-            "GlomeruliClassifier.save writes."
+            f"{path} is not a glomclf model: it lacks the description that the save "
+            "method of a classifier writes."
         )
     if metadata.get("sha256") != _digest(text, arrays):
         raise ModelFileError(
@@ -124,6 +133,12 @@ def read_model(
             f"reads {_FORMAT!r} version {_FORMAT_VERSION}. Install the glomclf that "
             "wrote it: "
             f"{header.get('versions', {}).get('glomclf', 'unknown')}."
+        )
+    header.setdefault("kind", _FIRST_KIND)
+    if kind not in (None, header["kind"]):
+        raise ModelFileError(
+            f"{path} holds a {header['kind']}, not a {kind}. Load it with "
+            f"{header['kind']}.load, or with glomclf.read_classifier, which takes any."
         )
     return header, arrays
 
