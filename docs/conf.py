@@ -74,6 +74,7 @@ PUBLIC_ROOMS = (
     "loader",
     "lazy_images",
     "augmenting",
+    "dihedral",
     "stain",
     "samplers",
     "network",

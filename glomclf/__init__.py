@@ -13,11 +13,13 @@ __version__ = "0.1.0"
 
 _ROOM_OF = {
     "AugmentationOverSampler": "samplers",
+    "AugmentedViews": "samplers",
     "FoldEnsembleClassifier": "ensemble",
     "GlomeruliClassifier": "classifier",
     "GlomeruliSearchCV": "tuning",
     "ImageLoader": "loader",
     "ImageSampler": "samplers",
+    "PatchAugmenter": "augmenting",
     "ResNet50Classifier": "network",
     "ResNet50Trunk": "network",
     "StainNormalizer": "stain",
@@ -30,11 +32,13 @@ _ROOM_OF = {
 
 __all__ = [
     "AugmentationOverSampler",
+    "AugmentedViews",
     "FoldEnsembleClassifier",
     "GlomeruliClassifier",
     "GlomeruliSearchCV",
     "ImageLoader",
     "ImageSampler",
+    "PatchAugmenter",
     "ResNet50Classifier",
     "ResNet50Trunk",
     "StainNormalizer",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -247,6 +247,14 @@ AUGMENTERS: dict[str, Callable[[], PatchAugmenter]] = {
 
 AUGMENTER_NAMES = tuple(AUGMENTERS)
 """The names that `make_augmenter` knows."""
+
+
+@overload
+def make_augmenter(spec: None) -> None: ...
+
+
+@overload
+def make_augmenter(spec: str | PatchAugmenter) -> PatchAugmenter: ...
 
 
 def make_augmenter(spec: str | PatchAugmenter | None) -> PatchAugmenter | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ParameterError
-from .network.streaming import ImageSource
+
+if TYPE_CHECKING:
+    from .network.streaming import ImageSource
 
 __all__ = ["N_DIHEDRAL_VIEWS", "DihedralImages", "dihedral_view"]
 

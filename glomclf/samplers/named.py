@@ -18,6 +18,7 @@ from ..errors import SamplingError
 from .adapter import ImageSampler, seeded
 from .arrays import ArraySamplerMixin
 from .augmentation import AugmentationOverSampler
+from .views import AugmentedViews
 
 _KEPT_MAJORITY = 1200
 
@@ -240,7 +241,8 @@ def make_sampler(
     samplers = [_lifted(_by_name(part, last=False)) for part in parts[:-1]]
     samplers.append(_lifted(_by_name(parts[-1], last=True)))
     for sampler in samplers:
-        if isinstance(sampler, AugmentationOverSampler) and sampler.n_jobs is None:
+        augments = isinstance(sampler, AugmentationOverSampler | AugmentedViews)
+        if augments and sampler.n_jobs is None:
             sampler.set_params(n_jobs=n_jobs)
     if len(samplers) > 1:
         return SamplerChain(samplers, random_state=random_state)
