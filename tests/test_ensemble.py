@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import RandomUnderSampler
+from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -39,6 +40,8 @@ from glomclf.evaluation import Evaluation
 from glomclf.folds import predict_folds
 from glomclf.leakage import audit_fit
 from glomclf.persistence import read_model, write_model
+from glomclf.plots import EnsembleHistoryDisplay, worst_mistakes
+from glomclf.report import ensemble_report, evaluation_report
 from glomclf.thresholds import choose_threshold, cross_fitted_thresholds
 
 SIZE = 32
@@ -577,6 +580,86 @@ def test_pickle_and_clone_keep_predictions_and_parameters(images, fitted):
     copied = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(copied.predict_proba(X), fitted.predict_proba(X))
     assert str(clone(fitted).get_params()) == str(fitted.get_params())
+
+
+# -- told and drawn --------------------------------------------------------------------
+
+
+def test_report_shows_scores_with_intervals_and_a_row_of_curves_a_member(
+    images, fitted
+):
+    X, y, groups = images
+    report = ensemble_report(fitted, X, y, groups=groups, command=["glomclf", "train"])
+    titles = [section.title for section in report.sections]
+    assert titles[:4] == ["Summary", "What is estimated", "Folds", "Scores"]
+    assert titles[-3:] == ["Worst mistakes", "Training", "To repeat it"]
+    page = report.render()
+    low, high = fitted.oof_evaluation_.interval("roc_auc")
+    assert f"{low:.3f}\u00a0to\u00a0{high:.3f}" in page
+    assert "scores of single members" in page
+    assert "best on the other folds" in page
+    (folds,) = next(one for one in report.sections if one.title == "Folds").blocks
+    assert sum(int(row[1]) for row in folds.rows) == 60
+    _, members = next(one for one in report.sections if one.title == "Training").blocks
+    seeds = [str(one.random_state) for one in fitted.estimators_]
+    assert [row[-1] for row in members.rows] == seeds
+    assert "oversample" in page  # the settings of the members
+
+
+def test_report_of_other_rows_is_refused(images, fitted):
+    _, y, groups = images
+    for labels in (1 - y, y[:-1]):
+        with pytest.raises(ScoreError, match="not those of the 60 rows"):
+            ensemble_report(fitted, None, labels, groups=groups[: len(labels)])
+
+
+def test_report_without_participants_or_histories_leaves_both_out():
+    X, y, _ = table()
+    ensemble = make_ensemble(LogisticRegression(), threshold=0.4).fit(X, y)
+    report = ensemble_report(ensemble, None, y)
+    titles = [section.title for section in report.sections]
+    assert not {"Training", "Percentage per biopsy"} & set(titles)
+    page = report.render()
+    assert "Confusion matrix at threshold 0.4" in page
+    assert "best on the other folds" not in page
+
+
+def test_report_of_an_evaluation_tells_of_all_members(images, fitted):
+    X, y, groups = images
+    probability = fitted.predict_proba(X)[:, 1]
+    evaluation = evaluate(
+        y, probability, groups=groups, threshold=fitted.threshold_, n_bootstrap=100
+    )
+    page = evaluation_report(
+        None,
+        y,
+        probability,
+        groups=groups,
+        classifier=fitted,
+        evaluation=evaluation,
+    ).render()
+    assert "Mean of 3 networks" in page
+    assert "chosen on out-of-fold predictions" in page
+    assert "1 to 2 epochs run" in page or "2 epochs run" in page
+    assert "of the 3 members by epoch" in page
+
+
+def test_curves_of_members_have_scales_in_common(fitted):
+    display = EnsembleHistoryDisplay([one.history_ for one in fitted.estimators_])
+    display.plot(display.panels(Figure()))
+    assert display.axes_.shape == (3, 2)
+    assert display.axes_[2, 0].get_ylabel() == "fold 3\nloss"
+    assert len({panel.get_ylim() for panel in display.axes_[:, 0]}) == 1
+    assert [panel.get_legend() is None for panel in display.axes_[:, 1]] == [
+        False,
+        True,
+        True,
+    ]
+
+
+def test_mistakes_are_measured_from_the_threshold_of_their_row():
+    worst = worst_mistakes([1, 1, 0], [0.3, 0.5, 0.6], threshold=[0.4, 0.9, 0.5])
+    assert worst.index.tolist() == [1, 0, 2]
 
 
 # -- among scikit-learn's own ----------------------------------------------------------
