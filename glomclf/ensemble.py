@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import (
+    assert_all_finite,
+    check_random_state,
+    get_tags,
+    indexable,
+)
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.random import sample_without_replacement
@@ -207,6 +212,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         """
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
+        (X,) = indexable(X)
         codes = self._encode_labels(y)
         groups = participants_of(X) if groups is None else np.asarray(groups)
         self._check_combination()
@@ -316,6 +322,9 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
 
     def _encode_labels(self, y):
         """Return labels as 0 and 1, and keep the classes."""
+        if not len(y):
+            raise ValueError("y has 0 rows; rows of two classes are needed.")
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         target = type_of_target(y, input_name="y", raise_unknown=True)
         if target != "binary":

@@ -133,16 +133,18 @@ class Evaluation(Estimates):
         evaluation : Evaluation
         """
         number = _number_or_nan
+        # JSON may have sorted the names.
+        names = sorted(content["scores"], key=list(SCORE_NAMES).index)
         return cls(
             **{
                 **content,
-                "scores": {k: number(v) for k, v in content["scores"].items()},
+                "scores": {name: number(content["scores"][name]) for name in names},
                 "intervals": {
-                    k: (number(low), number(high))
-                    for k, (low, high) in content["intervals"].items()
+                    name: tuple(map(number, content["intervals"][name]))
+                    for name in names
                 },
                 "n_effective": {
-                    k: number(n) for k, n in content["n_effective"].items()
+                    name: number(content["n_effective"][name]) for name in names
                 },
                 "threshold": number(content["threshold"]),
                 "confusion_matrix": np.array(content["confusion_matrix"]),

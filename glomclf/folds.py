@@ -217,9 +217,9 @@ def refuse_unfit_folds(
         )
     if faults:
         raise SplitError(
-            f"These {len(splits)} folds do not serve: {'; '.join(faults)}. Each row must "
-            "be left out by one fold, and each training side have both classes: pass an "
-            "int, or a splitter such as StratifiedGroupKFold."
+            f"These {len(splits)} folds do not serve: {'; '.join(faults)}. Each row "
+            "must be left out by one fold, and each training side have both classes: "
+            "pass an int, or a splitter such as StratifiedGroupKFold."
         )
 
 
@@ -233,7 +233,7 @@ def _splits(
     if isinstance(cv, Integral):
         seed = check_random_state(random_state)
         if groups is None:
-            cv = StratifiedKFold(cv, shuffle=True, random_state=seed)
+            cv = StratifiedKFold(int(cv), shuffle=True, random_state=seed)
         else:
-            cv = RepeatedStratifiedGroupKFold(cv, 1, random_state=seed)
+            cv = RepeatedStratifiedGroupKFold(int(cv), 1, random_state=seed)
     return check_cv(cv).split(np.arange(len(y)), y, groups)

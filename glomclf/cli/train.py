@@ -46,6 +46,12 @@ __all__ = ["command"]
     metavar="FOLDS|none",
     help="Cross-validate by participant first, and print the scores.",
 )
+@click.option(
+    "--ensemble",
+    is_flag=True,
+    help="Keep the classifiers of --cv; their mean is the model. --threshold "
+    "validation then chooses on what each predicts of the fold it did not see.",
+)
 @classifier_options
 @seed_option
 @quiet_option
@@ -55,6 +61,7 @@ def command(
     model: Path,
     overwrite: bool,
     n_folds: int | None,
+    ensemble: bool,
     seed: int,
     quiet: bool,
     **parameters: Any,
@@ -66,7 +73,12 @@ def command(
     training; no sampler sees them.
 
     Example: glomclf train public.csv --cv 5 --output model.glomclf
+
+    With --ensemble no further classifier is trained after the folds: the model is the
+    mean of those of the folds, the scores are those of each on its own fold, and
+    report.html shows them.
     """
+    from .faults import InputError
     from .preparation import (
         checked_classifier,
         labelled_manifest,
@@ -76,6 +88,11 @@ def command(
     from .results import write_training
 
     _check_outputs(model, overwrite, csv)
+    if ensemble and not n_folds:
+        raise InputError(
+            "--ensemble keeps the classifiers of cross-validation, and there is none. "
+            "Say how many folds: --cv 5 --ensemble."
+        )
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
@@ -83,6 +100,10 @@ def command(
     )
     note(recipe_text(classifier.resolve(len(manifest))))
     pixels = _load(classifier, manifest)
+    if ensemble:
+        _train_ensemble(classifier, pixels, manifest, len(folds), model)
+        list_files()
+        return
     participants = manifest["participant"].to_numpy()
     y, folder = manifest["label"].to_numpy(), _folder(model)
     if folds:
@@ -123,6 +144,28 @@ def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray
         cache_dir=classifier.cache_dir,
     )
     return loader.fit(manifest).transform(manifest)
+
+
+def _train_ensemble(
+    classifier: GlomeruliClassifier,
+    pixels: np.ndarray,
+    manifest: pd.DataFrame,
+    n_folds: int,
+    model: Path,
+) -> None:
+    """Train one classifier a fold, keep all of them, and score what is out of fold."""
+    from .preparation import as_ensemble
+    from .results import print_scores, write_ensemble_training
+
+    note(f"Training {n_folds} classifiers, each without one fold of participants.")
+    ensemble = as_ensemble(classifier, n_folds)
+    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
+    ensemble.fit(pixels, y, groups=participants)
+    with output(model) as temporary:
+        ensemble.save(temporary)
+    write_ensemble_training(ensemble, manifest, pixels, _folder(model))
+    title = f"Out of fold, by participant, {n_folds} folds: scores of single members"
+    print_scores(title, ensemble.oof_evaluation_)
 
 
 def _cross_validate(

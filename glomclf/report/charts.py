@@ -113,7 +113,7 @@ def _confusion(run: Run) -> Block:
         ),
         alt=f"Confusion matrix: {tn} true and {fp} false of class 0, {tp} found and "
         f"{fn} missed of class 1",
-        caption=f"Confusion matrix at threshold {run.threshold:g}: {fn} of {fn + tp} "
+        caption=f"Confusion matrix at {run.cut}: {fn} of {fn + tp} "
         f"sclerotic glomeruli are missed, {fp} of {fp + tn} others are called so.",
     )
 
