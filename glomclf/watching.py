@@ -286,12 +286,12 @@ class _Ledger:
     def _is_empty(self, X: Any, keys: list[bytes]) -> bool:
         """Whether X holds nothing of the data: labels to encode, or row numbers.
 
-        Samplers that mix rows are run on an identity matrix that stands for the rows.
+        Samplers that mix rows are run on an identity matrix that stands for the rows,
+        and look for neighbours among some rows of it.
         """
-        if issparse(X) and X.shape[0] == X.shape[1] == X.nnz:
-            return True
         column = np.ndim(X) == 2 and np.shape(X)[1] == 1
-        return column and not any(self.origins(key) for key in keys)
+        stand_ins = issparse(X) and X.nnz == X.shape[0] == X.sum()
+        return (column or stand_ins) and not any(self.origins(key) for key in keys)
 
     def note_result(self, method: str, given: Any, result: Any) -> None:
         """Note what a transformer or a sampler made of which rows."""
