@@ -76,6 +76,8 @@ PUBLIC_ROOMS = (
     "samplers",
     "network",
     "classifier",
+    "ensemble",
+    "model_files",
     "splitting",
     "leakage",
     "duplicates",

@@ -159,9 +159,9 @@ def as_markdown(table: pd.DataFrame, options: argparse.Namespace) -> str:
         "# What out-of-fold scores say of an ensemble",
         "",
         f"{len(first)} patches ({counts[0]} of class 0, {counts[1]} of class 1) of "
-        f"{first['participant'].nunique()} participants; {options.outer} outer folds by "
-        f"participant, {options.seeds} seeds, ensembles of {options.folds}. F1 at 0.5. "
-        "Made by",
+        f"{first['participant'].nunique()} participants; {options.outer} outer folds "
+        f"by participant, {options.seeds} seeds, ensembles of {options.folds}. F1 at "
+        "0.5. Made by",
         "",
         f"    python examples/benchmarks/{Path(sys.argv[0]).name} {arguments}",
         "",
