@@ -80,6 +80,8 @@ PUBLIC_ROOMS = (
     "network",
     "recipes",
     "classifier",
+    "ensemble",
+    "model_files",
     "splitting",
     "leakage",
     "duplicates",

@@ -110,9 +110,11 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     the mean of all. On the same rows the squared error of a mean is at most the mean of
     its members' squared errors [1]_: so of the Brier score they are no better than that
     of the ensemble, up to chance. Other scores are mostly a little too low for it as
-    well, which nothing guarantees. Probabilities of a mean are also less extreme, so
-    that a threshold chosen on those of single members may be off for it. Only
-    participants whom no member has seen tell the worth of the ensemble itself.
+    well, which nothing guarantees; ROC AUC and average precision in particular, which
+    rank probabilities of different members among each other. Probabilities of a mean
+    are also less extreme, so that a threshold chosen on those of single members may be
+    off for it. Only participants whom no member has seen tell the worth of the ensemble
+    itself.
 
     A threshold is too good on the rows that it was chosen on. So with
     ``threshold="out-of-fold"`` each fold is judged at the threshold of the other folds

@@ -282,7 +282,7 @@ def test_train_of_an_ensemble_writes_model_scores_curves_and_report(ensemble, da
         [2, 1],
         [2, 2],
     ]
-    assert "scores of single members" in result.stdout
+    assert "Scores of single members, out of 2 folds" in result.stdout
     assert "--ensemble" in (folder / "report.html").read_text(encoding="utf-8")
 
 

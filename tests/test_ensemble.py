@@ -3,6 +3,9 @@
 import functools
 import json
 import pickle
+import re
+import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +48,7 @@ from glomclf.report import ensemble_report, evaluation_report
 from glomclf.thresholds import choose_threshold, cross_fitted_thresholds
 
 SIZE = 32
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "ensembles.rst"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -660,6 +664,23 @@ def test_curves_of_members_have_scales_in_common(fitted):
 def test_mistakes_are_measured_from_the_threshold_of_their_row():
     worst = worst_mistakes([1, 1, 0], [0.3, 0.5, 0.6], threshold=[0.4, 0.9, 0.5])
     assert worst.index.tolist() == [1, 0, 2]
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="installed without the pages")
+def test_python_of_the_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(
+        r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)",
+        PAGE.read_text(),
+        re.MULTILINE,
+    )
+    code = textwrap.dedent("".join(blocks)).replace("epochs=10", "epochs=2")
+    namespace = {}
+    exec(compile(code, PAGE.name, "exec"), namespace)
+    result = namespace["result"]
+    assert result.n_participants == len(set(namespace["test"]["participant"]))
+    assert "average_precision" in capsys.readouterr().out
+    assert (tmp_path / "ensemble.glomclf").is_file()
 
 
 # -- among scikit-learn's own ----------------------------------------------------------

@@ -143,7 +143,7 @@ def print_scores(title: str, evaluation: Evaluation) -> None:
     (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
     at = f"threshold {evaluation.threshold:g}"
     if np.isnan(evaluation.threshold):
-        at = "the threshold that each fold chose"
+        at = "the threshold of each fold"
     print_table(
         f"Confusion matrix at {at}",
         ("", "predicted 0", "predicted 1"),

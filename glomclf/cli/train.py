@@ -164,7 +164,7 @@ def _train_ensemble(
     with output(model) as temporary:
         ensemble.save(temporary)
     write_ensemble_training(ensemble, manifest, pixels, _folder(model))
-    title = f"Out of fold, by participant, {n_folds} folds: scores of single members"
+    title = f"Scores of single members, out of {n_folds} folds"
     print_scores(title, ensemble.oof_evaluation_)
 
 

@@ -92,16 +92,15 @@ class EnsembleHistoryDisplay:
             figure = pyplot.figure(figsize=size, layout="constrained")
             ax = self.panels(figure)
         self.axes_ = np.asarray(ax).reshape(n_members, -1)
-        for place, (history, row) in enumerate(
-            zip(self.histories, self.axes_, strict=True)
-        ):
+        rows = zip(self.histories, self.axes_, strict=True)
+        for place, (history, row) in enumerate(rows):
             HistoryDisplay(history).plot(row)
             row[0].set_ylabel(f"fold {place + 1}\n{row[0].get_ylabel()}")
             for panel in row:
-                panel.label_outer(remove_inner_ticks=True)
                 if place and panel.get_legend() is not None:
                     panel.get_legend().remove()
-                panel.yaxis.set_tick_params(labelleft=True)
+                if place < n_members - 1:
+                    panel.set_xlabel("")
         self.ax_, self.figure_ = self.axes_[0, 0], self.axes_[0, 0].figure
         return self
 

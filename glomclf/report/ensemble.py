@@ -25,8 +25,11 @@ _ESTIMATE = (
     "trained without its participant. They estimate what one such member is worth on "
     "new participants. The model that was saved is the mean of all members. Its Brier "
     "score is no worse than theirs, up to chance; other scores are mostly a little "
-    "better, which nothing guarantees. Only participants whom no member has seen tell "
-    "(`glomclf split`, then `glomclf evaluate --test`)."
+    "better, which nothing guarantees. ROC AUC and average precision of all folds "
+    "together also rank probabilities of different members among each other, which "
+    "lowers them; those of single folds are below. Only participants whom no member "
+    "has seen tell the worth of the mean (`glomclf split`, then `glomclf evaluate "
+    "--test`)."
 )
 _CROSS_FITTED = (
     "Each fold is judged at the threshold that is best on the other folds, because a "

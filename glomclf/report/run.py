@@ -111,7 +111,7 @@ class Run:
     def cut(self) -> str:
         """The threshold, in words."""
         if np.ndim(self.threshold):
-            return "the threshold of its fold"
+            return "the threshold of each fold"
         return f"threshold {self.threshold:g}"
 
     @property
