@@ -166,7 +166,7 @@ def test_two_slides_look_alike_afterwards(method):
     X = stained([amounts, amounts * [0.7, 0.6]], HAEMATOXYLIN, SCHIFF)
     before = np.abs(X[0].astype(int) - X[1]).mean()
     one, other = StainNormalizer(method).fit(X[:1]).transform(X).astype(int)
-    assert np.abs(one - other).mean() < before / 4
+    assert np.abs(one - other).mean() < before / 3
 
 
 @every_method
@@ -186,9 +186,7 @@ def test_glass_stays_glass(method, shade):
     X = stained([two_stains(0), two_stains(1) * 0.4], HAEMATOXYLIN, SCHIFF)
     X[:, -20:] = shade
     changed = StainNormalizer(method).fit(X[:1]).transform(X)
-    np.testing.assert_allclose(changed[:, -10:].astype(int), shade, atol=12)
-    if shade == 255:
-        np.testing.assert_array_equal(changed[:, -10:], 255)
+    np.testing.assert_array_equal(changed[:, -20:], shade)
 
 
 def test_glass_and_tissue_meet_without_an_edge():
@@ -307,15 +305,15 @@ def test_in_a_pipeline_it_is_fitted_on_training_rows_alone(glomeruli, lazy):
     X, y, groups = glomeruli
     loader = ImageLoader(32, lazy=lazy, cache_dir=False)
     pipeline = make_pipeline(loader, StainNormalizer(), *rest_of_the_pipeline())
-    audit = audit_fit(pipeline, X, y, GroupKFold(4), groups=groups)
+    audit = audit_fit(pipeline, X, y, groups, cv=GroupKFold(4))
     audit.raise_if_leaky()
-    fitted = audit.folds.query("estimator == 'StainNormalizer'")
+    fitted = audit.folds.query("step == 'StainNormalizer'")
     assert len(fitted) >= 4
 
 
 def test_a_normaliser_fitted_beforehand_is_caught(glomeruli):
     X, y, groups = glomeruli
-    audit = audit_fit(NormalizedBeforehand(X), X, y, GroupKFold(4), groups=groups)
+    audit = audit_fit(NormalizedBeforehand(X), X, y, groups, cv=GroupKFold(4))
     kinds = set(audit.findings["kind"])
     assert "judged participant seen" in kinds
 
