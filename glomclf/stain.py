@@ -1,10 +1,8 @@
 """StainNormalizer: images of differently stained slides are brought to one stain.
 
-No library is used. Those that are kept up and small (torchstain) or light in what they
-bring (none) fit to one reference image, name their stains haematoxylin and eosin, and
-move bare glass along with the tissue; tiatoolbox and HistomicsTK bring dozens of
-packages, torch among them or a server's client; scikit-image has the colour spaces but
-no normaliser. What is needed of them is the arithmetic below.
+No library is used: those that need neither PyTorch nor a server's client fit to one
+reference image, move bare glass along with the tissue, and fail on patches without
+stain. The page on stain normalisation in the documentation weighs them.
 """
 
 from __future__ import annotations
