@@ -1,10 +1,8 @@
 """StainNormalizer: images of differently stained slides are brought to one stain.
 
-No library is used. Those that are kept up and small (torchstain) or light in what they
-bring (none) fit to one reference image, name their stains haematoxylin and eosin, and
-move bare glass along with the tissue; tiatoolbox and HistomicsTK bring dozens of
-packages, torch among them or a server's client; scikit-image has the colour spaces but
-no normaliser. What is needed of them is the arithmetic below.
+No library is used: those that need neither PyTorch nor a server's client fit to one
+reference image, move bare glass along with the tissue, and fail on patches without
+stain. The page on stain normalisation in the documentation weighs them.
 """
 
 from __future__ import annotations
@@ -72,8 +70,8 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
         itself, and the 99th percentile of each [2]_.
     min_density : float in [0, 2], default=0.15
         Optical density (natural logarithm, mean of the three channels) from which a
-        pixel is tissue; 0.15, as in [2]_, is 14 % of the light. Glass is not measured,
-        and stays as bright as it is.
+        pixel is tissue; 0.15, as in [2]_, is 14 % of the light. Glass is not measured;
+        from half of this density down, pixels stay as they are.
     n_jobs : int or None, default=None
         Threads that measure and change images. None is one, -1 all cores.
 
@@ -305,9 +303,13 @@ def _check_images(X: Any) -> Any:
 
 
 def _keep_glass(image: _Image, changed: _Floats, min_density: float) -> _Floats:
-    """Let a change fade out from tissue to bare glass, so that no edge appears."""
+    """Let a change fade out from tissue to bare glass, so that no edge appears.
+
+    Glass is mostly a little darker than white: all below half of `min_density` is.
+    """
     density = _DENSITY_OF[image].mean(axis=-1, keepdims=True)
-    return image + np.minimum(density / min_density, 1) * (changed - image)
+    share = np.clip(2 * density / min_density - 1, 0, 1)
+    return image + share * (changed - image)
 
 
 def _ratio(target: _Floats, own: _Floats) -> _Floats:
@@ -363,7 +365,7 @@ def _measure_stains(tissue: _Image) -> _Floats | None:
 
 def _stain_colours(density: _Floats) -> _Floats | None:
     """Find the outermost directions in the plane that the densities lie in."""
-    _, axes = np.linalg.eigh(np.cov(density.T))
+    _, axes = np.linalg.eigh(np.cov(density.T, bias=True))
     plane = axes[:, :0:-1]  # the two axes of largest variance
     # The first axis points where the tissue is, so that no angle wraps around.
     plane[:, 0] *= np.sign(density.mean(axis=0) @ plane[:, 0]) or 1.0
