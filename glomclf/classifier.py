@@ -115,6 +115,9 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
     patience : int or None, default="auto"
         Epochs without a better `monitor` after which training stops and the best
         weights return. None trains for all epochs.
+    checkpoint_dir : path or None, default=None
+        Folder where the state of the training is kept after every epoch, so that a run
+        that was killed goes on from there. See :class:`ResNet50Classifier`.
     validation_fraction : float in (0, 1) or None, default=0.15
         Share of the training participants (of the rows, where participants are not
         known) set aside for early stopping. None sets nobody aside, and needs
@@ -210,6 +213,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         ),
         "resize": [StrOptions({"pad", "stretch"})],
         "stain_normalizer": [None, StrOptions({*NORMALIZER_METHODS}), StainNormalizer],
+        "checkpoint_dir": HEAD_CONSTRAINTS["checkpoint_dir"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"validation"})],
         "threshold_aim": [StrOptions({"f1", "recall"})],
@@ -255,6 +259,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         monitor="auto",
         class_weight="auto",
         training_precision="auto",
+        checkpoint_dir=None,
         validation_fraction=0.15,
         threshold=0.5,
         threshold_aim="f1",
@@ -297,6 +302,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         self.monitor = monitor
         self.class_weight = class_weight
         self.training_precision = training_precision
+        self.checkpoint_dir = checkpoint_dir
         self.validation_fraction = validation_fraction
         self.threshold = threshold
         self.threshold_aim = threshold_aim
@@ -589,7 +595,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         for described in (parameters, governed):
             for name in _DESCRIBED & set(described):
                 described[name] = estimator_to_json(described[name])
-        for name in ("weights", "cache_dir"):
+        for name in ("weights", "cache_dir", "checkpoint_dir"):
             if isinstance(parameters[name], Path):
                 parameters[name] = str(parameters[name])
         if not isinstance(self.random_state, Integral | None):

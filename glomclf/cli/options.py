@@ -339,6 +339,13 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "What the trained layers compute in; bfloat16 for many layers, on a "
         "processor that has it.",
     },
+    "checkpoint_dir": {
+        "type": OrWord(_PATH, "none", None),
+        "default": "none",
+        "metavar": "DIR|none",
+        "help": "Where the state of a training is kept after every epoch: a run that "
+        "was killed goes on from there when it is begun again.",
+    },
     "validation_fraction": {
         "type": OrWord(_SHARE, "none", None),
         "default": 0.15,

@@ -55,6 +55,7 @@ HEAD_CONSTRAINTS: dict[str, list] = {
     "patience": [Interval(Integral, 0, None, closed="left"), None],
     "class_weight": [dict, StrOptions({"balanced"}), None],
     "training_precision": [StrOptions({"float32", "bfloat16"})],
+    "checkpoint_dir": [str, Path, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
@@ -150,6 +151,13 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         What the trainable layers compute in, in training and in prediction. With
         ``"bfloat16"`` weights stay in float32 and products are taken in bfloat16 [2]_:
         for training many layers, on a processor that has it.
+    checkpoint_dir : path or None, default=None
+        Folder where the state of the training is kept after every epoch, in a file
+        named after all that decides it. The same training, begun again after a kill,
+        goes on after the last whole epoch and ends with the weights that an
+        undisturbed one ends with, on the same machine and with the same versions; a
+        finished one is not done again. A file is three to four times as large as the
+        trained weights; remove it when the model is saved.
     random_state : int, RandomState instance or None, default=None
         Seeds the head's weights, dropout and the order of rows.
     verbose : int, default=0
@@ -233,6 +241,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         tail_learning_rate=None,
         monitor="val_loss",
         training_precision="float32",
+        checkpoint_dir=None,
         random_state=None,
         verbose=0,
     ):
@@ -258,6 +267,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         self.tail_learning_rate = tail_learning_rate
         self.monitor = monitor
         self.training_precision = training_precision
+        self.checkpoint_dir = checkpoint_dir
         self.random_state = random_state
         self.verbose = verbose
 
@@ -286,6 +296,8 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         ------
         EngineError
             If this processor does not compute in ``training_precision``.
+        ModelFileError
+            If there is a checkpoint to go on from, and it was damaged.
         ParameterError
             If parameters contradict each other, or the rows; it lists all that do.
         """
@@ -301,16 +313,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         backbone = self._initial_backbone()
         self.backbone_fingerprint_ = None if backbone is None else backbone.fingerprint
         self.net_ = self._make_net(backbone)
-        with progress("training", self.epochs, enabled=self.verbose > 0) as advance:
-            self.net_.set_params(callbacks=self._callbacks(validation, advance))
-            self.net_.fit(
-                X,
-                codes,
-                sample_weight=weight,
-                validation_data=validation,
-                monitor=self.monitor,
-            )
-            self.net_.set_params(callbacks=None)
+        self._train(X, codes, weight, validation)
         self.history_ = {
             name: list(map(float, v)) for name, v in self.net_.history_.items()
         }
@@ -609,7 +612,43 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             return load_backbone(self.backbone, None)
         return find_backbone(self.backbone, self.weights, self.backbone_fingerprint_)
 
-    def _callbacks(self, validation, advance):
+    def _train(self, X, codes, weight, validation):
+        """Train, from the checkpoint where there is one."""
+        checkpoint = self._checkpoint(X, codes, weight, validation)
+        state = None if checkpoint is None else checkpoint.read()
+        with progress("training", self.epochs, enabled=self.verbose > 0) as advance:
+            if state is not None:
+                advance(state.epoch, note="from the checkpoint")
+            self.net_.set_params(
+                callbacks=self._callbacks(validation, advance, checkpoint)
+            )
+            self.net_.fit(
+                X,
+                codes,
+                sample_weight=weight,
+                validation_data=validation,
+                monitor=self.monitor,
+                resume=state,
+            )
+            self.net_.set_params(callbacks=None)
+
+    def _checkpoint(self, X, codes, weight, validation):
+        """Name the checkpoint of this training, None where none is kept."""
+        if self.checkpoint_dir is None:
+            return None
+        from .checkpoints import Checkpoint, training_fingerprint
+
+        settings = {
+            name: repr(value)
+            for name, value in self.get_params().items()
+            if name not in ("weights", "checkpoint_dir", "random_state", "verbose")
+        }
+        settings |= {"seed": self._seed, "backbone_is": self.backbone_fingerprint_}
+        rows = [X, codes, weight, *(validation or (None, None))]
+        fingerprint = training_fingerprint(settings, rows)
+        return Checkpoint(self.checkpoint_dir, fingerprint)
+
+    def _callbacks(self, validation, advance, checkpoint):
         from .callbacks import EpochProgress, Monitor, ReduceOnPlateau, early_stopping
 
         callbacks, monitor = [EpochProgress(advance)], Monitor(self.monitor)
@@ -618,6 +657,10 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             callbacks.append(ReduceOnPlateau(patience, monitor, self.head_epochs))
         if validation is not None and self.patience is not None:
             callbacks.append(early_stopping(self.patience, monitor, self.head_epochs))
+        if checkpoint is not None:
+            from .checkpoints import KeepCheckpoint
+
+            callbacks.append(KeepCheckpoint(checkpoint, callbacks))
         return callbacks
 
 

@@ -21,7 +21,7 @@ from .environment import library_versions
 __all__ = ["Part", "Run"]
 
 # Where things are kept and how loudly they are done does not change a result.
-_WITHOUT_EFFECT = ("cache_dir", "n_jobs", "verbose")
+_WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
 
 
 @dataclass(frozen=True)
