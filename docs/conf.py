@@ -73,6 +73,8 @@ PUBLIC_ROOMS = (
     "images",
     "loader",
     "lazy_images",
+    "augmenting",
+    "dihedral",
     "samplers",
     "network",
     "classifier",

@@ -13,10 +13,12 @@ __version__ = "0.1.0"
 
 _ROOM_OF = {
     "AugmentationOverSampler": "samplers",
+    "AugmentedViews": "samplers",
     "GlomeruliClassifier": "classifier",
     "GlomeruliSearchCV": "tuning",
     "ImageLoader": "loader",
     "ImageSampler": "samplers",
+    "PatchAugmenter": "augmenting",
     "ResNet50Classifier": "network",
     "ResNet50Trunk": "network",
     "evaluate": "evaluation",
@@ -27,10 +29,12 @@ _ROOM_OF = {
 
 __all__ = [
     "AugmentationOverSampler",
+    "AugmentedViews",
     "GlomeruliClassifier",
     "GlomeruliSearchCV",
     "ImageLoader",
     "ImageSampler",
+    "PatchAugmenter",
     "ResNet50Classifier",
     "ResNet50Trunk",
     "evaluate",

@@ -34,8 +34,9 @@ _LIBRARIES = (
     "numpy",
 )
 # Only these packages' public estimators are named in a file, and built from one.
-_SAMPLER_ROOMS = (
+_ROOMS = (
     "glomclf.samplers",
+    "glomclf.augmenting",
     "imblearn.over_sampling",
     "imblearn.under_sampling",
     "imblearn.combine",
@@ -127,12 +128,12 @@ def read_model(
 
 
 def estimator_to_json(estimator: Any) -> Any:
-    """Describe a sampler, or a list of them, by public class and parameters.
+    """Describe a sampler or augmenter, or a list, by public class and parameters.
 
     Raises
     ------
     ModelFileError
-        If a class is not a public sampler of imbalanced-learn or glomclf.
+        If a class is not a public sampler or augmenter of these packages.
     """
     estimator = _plain(estimator)
     if estimator is None or isinstance(estimator, str | int | float | bool):
@@ -144,8 +145,8 @@ def estimator_to_json(estimator: Any) -> Any:
     room = _public_room(type(estimator))
     if room is None:
         raise ModelFileError(
-            f"{estimator!r} cannot be written into a model file: only samplers of "
-            f"{', '.join(_SAMPLER_ROOMS)} with plain parameters can. Prediction needs "
+            f"{estimator!r} cannot be written into a model file: only classes "
+            f"of {', '.join(_ROOMS)} with plain parameters can. Prediction needs "
             "no sampler: call set_params(sampler=None) on the fitted classifier, then "
             "save."
         )
@@ -168,7 +169,7 @@ def estimator_from_json(description: Any) -> Any:
     cls = _public_class(room, name)
     if cls is None:
         raise ModelFileError(
-            f"{description['class']!r} is not a sampler glomclf builds."
+            f"{description['class']!r} is not a sampler or augmenter glomclf builds."
         )
     parameters = description["parameters"].items()
     return cls(**{name: estimator_from_json(value) for name, value in parameters})
@@ -179,15 +180,15 @@ def _plain(value: Any) -> Any:
 
 
 def _public_class(room: str, name: str) -> type | None:
-    """Return the class of that name among a sampler room's public ones."""
-    if room not in _SAMPLER_ROOMS or name not in importlib.import_module(room).__all__:
+    """Return the class of that name among a room's public ones."""
+    if room not in _ROOMS or name not in importlib.import_module(room).__all__:
         return None
     found = getattr(importlib.import_module(room), name)
     return found if isinstance(found, type) else None
 
 
 def _public_room(cls: type) -> str | None:
-    for room in _SAMPLER_ROOMS:
+    for room in _ROOMS:
         if getattr(importlib.import_module(room), cls.__name__, None) is cls:
             return room
     return None

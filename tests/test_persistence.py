@@ -17,7 +17,13 @@ from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.neighbors import NearestNeighbors
 
-from glomclf import AugmentationOverSampler, ImageSampler, persistence
+from glomclf import (
+    AugmentationOverSampler,
+    AugmentedViews,
+    ImageSampler,
+    PatchAugmenter,
+    persistence,
+)
 from glomclf.errors import ModelFileError
 from glomclf.persistence import (
     estimator_from_json,
@@ -216,6 +222,7 @@ def through_json(estimator):
         RandomUnderSampler(random_state=np.int64(3)),
         ImageSampler(SMOTE(random_state=1), random_state=0),
         AugmentationOverSampler(zoom_range=0.1, random_state=0),
+        AugmentedViews(2, PatchAugmenter(zoom_range=0.1), random_state=0),
     ],
     ids=str,
 )

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassProportionsDisplay", "HistoryDisplay", "SyntheticImagesDisplay"]
 
-_STEP_TITLES = {"AugmentationOverSampler": "augmentation"}
+# The steps that transform one image each, and what they are called.
+_STEP_TITLES = {
+    "AugmentationOverSampler": "augmentation",
+    "AugmentedViews": "augmented views",
+}
 
 
 class ClassProportionsDisplay:
@@ -188,8 +192,7 @@ class SyntheticImagesDisplay:
         for step in self.trace:
             if not len(step.synthetic):
                 continue
-            transforms = step.name == "AugmentationOverSampler"
-            above = "source" if transforms else "nearest image"
+            above = "source" if step.name in _STEP_TITLES else "nearest image"
             lines += [(above, step.sources), (_title(step.name), step.synthetic)]
         return lines
 
