@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ..augmenting import PatchAugmenter, make_augmenter
 from ..errors import ParameterError
 from ..progress import progress
 from .processor import check_training_precision
@@ -68,6 +69,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "ema_momentum": [Interval(Real, 0, 1, closed="neither"), None],
     "head_epochs": [Interval(Integral, 0, None, closed="left")],
     "tail_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+    "augmentation": [str, PatchAugmenter, None],
     "monitor": [StrOptions({"val_loss", "val_roc_auc", "val_average_precision"})],
 }
 
@@ -142,6 +144,11 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
     tail_learning_rate : float or None, default=None
         Rate of the backbone's trainable layers; the head's stays ``learning_rate``, and
         the schedule is that of both. None is the same for both.
+    augmentation : None, str or PatchAugmenter, default=None
+        What gives each training image another look in every epoch: ``"dihedral"``,
+        ``"geometry"``, ``"geometry+stain"`` (see
+        :func:`glomclf.augmenting.make_augmenter`), or an augmenter of one's own.
+        Validation rows are left as they are. For images alone.
     monitor : {"val_loss", "val_roc_auc", "val_average_precision"}, default="val_loss"
         The score of the validation rows that early stopping and ``"plateau"`` watch.
         The latter two are scikit-learn's, of all validation rows at once, and are in
@@ -231,6 +238,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         ema_momentum=None,
         head_epochs=0,
         tail_learning_rate=None,
+        augmentation=None,
         monitor="val_loss",
         training_precision="float32",
         random_state=None,
@@ -256,6 +264,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         self.ema_momentum = ema_momentum
         self.head_epochs = head_epochs
         self.tail_learning_rate = tail_learning_rate
+        self.augmentation = augmentation
         self.monitor = monitor
         self.training_precision = training_precision
         self.random_state = random_state
@@ -290,8 +299,9 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             If parameters contradict each other, or the rows; it lists all that do.
         """
         check_training_precision(self.training_precision)
-        self._check_combination(X_val, y_val)
+        augmenter = make_augmenter(self.augmentation)
         X = self._check_rows(X, reset=True)
+        self._check_combination(X_val, y_val)
         codes = self._encode_labels(X, y)
         self.class_count_ = np.bincount(codes.astype(int), minlength=2)
         validation = self._check_validation(X_val, y_val)
@@ -309,6 +319,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
                 sample_weight=weight,
                 validation_data=validation,
                 monitor=self.monitor,
+                augmenter=augmenter,
             )
             self.net_.set_params(callbacks=None)
         self.history_ = {
@@ -436,6 +447,12 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             *self._faults_without_validation(X_val, y_val),
             *self._faults_of_parts(),
         ]
+        if self.augmentation is not None and not self._from_images:
+            faults.append(
+                f"augmentation={self.augmentation!r} changes images, but X has rows of "
+                f"shape {self.input_shape_}. Leave the trunk out, so that images come "
+                "in, or use AugmentedViews before it."
+            )
         if faults:
             raise ParameterError("\n".join(faults))
 
