@@ -17,6 +17,7 @@ from .resnet50 import Backbone, make_tail, make_trunk
 __all__ = ["HeadSpec", "build_network", "owned_weights", "set_owned_weights"]
 
 # bfloat16 takes products; weights and their updates stay in float32.
+LIVE_MOMENTUM = 0.9
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
@@ -77,7 +78,8 @@ def build_network(
             x = _frozen_part(x, backbone, trainable_layers)
         tail = make_tail(backbone, trainable_layers, spec.policy)
         x = x if tail is None else tail(x)
-    model = BatchedModel(inputs, _head(x, spec), name="glomeruli")
+    is_live = trainable_layers == "all"
+    model = BatchedModel(inputs, _head(x, spec, is_live), name="glomeruli")
     model.shuffle_seed = spec.seed
     model.compiled_in = (input_shape, spec.compiled_in)
     model.make_again = partial(
@@ -121,7 +123,7 @@ def _frozen_part(images: Any, backbone: Backbone, trainable_layers: int | str) -
     return make_trunk(backbone, cut)(images)
 
 
-def _head(x: Any, spec: HeadSpec) -> Any:
+def _head(x: Any, spec: HeadSpec, is_live: bool) -> Any:
     """Add the seed's head (Dense, Dropout, one sigmoid unit) to standardised features.
 
     Otherwise the scale of the features, which differs from one set of weights to
@@ -132,7 +134,8 @@ def _head(x: Any, spec: HeadSpec) -> Any:
     x = layers.BatchNormalization(
         center=False,
         scale=False,
-        trainable=False,
+        momentum=LIVE_MOMENTUM,
+        trainable=is_live,
         dtype="float32",
         name="standardise",
     )(x)

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..augmenting import PatchAugmenter
+from ..threads import n_threads
 from .backend import keras, tf
 from .callbacks import Monitor
 from .epochs import Runner, TrainingState, run_epochs
@@ -35,6 +37,12 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
     batch_size : int, default=32
     shuffle_seed : int, default=None
         None keeps the order.
+    augmenter : PatchAugmenter, default=None
+        What gives each image another look in every epoch. It draws by the seed, the
+        epoch and the image's row, so that the order of rows does not matter.
+    are_even : bool, default=False
+        Whether batches are as large as one another, to one row, rather than all but
+        the last full: statistics of a batch of few rows are none.
     """
 
     def __init__(
@@ -45,24 +53,36 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
         *,
         batch_size: int = 32,
         shuffle_seed: int | None = None,
+        augmenter: PatchAugmenter | None = None,
+        are_even: bool = False,
     ):
         super().__init__(workers=1)
         self.arrays = [array for array in (X, y, sample_weight) if array is not None]
         self.batch_size = batch_size
         self.order = np.arange(len(X))
+        self._seed, self._augmenter, self._epoch = shuffle_seed, augmenter, -1
         self._rng = (
             None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
         )
+        n_rows, n_batches = len(X), len(self)
+        self._ends = np.minimum(np.arange(n_batches + 1) * batch_size, n_rows)
+        if are_even:
+            self._ends = np.arange(n_batches + 1) * n_rows // n_batches
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return tuple(array[rows] for array in self.arrays)
+        rows = self.order[self._ends[index] : self._ends[index + 1]]
+        X, *others = (array[rows] for array in self.arrays)
+        if self._augmenter is not None:
+            keys = [(self._seed, self._epoch, row) for row in rows.tolist()]
+            X = self._augmenter.transform(X, keys, n_threads=n_threads())
+        return X, *others
 
     def on_epoch_begin(self) -> None:
         """Draw the order of this epoch."""
+        self._epoch += 1
         if self._rng is not None:
             self._rng.shuffle(self.order)
 
@@ -104,6 +124,7 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         epochs: int = 1,
         callbacks: Any = None,
         monitor: str = "val_loss",
+        augmenter: PatchAugmenter | None = None,
         resume: TrainingState | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -111,7 +132,13 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         size = batch_size or 32
         self._standardise(x, size)
         train = ArrayBatches(
-            x, y, sample_weight, batch_size=size, shuffle_seed=self.shuffle_seed
+            x,
+            y,
+            sample_weight,
+            batch_size=size,
+            shuffle_seed=self.shuffle_seed,
+            augmenter=augmenter,
+            are_even=self.course.has_batch_statistics,
         )
         judged = None
         if validation_data is not None:

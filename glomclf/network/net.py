@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ..augmenting import PatchAugmenter, make_augmenter
 from ..errors import ParameterError
 from ..progress import progress
 from .processor import check_training_precision
@@ -69,6 +70,7 @@ TRAINING_CONSTRAINTS: dict[str, list] = {
     "ema_momentum": [Interval(Real, 0, 1, closed="neither"), None],
     "head_epochs": [Interval(Integral, 0, None, closed="left")],
     "tail_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+    "augmentation": [str, PatchAugmenter, None],
     "monitor": [StrOptions({"val_loss", "val_roc_auc", "val_average_precision"})],
 }
 
@@ -143,6 +145,11 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
     tail_learning_rate : float or None, default=None
         Rate of the backbone's trainable layers; the head's stays ``learning_rate``, and
         the schedule is that of both. None is the same for both.
+    augmentation : None, str or PatchAugmenter, default=None
+        What gives each training image another look in every epoch: ``"dihedral"``,
+        ``"geometry"``, ``"geometry+stain"`` (see
+        :func:`glomclf.augmenting.make_augmenter`), or an augmenter of one's own.
+        Validation rows are left as they are. For images alone.
     monitor : {"val_loss", "val_roc_auc", "val_average_precision"}, default="val_loss"
         The score of the validation rows that early stopping and ``"plateau"`` watch.
         The latter two are scikit-learn's, of all validation rows at once, and are in
@@ -239,6 +246,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         ema_momentum=None,
         head_epochs=0,
         tail_learning_rate=None,
+        augmentation=None,
         monitor="val_loss",
         training_precision="float32",
         checkpoint_dir=None,
@@ -265,6 +273,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         self.ema_momentum = ema_momentum
         self.head_epochs = head_epochs
         self.tail_learning_rate = tail_learning_rate
+        self.augmentation = augmentation
         self.monitor = monitor
         self.training_precision = training_precision
         self.checkpoint_dir = checkpoint_dir
@@ -302,8 +311,9 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             If parameters contradict each other, or the rows; it lists all that do.
         """
         check_training_precision(self.training_precision)
-        self._check_combination(X_val, y_val)
+        augmenter = make_augmenter(self.augmentation)
         X = self._check_rows(X, reset=True)
+        self._check_combination(X_val, y_val)
         codes = self._encode_labels(X, y)
         self.class_count_ = np.bincount(codes.astype(int), minlength=2)
         validation = self._check_validation(X_val, y_val)
@@ -313,7 +323,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         backbone = self._initial_backbone()
         self.backbone_fingerprint_ = None if backbone is None else backbone.fingerprint
         self.net_ = self._make_net(backbone)
-        self._train(X, codes, weight, validation)
+        self._train(X, codes, weight, validation, augmenter)
         self.history_ = {
             name: list(map(float, v)) for name, v in self.net_.history_.items()
         }
@@ -439,6 +449,12 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             *self._faults_without_validation(X_val, y_val),
             *self._faults_of_parts(),
         ]
+        if self.augmentation is not None and not self._from_images:
+            faults.append(
+                f"augmentation={self.augmentation!r} changes images, but X has rows of "
+                f"shape {self.input_shape_}. Leave the trunk out, so that images come "
+                "in, or use AugmentedViews before it."
+            )
         if faults:
             raise ParameterError("\n".join(faults))
 
@@ -612,7 +628,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             return load_backbone(self.backbone, None)
         return find_backbone(self.backbone, self.weights, self.backbone_fingerprint_)
 
-    def _train(self, X, codes, weight, validation):
+    def _train(self, X, codes, weight, validation, augmenter):
         """Train, from the checkpoint where there is one."""
         checkpoint = self._checkpoint(X, codes, weight, validation)
         state = None if checkpoint is None else checkpoint.read()
@@ -628,6 +644,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
                 sample_weight=weight,
                 validation_data=validation,
                 monitor=self.monitor,
+                augmenter=augmenter,
                 resume=state,
             )
             self.net_.set_params(callbacks=None)

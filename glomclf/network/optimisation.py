@@ -274,6 +274,7 @@ class Course:
         rate = model.optimizer._learning_rate
         self.pace = rate if isinstance(rate, Pace) else None
         self.averages: WeightAverages | None = None
+        self.has_batch_statistics = bool(_trained_norms(model))
 
     def prepare(self) -> None:
         """Make all variables of training; a network that only predicts has none."""
@@ -358,12 +359,19 @@ class Course:
         self.pace.rate.assign(self.pace.rate * factor)
 
 
+def _trained_norms(model: Any) -> list[Any]:
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+
+
 def _moving(model: Any) -> list[Any]:
     """Return the weights that training changes, batch-norm statistics with them."""
     statistics = [
         variable
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-        for variable in (layer.moving_mean, layer.moving_variance)
+        for norm in _trained_norms(model)
+        for variable in (norm.moving_mean, norm.moving_variance)
     ]
     return [*model.trainable_variables, *statistics]
