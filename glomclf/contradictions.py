@@ -6,6 +6,7 @@ from typing import Any
 
 from .errors import ParameterError
 from .samplers import needs_images
+from .steps import make_net
 
 __all__ = ["refuse_contradictions"]
 
@@ -29,6 +30,7 @@ def refuse_contradictions(settings: Any, *, has_X_val: bool, has_y_val: bool) ->
         *_validation_faults(settings, has_X_val, has_y_val),
         *_space_faults(settings),
         *_view_faults(settings),
+        *make_net(settings, 0).faults_of_parts(),
         *_threshold_faults(settings),
     ]
     if faults:

@@ -12,10 +12,11 @@ from .dihedral import DihedralImages
 from .loader import ImageLoader
 from .network import ResNet50Classifier, ResNet50Trunk
 from .network.net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS, TRAINING_CONSTRAINTS
+from .network.streaming import ArraySource
 from .samplers import AugmentedViews, make_sampler
 from .stain import make_normalizer
 
-__all__ = ["make_pipeline", "mean_over_views", "prepare_validation"]
+__all__ = ["make_net", "make_pipeline", "mean_over_views", "prepare_validation"]
 
 _NET_PARAMETERS = (*BACKBONE_CONSTRAINTS, *HEAD_CONSTRAINTS, *TRAINING_CONSTRAINTS)
 
@@ -39,7 +40,7 @@ def make_pipeline(settings: Any, sampler_seed: int, net_seed: int) -> Pipeline:
     sample, trunk = _sample(settings, sampler_seed), _trunk(settings)
     in_pixels = settings.sampling_space == "pixels"
     middle = [*sample, *views, *trunk] if in_pixels else [*views, *trunk, *sample]
-    return Pipeline([*load, *stain, *middle, ("net", _net(settings, net_seed))])
+    return Pipeline([*load, *stain, *middle, ("net", make_net(settings, net_seed))])
 
 
 _Steps = list[tuple[str, Any]]
@@ -92,7 +93,8 @@ def _trunk(settings: Any) -> _Steps:
     return [("trunk", trunk)]
 
 
-def _net(settings: Any, seed: int) -> ResNet50Classifier:
+def make_net(settings: Any, seed: int) -> ResNet50Classifier:
+    """Make the last step."""
     same = {name: getattr(settings, name) for name in _NET_PARAMETERS}
     return ResNet50Classifier(**{**same, "random_state": seed})
 
@@ -146,8 +148,9 @@ def mean_over_views(pipeline: Pipeline, X: Any, n_views: int) -> np.ndarray:
     if n_views == 1:
         return pipeline.predict_proba(X)
     images, rest = pipeline[0].transform(X), pipeline[1:]
+    source = ArraySource(images) if isinstance(images, np.ndarray) else images
     views = [
-        rest.predict_proba(images if k == 0 else DihedralImages(images, k))
+        rest.predict_proba(images if k == 0 else DihedralImages(source, k))
         for k in range(n_views)
     ]
     return np.mean(views, axis=0)

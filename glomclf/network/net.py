@@ -223,7 +223,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         **TRAINING_CONSTRAINTS,
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  a statement a parameter
         self,
         backbone="resnet50",
         *,
@@ -447,7 +447,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         """Refuse parameters that contradict each other, all at once."""
         faults = [
             *self._faults_without_validation(X_val, y_val),
-            *self._faults_of_parts(),
+            *self.faults_of_parts(),
         ]
         if self.augmentation is not None and not self._from_images:
             faults.append(
@@ -481,7 +481,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             )
         return faults
 
-    def _faults_of_parts(self):
+    def faults_of_parts(self):
         """Return what is wrong with the epochs, and with the parts they train."""
         faults = []
         given = {
