@@ -321,6 +321,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         self._log_odds = self._find_log_odds(codes, weight)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
         backbone = self._initial_backbone()
+        self._stored_arrays = None
         self.backbone_fingerprint_ = None if backbone is None else backbone.fingerprint
         self.net_ = self._make_net(backbone)
         self._train(X, codes, weight, validation, augmenter)
@@ -385,15 +386,25 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             self._restore_net(state["net_"])
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Describe the fitted part above the trunk as JSON and arrays."""
+        """Describe the fitted network as JSON and arrays.
+
+        Above a trunk it is the trunk that keeps the frozen layers; of images, they are
+        kept here.
+        """
         header = {
             "input_shape": list(self.input_shape_),
             "from_images": self._from_images,
             "backbone_fingerprint": self.backbone_fingerprint_,
             "history": self.history_,
         }
-        arrays = self._owned_weights()
-        return header, {f"net/{i:03d}": array for i, array in enumerate(arrays)}
+        kept = {"net": self._owned_weights()}
+        if self._has_frozen_layers():
+            kept["backbone"] = self._fitted_backbone().weights()
+        return header, {
+            f"{part}/{i:03d}": array
+            for part, arrays in kept.items()
+            for i, array in enumerate(arrays)
+        }
 
     def _set_parts(
         self, header: dict[str, Any], arrays: dict[str, np.ndarray], classes: np.ndarray
@@ -407,7 +418,8 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         self.backbone_fingerprint_ = header["backbone_fingerprint"]
         self.history_ = header["history"]
         self._seed, self._log_odds = 0, 0.0
-        self._restore_net([arrays[k] for k in sorted(arrays) if k.startswith("net/")])
+        self._stored_arrays = _arrays_of("backbone", arrays) or None
+        self._restore_net(_arrays_of("net", arrays))
 
     def _owned_weights(self):
         from .assembly import owned_weights
@@ -624,9 +636,18 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             return None
         from .resnet50 import find_backbone, load_backbone
 
-        if not self._from_images or self.trainable_layers == "all":
+        if not self._has_frozen_layers():
             return load_backbone(self.backbone, None)
-        return find_backbone(self.backbone, self.weights, self.backbone_fingerprint_)
+        return find_backbone(
+            self.backbone,
+            self.weights,
+            self.backbone_fingerprint_,
+            self._stored_arrays,
+        )
+
+    def _has_frozen_layers(self) -> bool:
+        """Whether images run through layers that no fit changes."""
+        return self._from_images and self.trainable_layers != "all"
 
     def _train(self, X, codes, weight, validation, augmenter):
         """Train, from the checkpoint where there is one."""
@@ -679,6 +700,11 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
 
             callbacks.append(KeepCheckpoint(checkpoint, callbacks))
         return callbacks
+
+
+def _arrays_of(part: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the arrays of a part of a model file, in their order."""
+    return [arrays[key] for key in sorted(arrays) if key.startswith(f"{part}/")]
 
 
 def _are_images(X: np.ndarray) -> bool:
