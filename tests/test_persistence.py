@@ -165,7 +165,8 @@ def test_safetensors_of_another_library_are_refused(tmp_path, metadata):
 @pytest.mark.parametrize(
     ("header", "found"),
     [
-        ({"format_version": 2}, "version 2;"),
+        ({"format_version": 1}, "version 1;"),
+        ({"format_version": 3}, "version 3;"),
         ({"format_version": None}, "version None;"),
         ({"format": "other"}, "'other'"),
     ],
@@ -175,7 +176,7 @@ def test_another_format_or_version_names_the_glomclf_to_install(
 ):
     write_model(tmp_path / "m", {"versions": {"glomclf": "7.0"}, **header}, {})
     with pytest.raises(
-        ModelFileError, match=rf"{found}.*reads 'glomclf-model' version 1.*wrote it: 7"
+        ModelFileError, match=rf"{found}.*reads 'glomclf-model' version 2.*wrote it: 7"
     ):
         read_model(tmp_path / "m")
 

@@ -398,8 +398,9 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             "history": self.history_,
         }
         kept = {"net": self._owned_weights()}
-        if self._has_frozen_layers():
-            kept["backbone"] = self._fitted_backbone().weights()
+        backbone = self._fitted_backbone()
+        if backbone is not None and self._has_frozen_layers():
+            kept["backbone"] = backbone.weights()
         return header, {
             f"{part}/{i:03d}": array
             for part, arrays in kept.items()
@@ -656,9 +657,12 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         with progress("training", self.epochs, enabled=self.verbose > 0) as advance:
             if state is not None:
                 advance(state.epoch, note="from the checkpoint")
-            self.net_.set_params(
-                callbacks=self._callbacks(validation, advance, checkpoint)
-            )
+            callbacks = self._callbacks(validation, advance)
+            if checkpoint is not None:
+                from .checkpoints import KeepCheckpoint
+
+                callbacks.append(KeepCheckpoint(checkpoint, callbacks))
+            self.net_.set_params(callbacks=callbacks)
             self.net_.fit(
                 X,
                 codes,
@@ -681,12 +685,13 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             for name, value in self.get_params().items()
             if name not in ("weights", "checkpoint_dir", "random_state", "verbose")
         }
-        settings |= {"seed": self._seed, "backbone_is": self.backbone_fingerprint_}
+        settings["seed"] = repr(self._seed)
+        settings["backbone_is"] = repr(self.backbone_fingerprint_)
         rows = [X, codes, weight, *(validation or (None, None))]
         fingerprint = training_fingerprint(settings, rows)
         return Checkpoint(self.checkpoint_dir, fingerprint)
 
-    def _callbacks(self, validation, advance, checkpoint):
+    def _callbacks(self, validation, advance):
         from .callbacks import EpochProgress, Monitor, ReduceOnPlateau, early_stopping
 
         callbacks, monitor = [EpochProgress(advance)], Monitor(self.monitor)
@@ -695,10 +700,6 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             callbacks.append(ReduceOnPlateau(patience, monitor, self.head_epochs))
         if validation is not None and self.patience is not None:
             callbacks.append(early_stopping(self.patience, monitor, self.head_epochs))
-        if checkpoint is not None:
-            from .checkpoints import KeepCheckpoint
-
-            callbacks.append(KeepCheckpoint(checkpoint, callbacks))
         return callbacks
 
 
