@@ -91,7 +91,8 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         file, or None for one fixed random network.
     trainable_layers : int or "all", default=0
         How many of the backbone's last Keras layers are trained, the pooling layer
-        counted. Frozen batch-norm layers stay in inference mode.
+        counted. Frozen batch-norm layers stay in inference mode; where all layers are
+        trained, batch-norm statistics follow with a momentum of 0.9.
     dense_units : int, default=256
         Width of the hidden layer of the head.
     dropout : float in [0, 1), default=0.5
