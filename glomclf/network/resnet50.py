@@ -39,8 +39,8 @@ _BLOCK_OUTPUT = re.compile(r"_out$|^pool1_pool$|^avg_pool$")
 _RANDOM_WEIGHTS_SEED = 50
 _N_CALIBRATION_IMAGES = 16
 _CALIBRATION_SIZE = 224
-# Of batch-norm statistics where the whole network is trained: Keras' own 0.99 still tells
-# of the untrained network when a small data set has been seen a few times.
+# Of batch-norm statistics where the whole network is trained: by Keras' own 0.99 they
+# still tell of the untrained network when a small data set has been seen a few times.
 LIVE_MOMENTUM = 0.9
 # Optical density of PAS' magenta in red, green and blue: most light is lost in green.
 _STAIN = (0.25, 0.65, 0.35)
@@ -382,8 +382,8 @@ def make_tail(
     """Return a fresh copy of the part above the cut, None where nothing lies there.
 
     Only the last ``trainable_layers`` Keras layers of the copy are trainable; frozen
-    batch-norm layers stay in inference mode; where there are none, the statistics of the
-    others follow training closely. ``policy`` is Keras' name of the precision they
+    batch-norm layers stay in inference mode. Where there are none, the statistics of
+    the others follow training closely. ``policy`` is Keras' name of the precision they
     compute in.
     """
     cut = backbone.cut(trainable_layers)
