@@ -397,8 +397,9 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             "history": self.history_,
         }
         kept = {"net": self._owned_weights()}
-        if self._has_frozen_layers():
-            kept["backbone"] = self._fitted_backbone().weights()
+        backbone = self._fitted_backbone() if self._has_frozen_layers() else None
+        if backbone is not None:
+            kept["backbone"] = backbone.weights()
         return header, {
             f"{part}/{i:03d}": array
             for part, arrays in kept.items()
