@@ -12,12 +12,11 @@ from .backend import keras
 from .batches import BatchedModel
 from .losses import make_training_loss
 from .optimisation import Course, TrainingSpec, make_optimizer
-from .resnet50 import Backbone, make_tail, make_trunk
+from .resnet50 import LIVE_MOMENTUM, Backbone, make_tail, make_trunk
 
 __all__ = ["HeadSpec", "build_network", "owned_weights", "set_owned_weights"]
 
 # bfloat16 takes products; weights and their updates stay in float32.
-LIVE_MOMENTUM = 0.9
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
@@ -78,7 +77,7 @@ def build_network(
             x = _frozen_part(x, backbone, trainable_layers)
         tail = make_tail(backbone, trainable_layers, spec.policy)
         x = x if tail is None else tail(x)
-    is_live = trainable_layers == "all"
+    is_live = backbone is not None and backbone.is_whole(trainable_layers)
     model = BatchedModel(inputs, _head(x, spec, is_live), name="glomeruli")
     model.shuffle_seed = spec.seed
     model.compiled_in = (input_shape, spec.compiled_in)
@@ -127,10 +126,13 @@ def _head(x: Any, spec: HeadSpec, is_live: bool) -> Any:
     """Add the seed's head (Dense, Dropout, one sigmoid unit) to standardised features.
 
     Otherwise the scale of the features, which differs from one set of weights to
-    another, would decide whether the learning rate fits.
+    another, would decide whether the learning rate fits. Where the whole network is
+    trained (``is_live``) its features leave the scale they began with behind, and
+    their mean and variance follow them as in any batch norm.
     """
     layers, glorot = keras.layers, keras.initializers.GlorotUniform
-    # Frozen, it only applies the mean and variance that fit measures before training.
+    # Frozen, it only applies the mean and variance that fit measures before training,
+    # which the features of frozen layers keep, and those of the last few nearly so.
     x = layers.BatchNormalization(
         center=False,
         scale=False,

@@ -92,7 +92,8 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         file, or None for one fixed random network.
     trainable_layers : int or "all", default=0
         How many of the backbone's last Keras layers are trained, the pooling layer
-        counted. Frozen batch-norm layers stay in inference mode.
+        counted. Frozen batch-norm layers stay in inference mode; where all layers are
+        trained, batch-norm statistics follow with a momentum of 0.9.
     dense_units : int, default=256
         Width of the hidden layer of the head.
     dropout : float in [0, 1), default=0.5
@@ -398,8 +399,8 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
             "history": self.history_,
         }
         kept = {"net": self._owned_weights()}
-        backbone = self._fitted_backbone()
-        if backbone is not None and self._has_frozen_layers():
+        backbone = self._fitted_backbone() if self._has_frozen_layers() else None
+        if backbone is not None:
             kept["backbone"] = backbone.weights()
         return header, {
             f"{part}/{i:03d}": array
