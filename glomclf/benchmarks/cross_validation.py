@@ -24,7 +24,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 from ..errors import EngineError
 from ..loader import ImageLoader
 from ..network import ResNet50Classifier, ResNet50Trunk
+from ..network.resnet50 import load_backbone
 from ..samplers import make_sampler
+from .arithmetic import saved_by_trunk
 from .figures import Figure, Setting, figure, seconds
 from .timed import TimedClassifier
 
@@ -33,6 +35,7 @@ __all__ = ["measure_cross_validation", "measure_layers", "measure_scores"]
 _SAMPLER = "smote+augment"
 _N_EPOCHS = 3  # the first one traces the network, the others are what epochs take
 _ONE_IN = 3
+_N_LAYERS = 25
 # Small enough that the plain pipeline can run all folds and epochs.
 _SMALL_SIZE = 64
 
@@ -52,7 +55,12 @@ def measure_layers(setting: Setting) -> Iterator[Figure]:
         "in float32": {},
         "in bfloat16": {"net__training_precision": "bfloat16"},
     }
-    yield from _compare(setting, "layers", 25, variants)
+    yield from _compare(setting, "layers", _N_LAYERS, variants)
+    backbone = load_backbone("resnet50", setting.weights)
+    limit = saved_by_trunk(backbone, _N_LAYERS, setting.image_size)
+    name = f"{_what(_N_LAYERS)}: multiplications, plain pipeline / trunk"
+    note = "of an epoch: the most that stored maps save in the same precision"
+    yield figure("layers", name, limit, "x", note)
 
 
 class _Times(NamedTuple):

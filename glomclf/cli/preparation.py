@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ..classifier import GlomeruliClassifier
     from ..ensemble import FoldEnsembleClassifier
+    from ..recipes import Recipe
 
 __all__ = [
     "as_ensemble",
@@ -19,6 +20,7 @@ __all__ = [
     "labelled_manifest",
     "load_model",
     "participant_folds",
+    "recipe_text",
 ]
 
 
@@ -70,8 +72,19 @@ def _columns(csv: Path) -> list[str]:
     return list(pd.read_csv(csv, nrows=0, encoding="utf-8-sig").columns)
 
 
-def checked_classifier(**parameters: Any) -> GlomeruliClassifier:
+def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier:
     """Make a classifier whose parameters, sampler and weights can be used.
+
+    Parameters
+    ----------
+    n_samples : int
+        Rows it is to be fitted to.
+    **parameters
+        Of the classifier.
+
+    Returns
+    -------
+    GlomeruliClassifier
 
     Raises
     ------
@@ -87,10 +100,15 @@ def checked_classifier(**parameters: Any) -> GlomeruliClassifier:
     classifier = GlomeruliClassifier(**parameters)
     with input_checked():
         classifier._validate_params()
-        make_sampler(classifier.sampler)
-        classifier._check_combination(None, None)
+        settings = classifier.resolve(n_samples).parameters
+        make_sampler(settings["sampler"])
     load_backbone(classifier.backbone, classifier.weights)
     return classifier
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Tell which recipe a training follows, and why."""
+    return f"Recipe {recipe.name!r} ({recipe.reason})."
 
 
 def as_ensemble(
@@ -151,6 +169,6 @@ def load_model(
     if threshold is not None:
         model.threshold_ = threshold
     for member in getattr(model, "estimators_", [model]):
-        for step in ("load", "trunk"):
+        for step in {"load", "trunk"} & set(member.pipeline_.named_steps):
             member.pipeline_[step].set_params(verbose=int(not quiet))
     return model

@@ -319,8 +319,10 @@ def write_training(
     history = pd.DataFrame(classifier.history_)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     write_csv(history, folder / "history.csv", index=True)
-    with new_figure(folder / "history.png", figsize=(9, 3.6)) as figure:
-        HistoryDisplay.from_estimator(classifier, ax=figure.subplots(1, 2))
+    display = HistoryDisplay(classifier.history_)
+    n_panels = len(display.panels)
+    with new_figure(folder / "history.png", figsize=(4.5 * n_panels, 3.6)) as figure:
+        display.plot(figure.subplots(1, n_panels))
     if "sample" in classifier.pipeline_.named_steps:
         _draw_resampling(classifier, images, y, folder)
 
@@ -355,7 +357,7 @@ def write_ensemble_training(
     history = pd.concat(histories, keys=numbers, names=["fold"])
     write_csv(history, folder / "history.csv", index=True)
     display = EnsembleHistoryDisplay([one.history_ for one in ensemble.estimators_])
-    size = (9, 0.6 + 2.2 * len(histories))
+    size = (4.5 * display.n_panels, 0.6 + 2.2 * len(histories))
     with new_figure(folder / "history.png", figsize=size) as figure:
         display.plot(display.panels(figure))
     first, y = ensemble.estimators_[0], manifest["label"].to_numpy()
@@ -376,8 +378,11 @@ def _draw_resampling(
 
     train = np.setdiff1d(np.arange(len(y)), classifier.validation_indices_)
     rows = images[train]
-    if classifier.sampling_space == "features":
-        rows = classifier.pipeline_["trunk"].transform(rows)
+    steps = classifier.pipeline_.named_steps
+    before = list(steps)[1 : list(steps).index("sample")]
+    for name in before:
+        if name != "views":
+            rows = steps[name].transform(rows)
     trace = trace_resampling(classifier.pipeline_["sample"], rows, y[train])
     width = 2.2 + 1.5 * len(trace)
     with new_figure(folder / "class_proportions.png", figsize=(width, 4)) as figure:

@@ -79,7 +79,12 @@ def command(
     report.html shows them.
     """
     from .faults import InputError
-    from .preparation import checked_classifier, labelled_manifest, participant_folds
+    from .preparation import (
+        checked_classifier,
+        labelled_manifest,
+        participant_folds,
+        recipe_text,
+    )
     from .results import write_training
 
     _check_outputs(model, overwrite, csv)
@@ -91,8 +96,9 @@ def command(
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
-        **parameters, random_state=seed, verbose=int(not quiet)
+        len(manifest), **parameters, random_state=seed, verbose=int(not quiet)
     )
+    note(recipe_text(classifier.resolve(len(manifest))))
     pixels = _load(classifier, manifest)
     if ensemble:
         _train_ensemble(classifier, pixels, manifest, len(folds), model)
@@ -131,7 +137,7 @@ def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray
     from ..loader import ImageLoader
 
     loader = ImageLoader(
-        classifier.image_size,
+        classifier.resolve(len(manifest)).parameters["image_size"],
         resize=classifier.resize,
         n_jobs=classifier.n_jobs,
         verbose=classifier.verbose,

@@ -17,7 +17,7 @@ __all__ = ["EnsembleHistoryDisplay"]
 
 
 class EnsembleHistoryDisplay:
-    r"""Loss and accuracy of each epoch, one row of panels a member.
+    r"""What was noted of each epoch, one row of panels a member.
 
     Parameters
     ----------
@@ -26,8 +26,10 @@ class EnsembleHistoryDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (n_members, 2)
-        Loss and accuracy of each member.
+    n_panels : int
+        Panels in a row.
+    axes_ : ndarray of matplotlib Axes of shape (n_members, n_panels)
+        The panels of `HistoryDisplay`, of each member.
     ax_ : matplotlib Axes
         The first of them.
     figure_ : matplotlib Figure
@@ -48,6 +50,8 @@ class EnsembleHistoryDisplay:
 
     def __init__(self, histories: Sequence[Mapping[str, Sequence[float]]]):
         self.histories = histories
+        # All were trained alike, so that all have the same panels.
+        self.n_panels = len(HistoryDisplay(histories[0]).panels)
 
     @classmethod
     def from_estimator(
@@ -59,7 +63,7 @@ class EnsembleHistoryDisplay:
         ----------
         estimator : FoldEnsembleClassifier
             Fitted.
-        ax : ndarray of matplotlib Axes of shape (n_members, 2), default=None
+        ax : ndarray of matplotlib Axes of shape (n_members, n_panels), default=None
             By default a new figure.
 
         Returns
@@ -73,7 +77,7 @@ class EnsembleHistoryDisplay:
 
         Parameters
         ----------
-        ax : ndarray of matplotlib Axes of shape (n_members, 2), default=None
+        ax : ndarray of matplotlib Axes of shape (n_members, n_panels), default=None
             By default a new figure.
 
         Returns
@@ -84,7 +88,7 @@ class EnsembleHistoryDisplay:
         if ax is None:
             from matplotlib import pyplot
 
-            size = (9, 0.6 + 2 * n_members)
+            size = (4.5 * self.n_panels, 0.6 + 2 * n_members)
             figure = pyplot.figure(figsize=size, layout="constrained")
             ax = self.panels(figure)
         self.axes_ = np.asarray(ax).reshape(n_members, -1)
@@ -93,7 +97,7 @@ class EnsembleHistoryDisplay:
             HistoryDisplay(history).plot(row)
             row[0].set_ylabel(f"fold {place + 1}\n{row[0].get_ylabel()}")
             for panel in row:
-                if place:
+                if place and panel.get_legend() is not None:
                     panel.get_legend().remove()
                 if place < n_members - 1:
                     panel.set_xlabel("")
@@ -110,8 +114,12 @@ class EnsembleHistoryDisplay:
 
         Returns
         -------
-        axes : ndarray of matplotlib Axes of shape (n_members, 2)
+        axes : ndarray of matplotlib Axes of shape (n_members, n_panels)
         """
         return figure.subplots(
-            len(self.histories), 2, sharex=True, sharey="col", squeeze=False
+            len(self.histories),
+            self.n_panels,
+            sharex=True,
+            sharey="col",
+            squeeze=False,
         )

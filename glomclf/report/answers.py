@@ -132,10 +132,12 @@ def _model_facts(run: Run) -> dict[str, str]:
         "unit. All weights are in the model file.",
         "initialisation": f"Backbone: {weights}; the rest at random, seed "
         f"{told['random_state']}.",
-        "training": f"Sampler {told['sampler']} in {told['sampling_space']}; "
-        f"{told['optimizer']}, learning rate {told['learning_rate']}, batches of "
+        "training": f"Recipe {told['recipe']!r}. Sampler {told['sampler']} in "
+        f"{told['sampling_space']}; augmentation {told['augmentation']}, stored views "
+        f"{told['augmented_views']}; loss {told['loss']}; {told['optimizer']}, "
+        f"learning rate {told['learning_rate']} ({told['schedule']}), batches of "
         f"{told['batch_size']}, {n_epochs} epochs run of {told['epochs']} at most.",
-        "selection": "Weights of the epoch with the lowest validation loss."
+        "selection": f"Weights of the epoch with the best {told['monitor']}."
         if stopped
         else "Weights of the last epoch.",
         "ensemble": f"Mean of {len(run.members)} networks, one a fold of the training "

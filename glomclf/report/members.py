@@ -37,7 +37,7 @@ def members_section(ensemble: Any) -> Section | None:
         caption=f"Loss and accuracy of the {len(members)} members by epoch, of their "
         "training rows (after the sampler) and of their validation rows (untouched by "
         "it). No row of the fold itself is among either.",
-        figsize=(7, 0.6 + 1.9 * len(members)),
+        figsize=(3.5 * display.n_panels, 0.6 + 1.9 * len(members)),
     )
     rows = [_row(fold, one) for fold, one in enumerate(members, start=1)]
     columns = [

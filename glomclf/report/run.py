@@ -21,7 +21,7 @@ from .environment import library_versions
 __all__ = ["Part", "Run"]
 
 # Where things are kept and how loudly they are done does not change a result.
-_WITHOUT_EFFECT = ("cache_dir", "n_jobs", "verbose")
+_WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ class Run:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The parameters of the classifier that change its result, as text."""
+        """The settings of the classifier that change its result, as text."""
         if self.classifier is None or not hasattr(self.classifier, "get_params"):
             return {}
-        told = self.classifier.get_params(deep=False)
+        told = _settings(self.classifier)
         if self.members:
             # The ensemble's own threshold and seed stand for those of its members.
             del told["estimator"]
-            told = {**self.members[0].get_params(deep=False), **told}
+            told = {**_settings(self.members[0]), **told}
         return {
             name: Path(value).name if name == "weights" and value else str(value)
             for name, value in told.items()
@@ -179,3 +179,12 @@ class Run:
                 n_positive = int(part["label"].sum())
                 parts.append(Part(name, len(part), n_positive, n_participants))
         return parts
+
+
+def _settings(classifier: Any) -> dict[str, Any]:
+    """Return its parameters, those that it left to a recipe as the recipe has them."""
+    settings = classifier.get_params(deep=False)
+    recipe = getattr(classifier, "recipe_", None)
+    if recipe is not None:
+        settings |= {"recipe": recipe.name, **recipe.parameters}
+    return settings
