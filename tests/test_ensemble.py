@@ -6,6 +6,7 @@ import pickle
 import re
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -315,6 +316,37 @@ def test_members_have_seeds_of_their_own_derived_from_one():
     assert first.estimator.random_state == 7
 
 
+class WithRecipe(Watched):
+    """Chooses a recipe by its rows, as GlomeruliClassifier does."""
+
+    def __init__(self, recipe="auto", random_state=None, verbose=0):
+        super().__init__(random_state, verbose)
+        self.recipe = recipe
+
+    def resolve(self, n_samples):
+        name = "scratch" if n_samples >= 70 else "features"
+        return SimpleNamespace(name=name)
+
+
+def test_a_recipe_is_chosen_once_by_the_smallest_training_side():
+    X, y, groups = table()
+    sides = np.repeat([0, 1, 2], [30, 30, 60])  # 90, 90 and 60 rows to train on
+    cv = [(np.flatnonzero(sides != k), np.flatnonzero(sides == k)) for k in range(3)]
+    ensemble = make_ensemble(WithRecipe(), cv=cv).fit(X[:, :1], y, groups=groups)
+    assert [one.recipe for one in ensemble.estimators_] == ["features"] * 3
+    assert ensemble.estimator.recipe == "auto"
+    given = make_ensemble(WithRecipe("scratch"), cv=cv).fit(X[:, :1], y, groups=groups)
+    assert [one.recipe for one in given.estimators_] == ["scratch"] * 3
+
+
+def test_a_recipe_left_open_comes_back_open_from_a_file(images, fitted, tmp_path):
+    ensemble = clone_of(fitted, estimator__recipe="auto")
+    ensemble.save(tmp_path / "ensemble")
+    loaded = FoldEnsembleClassifier.load(tmp_path / "ensemble")
+    assert loaded.estimator.recipe == "auto"
+    assert {one.recipe for one in loaded.estimators_} == {"features"}
+
+
 def test_folds_are_those_of_predict_folds_with_the_same_seed():
     X, y, groups = table()
     ensemble = make_ensemble(Watched(), cv=4).fit(X[:, :1], y, groups=groups)
@@ -364,21 +396,15 @@ def test_string_labels_come_back(images):
 
 def test_frozen_features_are_computed_once_for_all_members(images, tmp_path):
     X, y, groups = images
-    counted = []
+    counted, forward = [], ResNet50Trunk._forward
 
-    class Counting(ResNet50Trunk):
-        def _forward(self, cut):
-            forward = super()._forward(cut)
-
-            def count(batch):
-                counted.append(len(batch))
-                return forward(batch)
-
-            return count
+    def counting(self, cut):
+        run = forward(self, cut)
+        return lambda batch: counted.append(len(batch)) or run(batch)
 
     estimator = make_classifier(sampler=None, cache_dir=tmp_path, epochs=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("glomclf.classifier.ResNet50Trunk", Counting)
+        patch.setattr(ResNet50Trunk, "_forward", counting)
         make_ensemble(estimator).fit(X, y, groups=groups).predict_proba(X)
     assert sum(counted) == len(X)
 
