@@ -52,7 +52,9 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     estimator : GlomeruliClassifier or None, default=None
         Cloned for each member; None is ``GlomeruliClassifier()``. Another classifier
         of two classes with ``predict_proba`` serves too, but cannot be saved. Its
-        ``threshold`` stays at 0.5: the mean is cut, not the members.
+        ``threshold`` stays at 0.5: the mean is cut, not the members. Its
+        ``recipe="auto"`` is chosen once for all of them, by the rows of the smallest
+        training side.
     cv : int, splitter or list of (train, test), default=5
         The folds; each row is left out by one of them. An int gives shuffled,
         stratified folds by participant where participants are known, by row where
@@ -365,11 +367,20 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         if faults:
             raise ParameterError("\n".join(faults))
 
-    def _members(self, n_members: int, rng: np.random.RandomState) -> Iterable[Any]:
+    def _settled(self, n_samples: int) -> Any:
+        """Choose a recipe that is "auto" once, so that members are trained alike."""
+        estimator = clone(self._estimator())
+        if getattr(estimator, "recipe", None) == "auto":
+            estimator.set_params(recipe=estimator.resolve(n_samples).name)
+        return estimator
+
+    def _members(
+        self, estimator: Any, n_members: int, rng: np.random.RandomState
+    ) -> Iterable[Any]:
         """Clone the estimator, each time with another seed."""
         seeds = sample_without_replacement(2**31 - 2, n_members, random_state=rng)
         for seed in seeds.tolist():
-            member = clone(self._estimator())
+            member = clone(estimator)
             known = member.get_params(deep=False)
             if "random_state" in known:
                 member.set_params(random_state=seed)
@@ -389,7 +400,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.estimators_ = []
         self.oof_probability_ = np.empty(len(y))
         self.oof_fold_ = np.empty(len(y), dtype=np.intp)
-        models = self._members(len(splits), rng)
+        estimator = self._settled(min(len(y[train]) for train, _ in splits))
+        models = self._members(estimator, len(splits), rng)
         for one in fit_folds(models, X, y, groups, splits, verbose=self.verbose):
             self.estimators_.append(one.model)
             self.oof_probability_[one.test] = one.probability
@@ -465,6 +477,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         seed = self.estimator.random_state
         return {
             "random_state": int(seed) if isinstance(seed, Integral) else None,
+            "recipe": self.estimator.recipe,
             "verbose": self.estimator.verbose,
         }
 

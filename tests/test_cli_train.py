@@ -304,7 +304,11 @@ def test_evaluate_and_predict_take_an_ensemble(ensemble, data, tmp_path):
     model, _ = ensemble
     csv, out = data / "public.csv", tmp_path / "predictions.csv"
     run("evaluate", "--test", csv, "--model", model, "-o", tmp_path, "-q")
-    assert "Mean of 2 networks" in (tmp_path / "report.html").read_text("utf-8")
+    report = (tmp_path / "report.html").read_text("utf-8")
+    assert "Mean of 2 networks" in report
+    assert "chosen on out-of-fold predictions" in report
+    assert "2 epochs run of 2 at most" in report
+    assert "of the 2 members by epoch" in report
     evaluated = pd.read_csv(out)
     run("predict", csv, "--model", model, "-o", out, "-q", "--threshold", 0)
     predicted = pd.read_csv(out)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..classifier import GlomeruliClassifier
+    from ..recipes import Recipe
 
 __all__ = ["command"]
 
@@ -78,7 +79,6 @@ def command(
     mean of those of the folds, the scores are those of each on its own fold, and
     report.html shows them.
     """
-    from .faults import InputError
     from .preparation import (
         checked_classifier,
         labelled_manifest,
@@ -88,18 +88,17 @@ def command(
     from .results import write_training
 
     _check_outputs(model, overwrite, csv)
-    if ensemble and not n_folds:
-        raise InputError(
-            "--ensemble keeps the classifiers of cross-validation, and there is none. "
-            "Say how many folds: --cv 5 --ensemble."
-        )
+    _check_folds(ensemble, n_folds)
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
+    # Members of an ensemble are trained on the rows of a training side.
+    n_samples = min(len(train) for train, _ in folds) if ensemble else len(manifest)
     classifier = checked_classifier(
-        len(manifest), **parameters, random_state=seed, verbose=int(not quiet)
+        n_samples, **parameters, random_state=seed, verbose=int(not quiet)
     )
-    note(recipe_text(classifier.resolve(len(manifest))))
-    pixels = _load(classifier, manifest)
+    recipe = classifier.resolve(n_samples)
+    note(recipe_text(recipe))
+    pixels = _load(classifier, recipe, manifest)
     if ensemble:
         _train_ensemble(classifier, pixels, manifest, len(folds), model)
         list_files()
@@ -132,12 +131,24 @@ def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
     check_output(_folder(model) / "history.csv", inputs=[csv])
 
 
-def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:
+def _check_folds(ensemble: bool, n_folds: int | None) -> None:
+    from .faults import InputError
+
+    if ensemble and not n_folds:
+        raise InputError(
+            "--ensemble keeps the classifiers of cross-validation, and there is none. "
+            "Say how many folds: --cv 5 --ensemble."
+        )
+
+
+def _load(
+    classifier: GlomeruliClassifier, recipe: Recipe, manifest: pd.DataFrame
+) -> np.ndarray:
     """Decode all images once, so that every bad file is known before training."""
     from ..loader import ImageLoader
 
     loader = ImageLoader(
-        classifier.resolve(len(manifest)).parameters["image_size"],
+        recipe.parameters["image_size"],
         resize=classifier.resize,
         n_jobs=classifier.n_jobs,
         verbose=classifier.verbose,

@@ -28,15 +28,17 @@ def members_section(ensemble: Any) -> Section | None:
     members = ensemble.estimators_
     if not all(hasattr(one, "history_") for one in members):
         return None
-    from ..plots import EnsembleHistoryDisplay
+    from ..plots import EnsembleHistoryDisplay, HistoryDisplay
 
     display = EnsembleHistoryDisplay([one.history_ for one in members])
+    panels = HistoryDisplay(members[0].history_).panels
+    told = ", ".join(name.replace("_", " ") for name in panels).capitalize()
     picture = draw_picture(
         lambda figure: display.plot(display.panels(figure)),
         alt="Loss and accuracy of each epoch, one row a member",
-        caption=f"Loss and accuracy of the {len(members)} members by epoch, of their "
-        "training rows (after the sampler) and of their validation rows (untouched by "
-        "it). No row of the fold itself is among either.",
+        caption=f"{told} of the {len(members)} members by epoch, of their training "
+        "rows (after the sampler and with any augmentation) and of their validation "
+        "rows (without either). No row of the fold itself is among them.",
         figsize=(3.5 * display.n_panels, 0.6 + 1.9 * len(members)),
     )
     rows = [_row(fold, one) for fold, one in enumerate(members, start=1)]
