@@ -1,0 +1,249 @@
+"""One fit of one method: training rows in, probabilities of other rows out.
+
+Labels of the rows that are predicted never come here: `fit_and_predict` is given their
+images alone. Thresholds are chosen within the training rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from glomclf.inner import out_of_fold, split_validation
+from glomclf.thresholds import choose_threshold
+
+from .methods import HELD_OUT, INNER_FOLDS, OUT_OF_FOLD, Method
+from .patches import Rows
+
+FloatArray = NDArray[np.float64]
+N_FOLDS = 5
+HELD_OUT_SHARE = 0.15
+NATIVE_SIZE = 224  # of the images that colour and texture are read from
+SVM_COSTS = (0.1, 1.0, 10.0, 100.0)
+# Those that leave memory behind in TensorFlow, and so get a process of their own.
+NETWORKS = ("frozen", "classifier", "ensemble")
+
+
+class Fitted(NamedTuple):
+    """A fitted method, and from which probability on it says 1."""
+
+    predict: Callable[[Any], FloatArray]
+    threshold: float
+
+
+class Outcome(NamedTuple):
+    """What one unit of work gives."""
+
+    probability: FloatArray
+    threshold: float
+    fit_seconds: float
+    seconds: float
+
+
+def fit_and_predict(
+    method: Method,
+    train: Rows,
+    X_test: Any,
+    *,
+    shared: Mapping[str, Any],
+    seed: int,
+    cache_dir: str | None = None,
+) -> Outcome:
+    """Fit a method on training rows, its threshold included, and predict others.
+
+    Parameters
+    ----------
+    method : Method
+    train : Rows
+        Paths, labels and participants.
+    X_test : DataFrame
+        Paths of the rows to predict.
+    shared : mapping
+        Parameters that all networks share.
+    seed : int
+    cache_dir : str, optional
+        Of decoded images and features; by default the platform's cache folder.
+
+    Returns
+    -------
+    Outcome
+        `fit_seconds` has the choice of the threshold in it.
+    """
+    start = time.perf_counter()
+    fitted = KINDS[method.kind](method, train, shared, seed, cache_dir)
+    trained = time.perf_counter()
+    probability = fitted.predict(X_test)
+    end = time.perf_counter()
+    return Outcome(probability, fitted.threshold, trained - start, end - start)
+
+
+# Numbers of an image, and something that learns from numbers.
+
+
+def _fit_colour(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """Colour statistics with logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from .image_features import colour_statistics
+
+    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
+        model = LogisticRegression(max_iter=10_000, **method.parameters)
+        return make_pipeline(StandardScaler(), model).fit(X, y)
+
+    return _on_numbers(_reader(colour_statistics), fit, train, seed)
+
+
+def _fit_texture(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """Texture features with a support vector machine."""
+    from .image_features import texture
+
+    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
+        return _fit_svm(X, y, groups, seed)
+
+    return _on_numbers(_reader(texture), fit, train, seed)
+
+
+def _fit_frozen(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """Features of the frozen network with the default head of the network's classifier.
+
+    Built of the steps themselves, so that no default of `GlomeruliClassifier` is in it.
+    """
+    from glomclf import ImageLoader, ResNet50Classifier, ResNet50Trunk
+
+    network = {k: v for k, v in shared.items() if k in ("backbone", "weights")}
+    loader = ImageLoader(shared["image_size"], cache_dir=cache, lazy=True)
+    trunk = ResNet50Trunk(**network, cache_dir=cache)
+
+    def read(X: Any) -> FloatArray:
+        return trunk.fit_transform(loader.fit_transform(X[["path"]]))
+
+    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
+        head = ResNet50Classifier(**network, random_state=seed, **method.parameters)
+        return head.fit(X, y)
+
+    return _on_numbers(read, fit, train, seed)
+
+
+def _reader(function: Callable[[Any], FloatArray]) -> Callable[[Any], FloatArray]:
+    """Return what turns a table of paths into numbers."""
+    from glomclf import ImageLoader
+
+    from .image_features import describe
+
+    # Read once: keeping decoded files would save nothing.
+    loader = ImageLoader(NATIVE_SIZE, cache_dir=False)
+    return lambda X: describe(loader.fit_transform(X[["path"]]), function)
+
+
+def _on_numbers(
+    read: Callable[[Any], FloatArray],
+    fit: Callable[[FloatArray, Any, Any], Any],
+    train: Rows,
+    seed: int,
+) -> Fitted:
+    """Fit on all training rows, and choose the threshold on inner folds of them."""
+    numbers = read(train.X)
+    model = fit(numbers, train.y, train.groups)
+    unseen = out_of_fold(fit, numbers, train.y, train.groups, random_state=seed)
+    threshold = choose_threshold(train.y, unseen)
+    return Fitted(lambda X: model.predict_proba(read(X))[:, 1], threshold)
+
+
+def _fit_svm(X: FloatArray, y: Any, groups: Any, seed: int) -> Any:
+    """Fit a machine whose cost and probabilities come from folds by participant."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    folds = _inner_folds(X, y, groups, seed)
+
+    def merit(cost: float) -> float:
+        decided = cross_val_predict(
+            machine(cost), X, y, cv=folds, method="decision_function"
+        )
+        return float(roc_auc_score(y, decided))
+
+    def machine(cost: float) -> Any:
+        return make_pipeline(StandardScaler(), SVC(C=cost, class_weight="balanced"))
+
+    best = machine(max(SVM_COSTS, key=merit))
+    return CalibratedClassifierCV(best, cv=folds, ensemble=False).fit(X, y)
+
+
+def _inner_folds(X: Any, y: Any, groups: Any, seed: int) -> list[Any]:
+    """Cut as many folds as the rarer class has participants, at most five."""
+    participants = (len(np.unique(groups[y == label])) for label in (0, 1))
+    cv = StratifiedGroupKFold(
+        min(N_FOLDS, *participants), shuffle=True, random_state=seed
+    )
+    return list(cv.split(X, y, groups))
+
+
+# The library's own classifiers.
+
+
+def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """`GlomeruliClassifier`, its threshold chosen as the method says."""
+    from glomclf import GlomeruliClassifier
+
+    def model(**more: Any) -> Any:
+        parameters = {**shared, **method.parameters, "cache_dir": cache}
+        return GlomeruliClassifier(**{**parameters, "random_state": seed, **more})
+
+    if method.threshold == INNER_FOLDS:
+        classifier = model(threshold="validation")
+        classifier.fit(train.X, train.y, groups=train.groups)
+        return Fitted(_positive(classifier), classifier.threshold_)
+    _expect(method, HELD_OUT)
+    kept, held_out = split_validation(train.y, train.groups, HELD_OUT_SHARE, seed)
+    kept, held_out = train.take(kept), train.take(held_out)
+    classifier = model().fit(
+        kept.X, kept.y, groups=kept.groups, X_val=held_out.X, y_val=held_out.y
+    )
+    predict = _positive(classifier)
+    return Fitted(predict, choose_threshold(held_out.y, predict(held_out.X)))
+
+
+def _fit_ensemble(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """`FoldEnsembleClassifier`: the mean of the models of five inner folds."""
+    from glomclf import FoldEnsembleClassifier, GlomeruliClassifier
+
+    _expect(method, OUT_OF_FOLD)
+    parameters = {**shared, **method.parameters, "cache_dir": cache}
+    member = GlomeruliClassifier(**{**parameters, "random_state": seed})
+    ensemble = FoldEnsembleClassifier(
+        member, cv=N_FOLDS, threshold="out-of-fold", random_state=seed
+    )
+    ensemble.fit(train.X, train.y, groups=train.groups)
+    return Fitted(_positive(ensemble), ensemble.threshold_)
+
+
+def _positive(model: Any) -> Callable[[Any], FloatArray]:
+    return lambda X: model.predict_proba(X)[:, 1]
+
+
+def _expect(method: Method, threshold: str) -> None:
+    if method.threshold != threshold:
+        raise ValueError(
+            f"a method of kind {method.kind!r} cannot choose its threshold on "
+            f"{method.threshold!r}"
+        )
+
+
+KINDS: dict[str, Callable[..., Fitted]] = {
+    "colour": _fit_colour,
+    "texture": _fit_texture,
+    "frozen": _fit_frozen,
+    "classifier": _fit_classifier,
+    "ensemble": _fit_ensemble,
+}
