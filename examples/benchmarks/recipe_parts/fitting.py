@@ -25,8 +25,9 @@ N_FOLDS = 5
 HELD_OUT_SHARE = 0.15
 NATIVE_SIZE = 224  # of the images that colour and texture are read from
 SVM_COSTS = (0.1, 1.0, 10.0, 100.0)
+_KNOWN: dict[tuple[str, int, str], FloatArray] = {}  # numbers of images
 # Those that leave memory behind in TensorFlow, and so get a process of their own.
-NETWORKS = ("frozen", "classifier", "ensemble")
+NETWORKS = ("frozen", "frozen, logistic", "classifier", "ensemble")
 
 
 class Fitted(NamedTuple):
@@ -87,15 +88,10 @@ def fit_and_predict(
 
 def _fit_colour(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
     """Colour statistics with logistic regression."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     from .image_features import colour_statistics
 
     def fit(X: FloatArray, y: Any, groups: Any) -> Any:
-        model = LogisticRegression(max_iter=10_000, **method.parameters)
-        return make_pipeline(StandardScaler(), model).fit(X, y)
+        return _logistic(method.parameters).fit(X, y)
 
     return _on_numbers(_reader(colour_statistics), fit, train, seed)
 
@@ -115,31 +111,79 @@ def _fit_frozen(method: Method, train: Rows, shared: Any, seed: int, cache: Any)
 
     Built of the steps themselves, so that no default of `GlomeruliClassifier` is in it.
     """
-    from glomclf import ImageLoader, ResNet50Classifier, ResNet50Trunk
+    from glomclf import ResNet50Classifier
 
-    network = {k: v for k, v in shared.items() if k in ("backbone", "weights")}
-    loader = ImageLoader(shared["image_size"], cache_dir=cache, lazy=True)
-    trunk = ResNet50Trunk(**network, cache_dir=cache)
-
-    def read(X: Any) -> FloatArray:
-        return trunk.fit_transform(loader.fit_transform(X[["path"]]))
+    network, parameters = _network(shared), dict(method.parameters)
+    read = _frozen_reader(parameters.pop("image_size"), network, cache)
 
     def fit(X: FloatArray, y: Any, groups: Any) -> Any:
-        head = ResNet50Classifier(**network, random_state=seed, **method.parameters)
+        head = ResNet50Classifier(**network, random_state=seed, **parameters)
         return head.fit(X, y)
 
     return _on_numbers(read, fit, train, seed)
 
 
+def _fit_frozen_logistic(
+    method: Method, train: Rows, shared: Any, seed: int, cache: Any
+):
+    """Features of the frozen network with logistic regression."""
+    parameters = dict(method.parameters)
+    read = _frozen_reader(parameters.pop("image_size"), _network(shared), cache)
+
+    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
+        return _logistic(parameters).fit(X, y)
+
+    return _on_numbers(read, fit, train, seed)
+
+
+def _network(shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that say which network it is."""
+    return {k: v for k, v in shared.items() if k in ("backbone", "weights")}
+
+
+def _frozen_reader(
+    image_size: int, network: Mapping[str, Any], cache: Any
+) -> Callable[[Any], FloatArray]:
+    """Return what turns a table of paths into pooled features."""
+    from glomclf import ImageLoader, ResNet50Trunk
+
+    loader = ImageLoader(image_size, cache_dir=cache, lazy=True)
+    trunk = ResNet50Trunk(**network, cache_dir=cache)
+    return lambda X: trunk.fit_transform(loader.fit_transform(X[["path"]]))
+
+
+def _logistic(parameters: Mapping[str, Any]) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = LogisticRegression(max_iter=10_000, **parameters)
+    return make_pipeline(StandardScaler(), model)
+
+
 def _reader(function: Callable[[Any], FloatArray]) -> Callable[[Any], FloatArray]:
-    """Return what turns a table of paths into numbers."""
+    """Return what turns a table of paths into numbers, each image once a process.
+
+    As with the features of the frozen network, later units find what earlier ones have
+    computed; an image's numbers are of that image alone.
+    """
     from glomclf import ImageLoader
 
     from .image_features import describe
 
     # Read once: keeping decoded files would save nothing.
     loader = ImageLoader(NATIVE_SIZE, cache_dir=False)
-    return lambda X: describe(loader.fit_transform(X[["path"]]), function)
+
+    def read(X: Any) -> FloatArray:
+        keys = [(function.__name__, NATIVE_SIZE, path) for path in X["path"]]
+        new = [place for place, key in enumerate(keys) if key not in _KNOWN]
+        if new:
+            images = loader.fit_transform(X[["path"]].iloc[new])
+            for place, numbers in zip(new, describe(images, function), strict=True):
+                _KNOWN[keys[place]] = numbers
+        return np.array([_KNOWN[key] for key in keys])
+
+    return read
 
 
 def _on_numbers(
@@ -244,6 +288,7 @@ KINDS: dict[str, Callable[..., Fitted]] = {
     "colour": _fit_colour,
     "texture": _fit_texture,
     "frozen": _fit_frozen,
+    "frozen, logistic": _fit_frozen_logistic,
     "classifier": _fit_classifier,
     "ensemble": _fit_ensemble,
 }

@@ -24,6 +24,7 @@ _HOW = {
     "inner folds.",
     "frozen": "Pooled features of the frozen network, and the default head of "
     "`ResNet50Classifier`.",
+    "frozen, logistic": "Pooled features of the frozen network; logistic regression.",
     "classifier": "`GlomeruliClassifier`",
     "ensemble": "`FoldEnsembleClassifier` of five `GlomeruliClassifier`",
 }
@@ -139,8 +140,8 @@ class Page:
             "## What a unit takes",
             "",
             "Seconds of a fit, reading the images and the choice of the threshold "
-            "included: median (least to most). Features of the frozen network that an "
-            "earlier unit has computed come from disk.",
+            "included: median (least to most). Numbers and features of images that an "
+            "earlier unit has computed are not computed again.",
         ]
         if records.empty:
             return [*lines, "", "No unit is done.", ""]

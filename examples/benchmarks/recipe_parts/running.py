@@ -160,5 +160,6 @@ def versions() -> dict[str, str]:
     """Return the versions of what numbers depend on."""
     from glomclf.report.environment import library_versions
 
+    found = library_versions()
     kept = ("python", "glomclf", "scikit-learn", "tensorflow", "keras", "numpy")
-    return {name: library_versions()[name] for name in kept}
+    return {name: found[name] for name in kept}
