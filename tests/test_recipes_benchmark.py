@@ -114,7 +114,7 @@ class Killed(BaseException):
 
 
 def test_a_killed_run_goes_on_to_the_same_table(run, parts, tmp_path, monkeypatch):
-    run("--methods", COLOUR, results="whole.json")
+    run("--methods", COLOUR, "--splits", "slide", results="whole.json")
     real, done = parts.running.work, []
 
     def dies_in_the_fourth(*arguments):
@@ -125,11 +125,11 @@ def test_a_killed_run_goes_on_to_the_same_table(run, parts, tmp_path, monkeypatc
 
     monkeypatch.setattr(parts.running, "work", dies_in_the_fourth)
     with pytest.raises(Killed):
-        run("--methods", COLOUR)
+        run("--methods", COLOUR, "--splits", "slide")
     assert len(units(tmp_path / "results.json")) == 3
     monkeypatch.setattr(parts.running, "work", real)
     early = units(tmp_path / "results.json")
-    assert run("--methods", COLOUR) == 0
+    assert run("--methods", COLOUR, "--splits", "slide") == 0
     late = units(tmp_path / "results.json")
     assert {key: late[key] for key in early} == early  # not done a second time
     for name in ("whole", "results"):
@@ -187,17 +187,19 @@ def test_scores_of_the_page_are_those_of_the_pooled_predictions(
 
 
 def test_the_page_lists_what_is_not_run_and_names_mistakes(run, tmp_path):
-    run("--methods", COLOUR, "--splits", "slide")
-    run("--methods", COLOUR, "--folds", "Graz")
+    run("--methods", COLOUR, "--splits", "centre")
+    run("--methods", COLOUR, "--folds", "0")
     pictures = tmp_path / "pictures"
     run("--report", str(tmp_path / "page.md"), "--pictures", str(pictures))
     page = (tmp_path / "page.md").read_text()
     lacking = page.split("## Units not yet run")[1]
-    assert "| colour statistics | done | Lyon |" in lacking
+    assert "| colour statistics | 1, 2, 3, 4 | done |" in lacking
     assert "| scratch | 0, 1, 2, 3, 4 | Graz, Lyon |" in lacking
-    assert "## What limits the scores by slide" in page
+    assert "## What limits the scores leaving one centre out" in page
     assert ".png | 0." in page
-    assert [path.name for path in pictures.iterdir()] == ["slide_colour_statistics.png"]
+    assert [path.name for path in pictures.iterdir()] == [
+        "centre_colour_statistics.png"
+    ]
 
 
 def test_differences_are_from_the_reference_on_the_same_rows(
@@ -317,36 +319,99 @@ def test_neither_predictions_nor_threshold_depend_on_the_rows_judged(
     np.testing.assert_allclose(few.probability, whole.probability[::-3], atol=1e-9)
 
 
+TINY = {"backbone": "cnn", "weights": None, "image_size": 32}
+
+
 def test_networks_run_in_a_process_of_their_own(parts, csv, tmp_path):
-    tiny = {"backbone": "cnn", "weights": None, "image_size": 32}
-    results = parts.results.Results(
-        tmp_path / "r.json", parts.patches.Patches(csv), 0, tiny
-    )
-    method = parts.methods.Method(
-        "frozen", {"image_size": 32, "epochs": 1, "dense_units": 4}
-    )
+    patches = parts.patches.Patches(csv)
+    results = parts.results.Results(tmp_path / "r.json", patches, 0, TINY)
+    method = parts.methods.Method("frozen, logistic", {"image_size": 32, "C": 0.01})
     unit = parts.results.Unit("tiny", "centre", "Graz")
     record = parts.running.execute(unit, method, results, str(tmp_path))
     assert len(record["probability"]) == len(results.folds("centre")["Graz"][1])
     assert np.isfinite(record["probability"]).all()
 
 
-@pytest.mark.parametrize("where", ["inner folds", "held-out slides"])
-def test_a_recipe_is_fitted_by_its_parameters(parts, csv, tmp_path, where):
+@pytest.mark.parametrize(
+    ("kind", "parameters", "threshold"),
+    [
+        ("frozen", {"image_size": 32, "dense_units": 4}, "inner folds"),
+        ("classifier", {"sampler": None, "patience": None}, "held-out slides"),
+    ],
+)
+def test_a_network_is_fitted_by_its_parameters(
+    parts, csv, tmp_path, kind, parameters, threshold
+):
     patches = parts.patches.Patches(csv)
     train, test = patches.folds("centre", 0)["Graz"]
-    parameters = {"sampler": None, "epochs": 1, "dense_units": 4, "patience": None}
-    method = parts.methods.Method("classifier", parameters, where)
     outcome = parts.fitting.fit_and_predict(
-        method,
+        parts.methods.Method(kind, {**parameters, "epochs": 1}, threshold),
         patches.rows(train),
         patches.X.iloc[test],
-        shared={"backbone": "cnn", "weights": None, "image_size": 32},
+        shared=TINY,
         seed=0,
         cache_dir=str(tmp_path),
     )
     assert outcome.probability.shape == (len(test),)
     assert 0 < outcome.threshold <= 1
+
+
+class Recorder:
+    """Stands for a classifier and tells what it was given."""
+
+    made: list = []  # noqa: RUF012
+    threshold_ = 0.25
+
+    def __init__(self, *arguments, **parameters):
+        self.made.append((arguments, parameters))
+
+    def fit(self, X, y, groups, X_val=None, y_val=None):
+        if X_val is not None:
+            self.made.append((set(groups), set(X_val["participant"])))
+        return self
+
+    def predict_proba(self, X):
+        return np.column_stack([np.zeros(len(X)), np.linspace(0, 1, len(X))])
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold"),
+    [
+        ("classifier", "inner folds"),
+        ("classifier", "held-out slides"),
+        ("ensemble", "out of fold"),
+    ],
+)
+def test_a_recipe_gets_its_parameters_and_chooses_its_threshold_inside(
+    parts, csv, monkeypatch, kind, threshold
+):
+    monkeypatch.setattr("glomclf.GlomeruliClassifier", Recorder, raising=False)
+    monkeypatch.setattr("glomclf.FoldEnsembleClassifier", Recorder, raising=False)
+    monkeypatch.setattr(Recorder, "made", [])
+    patches = parts.patches.Patches(csv)
+    train, test = patches.folds("centre", 0)["Graz"]
+    method = parts.methods.Method(kind, {"recipe": "scratch"}, threshold)
+    outcome = parts.fitting.fit_and_predict(
+        method, patches.rows(train), patches.X.iloc[test], shared=TINY, seed=7
+    )
+    given = Recorder.made[0][1]
+    assert given == {**given, **TINY, "recipe": "scratch", "random_state": 7}
+    if threshold == "held-out slides":
+        kept, held_out = Recorder.made[1]
+        assert not kept & held_out
+        assert kept | held_out == set(patches.groups[train])
+    else:
+        assert outcome.threshold == 0.25
+        assert ("threshold" in given) == (threshold == "inner folds")
+
+
+def test_a_threshold_that_a_kind_cannot_choose_is_refused(parts, csv):
+    patches = parts.patches.Patches(csv)
+    method = parts.methods.Method("ensemble", {}, "inner folds")
+    with pytest.raises(ValueError, match="cannot choose its threshold"):
+        parts.fitting.fit_and_predict(
+            method, patches.rows(np.arange(9)), patches.X, shared=TINY, seed=0
+        )
 
 
 def test_what_roc_auc_lacks_is_put_down_to_rows(parts, csv):

@@ -260,9 +260,9 @@ def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: 
 
 def _fit_ensemble(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
     """`FoldEnsembleClassifier`: the mean of the models of five inner folds."""
+    _expect(method, OUT_OF_FOLD)
     from glomclf import FoldEnsembleClassifier, GlomeruliClassifier
 
-    _expect(method, OUT_OF_FOLD)
     parameters = {**shared, **method.parameters, "cache_dir": cache}
     member = GlomeruliClassifier(**{**parameters, "random_state": seed})
     ensemble = FoldEnsembleClassifier(
