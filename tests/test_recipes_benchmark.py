@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 
 from glomclf import make_glomeruli
-from glomclf.evaluation import evaluate
+from glomclf.evaluation import compare_scores, evaluate
 
 pytest.importorskip("skimage", reason="needs the extra benchmarks")
 
@@ -60,8 +61,11 @@ def csv(tmp_path_factory):
 
 @pytest.fixture
 def run(parts, csv, tmp_path, monkeypatch):
-    """Run the command in this process, on images of the size they have."""
+    """Run the command in this process, images as small as they are, few replicates."""
     monkeypatch.setattr(parts.fitting, "NATIVE_SIZE", 32)
+    for function in (evaluate, compare_scores):
+        quick = partial(function, n_bootstrap=100)
+        monkeypatch.setattr(f"glomclf.evaluation.{function.__name__}", quick)
 
     def command(*arguments, results="results.json"):
         return parts.recipes.main(
@@ -319,24 +323,29 @@ def test_neither_predictions_nor_threshold_depend_on_the_rows_judged(
     np.testing.assert_allclose(few.probability, whole.probability[::-3], atol=1e-9)
 
 
-TINY = {"backbone": "cnn", "weights": None, "image_size": 32}
+SMALL = {"image_size": 32}
+TINY = {"backbone": "cnn", "weights": None, **SMALL}
 
 
-def test_networks_run_in_a_process_of_their_own(parts, csv, tmp_path):
+def test_networks_run_in_a_process_of_their_own(parts, csv, tmp_path, monkeypatch):
+    """Shown by a method that leaves traces where it runs, and starts quickly."""
+    monkeypatch.setattr(parts.running, "NETWORKS", ("colour",))
+    monkeypatch.setattr(parts.fitting, "_KNOWN", {})
     patches = parts.patches.Patches(csv)
     results = parts.results.Results(tmp_path / "r.json", patches, 0, TINY)
-    method = parts.methods.Method("frozen, logistic", {"image_size": 32, "C": 0.01})
     unit = parts.results.Unit("tiny", "centre", "Graz")
-    record = parts.running.execute(unit, method, results, str(tmp_path))
+    method = parts.methods.Method("colour")
+    record = parts.running.execute(unit, method, results, None)
+    assert not parts.fitting._KNOWN
     assert len(record["probability"]) == len(results.folds("centre")["Graz"][1])
-    assert np.isfinite(record["probability"]).all()
 
 
 @pytest.mark.parametrize(
     ("kind", "parameters", "threshold"),
     [
-        ("frozen", {"image_size": 32, "dense_units": 4}, "inner folds"),
-        ("classifier", {"sampler": None, "patience": None}, "held-out slides"),
+        ("frozen", {**SMALL, "dense_units": 4, "epochs": 1}, "inner folds"),
+        ("frozen, logistic", {**SMALL, "C": 0.01}, "inner folds"),
+        ("classifier", {"patience": None, "epochs": 1}, "held-out slides"),
     ],
 )
 def test_a_network_is_fitted_by_its_parameters(
@@ -345,7 +354,7 @@ def test_a_network_is_fitted_by_its_parameters(
     patches = parts.patches.Patches(csv)
     train, test = patches.folds("centre", 0)["Graz"]
     outcome = parts.fitting.fit_and_predict(
-        parts.methods.Method(kind, {**parameters, "epochs": 1}, threshold),
+        parts.methods.Method(kind, parameters, threshold),
         patches.rows(train),
         patches.X.iloc[test],
         shared=TINY,
