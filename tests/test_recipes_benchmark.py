@@ -59,6 +59,12 @@ def csv(tmp_path_factory):
     return folder / "public.csv"
 
 
+@pytest.fixture(autouse=True)
+def few_inner_folds(monkeypatch):
+    """Two serve as well as five here, and are quicker."""
+    monkeypatch.setattr("glomclf.inner._N_FOLDS", 2)
+
+
 @pytest.fixture
 def run(parts, csv, tmp_path, monkeypatch):
     """Run the command in this process, images as small as they are, few replicates."""
