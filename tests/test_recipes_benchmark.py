@@ -318,6 +318,7 @@ def test_neither_predictions_nor_threshold_depend_on_the_rows_judged(
     """Each row is described on its own, and the threshold is of training rows alone."""
     monkeypatch.setattr(parts.fitting, "NATIVE_SIZE", 32)
     monkeypatch.setattr(parts.fitting, "SVM_COSTS", (1.0,))
+    monkeypatch.setattr("glomclf.inner._N_FOLDS", 3)  # the machine folds them again
     patches = parts.patches.Patches(csv)
     train, test = patches.folds("centre", 0)["Graz"]
     fit = parts.fitting.fit_and_predict
@@ -331,6 +332,12 @@ def test_neither_predictions_nor_threshold_depend_on_the_rows_judged(
 
 SMALL = {"image_size": 32}
 TINY = {"backbone": "cnn", "weights": None, **SMALL}
+
+
+def test_too_few_participants_for_inner_folds_are_refused(parts):
+    X, y, groups = np.zeros((4, 1)), np.array([0, 0, 1, 1]), np.array(list("abcc"))
+    with pytest.raises(ValueError, match="class 0 has 2 and class 1 1"):
+        parts.fitting._inner_folds(X, y, groups, 0)
 
 
 def test_networks_run_in_a_process_of_their_own(parts, csv, tmp_path, monkeypatch):

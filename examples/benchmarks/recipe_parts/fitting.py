@@ -226,10 +226,14 @@ def _fit_svm(X: FloatArray, y: Any, groups: Any, seed: int) -> Any:
 
 def _inner_folds(X: Any, y: Any, groups: Any, seed: int) -> list[Any]:
     """Cut as many folds as the rarer class has participants, at most five."""
-    participants = (len(np.unique(groups[y == label])) for label in (0, 1))
-    cv = StratifiedGroupKFold(
-        min(N_FOLDS, *participants), shuffle=True, random_state=seed
-    )
+    participants = [len(np.unique(groups[y == label])) for label in (0, 1)]
+    n_folds = min(N_FOLDS, *participants)
+    if n_folds < 2:
+        raise ValueError(
+            "folds inside the training rows need two participants of each class at "
+            f"least, but class 0 has {participants[0]} and class 1 {participants[1]}"
+        )
+    cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     return list(cv.split(X, y, groups))
 
 
