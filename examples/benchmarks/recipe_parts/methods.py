@@ -75,22 +75,25 @@ _PARTS: dict[str, dict[str, Any]] = {
     "class weights": {"class_weight": None},
     "warm-up and cosine": {"schedule": "constant", "warmup_epochs": 0},
     "weight decay": {"weight_decay": 0.0},
-    "label smoothing": {"label_smoothing": 0.0},
-    "averaged weights": {"ema_momentum": None},
     "test-time views": {"predict_views": 1},
+}
+# What the recipe has not, and would have if it helped.
+_ADDITIONS: dict[str, dict[str, Any]] = {
+    "label smoothing": {"label_smoothing": 0.1},
+    "averaged weights": {"ema_momentum": 0.99},
 }
 _SAMPLERS = {"no sampler": None, "oversample": "oversample", "smote": "smote"}
 _WEIGHTS = {"no weights": None, "class weights": "balanced"}
 _LOSSES = ("crossentropy", "focal", "logit_adjusted")
 
 
-def _without_parts() -> dict[str, Method]:
-    """Return the scratch recipe with each part taken away alone."""
+def _other_parts() -> dict[str, Method]:
+    """Return the scratch recipe with each part taken away or added alone."""
+    changed = {f"scratch without {part}": it for part, it in _PARTS.items()}
+    changed |= {f"scratch with {part}": it for part, it in _ADDITIONS.items()}
     return {
-        f"scratch without {part}": Method(
-            "classifier", {**_SCRATCH, **without}, HELD_OUT
-        )
-        for part, without in _PARTS.items()
+        name: Method("classifier", {**_SCRATCH, **change}, HELD_OUT)
+        for name, change in changed.items()
     }
 
 
@@ -118,15 +121,15 @@ METHODS: dict[str, Method] = {
     "features": Method("classifier", {"recipe": "features", "image_size": 224}),
     "scratch": Method("classifier", _SCRATCH, HELD_OUT),
     "scratch, mean of five folds": Method("ensemble", _SCRATCH, OUT_OF_FOLD),
-    **_without_parts(),
+    **_other_parts(),
     **_grid(),
 }
 TABLES = (
     Table("Methods", "frozen features, logistic regression", tuple(METHODS)[:7]),
     Table(
-        "Parts of the scratch recipe, each taken away alone",
+        "Parts of the scratch recipe, each taken away or added alone",
         "scratch",
-        ("scratch", "scratch, mean of five folds", *_without_parts()),
+        ("scratch", "scratch, mean of five folds", *_other_parts()),
     ),
     Table(
         "Sampler, class weights and loss, with the scratch recipe",
