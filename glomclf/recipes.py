@@ -51,10 +51,12 @@ RECIPES: dict[str, dict[str, Any]] = {
         "sampler": "smote+augment",
         "trainable_layers": 0,
         "image_size": 224,
-        "optimizer": "rmsprop",
-        "learning_rate": 1e-3,
-        "epochs": 10,
-        "patience": 3,
+        "optimizer": "adamw",
+        "learning_rate": 3e-4,
+        "schedule": "cosine",
+        "label_smoothing": 0.1,
+        "epochs": 30,
+        "patience": None,  # few validation participants stop it early for no reason
         "class_weight": None,
     },
     "fine-tune": {

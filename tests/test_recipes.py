@@ -44,14 +44,6 @@ def test_the_values_of_a_recipe_are_allowed_by_the_front_door_and_the_net(name):
     ResNet50Classifier(**same)._validate_params()
 
 
-def test_the_features_recipe_is_the_plain_net():
-    parameters = inspect.signature(ResNet50Classifier).parameters
-    shared = set(parameters) & set(RECIPE_PARAMETERS) - {"patience"}
-    assert len(shared) > 10
-    for name in shared:
-        assert RECIPES["features"][name] == parameters[name].default, name
-
-
 @given(st.sampled_from([None, "imagenet", "file.h5"]), st.integers(2, 10**5))
 def test_auto_chooses_by_weights_and_number_and_says_both(weights, n_samples):
     name, reason = choose_recipe(weights, n_samples)
