@@ -72,6 +72,8 @@ def predictions(
         image_size=options.image_size,
         optimizer="adam",
         learning_rate=options.learning_rate,
+        schedule="constant",
+        label_smoothing=0.0,
         epochs=options.epochs,
         patience=None,
         validation_fraction=None,
