@@ -17,12 +17,14 @@ from glomclf.benchmarks import (
     estimate_study,
     training,
 )
+from glomclf.benchmarks.arithmetic import saved_by_trunk
 from glomclf.benchmarks.figures import figure, in_turn
 from glomclf.benchmarks.loading import measure_loading
 from glomclf.benchmarks.processes import measure_memory, measure_startup
 from glomclf.benchmarks.timed import TimedClassifier
 from glomclf.cli import bench, main
 from glomclf.manifest import read_manifest
+from glomclf.network.resnet50 import load_backbone
 from glomclf.synthetic import make_glomeruli
 
 
@@ -110,11 +112,12 @@ def test_cross_validations_with_and_without_the_trunk_are_compared(
     small = replace(
         setting, manifest=manifest, folder=tmp_path, folds=2, epochs=3, repeats=1
     )
-    compared = cross_validation._compare(small, trainable_layers, ("float32",))
+    compared = cross_validation._compare(
+        small, "cv", trainable_layers, {"as it is": {}}
+    )
     figures = {found.name.removeprefix(f"{what}"): found.value for found in compared}
     trunk = {
-        name.removeprefix(", trunk in float32: "): value
-        for name, value in figures.items()
+        name.removeprefix(", as it is: "): value for name, value in figures.items()
     }
     plain, cold = figures[": plain pipeline"], trunk["empty cache"]
     assert trunk["speed from an empty cache"] == pytest.approx(plain / cold)
@@ -235,3 +238,17 @@ def test_a_folder_of_images_without_a_csv_is_refused(tmp_path):
     done = run("--images", str(tmp_path))
     assert done.exit_code == 2
     assert "--images belongs to a CSV" in done.output
+
+
+@pytest.mark.parametrize(
+    ("trainable_layers", "expected"),
+    [
+        # The last convolution alone: its output, and the gradient of its weights.
+        (5, (3_981_312 + 1_179_648) / (2 * 1_179_648)),
+        # The last two; the input of the last needs a gradient as well.
+        (9, (3_981_312 + 3 * 1_179_648) / (5 * 1_179_648)),
+    ],
+)
+def test_multiplications_are_those_counted_by_hand(trainable_layers, expected):
+    backbone = load_backbone("cnn", None)
+    assert saved_by_trunk(backbone, trainable_layers, 32) == pytest.approx(expected)

@@ -41,3 +41,16 @@ def test_an_accelerator_serves_as_well(flags, monkeypatch):
 def test_where_flags_are_not_said_nothing_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, "_CPU_FILE", tmp_path / "none")
     assert processor.check_training_precision("bfloat16") is None
+
+
+def test_the_name_tells_the_vector_instructions(tmp_path, monkeypatch):
+    cpu = tmp_path / "cpuinfo"
+    cpu.write_text("model name\t: A Chip 9\nflags\t: fpu avx2 avx512f amx_bf16x\n")
+    monkeypatch.setattr(processor, "_CPU_FILE", cpu)
+    assert processor.processor_name() == "A Chip 9, avx2, avx512f"
+
+
+def test_the_name_without_a_file_is_that_of_the_platform(tmp_path, monkeypatch):
+    monkeypatch.setattr(processor, "_CPU_FILE", tmp_path / "none")
+    monkeypatch.setattr(processor.platform, "processor", lambda: "arm")
+    assert processor.processor_name() == "arm"

@@ -1,7 +1,7 @@
 """The same cross-validation with the plain pipeline and with the trunk.
 
 The plain pipeline (load, sample, net) runs every image through the whole network in
-every epoch. It is timed in one fold, on a third of its training rows, for two epochs;
+every epoch. It is timed in one fold, on a third of its training rows, for three epochs;
 all rows, folds and epochs follow from these by counting. With the trunk the head is
 timed as it is, in all folds and epochs; where layers are trained, it is scaled up in
 the same way.
@@ -10,7 +10,7 @@ the same way.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,23 +24,43 @@ from sklearn.model_selection import StratifiedGroupKFold
 from ..errors import EngineError
 from ..loader import ImageLoader
 from ..network import ResNet50Classifier, ResNet50Trunk
+from ..network.resnet50 import load_backbone
 from ..samplers import make_sampler
+from .arithmetic import saved_by_trunk
 from .figures import Figure, Setting, figure, seconds
 from .timed import TimedClassifier
 
-__all__ = ["measure_cross_validation", "measure_scores"]
+__all__ = ["measure_cross_validation", "measure_layers", "measure_scores"]
 
 _SAMPLER = "smote+augment"
-_N_EPOCHS = 2  # the first one traces the network, the second one is what epochs take
+_N_EPOCHS = 3  # the first one traces the network, the others are what epochs take
 _ONE_IN = 3
+_N_LAYERS = 25
 # Small enough that the plain pipeline can run all folds and epochs.
 _SMALL_SIZE = 64
 
 
 def measure_cross_validation(setting: Setting) -> Iterator[Figure]:
-    """Time the head alone trained, and the last 25 layers."""
-    yield from _compare(setting, 0, ("float32", "bfloat16"))
-    yield from _compare(setting, 25, ("float32",))
+    """Time the head, the trunk in either precision."""
+    variants = {
+        "trunk in float32": {},
+        "trunk in bfloat16": {"trunk__precision": "bfloat16"},
+    }
+    yield from _compare(setting, "cv", 0, variants)
+
+
+def measure_layers(setting: Setting) -> Iterator[Figure]:
+    """Time the last 25 layers, trained in either precision."""
+    variants = {
+        "in float32": {},
+        "in bfloat16": {"net__training_precision": "bfloat16"},
+    }
+    yield from _compare(setting, "layers", _N_LAYERS, variants)
+    backbone = load_backbone("resnet50", setting.weights)
+    limit = saved_by_trunk(backbone, _N_LAYERS, setting.image_size)
+    name = f"{_what(_N_LAYERS)}: multiplications, plain pipeline / trunk"
+    note = "of an epoch: the most that stored maps save in the same precision"
+    yield figure("layers", name, limit, "x", note)
 
 
 class _Times(NamedTuple):
@@ -52,25 +72,31 @@ class _Times(NamedTuple):
 
 
 def _compare(
-    setting: Setting, trainable_layers: int, precisions: tuple[str, ...]
+    setting: Setting,
+    section: str,
+    trainable_layers: int,
+    variants: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[Figure]:
-    """Time both pipelines in turn; what a machine does only once comes before."""
+    """Time all pipelines in turn; what a machine does only once comes before."""
     measure = _scaled_up if trainable_layers else _as_it_is
     _warm_up(setting, trainable_layers)
     plain: list[_Times] = []
-    trunk: dict[str, list[_Times]] = {precision: [] for precision in precisions}
+    trunk: dict[str, list[_Times]] = {name: [] for name in variants}
     for repeat in range(setting.repeats):
-        for precision in list(trunk):
-            folder = setting.folder / f"cv-{trainable_layers}-{precision}-{repeat}"
-            pipeline = _with_trunk(setting, trainable_layers, folder, precision)
+        for number, name in enumerate(list(trunk)):
+            folder = setting.folder / f"{section}-{number}-{repeat}"
+            pipeline = _with_trunk(setting, trainable_layers, folder)
+            pipeline.set_params(**variants[name])
             try:
-                trunk[precision].append(measure(setting, pipeline))
+                trunk[name].append(measure(setting, pipeline))
             except EngineError:
-                del trunk[precision]  # not on this machine: the table lacks its rows
+                del trunk[name]  # not on this machine: the table lacks its rows
         plain.append(_scaled_up(setting, _plain(setting, trainable_layers)))
-    yield from _plain_figures(setting, trainable_layers, plain)
-    for precision, times in trunk.items():
-        yield from _figures(setting, trainable_layers, precision, plain, times)
+    yield from _plain_figures(setting, section, trainable_layers, plain)
+    for name, times in trunk.items():
+        prefix = f"{_what(trainable_layers)}, {name}"
+        about = _scaled(setting) if trainable_layers else _whole(setting)
+        yield from _figures(setting, section, prefix, about, plain, times)
 
 
 def _warm_up(setting: Setting, trainable_layers: int) -> None:
@@ -98,7 +124,7 @@ def _scaled_up(setting: Setting, pipeline: Pipeline) -> _Times:
     start = time.perf_counter()
     fitted, probability = _short_fit(setting, pipeline)
     a_fit = time.perf_counter() - start
-    (an_epoch,) = fitted["net"].epoch_seconds()
+    an_epoch = float(np.median(fitted["net"].epoch_seconds()))
     beside = a_fit - _N_EPOCHS * an_epoch
     warm = setting.folds * (beside + setting.epochs * an_epoch * _ONE_IN)
     cold = warm + setting.folds * _ONE_IN * max(0.0, empty - a_fit)
@@ -129,21 +155,21 @@ def _scaled(setting: Setting) -> str:
 
 
 def _plain_figures(
-    setting: Setting, trainable_layers: int, plain: list[_Times]
+    setting: Setting, section: str, trainable_layers: int, plain: list[_Times]
 ) -> list[Figure]:
     name = f"{_what(trainable_layers)}: plain pipeline"
     taken = [times.warm for times in plain]
-    return [figure("cv", name, taken, "s", _scaled(setting))]
+    return [figure(section, name, taken, "s", _scaled(setting))]
 
 
 def _figures(
     setting: Setting,
-    trainable_layers: int,
-    precision: str,
+    section: str,
+    prefix: str,
+    note: str,
     plain: list[_Times],
     trunk: list[_Times],
 ) -> list[Figure]:
-    note = _scaled(setting) if trainable_layers else _whole(setting)
     of_plain = np.array([times.warm for times in plain])
     cold = np.array([times.cold for times in trunk])
     warm = np.array([times.warm for times in trunk])
@@ -166,9 +192,8 @@ def _figures(
         ("largest change of a probability", change, "", compared),
         ("change of ROC AUC", auc, "", compared),
     ]
-    prefix = f"{_what(trainable_layers)}, trunk in {precision}"
     return [
-        figure("cv", f"{prefix}: {name}", values, unit, about)
+        figure(section, f"{prefix}: {name}", values, unit, about)
         for name, values, unit, about in rows
     ]
 
@@ -185,7 +210,7 @@ def measure_scores(setting: Setting) -> Iterator[Figure]:
     yield figure("scores", "plain pipeline: ROC AUC of a fold", plain, "", note)
     for engine in ("keras", "openvino"):
         folder = setting.folder / f"scores-{engine}"
-        pipeline = _with_trunk(small, 0, folder, "float32")
+        pipeline = _with_trunk(small, 0, folder)
         try:
             scores = _cross_validate(small, pipeline.set_params(trunk__engine=engine))
         except EngineError:
@@ -204,14 +229,11 @@ def _net(setting: Setting, trainable_layers: int) -> ResNet50Classifier:
     )
 
 
-def _with_trunk(
-    setting: Setting, trainable_layers: int, folder: Path, precision: str
-) -> Pipeline:
+def _with_trunk(setting: Setting, trainable_layers: int, folder: Path) -> Pipeline:
     loader = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=folder, lazy=True)
     trunk = ResNet50Trunk(
         weights=setting.weights,
         trainable_layers=trainable_layers,
-        precision=precision,
         cache_dir=folder,
     )
     sampler = make_sampler(_SAMPLER, random_state=0, n_jobs=-1)

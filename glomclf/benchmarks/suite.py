@@ -16,6 +16,7 @@ _HOME = {
     "training": "training.measure_training",
     "memory": "processes.measure_memory",
     "cv": "cross_validation.measure_cross_validation",
+    "layers": "cross_validation.measure_layers",
     "scores": "cross_validation.measure_scores",
 }
 SECTIONS = tuple(_HOME)

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 # Those of glomclf.benchmarks, which is too heavy to import here; a test compares them.
-_SECTIONS = ("startup", "loading", "engines", "training", "memory", "cv", "scores")
+_SECTIONS = (
+    "startup",
+    "loading",
+    "engines",
+    "training",
+    "memory",
+    "cv",
+    "layers",
+    "scores",
+)
 _POSITIVE = click.IntRange(min=1)
 
 
@@ -222,6 +231,8 @@ def _machine() -> dict[str, Any]:
 
     import joblib
 
+    from ..network.processor import processor_name
+
     def found(package: str) -> str | None:
         try:
             return version(package)
@@ -230,7 +241,7 @@ def _machine() -> dict[str, Any]:
 
     packages = ("glomclf", "tensorflow", "keras", "openvino", "nncf", "pillow")
     return {
-        "processor": platform.machine(),
+        "processor": processor_name(),
         "cores": joblib.cpu_count(),
         "python": platform.python_version(),
         "packages": {name: found(name) for name in packages},

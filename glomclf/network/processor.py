@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 from ..errors import EngineError
 
-__all__ = ["check_training_precision"]
+__all__ = ["check_training_precision", "processor_name"]
 
 _CPU_FILE = Path("/proc/cpuinfo")
 # As x86 and Arm name it.
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+# What decides the speed of a network most, by generations of x86.
+_TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 
 
 def check_training_precision(precision: str) -> None:
@@ -39,6 +42,28 @@ def check_training_precision(precision: str) -> None:
         f"{', '.join(sorted(_BFLOAT16_FLAGS))}, and would take longer than in float32. "
         "Pass training_precision='float32'."
     )
+
+
+def processor_name() -> str:
+    """Name the processor and the vector instructions that it has.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from glomclf.network.processor import processor_name
+    >>> len(processor_name()) > 0
+    True
+    """
+    if not _CPU_FILE.is_file():
+        return platform.processor() or platform.machine()
+    text = _CPU_FILE.read_text()
+    named = [line for line in text.splitlines() if line.startswith("model name")]
+    name = named[0].partition(":")[2].strip() if named else platform.machine()
+    words = set(text.split())
+    return ", ".join([name, *(flag for flag in _TELLING_FLAGS if flag in words)])
 
 
 def _has_accelerator() -> bool:
