@@ -148,12 +148,12 @@ def _unmoving_direction(shares: NDArray[np.float64]) -> NDArray[np.float64]:
         rest = np.abs(left[row:])
         if rest.max() < _TOLERANCE:
             break
-        lowest, pivot = np.unravel_index(rest.argmax(), rest.shape)
+        lowest, pivot = divmod(int(rest.argmax()), rest.shape[1])
         left[[row, row + lowest]] = left[[row + lowest, row]]
         left[row] /= left[row, pivot]
         others = np.arange(len(left)) != row
         left[others] -= left[others, pivot, None] * left[row]
-        pivots.append(int(pivot))
+        pivots.append(pivot)
     free = next(column for column in range(len(shares)) if column not in pivots)
     direction = np.zeros(len(shares))
     direction[free] = 1.0
