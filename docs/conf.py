@@ -73,9 +73,15 @@ PUBLIC_ROOMS = (
     "images",
     "loader",
     "lazy_images",
+    "augmenting",
+    "dihedral",
+    "stain",
     "samplers",
     "network",
+    "recipes",
     "classifier",
+    "ensemble",
+    "model_files",
     "splitting",
     "leakage",
     "duplicates",
@@ -120,6 +126,25 @@ def write_reference(app, config):
         page.write_text(text)
 
 
+def write_recipes(app, config):
+    """Write what each recipe sets, a column a recipe; equal rows are left out."""
+    from glomclf.recipes import RECIPE_PARAMETERS, RECIPES
+
+    rows = [["parameter", *RECIPES]]
+    for name in RECIPE_PARAMETERS:
+        values = [repr(recipe[name]) for recipe in RECIPES.values()]
+        if len(set(values)) > 1:
+            rows.append([f"``{name}``", *(f"``{value}``" for value in values)])
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        lines += [f"   {'-' if k else '* -'} {cell}" for k, cell in enumerate(row)]
+    file = Path(app.srcdir, "api", "generated", "recipes.inc")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(lines).replace("\n   - ", "\n     - ") + "\n"
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+
+
 _HEAD = """
 =============
 API reference
@@ -155,5 +180,6 @@ def escape_fitted_sizes(app, what, name, obj, options, lines):
 
 def setup(app):
     app.connect("config-inited", write_reference)
+    app.connect("config-inited", write_recipes)
     app.connect("autodoc-process-docstring", escape_fitted_sizes, priority=100)
     app.connect("autodoc-skip-member", skip_routing_methods)

@@ -13,29 +13,39 @@ __version__ = "0.1.0"
 
 _ROOM_OF = {
     "AugmentationOverSampler": "samplers",
+    "AugmentedViews": "samplers",
+    "FoldEnsembleClassifier": "ensemble",
     "GlomeruliClassifier": "classifier",
     "GlomeruliSearchCV": "tuning",
     "ImageLoader": "loader",
     "ImageSampler": "samplers",
+    "PatchAugmenter": "augmenting",
     "ResNet50Classifier": "network",
     "ResNet50Trunk": "network",
+    "StainNormalizer": "stain",
     "evaluate": "evaluation",
     "image_folder_manifest": "manifest",
     "make_glomeruli": "synthetic",
+    "read_classifier": "model_files",
     "read_manifest": "manifest",
 }
 
 __all__ = [
     "AugmentationOverSampler",
+    "AugmentedViews",
+    "FoldEnsembleClassifier",
     "GlomeruliClassifier",
     "GlomeruliSearchCV",
     "ImageLoader",
     "ImageSampler",
+    "PatchAugmenter",
     "ResNet50Classifier",
     "ResNet50Trunk",
+    "StainNormalizer",
     "evaluate",
     "image_folder_manifest",
     "make_glomeruli",
+    "read_classifier",
     "read_manifest",
 ]
 

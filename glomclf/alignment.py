@@ -18,6 +18,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from .dihedral import N_DIHEDRAL_VIEWS, dihedral_view
+
 __all__ = ["aligned_correlation", "dihedral_views"]
 
 _Images = NDArray[np.float32]
@@ -38,8 +40,7 @@ def dihedral_views(images: NDArray) -> list[NDArray]:
     views : list of 8 ndarrays of shape (n_images, size, size)
         The first is `images`.
     """
-    turned = [np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
-    return [view for turn in turned for view in (turn, turn[:, :, ::-1])]
+    return [dihedral_view(images, k) for k in range(N_DIHEDRAL_VIEWS)]
 
 
 def aligned_correlation(

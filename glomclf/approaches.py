@@ -559,7 +559,7 @@ def _load(
 ) -> _Rows:
     """Read all images, once for all approaches."""
     loader = ImageLoader(
-        estimator.image_size,
+        estimator.resolve(len(labels)).parameters["image_size"],
         resize=estimator.resize,
         n_jobs=estimator.n_jobs,
         cache_dir=estimator.cache_dir,

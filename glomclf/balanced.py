@@ -128,11 +128,37 @@ def _balanced_draw(
     size = shares.shape[1] + 1
     pool = list(islice(queue, size))
     while len(pool) == size:
-        direction = np.linalg.svd(shares[pool].T)[2][-1]
+        direction = _unmoving_direction(shares[pool])
         chance[pool] = _walk(chance[pool], direction, rng)
         pool = [group for group in pool if 0 < chance[group] < 1]
         pool += islice(queue, size - len(pool))
     return chance > 0.5
+
+
+def _unmoving_direction(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find weights, not all 0, that the weighted sum of the rows is 0 for.
+
+    There is one more row than columns. Elimination does by hand what a singular value
+    decomposition does better: of that the sign, and with it the draw, is not the same
+    on every machine.
+    """
+    left = shares.T.copy()
+    pivots: list[int] = []
+    for row in range(len(left)):
+        rest = np.abs(left[row:])
+        if rest.max() < _TOLERANCE:
+            break
+        lowest, pivot = divmod(int(rest.argmax()), rest.shape[1])
+        left[[row, row + lowest]] = left[[row + lowest, row]]
+        left[row] /= left[row, pivot]
+        others = np.arange(len(left)) != row
+        left[others] -= left[others, pivot, None] * left[row]
+        pivots.append(pivot)
+    free = next(column for column in range(len(shares)) if column not in pivots)
+    direction = np.zeros(len(shares))
+    direction[free] = 1.0
+    direction[pivots] = -left[: len(pivots), free]
+    return direction
 
 
 def _walk(
@@ -198,7 +224,7 @@ def _descend(
         costs = aim.cost(totals)
         if costs.min() > cost - _TOLERANCE:
             break
-        wanted = np.flatnonzero(costs <= max(costs.min(), _CLOSE))
+        wanted = np.flatnonzero(costs <= max(costs.min() + _TOLERANCE, _CLOSE))
         i, j = np.unravel_index(rng.choice(wanted), costs.shape)
         inside[leave[i]], inside[enter[j]] = False, True
         inside[nobody] = False

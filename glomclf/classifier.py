@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from numbers import Integral, Real
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from imblearn.pipeline import Pipeline
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._metadata_requests import _routing_enabled
@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from .errors import ParameterError
+from .contradictions import refuse_contradictions
 from .inner import (
     ChosenThreshold,
     ValidationRows,
@@ -30,49 +30,94 @@ from .inner import (
     refuse_shared_participants,
     split_validation,
 )
-from .loader import ImageLoader
-from .network import ResNet50Classifier, ResNet50Trunk
 from .network.engines import ENGINE_CONSTRAINTS
-from .network.net import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
+from .network.net import (
+    BACKBONE_CONSTRAINTS,
+    HEAD_CONSTRAINTS,
+    TRAINING_CONSTRAINTS,
+)
 from .network.trunk import CACHE_CONSTRAINT
-from .samplers import make_sampler, needs_images
+from .recipes import RECIPE_PARAMETERS, RECIPES, Recipe, resolve_recipe
+from .stain import NORMALIZER_METHODS, StainNormalizer
+from .steps import make_pipeline, mean_over_views, prepare_validation
 from .thresholds import choose_threshold
 
 __all__ = ["GlomeruliClassifier"]
+
+
+def _or_the_recipe(constraints: dict[str, list]) -> dict[str, list]:
+    return {
+        name: [*constraint, StrOptions({"auto"})]
+        for name, constraint in constraints.items()
+    }
 
 
 class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     """Tell globally sclerotic (1) from other (0) glomeruli in patches.
 
     Validation participants are set aside before anything is resampled. The rest runs
-    through an imbalanced-learn pipeline of four steps: ``load`` (files to images),
-    ``sample`` (training rows only), ``trunk`` (the frozen layers) and ``net`` (the
-    trainable layers and the head, stopped early on the validation participants).
+    through an imbalanced-learn pipeline: ``load`` (files to images), ``sample``
+    (training rows only), ``trunk`` (the frozen layers) and ``net`` (the trainable
+    layers and the head, stopped early on the validation participants).
+
+    Parameters that are ``"auto"`` take the value of the recipe
+    (``glomclf.recipes.RECIPES``); any other value overrides it.
 
     Parameters
     ----------
-    sampler : None, str, sampler or list of samplers, default="smote+augment"
+    sampler : None, str, sampler or list of samplers, default="auto"
         ``"smote"``, ``"augment"``, ``"undersample"``, ``"oversample"`` or a chain of
         them with ``+``; any imbalanced-learn sampler; or a list run in order. See
         :func:`glomclf.samplers.make_sampler`.
-    sampling_space : {"pixels", "features"}, default="pixels"
+    recipe : {"features", "fine-tune", "scratch", "auto"}, default="features"
+        How the network is trained. ``"features"``: the head, on the stored output of
+        the frozen network; the quickest. ``"fine-tune"``: the head, then the last
+        layers at a lower rate, from augmented images; for pretrained weights.
+        ``"scratch"``: the whole network, from augmented images; for ``weights=None``.
+        ``"auto"`` chooses by `weights` and the number of images, see
+        :func:`glomclf.recipes.choose_recipe`; `recipe_` says what and why.
+    sampling_space : {"pixels", "features"}, default="auto"
         Whether the sampler sees images or the trunk's output.
     backbone : {"resnet50", "cnn"}, default="resnet50"
         ResNet-50, or a small plain network.
     weights : "imagenet", path or None, default="imagenet"
         Keras' own ImageNet weights, an HDF5 weights file, or None for one fixed random
         network.
-    trainable_layers : int or "all", default=0
-        How many of the backbone's last Keras layers are trained.
-    image_size : int, default=224
+    trainable_layers : int or "all", default="auto"
+        How many of the backbone's last Keras layers are trained. "auto" is the
+        recipe's number; "all" trains every one.
+    image_size : int, default="auto"
         Side of the square images in pixels, at least 32.
     resize : {"pad", "stretch"}, default="pad"
         How an oblong patch becomes square. See :class:`ImageLoader`.
-    dense_units, dropout, optimizer, learning_rate, batch_size, epochs, class_weight
+    stain_normalizer : None, str or StainNormalizer, default=None
+        What brings images to the colours of the training images before they are
+        sampled; a name is a method of :class:`glomclf.stain.StainNormalizer`.
+    augmentation : None, str or PatchAugmenter, default="auto"
+        How each training image is changed anew in every epoch:
+        ``"dihedral"`` (turned and mirrored), ``"geometry"`` (turned by any angle,
+        zoomed and shifted as well), ``"geometry+stain"`` (its brightness, contrast and
+        stain as well), or a :class:`glomclf.augmenting.PatchAugmenter`. Validation rows
+        never are. With it frozen layers run in every epoch, for there is nothing to
+        store.
+    augmented_views : int, default="auto"
+        How many augmented views of each training image are added, after the sampler,
+        for frozen layers: their output is stored, so that folds and trials share it.
+    predict_views : int in [1, 8], default="auto"
+        Over how many of the eight ways to turn and mirror an image its probability is
+        the mean. The threshold is chosen on such means too.
+    dense_units, dropout, optimizer, learning_rate, batch_size, epochs, class_weight, \
+training_precision : default="auto"
         See :class:`ResNet50Classifier`.
-    patience : int or None, default=3
-        Epochs without a lower validation loss after which training stops and the best
+    schedule, warmup_epochs, weight_decay, label_smoothing, clip_norm, loss, \
+ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
+        See :class:`ResNet50Classifier`.
+    patience : int or None, default="auto"
+        Epochs without a better `monitor` after which training stops and the best
         weights return. None trains for all epochs.
+    checkpoint_dir : path or None, default=None
+        Folder where the state of the training is kept after every epoch, so that a run
+        that was killed goes on from there. See :class:`ResNet50Classifier`.
     validation_fraction : float in (0, 1) or None, default=0.15
         Share of the training participants (of the rows, where participants are not
         known) set aside for early stopping. None sets nobody aside, and needs
@@ -92,8 +137,6 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Folder where the trunk's features are kept, so that each image is computed once.
         None is the platform's cache folder; False keeps nothing. Decoded files are kept
         there as well.
-    training_precision
-        What the trainable layers compute in. See :class:`ResNet50Classifier`.
     engine, precision
         What runs the frozen layers, and what it computes in. See
         :class:`ResNet50Trunk`.
@@ -109,11 +152,13 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (2,)
         The two labels, sorted; the second is the positive class.
     pipeline_ : imblearn.pipeline.Pipeline
-        The fitted steps ``load``, ``sample`` (where there is a sampler), ``trunk``
-        and ``net``.
+        The fitted steps ``load``, ``stain``, ``sample`` and ``views`` (where asked
+        for), ``trunk`` (unless there is an `augmentation`) and ``net``.
+    recipe_ : glomclf.recipes.Recipe
+        The recipe's name, why it was taken, and every setting that it governs.
     history_ : dict of str to list of float
         ``loss``, ``accuracy`` and, with validation rows, ``val_loss`` and
-        ``val_accuracy`` of every epoch.
+        ``val_accuracy`` of every epoch. See :class:`ResNet50Classifier`.
     validation_indices_ : ndarray of int
         Rows of ``X`` that were set aside; empty where none were.
     threshold_ : float
@@ -125,6 +170,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
 
     See Also
     --------
+    glomclf.FoldEnsembleClassifier : The mean of one such classifier a fold.
     glomclf.ResNet50Classifier : The last step alone, for a pipeline of your own.
 
     Notes
@@ -147,12 +193,27 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints = {  # noqa: RUF012
-        "sampler": [None, str, list, HasMethods("fit_resample")],
-        "sampling_space": [StrOptions({"pixels", "features"})],
+        "recipe": [StrOptions({*RECIPES, "auto"})],
         **BACKBONE_CONSTRAINTS,
-        "image_size": [Interval(Integral, 32, None, closed="left")],
+        **_or_the_recipe(
+            {
+                "sampler": [None, str, list, HasMethods("fit_resample")],
+                "sampling_space": [StrOptions({"pixels", "features"})],
+                "trainable_layers": BACKBONE_CONSTRAINTS["trainable_layers"],
+                "image_size": [Interval(Integral, 32, None, closed="left")],
+                "augmented_views": [Interval(Integral, 0, None, closed="left")],
+                "predict_views": [Interval(Integral, 1, 8, closed="both")],
+                **{
+                    name: constraint
+                    for name, constraint in HEAD_CONSTRAINTS.items()
+                    if name in RECIPE_PARAMETERS
+                },
+                **TRAINING_CONSTRAINTS,
+            }
+        ),
         "resize": [StrOptions({"pad", "stretch"})],
-        **HEAD_CONSTRAINTS,
+        "stain_normalizer": [None, StrOptions({*NORMALIZER_METHODS}), StainNormalizer],
+        "checkpoint_dir": HEAD_CONSTRAINTS["checkpoint_dir"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"validation"})],
         "threshold_aim": [StrOptions({"f1", "recall"})],
@@ -160,27 +221,45 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         "cache_dir": CACHE_CONSTRAINT,
         **ENGINE_CONSTRAINTS,
         "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(  # noqa: PLR0915  a statement a parameter
         self,
-        sampler="smote+augment",
+        sampler="auto",
         *,
-        sampling_space="pixels",
+        recipe="features",
+        sampling_space="auto",
         backbone="resnet50",
         weights="imagenet",
-        trainable_layers=0,
-        image_size=224,
+        trainable_layers="auto",
+        image_size="auto",
         resize="pad",
-        dense_units=256,
-        dropout=0.5,
-        optimizer="rmsprop",
-        learning_rate=1e-3,
-        batch_size=32,
-        epochs=10,
-        patience=3,
-        class_weight=None,
-        training_precision="float32",
+        stain_normalizer=None,
+        augmentation="auto",
+        augmented_views="auto",
+        predict_views="auto",
+        dense_units="auto",
+        dropout="auto",
+        optimizer="auto",
+        learning_rate="auto",
+        schedule="auto",
+        warmup_epochs="auto",
+        weight_decay="auto",
+        label_smoothing="auto",
+        clip_norm="auto",
+        loss="auto",
+        ema_momentum="auto",
+        head_epochs="auto",
+        tail_learning_rate="auto",
+        batch_size="auto",
+        epochs="auto",
+        patience="auto",
+        monitor="auto",
+        class_weight="auto",
+        training_precision="auto",
+        checkpoint_dir=None,
         validation_fraction=0.15,
         threshold=0.5,
         threshold_aim="f1",
@@ -193,21 +272,37 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         verbose=0,
     ):
         self.sampler = sampler
+        self.recipe = recipe
         self.sampling_space = sampling_space
         self.backbone = backbone
         self.weights = weights
         self.trainable_layers = trainable_layers
         self.image_size = image_size
         self.resize = resize
+        self.stain_normalizer = stain_normalizer
+        self.augmentation = augmentation
+        self.augmented_views = augmented_views
+        self.predict_views = predict_views
         self.dense_units = dense_units
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup_epochs = warmup_epochs
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.clip_norm = clip_norm
+        self.loss = loss
+        self.ema_momentum = ema_momentum
+        self.head_epochs = head_epochs
+        self.tail_learning_rate = tail_learning_rate
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
+        self.monitor = monitor
         self.class_weight = class_weight
         self.training_precision = training_precision
+        self.checkpoint_dir = checkpoint_dir
         self.validation_fraction = validation_fraction
         self.threshold = threshold
         self.threshold_aim = threshold_aim
@@ -256,17 +351,19 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         groups = participants_of(X) if groups is None else np.asarray(groups)
-        self._check_combination(X_val, y_val)
+        self.recipe_ = self.resolve(
+            len(y), has_X_val=X_val is not None, has_y_val=y_val is not None
+        )
         rng = check_random_state(self.random_state)
         seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=4)]
         train, self.validation_indices_ = self._split(y, groups, X_val, seeds[0])
         validation = self._validation_rows(X, y, groups, X_val, y_val)
-        self.pipeline_ = self._make_pipeline(*seeds[1:3])
-        features = self._fit_pipeline(_safe_indexing(X, train), y[train], validation)
+        self.pipeline_ = make_pipeline(self._settings(), *seeds[1:3])
+        self._fit_pipeline(_safe_indexing(X, train), y[train], validation)
         self.classes_ = self.pipeline_["net"].classes_
         chosen = ChosenThreshold(self.threshold)
         if self.threshold == "validation":
-            chosen = self._choose_on_validation(validation, features)
+            chosen = self._choose_on_validation(validation)
             if chosen is None:
                 given = {"X_val": X_val, "y_val": y_val}
                 chosen = self._choose_on_folds(X, y, groups, given, seeds[3])
@@ -287,7 +384,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, 2), float64 in [0, 1]
         """
         check_is_fitted(self)
-        return self.pipeline_.predict_proba(X)
+        return mean_over_views(self.pipeline_, X, self._settings().predict_views)
 
     def predict(self, X):
         """Predict the positive class where its probability reaches ``threshold_``.
@@ -341,11 +438,12 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ModelFileError
-            If the file is truncated, changed or foreign.
+            If the file is truncated, changed or foreign, or holds another kind of
+            model.
         """
         from .persistence import read_model
 
-        return cls._from_parts(*read_model(path))
+        return cls._from_parts(*read_model(path, kind="GlomeruliClassifier"))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -357,36 +455,52 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         tags.non_deterministic = self.random_state is None
         return tags
 
-    def _check_combination(self, X_val, y_val):
-        """Refuse parameters that contradict each other, all at once."""
-        faults = []
-        if (X_val is None) != (y_val is None):
-            faults.append("X_val and y_val belong together: pass both or neither.")
-        unvalidated = X_val is None and self.validation_fraction is None
-        if self.patience is not None and unvalidated:
-            faults.append(
-                f"patience={self.patience} stops on the validation loss, but "
-                "validation_fraction=None sets nobody aside. Give a fraction or X_val, "
-                "or pass patience=None."
-            )
-        if self.sampling_space == "features" and needs_images(self.sampler):
-            faults.append(
-                f"sampler={self.sampler!r} transforms images, but "
-                'sampling_space="features" resamples features. Pass '
-                'sampling_space="pixels", or a sampler without augmentation.'
-            )
-        if self.threshold != "validation" and self.threshold_aim != "f1":
-            faults.append(
-                f'threshold_aim="{self.threshold_aim}" is for threshold="validation", '
-                f"but threshold={self.threshold} was given."
-            )
-        if self.threshold_aim != "recall" and self.threshold_recall != 0.95:
-            faults.append(
-                f"threshold_recall={self.threshold_recall} belongs to "
-                f'threshold_aim="recall", but threshold_aim="{self.threshold_aim}".'
-            )
-        if faults:
-            raise ParameterError("\n".join(faults))
+    def resolve(self, n_samples, *, has_X_val=False, has_y_val=False):
+        """Say what a fit would be set to.
+
+        Parameters
+        ----------
+        n_samples : int
+            Rows to fit, validation rows included: ``recipe="auto"`` goes by them.
+        has_X_val, has_y_val : bool, default=False
+            Whether ``fit`` will be given ``X_val`` and ``y_val``.
+
+        Returns
+        -------
+        glomclf.recipes.Recipe
+            The recipe's name, why it was taken, and every setting that it governs.
+
+        Raises
+        ------
+        ParameterError
+            If parameters contradict each other.
+
+        Examples
+        --------
+        >>> from glomclf import GlomeruliClassifier
+        >>> recipe = GlomeruliClassifier(weights=None, recipe="auto").resolve(717)
+        >>> recipe.name, recipe.reason
+        ('scratch', 'random weights and 717 images, at least 500')
+        """
+        given = {name: getattr(self, name) for name in RECIPE_PARAMETERS}
+        recipe = resolve_recipe(
+            self.recipe, given, weights=self.weights, n_samples=n_samples
+        )
+        refuse_contradictions(
+            self._settings(recipe), has_X_val=has_X_val, has_y_val=has_y_val
+        )
+        return recipe
+
+    def _settings(self, recipe=None):
+        """Return all parameters, none of them left to a recipe."""
+        parameters = self.get_params(deep=False)
+        governed = (recipe or self.recipe_).parameters
+        given = {
+            name: value
+            for name, value in parameters.items()
+            if name not in governed or not _is_auto(value)
+        }
+        return SimpleNamespace(**{**governed, **given})
 
     def _split(self, y, groups, X_val, seed):
         """Return the rows to train on and those set aside."""
@@ -394,45 +508,6 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         if X_val is not None or self.validation_fraction is None:
             return rows, rows[:0]
         return split_validation(y, groups, self.validation_fraction, seed)
-
-    def _make_pipeline(self, sampler_seed, net_seed):
-        """Chain the steps: sample before the trunk, or after it."""
-        sampler = make_sampler(
-            self.sampler, random_state=sampler_seed, n_jobs=self.n_jobs
-        )
-        sample = [] if sampler is None else [("sample", sampler)]
-        trunk = [("trunk", self._make_trunk())]
-        in_pixels = self.sampling_space == "pixels"
-        middle = sample + trunk if in_pixels else trunk + sample
-        loader = ImageLoader(
-            self.image_size,
-            resize=self.resize,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-            cache_dir=self.cache_dir,
-            lazy=True,
-        )
-        net = self._make_net(net_seed)
-        return Pipeline([("load", loader), *middle, ("net", net)])
-
-    def _make_trunk(self):
-        return ResNet50Trunk(
-            self.backbone,
-            weights=self.weights,
-            trainable_layers=self.trainable_layers,
-            batch_size=self.batch_size,
-            engine=self.engine,
-            precision=self.precision,
-            cache_dir=self.cache_dir,
-            verbose=self.verbose,
-        )
-
-    def _make_net(self, seed):
-        same = {
-            name: getattr(self, name)
-            for name in (*BACKBONE_CONSTRAINTS, *HEAD_CONSTRAINTS)
-        }
-        return ResNet50Classifier(**{**same, "random_state": seed})
 
     def _validation_rows(self, X, y, groups, X_val, y_val):
         """Return the rows given for validation, or those set aside, or none."""
@@ -446,24 +521,22 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         return ValidationRows(_safe_indexing(X, rows), y[rows], owners)
 
     def _fit_pipeline(self, X, y, validation):
-        """Fit all steps; validation rows meet the loader and the trunk, no sampler."""
-        features = None
+        """Fit all steps; validation rows meet what transforms, no sampler."""
+        prepared = None
         if validation.X is not None:
-            images = self.pipeline_["load"].fit(validation.X).transform(validation.X)
-            features = self.pipeline_["trunk"].fit(images).transform(images)
-        rows = {"X_val": features, "y_val": validation.y}
+            prepared = prepare_validation(self.pipeline_, X, validation.X)
+        rows = {"X_val": prepared, "y_val": validation.y}
         if _routing_enabled():
             self.pipeline_["net"].set_fit_request(X_val=True, y_val=True)
         else:
             rows = {f"net__{name}": value for name, value in rows.items()}
         self.pipeline_.fit(X, y, **rows)
-        return features
 
-    def _choose_on_validation(self, validation, features):
+    def _choose_on_validation(self, validation):
         """Choose the threshold on the validation rows, if they are enough."""
         if validation.y is None or not are_enough(validation.y, validation.groups):
             return None
-        probability = self.pipeline_["net"].predict_proba(features)[:, 1]
+        probability = self.predict_proba(validation.X)[:, 1]
         return self._choose(validation.y, probability, "validation participants")
 
     def _choose_on_folds(self, X, y, groups, given, seed):
@@ -517,27 +590,38 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         from .persistence import estimator_to_json
 
         parameters = self.get_params(deep=False)
-        for name in ("sampler", "class_weight"):
-            parameters[name] = estimator_to_json(parameters[name])
-        for name in ("weights", "cache_dir"):
+        settings = vars(self._settings())
+        governed = {name: settings[name] for name in RECIPE_PARAMETERS}
+        for described in (parameters, governed):
+            for name in _DESCRIBED & set(described):
+                described[name] = estimator_to_json(described[name])
+        for name in ("weights", "cache_dir", "checkpoint_dir"):
             if isinstance(parameters[name], Path):
                 parameters[name] = str(parameters[name])
         if not isinstance(self.random_state, Integral | None):
             parameters["random_state"] = None
         # Which engine ran says what this machine had; precision says what it computed.
         parameters["engine"] = "auto"
-        net, net_arrays = self.pipeline_["net"]._to_parts()
-        trunk, trunk_arrays = self.pipeline_["trunk"]._to_parts()
+        parts = {name: self.pipeline_[name]._to_parts() for name in self._kept_steps()}
         header = {
             "parameters": parameters,
+            "recipe": [self.recipe_.name, self.recipe_.reason, governed],
             "classes": self.classes_.tolist(),
             "threshold": self.threshold_,
             "history": self.history_,
             "training_record": self.training_record_,
-            "net": net,
-            "trunk": trunk,
+            **{name: described for name, (described, _) in parts.items()},
         }
-        return header, {**net_arrays, **trunk_arrays}
+        arrays = {k: v for _, found in parts.values() for k, v in found.items()}
+        return header, arrays
+
+    def _kept_steps(self):
+        """Name the steps that a model file describes."""
+        return [
+            name
+            for name in ("stain", "trunk", "net")
+            if name in self.pipeline_.named_steps
+        ]
 
     @classmethod
     def _from_parts(
@@ -546,15 +630,27 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         from .persistence import estimator_from_json
 
         parameters = dict(header["parameters"])
-        for name in ("sampler", "class_weight"):
-            parameters[name] = estimator_from_json(parameters[name])
+        name, reason, governed = header["recipe"]
+        for described in (parameters, governed):
+            for key in _DESCRIBED & set(described):
+                described[key] = estimator_from_json(described[key])
         self = cls(**parameters)
+        self.recipe_ = Recipe(name, reason, governed)
         self.classes_ = np.asarray(header["classes"])
         self.threshold_ = header["threshold"]
         self.history_ = header["history"]
         self.training_record_ = header["training_record"]
         self.validation_indices_ = np.arange(0)
-        self.pipeline_ = self._make_pipeline(0, 0)
-        self.pipeline_["trunk"]._set_parts(header["trunk"], arrays)
-        self.pipeline_["net"]._set_parts(header["net"], arrays, self.classes_)
+        self.pipeline_ = make_pipeline(self._settings(), 0, 0)
+        for step in self._kept_steps():
+            classes = [self.classes_] if step == "net" else []
+            self.pipeline_[step]._set_parts(header[step], arrays, *classes)
         return self
+
+
+# Parameters that may be estimators, or have keys that JSON does not have.
+_DESCRIBED = {"sampler", "class_weight", "stain_normalizer", "augmentation"}
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"

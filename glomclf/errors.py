@@ -26,6 +26,7 @@ __all__ = [
     "ScoreWarning",
     "SplitError",
     "SplitWarning",
+    "StainError",
     "StudyError",
     "TuningError",
     "WeightsError",
@@ -72,6 +73,10 @@ class ParameterError(GlomclfError, ValueError):
 
 class SamplingError(GlomclfError, ValueError):
     """A sampler cannot resample the rows it was given."""
+
+
+class StainError(GlomclfError, ValueError):
+    """The images have no stain that could be measured."""
 
 
 class WeightsError(GlomclfError, ValueError):

@@ -9,6 +9,7 @@ made), `glomclf.scores` (how scores are computed).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from .thresholds import (
     adjust_threshold,
     adjust_to_prevalence,
     choose_threshold,
+    cross_fitted_thresholds,
     estimate_prevalence,
 )
 
@@ -43,6 +45,7 @@ __all__ = [
     "biopsy_summary",
     "choose_threshold",
     "compare_scores",
+    "cross_fitted_thresholds",
     "estimate_prevalence",
     "evaluate",
 ]
@@ -116,6 +119,37 @@ class Evaluation(Estimates):
             "n_participants": self.n_participants,
             "confusion_matrix": self.confusion_matrix.tolist(),
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Evaluation:
+        """Return the evaluation that `to_dict` wrote down.
+
+        Parameters
+        ----------
+        content : mapping
+
+        Returns
+        -------
+        evaluation : Evaluation
+        """
+        number = _number_or_nan
+        # JSON may have sorted the names.
+        names = sorted(content["scores"], key=list(SCORE_NAMES).index)
+        return cls(
+            **{
+                **content,
+                "scores": {name: number(content["scores"][name]) for name in names},
+                "intervals": {
+                    name: tuple(map(number, content["intervals"][name]))
+                    for name in names
+                },
+                "n_effective": {
+                    name: number(content["n_effective"][name]) for name in names
+                },
+                "threshold": number(content["threshold"]),
+                "confusion_matrix": np.array(content["confusion_matrix"]),
+            }
+        )
 
     def _heading(self) -> str:
         units = "unknown" if self.n_participants is None else self.n_participants
@@ -407,6 +441,10 @@ def compare_scores(
         scores_a={name: float(one[0]) for name, one in a.score(whole).items()},
         scores_b={name: float(one[0]) for name, one in b.score(whole).items()},
     )
+
+
+def _number_or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _subtract(

@@ -2,21 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import column_or_1d, has_fit_parameter
 
-from .progress import progress
+from .errors import LeakageError, SplitError
+from .progress import headed, progress
 from .splitting import RepeatedStratifiedGroupKFold
 
-__all__ = ["predict_folds"]
+__all__ = ["FittedFold", "fit_folds", "predict_folds", "refuse_unfit_folds"]
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+class FittedFold(NamedTuple):
+    """A classifier that one fold's training rows made, and what it says of the others.
+
+    Parameters
+    ----------
+    fold : int
+        From 0.
+    train, test : ndarray of int
+        Places of the rows in ``X``.
+    model : classifier
+        Fitted on the training rows.
+    probability : ndarray of shape (n_test,), float64 in [0, 1]
+        Of the second class, for the test rows.
+    """
+
+    fold: int
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    model: Any
+    probability: NDArray[np.float64]
+
+
+def fit_folds(
+    models: Iterable[Any],
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    splits: Sequence[Split],
+    *,
+    verbose: int = 0,
+) -> Iterator[FittedFold]:
+    """Fit one classifier a fold, and predict the rows that it has not seen.
+
+    Parameters
+    ----------
+    models : iterable of classifiers
+        Not fitted, one a fold. Those whose ``fit`` takes ``groups`` are given the
+        participants of their training rows.
+    X : DataFrame, array-like of paths, or ndarray
+        Rows.
+    y : ndarray of shape (n_samples,)
+        Labels of two classes.
+    groups : ndarray of shape (n_samples,) or None
+        Participants.
+    splits : sequence of (train, test)
+        Places of rows.
+    verbose : int, default=0
+        1 shows a bar of folds on standard error. 0 leaves the bars to the classifiers;
+        each is headed by its fold.
+
+    Yields
+    ------
+    FittedFold
+    """
+    rows = np.arange(len(y))
+    with progress("cross-validation", len(splits), enabled=verbose > 0) as advance:
+        for fold, (model, split) in enumerate(zip(models, splits, strict=True)):
+            train, test = (rows[side] for side in split)
+            owners = {}
+            if groups is not None and has_fit_parameter(model, "groups"):
+                owners = {"groups": groups[train]}
+            with headed(f"fold {fold + 1} of {len(splits)}: "):
+                model.fit(_safe_indexing(X, train), y[train], **owners)
+                probability = model.predict_proba(_safe_indexing(X, test))[:, 1]
+            yield FittedFold(fold, train, test, model, probability)
+            advance()
 
 
 def predict_folds(
@@ -38,7 +110,8 @@ def predict_folds(
     Parameters
     ----------
     estimator : GlomeruliClassifier
-        Or a classifier whose ``fit`` takes ``groups``. It is cloned.
+        Or another classifier; where its ``fit`` takes ``groups``, it is given those of
+        the training rows. It is cloned.
     X : DataFrame, array-like of paths, or ndarray
         As in ``estimator.fit``.
     y : array-like of shape (n_samples,)
@@ -51,7 +124,7 @@ def predict_folds(
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds of an int.
     verbose : int, default=0
-        1 shows a bar on standard error.
+        1 shows a bar of folds on standard error.
 
     Returns
     -------
@@ -83,25 +156,71 @@ def predict_folds(
     labels = column_or_1d(y)
     participants = None if groups is None else np.asarray(groups)
     splits = list(_splits(cv, labels, participants, random_state))
-    tables = []
-    with progress("cross-validation", len(splits), enabled=verbose > 0) as advance:
-        for fold, (train, test) in enumerate(splits):
-            owners = {} if participants is None else {"groups": participants[train]}
-            model = clone(estimator)
-            model.fit(_safe_indexing(X, train), labels[train], **owners)
-            probability = model.predict_proba(_safe_indexing(X, test))[:, 1]
-            tables.append(
-                pd.DataFrame(
-                    {
-                        "row": np.arange(len(labels))[test],
-                        "fold": fold,
-                        "probability": probability,
-                        "threshold": getattr(model, "threshold_", 0.5),
-                    }
-                )
-            )
-            advance()
+    models = (clone(estimator) for _ in splits)
+    tables = [
+        pd.DataFrame(
+            {
+                "row": one.test,
+                "fold": one.fold,
+                "probability": one.probability,
+                "threshold": getattr(one.model, "threshold_", 0.5),
+            }
+        )
+        for one in fit_folds(models, X, labels, participants, splits, verbose=verbose)
+    ]
     return pd.concat(tables, ignore_index=True)
+
+
+def refuse_unfit_folds(
+    splits: Sequence[Split], y: NDArray[Any], groups: NDArray[Any] | None
+) -> None:
+    """Refuse folds that do not give every row one prediction by a model blind to it.
+
+    Parameters
+    ----------
+    splits : sequence of (train, test)
+        Places of rows.
+    y : ndarray of shape (n_samples,)
+        Labels of two classes.
+    groups : ndarray of shape (n_samples,) or None
+        Participants.
+
+    Raises
+    ------
+    SplitError
+        If a row is left out by no fold or by several, or a training side lacks a
+        class. It names every fault.
+    LeakageError
+        If a row or a participant is on both sides of a fold.
+    """
+    rows, faults, leaks = np.arange(len(y)), [], []
+    times_tested = np.zeros(len(y), dtype=int)
+    owners = rows if groups is None else groups
+    unit = "rows" if groups is None else "participants"
+    for fold, (train, test) in enumerate(splits):
+        np.add.at(times_tested, rows[test], 1)
+        absent = np.setdiff1d(y, y[train])
+        if len(absent):
+            faults.append(f"the training rows of fold {fold} have no {absent.tolist()}")
+        shared = np.intersect1d(owners[train], owners[test])
+        if len(shared):
+            named = ", ".join(map(str, shared[:5]))
+            more = ", ..." if len(shared) > 5 else ""
+            leaks.append(
+                f"{len(shared)} {unit} are on both sides of fold {fold}: {named}{more}"
+            )
+    if leaks:
+        raise LeakageError("The folds leak: " + "; ".join(leaks) + ".")
+    for n_times in sorted(set(times_tested) - {1}):
+        faults.append(
+            f"{(times_tested == n_times).sum()} rows are left out by {n_times} folds"
+        )
+    if faults:
+        raise SplitError(
+            f"These {len(splits)} folds do not serve: {'; '.join(faults)}. Each row "
+            "must be left out by one fold, and each training side have both classes: "
+            "pass an int, or a splitter such as StratifiedGroupKFold."
+        )
 
 
 def _splits(
@@ -109,12 +228,12 @@ def _splits(
     y: np.ndarray,
     groups: np.ndarray | None,
     random_state: int | np.random.RandomState | None,
-) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+) -> Iterable[Split]:
     """Return the folds; those of an int are shuffled and respect participants."""
-    if isinstance(cv, int):
+    if isinstance(cv, Integral):
         seed = check_random_state(random_state)
         if groups is None:
-            cv = StratifiedKFold(cv, shuffle=True, random_state=seed)
+            cv = StratifiedKFold(int(cv), shuffle=True, random_state=seed)
         else:
-            cv = RepeatedStratifiedGroupKFold(cv, 1, random_state=seed)
+            cv = RepeatedStratifiedGroupKFold(int(cv), 1, random_state=seed)
     return check_cv(cv).split(np.arange(len(y)), y, groups)

@@ -14,15 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from .errors import ImageError
 from .images import read_image, resize_image
 from .kept_images import KeptImages, file_key
 from .large_arrays import empty_array
 from .network.store import content_keys
+from .network.streaming import ImageSource
 from .progress import progress
 
-__all__ = ["Decoding", "LazyImages"]
+__all__ = ["Decoding", "LazyImages", "MappedImages"]
 
 _ROWS_AT_ONCE = 64
 _Fault = tuple[int, str, str]
@@ -224,6 +226,89 @@ class LazyImages:
         return Parallel(
             n_jobs=self.n_threads, require="sharedmem", return_as="generator_unordered"
         )(delayed(function)(*args) for args in arguments)
+
+
+class MappedImages:
+    """Images of another source, each changed on its own as it is read.
+
+    To samplers and to numpy it is an array; :class:`~glomclf.ResNet50Trunk` reads it a
+    few images at a time, and knows each by the content it has after the change.
+
+    Parameters
+    ----------
+    source : ImageSource
+        uint8 images of shape (n_samples, height, width, 3), in [0, 255].
+    change : callable
+        One uint8 image (height, width, 3) -> another of the same shape.
+    n_threads : int, default=1
+        Threads that change images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.lazy_images import MappedImages
+    >>> from glomclf.network.streaming import ArraySource
+    >>> dark = ArraySource(np.zeros((4, 32, 32, 3), dtype=np.uint8))
+    >>> images = MappedImages(dark, lambda image: 255 - image)
+    >>> images.shape, images[1:].min()
+    ((4, 32, 32, 3), np.uint8(255))
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(
+        self,
+        source: ImageSource,
+        change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+        n_threads: int = 1,
+    ):
+        self.source = source
+        self.change = change
+        self.n_threads = n_threads
+        self.shape = source.shape
+        self._array: NDArray[np.uint8] | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"MappedImages(shape={self.shape})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if self._array is None:
+            array = empty_array(self.shape, np.uint8)
+            for batch in gen_batches(len(self), _ROWS_AT_ONCE):
+                array[batch] = self.read(np.arange(len(self))[batch])
+            self._array = array
+        return np.array(self._array, dtype=dtype, copy=copy)
+
+    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
+        wanted = np.arange(len(self))[rows]
+        if self._array is not None:
+            return self._array[wanted]
+        return self.read(np.atleast_1d(wanted)).reshape(*wanted.shape, *self.shape[1:])
+
+    def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Read some rows of the source and change them.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,), dtype int
+
+        Returns
+        -------
+        ndarray of shape (n_rows, height, width, 3), dtype uint8
+        """
+        if not len(rows):
+            return np.empty((0, *self.shape[1:]), np.uint8)
+        run = Parallel(self.n_threads, require="sharedmem")
+        images = self.source.read(rows)
+        return np.stack(run(delayed(self.change)(image) for image in images))
+
+    def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
+        """Return None for each row: what it is changed to is not known unread."""
+        return [None] * len(rows)
 
 
 def _placed_file_key(place: int, item: Any) -> tuple[int, bytes | None]:

@@ -24,7 +24,8 @@ from .files import written_whole
 __all__ = ["estimator_from_json", "estimator_to_json", "read_model", "write_model"]
 
 _FORMAT = "glomclf-model"
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
+_FIRST_KIND = "GlomeruliClassifier"  # of files that name none
 _LIBRARIES = (
     "glomclf",
     "keras",
@@ -34,8 +35,10 @@ _LIBRARIES = (
     "numpy",
 )
 # Only these packages' public estimators are named in a file, and built from one.
-_SAMPLER_ROOMS = (
+_ROOMS = (
     "glomclf.samplers",
+    "glomclf.augmenting",
+    "glomclf.stain",
     "imblearn.over_sampling",
     "imblearn.under_sampling",
     "imblearn.combine",
@@ -46,6 +49,8 @@ def write_model(
     path: str | os.PathLike[str],
     header: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
+    *,
+    kind: str = _FIRST_KIND,
 ) -> None:
     """Write one model file, whole or not at all.
 
@@ -56,6 +61,8 @@ def write_model(
         Everything JSON can say of the model.
     arrays : mapping of str to ndarray
         Its weights.
+    kind : str, default="GlomeruliClassifier"
+        The class that can read it.
 
     Raises
     ------
@@ -67,6 +74,7 @@ def write_model(
     described = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
+        "kind": kind,
         "versions": _versions(),
         **header,
     }
@@ -84,13 +92,15 @@ def write_model(
 
 
 def read_model(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], *, kind: str | None = None
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read and check a model file.
 
     Parameters
     ----------
     path : str or Path
+    kind : str, default=None
+        The class that the file must hold. None: any; ``header["kind"]`` says which.
 
     Returns
     -------
@@ -100,14 +110,15 @@ def read_model(
     Raises
     ------
     ModelFileError
-        If the file is missing, truncated, changed, foreign or of a later version.
+        If the file is missing, truncated, changed, foreign, of a later version or of
+        another kind.
     """
     metadata, arrays = _read_safetensors(Path(path))
     text = metadata.get("glomclf", "")
     if not text:
         raise ModelFileError(
-            f"{path} is not a glomclf model: it lacks the description that "
-            "GlomeruliClassifier.save writes."
+            f"{path} is not a glomclf model: it lacks the description that the save "
+            "method of a classifier writes."
         )
     if metadata.get("sha256") != _digest(text, arrays):
         raise ModelFileError(
@@ -123,16 +134,22 @@ def read_model(
             "wrote it: "
             f"{header.get('versions', {}).get('glomclf', 'unknown')}."
         )
+    header.setdefault("kind", _FIRST_KIND)
+    if kind not in (None, header["kind"]):
+        raise ModelFileError(
+            f"{path} holds a {header['kind']}, not a {kind}. Load it with "
+            f"{header['kind']}.load, or with glomclf.read_classifier, which takes any."
+        )
     return header, arrays
 
 
 def estimator_to_json(estimator: Any) -> Any:
-    """Describe a sampler, or a list of them, by public class and parameters.
+    """Describe a sampler or augmenter, or a list, by public class and parameters.
 
     Raises
     ------
     ModelFileError
-        If a class is not a public sampler of imbalanced-learn or glomclf.
+        If a class is not a public sampler or augmenter of these packages.
     """
     estimator = _plain(estimator)
     if estimator is None or isinstance(estimator, str | int | float | bool):
@@ -144,8 +161,8 @@ def estimator_to_json(estimator: Any) -> Any:
     room = _public_room(type(estimator))
     if room is None:
         raise ModelFileError(
-            f"{estimator!r} cannot be written into a model file: only samplers of "
-            f"{', '.join(_SAMPLER_ROOMS)} with plain parameters can. Prediction needs "
+            f"{estimator!r} cannot be written into a model file: only classes "
+            f"of {', '.join(_ROOMS)} with plain parameters can. Prediction needs "
             "no sampler: call set_params(sampler=None) on the fitted classifier, then "
             "save."
         )
@@ -168,7 +185,7 @@ def estimator_from_json(description: Any) -> Any:
     cls = _public_class(room, name)
     if cls is None:
         raise ModelFileError(
-            f"{description['class']!r} is not a sampler glomclf builds."
+            f"{description['class']!r} is not a sampler or augmenter glomclf builds."
         )
     parameters = description["parameters"].items()
     return cls(**{name: estimator_from_json(value) for name, value in parameters})
@@ -179,15 +196,15 @@ def _plain(value: Any) -> Any:
 
 
 def _public_class(room: str, name: str) -> type | None:
-    """Return the class of that name among a sampler room's public ones."""
-    if room not in _SAMPLER_ROOMS or name not in importlib.import_module(room).__all__:
+    """Return the class of that name among a room's public ones."""
+    if room not in _ROOMS or name not in importlib.import_module(room).__all__:
         return None
     found = getattr(importlib.import_module(room), name)
     return found if isinstance(found, type) else None
 
 
 def _public_room(cls: type) -> str | None:
-    for room in _SAMPLER_ROOMS:
+    for room in _ROOMS:
         if getattr(importlib.import_module(room), cls.__name__, None) is cls:
             return room
     return None

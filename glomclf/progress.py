@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-__all__ = ["progress"]
+__all__ = ["headed", "progress"]
+
+_HEAD: ContextVar[str] = ContextVar("head of every bar", default="")
 
 
 def _do_nothing(n_done: int = 1, note: str = "") -> None:
@@ -53,9 +56,31 @@ def progress(
         bars.TextColumn("{task.fields[note]}"),
     )
     with bars.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(description, total=total, note="")
+        task = bar.add_task(_HEAD.get() + description, total=total, note="")
 
         def advance(n_done: int = 1, note: str = "") -> None:
             bar.update(task, advance=n_done, note=note)
 
         yield advance
+
+
+@contextmanager
+def headed(text: str) -> Iterator[None]:
+    """Say in every bar of the block which part of longer work it belongs to.
+
+    Parameters
+    ----------
+    text : str
+        Stands before the description of each bar.
+
+    Examples
+    --------
+    >>> from glomclf.progress import headed, progress
+    >>> with headed("fold 1 of 5: "), progress("training", 3, enabled=False) as advance:
+    ...     advance()
+    """
+    token = _HEAD.set(_HEAD.get() + text)
+    try:
+        yield
+    finally:
+        _HEAD.reset(token)

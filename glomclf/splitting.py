@@ -90,8 +90,8 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
     >>> cv = StratifiedGroupShuffleSplit(n_splits=2, test_size=1 / 3, random_state=0)
     >>> for train, test in cv.split(np.zeros((12, 1)), y, participants):
     ...     print(np.unique(participants[test]), y[test])
-    ['b'] [0 0 0 1]
     ['c'] [0 0 0 1]
+    ['a'] [0 0 0 1]
     """
 
     def split(
@@ -190,10 +190,10 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
     >>> cv = RepeatedStratifiedGroupKFold(n_splits=2, n_repeats=2, random_state=0)
     >>> for train, test in cv.split(np.zeros((18, 1)), y, participants):
     ...     print(np.unique(participants[test]))
+    ['d' 'e' 'f']
+    ['a' 'b' 'c']
     ['a' 'c' 'f']
     ['b' 'd' 'e']
-    ['a' 'b' 'd']
-    ['c' 'e' 'f']
     """
 
     __metadata_request__split: ClassVar = {"groups": True}
@@ -353,7 +353,7 @@ def train_test_split_by_participant(
     ...     manifest, manifest["label"], test_size=0.25, random_state=0
     ... )
     >>> sorted(set(X_train["participant"])), sorted(set(X_test["participant"]))
-    (['a', 'b', 'c'], ['d'])
+    (['a', 'b', 'd'], ['c'])
     """
     passed = [X, y] if groups is None else [X, y, groups]
     if groups is None:

@@ -30,6 +30,7 @@ __all__ = [
     "adjust_threshold",
     "adjust_to_prevalence",
     "choose_threshold",
+    "cross_fitted_thresholds",
     "estimate_prevalence",
 ]
 
@@ -114,6 +115,80 @@ def choose_threshold(
         merit = np.where(enough, true_positives / predicted, -1.0)
     best = np.flatnonzero(merit >= merit.max() - 1e-12)[-1]
     return _midway(scores[order][ends], best, np.asarray(y_score).dtype)
+
+
+def cross_fitted_thresholds(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    folds: ArrayLike,
+    *,
+    aim: Literal["f1", "recall"] = "f1",
+    recall: float = 0.95,
+) -> NDArray[np.float64]:
+    """Choose the threshold of each fold on the rows of the others.
+
+    A score at a threshold is too good on the rows that the threshold was chosen on.
+    Here no row is cut at a threshold that its own label helped to choose.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Labels, 0 or 1.
+
+    y_score : array-like of shape (n_samples,)
+        Out-of-fold probabilities of class 1, in [0, 1].
+
+    folds : array-like of shape (n_samples,)
+        The fold of each row, at least two.
+
+    aim, recall
+        As in `choose_threshold`.
+
+    Returns
+    -------
+    thresholds : ndarray of shape (n_samples,), dtype float64
+        The same for all rows of a fold; :func:`glomclf.evaluate` takes them.
+
+    Raises
+    ------
+    ScoreError
+        If there is one fold only, the rows of the other folds lack a class, or
+        `choose_threshold` refuses an input.
+
+    Notes
+    -----
+    The probabilities of the other folds come from models that were trained on this
+    fold's rows. What little its labels can tell a threshold that way remains; folds
+    within each training side, as ``GlomeruliClassifier(threshold="validation")`` has
+    them, leave nothing, and take as many fits a fold.
+
+    Examples
+    --------
+    >>> from glomclf.thresholds import cross_fitted_thresholds
+    >>> y_true, y_score = [0, 1, 0, 1], [0.1, 0.3, 0.4, 0.8]
+    >>> cross_fitted_thresholds(y_true, y_score, [0, 0, 1, 1])
+    array([0.6, 0.6, 0.2, 0.2])
+    """
+    labels, scores, _ = check_scores(y_true, y_score)
+    numbers = np.asarray(folds)
+    if numbers.shape != labels.shape or len(np.unique(numbers)) < 2:
+        raise ScoreError(
+            f"folds must have shape {labels.shape} and name at least two folds, got "
+            f"shape {numbers.shape} and {len(np.unique(numbers))}"
+        )
+    thresholds = np.empty(len(labels))
+    for fold in np.unique(numbers):
+        inside = numbers == fold
+        if len(np.unique(labels[~inside])) < 2:
+            raise ScoreError(
+                f"the rows outside fold {fold} have one class only, so that no "
+                "threshold can be chosen for it; take more folds, or folds with both "
+                "classes"
+            )
+        thresholds[inside] = choose_threshold(
+            labels[~inside], scores[~inside], aim=aim, recall=recall
+        )
+    return thresholds
 
 
 def adjust_to_prevalence(

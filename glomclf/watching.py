@@ -28,9 +28,11 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from .dihedral import DihedralImages
 from .errors import LeakageError
 from .inner import participants_of
 from .lazy_images import LazyImages
+from .network.streaming import ImageSource
 
 __all__ = ["FitAudit", "audit_fit"]
 
@@ -259,6 +261,7 @@ class _Ledger:
 
     def note_call(self, estimator: Any, method: str, arguments: dict[str, Any]) -> None:
         """Note what a method is given."""
+        self._note_turned(arguments.get("X"))
         keys = _row_keys(arguments.get("X"))
         if not self.in_fit or keys is None or self._is_empty(arguments["X"], keys):
             return
@@ -283,12 +286,12 @@ class _Ledger:
     def _is_empty(self, X: Any, keys: list[bytes]) -> bool:
         """Whether X holds nothing of the data: labels to encode, or row numbers.
 
-        Samplers that mix rows are run on an identity matrix that stands for the rows.
+        Samplers that mix rows are run on an identity matrix that stands for the rows,
+        and look for neighbours among some rows of it.
         """
-        if issparse(X) and X.shape[0] == X.shape[1] == X.nnz:
-            return True
         column = np.ndim(X) == 2 and np.shape(X)[1] == 1
-        return column and not any(self.origins(key) for key in keys)
+        stand_ins = issparse(X) and X.nnz == X.shape[0] == X.sum()
+        return (column or stand_ins) and not any(self.origins(key) for key in keys)
 
     def note_result(self, method: str, given: Any, result: Any) -> None:
         """Note what a transformer or a sampler made of which rows."""
@@ -296,11 +299,20 @@ class _Ledger:
         if method == "fit_resample" and before and not self._is_empty(given, before):
             self.resampled.update(_row_keys(result[0]) or [])
         elif method != "fit_resample" and before is not None:
-            after = _row_keys(result) or []
-            if len(after) == len(before):
-                for old, new in zip(before, after, strict=True):
-                    if new != old:
-                        self.parents[new].add(old)
+            self._note_turned(given)
+            self._note_parents(before, _row_keys(result) or [])
+
+    def _note_turned(self, X: Any) -> None:
+        """Note of which images the views are that a source turns as it reads."""
+        if isinstance(X, DihedralImages):
+            self._note_parents(_row_keys(X.source) or [], _row_keys(X) or [])
+
+    def _note_parents(self, before: list[bytes], after: list[bytes]) -> None:
+        """Note what rows became, where there is one for one."""
+        if len(after) == len(before):
+            for old, new in zip(before, after, strict=True):
+                if new != old:
+                    self.parents[new].add(old)
 
     def origins(self, key: bytes, seen: frozenset[bytes] = frozenset()) -> set[int]:
         """Rows of the data that this may be; -1: a sampler's work; empty: unknown."""
@@ -337,7 +349,9 @@ def _row_keys(X: Any) -> list[bytes] | None:
     if issparse(X):
         X = X.toarray()
     if isinstance(X, LazyImages):
-        X = np.asarray(X)
+        X = np.asarray(X)  # which it keeps, so that files are decoded once
+    elif isinstance(X, ImageSource):
+        X = X.read(np.arange(X.shape[0]))
     if not isinstance(X, np.ndarray | list | tuple | pd.Series) or not len(X):
         return None
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":

@@ -446,5 +446,5 @@ def test_network_is_compared_on_real_fits(biopsies):
     comparison = compare(biopsies, estimator=tiny, **some)
     assert comparison.predictions["probability"].between(0, 1).all()
     assert (comparison.predictions["threshold"] == 0.5).all()
-    assert tiny.sampler == "smote+augment"  # the caller's is left alone
+    assert tiny.sampler == "auto"  # the caller's is left alone
     assert not hasattr(tiny, "pipeline_")

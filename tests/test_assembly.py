@@ -80,6 +80,30 @@ def test_only_the_last_layers_and_the_head_are_trained(cnn, trainable_layers, tr
         assert variables == trained
 
 
+@pytest.mark.parametrize(
+    ("trainable_layers", "momentum", "is_live"),
+    [(5, 0.99, False), (17, 0.99, False), (18, 0.9, True), ("all", 0.9, True)],
+)
+def test_statistics_follow_training_where_no_layer_is_frozen(
+    cnn, trainable_layers, momentum, is_live
+):
+    whole = build_whole(cnn, trainable_layers)
+    norms = {
+        layer.name: layer
+        for layer in whole._flatten_layers()
+        if hasattr(layer, "moving_mean")
+    }
+    assert len(cnn.model.layers) == 18
+    assert norms["block4_bn"].momentum == momentum
+    assert norms["standardise"].trainable is is_live
+    rows = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    before = norms["standardise"].get_weights()
+    whole(rows, training=True)
+    after = norms["standardise"].get_weights()
+    changed = [not np.allclose(a, b) for a, b in zip(before, after, strict=True)]
+    assert changed == [is_live, is_live]
+
+
 def test_owned_weights_are_all_but_the_trunks(cnn):
     whole = build_whole(cnn, 1)
     assert len(owned_weights(whole)) == 2 + 4  # mean, variance; two dense layers

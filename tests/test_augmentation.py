@@ -14,10 +14,10 @@ from sklearn.utils import estimator_checks as sklearn_checks
 
 import glomclf
 from glomclf.errors import SamplingError
+from glomclf.geometry import FILL_MODES, affine_matrix, warp
 from glomclf.samplers import AugmentationOverSampler
 from glomclf.samplers.arrays import ArraySamplerMixin
 from glomclf.samplers.augmentation import draw_evenly
-from glomclf.samplers.geometry import FILL_MODES, affine_matrix, warp
 
 REAL = Path(glomclf.__file__).parents[2] / "shared" / "data" / "aidpath"
 STILL = {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from glomclf.network.assembly import HeadSpec, build_network
 from glomclf.network.backend import tf
 from glomclf.network.batches import ArrayBatches
-from glomclf.network.programs import _each_batch, _kept
+from glomclf.network.programs import _each_batch, _kept, read_ahead
 
 N_ROWS = st.integers(1, 70)
 BATCH_SIZES = st.integers(1, 40)
@@ -72,6 +72,65 @@ def test_shuffling_leaves_the_callers_arrays_alone():
     X = np.arange(50)
     ArrayBatches(X, shuffle_seed=0)
     np.testing.assert_array_equal(X, np.arange(50))
+
+
+@given(n_rows=N_ROWS, batch_size=BATCH_SIZES, seed=st.integers(0, 2**31))
+def test_even_batches_hold_each_row_once_and_differ_by_one_row(
+    n_rows, batch_size, seed
+):
+    X = np.arange(n_rows)
+    batches = ArrayBatches(X, batch_size=batch_size, shuffle_seed=seed, are_even=True)
+    assert len(batches) == len(ArrayBatches(X, batch_size=batch_size))
+    batches.on_epoch_begin()
+    sizes = [len(rows) for (rows,) in batches_in(batches)]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= batch_size
+    np.testing.assert_array_equal(np.sort(rows_of(batches)[0]), X)
+
+
+# -- augmentation ----------------------------------------------------------------------
+
+
+class Keys:
+    """Writes what an image was drawn by where its first pixels were."""
+
+    def transform(self, images, keys, *, n_threads):
+        assert n_threads >= 1
+        seen = images.copy()
+        seen[:, 0, 0] = np.array(keys)
+        return seen
+
+
+def test_images_are_drawn_by_seed_epoch_and_row_whatever_the_order():
+    X = np.zeros((10, 2, 2, 3), np.uint8)
+    X[:, 1, 1, 0] = np.arange(10)
+    batches = ArrayBatches(X, X[:, 1, 1, 0], batch_size=4, shuffle_seed=7,
+                           augmenter=Keys())  # fmt: skip
+    orders = []
+    for epoch in range(3):
+        batches.on_epoch_begin()
+        images, labels = rows_of(batches)
+        expected = [(7, epoch, row) for row in labels]
+        np.testing.assert_array_equal(images[:, 0, 0], expected)
+        orders.append(labels.tolist())
+    assert orders[0] != orders[1]
+    assert not X[:, 0, 0].any()
+
+
+def test_batches_read_ahead_are_those_of_the_epoch_in_their_order():
+    batches = ArrayBatches(np.arange(10), batch_size=4, shuffle_seed=0)
+    batches.on_epoch_begin()
+    for (ahead,), (rows,) in zip(read_ahead(batches), batches_in(batches), strict=True):
+        np.testing.assert_array_equal(ahead, rows)
+
+
+def test_an_error_while_batches_are_read_ahead_is_raised():
+    class Broken(ArrayBatches):
+        def __getitem__(self, index):
+            raise OSError("no such image")
+
+    with pytest.raises(OSError, match="no such image"):
+        list(read_ahead(Broken(np.arange(3))))
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,7 @@ def test_compare_has_the_options_of_train_but_for_the_sampler():
         "images",
         "model",
         "overwrite",
+        "ensemble",
         "n_folds",
         "sampler",
         "sampling_space",

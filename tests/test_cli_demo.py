@@ -1,5 +1,7 @@
 """The demo at the size users see is slow; here it runs small."""
 
+import functools
+
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -13,7 +15,8 @@ def test_demo_runs_twice_and_names_its_files(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "_N_SAMPLES", 120)
     monkeypatch.setattr(demo, "_N_PARTICIPANTS", 15)
     monkeypatch.setattr(demo, "_IMAGE_SIZE", 32)
-    monkeypatch.setattr(demo, "_PARAMETERS", {"backbone": "cnn", "epochs": 1})
+    tiny = functools.partial(demo._classifier, backbone="cnn", epochs=1)
+    monkeypatch.setattr(demo, "_classifier", tiny)
     folder = tmp_path / "demo"
     for _ in range(2):
         result = CliRunner().invoke(main, ["demo", "--output", str(folder), "--quiet"])

@@ -2,12 +2,18 @@
 
 import inspect
 import json
+import re
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
+from glomclf import (
+    FoldEnsembleClassifier,
+    GlomeruliClassifier,
+    make_glomeruli,
+    read_manifest,
+)
 from glomclf.cli import main
 from glomclf.cli.options import _CLASSIFIER_OPTIONS
 from glomclf.cli.train import command as train
@@ -244,3 +250,86 @@ def test_evaluate_of_other_participants_passes_the_audit(trained, data, tmp_path
     csvs = ("--test", tmp_path / "test.csv", "--train", tmp_path / "train.csv")
     run("evaluate", *csvs, *options, "-q")
     assert "No leak found" in (tmp_path / "results" / "report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def ensemble(data):
+    """One ensemble of two members for all tests that only read."""
+    model = data.parent / "both.glomclf"
+    options = ("--cv", 2, "--ensemble", "--threshold", "validation")
+    return model, run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
+
+
+def test_train_of_an_ensemble_writes_model_scores_curves_and_report(ensemble, data):
+    model, result = ensemble
+    folder = model.parent / "both-training"
+    listed = result.stdout.split("Files:")[1].split()
+    assert set(listed) == {str(model), *map(str, folder.iterdir())}
+    assert {path.name for path in folder.iterdir()} == {
+        "history.csv",
+        "history.png",
+        "class_proportions.png",
+        "synthetic_images.png",
+        "cv_predictions.csv",
+        "cv_scores.csv",
+        "cv_scores.json",
+        "report.html",
+    }
+    history = pd.read_csv(folder / "history.csv")
+    assert history[["fold", "epoch"]].to_numpy().tolist() == [
+        [1, 1],
+        [1, 2],
+        [2, 1],
+        [2, 2],
+    ]
+    assert "Scores of single members, out of 2 folds" in result.stdout
+    assert "--ensemble" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_scores_of_an_ensemble_are_those_of_its_out_of_fold_predictions(ensemble, data):
+    model, _ = ensemble
+    loaded = FoldEnsembleClassifier.load(model)
+    folder = model.parent / "both-training"
+    table = pd.read_csv(folder / "cv_predictions.csv")
+    assert table["probability"].to_numpy() == pytest.approx(loaded.oof_probability_)
+    called = loaded.oof_probability_ >= loaded.oof_threshold_
+    assert table["prediction"].tolist() == called.astype(int).tolist()
+    scores = json.loads((folder / "cv_scores.json").read_text())
+    assert scores == loaded.oof_evaluation_.to_dict()
+    assert loaded.threshold == "out-of-fold"
+    assert loaded.cv == 2
+
+
+def test_evaluate_and_predict_take_an_ensemble(ensemble, data, tmp_path):
+    model, _ = ensemble
+    csv, out = data / "public.csv", tmp_path / "predictions.csv"
+    run("evaluate", "--test", csv, "--model", model, "-o", tmp_path, "-q")
+    report = (tmp_path / "report.html").read_text("utf-8")
+    assert "Mean of 2 networks" in report
+    assert "chosen on out-of-fold predictions" in report
+    assert "2 epochs run of 2 at most" in report
+    assert "of the 2 members by epoch" in report
+    evaluated = pd.read_csv(out)
+    run("predict", csv, "--model", model, "-o", out, "-q", "--threshold", 0)
+    predicted = pd.read_csv(out)
+    wanted = FoldEnsembleClassifier.load(model).predict_proba(read_manifest(csv))[:, 1]
+    for table in (evaluated, predicted):
+        assert table["probability"].to_numpy() == pytest.approx(wanted, abs=1e-6)
+    assert (predicted["prediction"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--ensemble",), r"Say how many folds: --cv 5 --ensemble"),
+        (("--ensemble", "--cv", 30), "--cv"),
+        (("--ensemble", "--cv", 2, "--threshold-aim", "recall"), "is for --threshold"),
+    ],
+)
+def test_an_ensemble_that_cannot_be_is_refused_before_training(
+    data, tmp_path, options, message
+):
+    out = tmp_path / "m.glomclf"
+    result = run("train", data / "public.csv", *TINY, *options, "-o", out, code=2)
+    assert re.search(message, result.stderr)
+    assert not out.exists()

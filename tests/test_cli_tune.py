@@ -62,7 +62,8 @@ def predict_proba(self, X):
     """Take the place in the csv, blurred by the dropout, for a probability."""
     noise = np.random.default_rng(len(X)).uniform(size=len(X))
     rank = X["label"].to_numpy() * 0.8 + 0.1
-    positive = (1 - self.dropout) * rank + self.dropout * noise
+    dropout = self.resolve(len(X)).parameters["dropout"]
+    positive = (1 - dropout) * rank + dropout * noise
     return np.column_stack([1 - positive, positive])
 
 
@@ -120,7 +121,11 @@ def journal(out, name="glomclf"):
 def test_tune_has_the_options_of_train():
     own = {"folder", "n_trials", "n_folds", "metrics", "bounds", "pruner", "storage"}
     own |= {"study_name", "resume", "n_workers", "timeout", "n_outer"}
-    theirs = {option.name for option in train.params} - {"model", "overwrite"}
+    theirs = {option.name for option in train.params} - {
+        "model",
+        "overwrite",
+        "ensemble",
+    }
     assert {option.name for option in tune.params} - own == theirs - {"n_folds"}
 
 

@@ -17,7 +17,13 @@ from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.neighbors import NearestNeighbors
 
-from glomclf import AugmentationOverSampler, ImageSampler, persistence
+from glomclf import (
+    AugmentationOverSampler,
+    AugmentedViews,
+    ImageSampler,
+    PatchAugmenter,
+    persistence,
+)
 from glomclf.errors import ModelFileError
 from glomclf.persistence import (
     estimator_from_json,
@@ -159,7 +165,8 @@ def test_safetensors_of_another_library_are_refused(tmp_path, metadata):
 @pytest.mark.parametrize(
     ("header", "found"),
     [
-        ({"format_version": 2}, "version 2;"),
+        ({"format_version": 1}, "version 1;"),
+        ({"format_version": 3}, "version 3;"),
         ({"format_version": None}, "version None;"),
         ({"format": "other"}, "'other'"),
     ],
@@ -169,7 +176,7 @@ def test_another_format_or_version_names_the_glomclf_to_install(
 ):
     write_model(tmp_path / "m", {"versions": {"glomclf": "7.0"}, **header}, {})
     with pytest.raises(
-        ModelFileError, match=rf"{found}.*reads 'glomclf-model' version 1.*wrote it: 7"
+        ModelFileError, match=rf"{found}.*reads 'glomclf-model' version 2.*wrote it: 7"
     ):
         read_model(tmp_path / "m")
 
@@ -216,6 +223,7 @@ def through_json(estimator):
         RandomUnderSampler(random_state=np.int64(3)),
         ImageSampler(SMOTE(random_state=1), random_state=0),
         AugmentationOverSampler(zoom_range=0.1, random_state=0),
+        AugmentedViews(2, PatchAugmenter(zoom_range=0.1), random_state=0),
     ],
     ids=str,
 )

@@ -60,6 +60,10 @@ def compared(options: argparse.Namespace) -> ApproachComparison:
     estimator = GlomeruliClassifier(
         weights=None if options.weights == "none" else options.weights,
         image_size=options.image_size,
+        # The default head of when it was measured, so that it is found again.
+        optimizer="rmsprop",
+        schedule="constant",
+        label_smoothing=0.0,
         learning_rate=options.learning_rate,
         epochs=options.epochs,
         patience=options.patience,

@@ -70,6 +70,8 @@ def predictions(way: str, sampler: str, options: argparse.Namespace) -> pd.DataF
         image_size=options.image_size,
         optimizer=options.optimizer,
         learning_rate=options.learning_rate,
+        schedule="constant",
+        label_smoothing=0.0,
         epochs=options.epochs,
         # With few participants, stopping on two or three of them would decide more
         # than the sampler does: all train, for all epochs.

@@ -55,6 +55,8 @@ def classifier(options: argparse.Namespace, **parameters: Any) -> Any:
         "weights": None if options.weights == "none" else options.weights,
         "image_size": options.image_size,
         "epochs": options.epochs,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
         "patience": None,
         "validation_fraction": None,
         "cache_dir": options.cache_dir,
@@ -295,6 +297,13 @@ def measure_nested(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
         weights=None if options.weights == "none" else options.weights,
         image_size=options.image_size,
         cache_dir=options.cache_dir,
+        # The defaults of when it was measured, so that it is found again.
+        optimizer="rmsprop",
+        learning_rate=1e-3,
+        schedule="constant",
+        label_smoothing=0.0,
+        epochs=10,
+        patience=3,
     )
     start = time.perf_counter()
     result = nested_cross_validate(

@@ -102,7 +102,7 @@ def command(
     for name in COMPARISON_FILES:
         check_output(folder / name, inputs=[csv])
     manifest = labelled_manifest(csv, images)
-    estimator = checked_classifier(**parameters)
+    estimator = checked_classifier(len(manifest), **parameters)
     comparison = compare_approaches(
         manifest,
         manifest["label"],

@@ -59,7 +59,9 @@ class OrWord(click.ParamType):
         self, param: click.Parameter, ctx: click.Context | None = None
     ) -> str:
         """Name the choice in a help text."""
-        return f"{self.other.name.split()[0].upper()}|{self.word}"
+        other = self.other.get_metavar(param, ctx)  # type: ignore[arg-type]
+        name = (other or self.other.name.split()[0].upper()).strip("[]")
+        return f"{name}|{self.word}"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -209,14 +211,19 @@ threshold_option = click.option(
 _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
     "sampler": {
         "type": OrWord(click.STRING, "none", None),
-        "default": "smote+augment",
         "metavar": "NAME[+NAME]|none",
         "help": "Balances the training rows: smote, augment, undersample, oversample, "
         "or several in order.",
     },
+    "recipe": {
+        "type": click.Choice(["features", "fine-tune", "scratch", "auto"]),
+        "default": "features",
+        "help": "How the network is trained: its head on stored features; the head, "
+        "then the last layers; all of it; or whichever suits the weights and the "
+        "number of images.",
+    },
     "sampling_space": {
         "type": click.Choice(["pixels", "features"]),
-        "default": "pixels",
         "help": "Whether the sampler sees images or the frozen layers' output.",
     },
     "backbone": {
@@ -231,12 +238,10 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "trainable_layers": {
         "type": OrWord(click.IntRange(min=0), "all", "all"),
-        "default": 0,
         "help": "How many of the backbone's last layers are trained.",
     },
     "image_size": {
         "type": click.IntRange(min=32),
-        "default": 224,
         "help": "Side of the images in pixels, after resizing.",
     },
     "resize": {
@@ -244,44 +249,102 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "default": "pad",
         "help": "How an oblong patch becomes square.",
     },
-    "dense_units": {
-        "type": _POSITIVE,
-        "default": 256,
-        "help": "Units of the hidden layer.",
+    "stain_normalizer": {
+        "type": OrWord(click.STRING, "none", None),
+        "default": "none",
+        "metavar": "METHOD|none",
+        "help": "Brings images to the colours of the training images.",
     },
+    "augmentation": {
+        "type": OrWord(
+            click.Choice(["dihedral", "geometry", "geometry+stain"]), "none", None
+        ),
+        "metavar": "dihedral|geometry|geometry+stain|none",
+        "help": "Changes each training image anew in every epoch.",
+    },
+    "augmented_views": {
+        "type": click.IntRange(min=0),
+        "help": "Augmented views of each training image, stored for frozen layers.",
+    },
+    "predict_views": {
+        "type": click.IntRange(1, 8),
+        "help": "Ways to turn and mirror an image that a probability is the mean of.",
+    },
+    "dense_units": {"type": _POSITIVE, "help": "Units of the hidden layer."},
     "dropout": {
         "type": click.FloatRange(0, 1, max_open=True),
-        "default": 0.5,
         "help": "Share of hidden units left out in training.",
     },
     "optimizer": {
         "type": click.Choice(["adam", "adamw", "rmsprop", "sgd"]),
-        "default": "rmsprop",
         "help": "Optimizer.",
     },
     "learning_rate": {
         "type": click.FloatRange(0, min_open=True),
-        "default": 1e-3,
         "help": "Learning rate.",
     },
-    "batch_size": {"type": _POSITIVE, "default": 32, "help": "Images a batch."},
-    "epochs": {"type": _POSITIVE, "default": 10, "help": "Most epochs to train."},
+    "schedule": {
+        "type": click.Choice(["constant", "cosine", "plateau"]),
+        "help": "How the learning rate goes down.",
+    },
+    "warmup_epochs": {
+        "type": click.FloatRange(min=0),
+        "help": "Epochs in which the learning rate rises from zero.",
+    },
+    "weight_decay": {
+        "type": OrWord(click.FloatRange(min=0), "none", None),
+        "help": "Decoupled weight decay of kernels; none is the optimizer's own.",
+    },
+    "label_smoothing": {
+        "type": click.FloatRange(0, 0.5, max_open=True),
+        "help": "How far training labels are moved towards one half.",
+    },
+    "clip_norm": {
+        "type": OrWord(click.FloatRange(min=0, min_open=True), "none", None),
+        "help": "Norm that the gradients of a step are clipped to.",
+    },
+    "loss": {
+        "type": click.Choice(["crossentropy", "focal", "logit_adjusted"]),
+        "help": "Loss; the last two are for imbalance.",
+    },
+    "ema_momentum": {
+        "type": OrWord(_SHARE, "none", None),
+        "help": "Momentum of the moving average of the weights.",
+    },
+    "head_epochs": {
+        "type": click.IntRange(min=0),
+        "help": "Epochs in which the head is trained alone.",
+    },
+    "tail_learning_rate": {
+        "type": OrWord(click.FloatRange(0, min_open=True), "none", None),
+        "help": "Learning rate of the backbone's layers; none is that of the head.",
+    },
+    "batch_size": {"type": _POSITIVE, "help": "Images a batch."},
+    "epochs": {"type": _POSITIVE, "help": "Most epochs to train."},
     "patience": {
         "type": OrWord(click.IntRange(min=0), "none", None),
-        "default": 3,
-        "help": "Epochs without a lower validation loss before training stops.",
+        "help": "Epochs without a better --monitor before training stops.",
+    },
+    "monitor": {
+        "type": click.Choice(["val_loss", "val_roc_auc", "val_average_precision"]),
+        "help": "What early stopping watches.",
     },
     "class_weight": {
         "type": OrWord(click.Choice(["balanced"]), "none", None),
-        "default": "none",
         "metavar": "balanced|none",
         "help": "Whether the rarer class weighs more.",
     },
     "training_precision": {
         "type": click.Choice(["float32", "bfloat16"]),
-        "default": "float32",
         "help": "What the trained layers compute in; bfloat16 for many layers, on a "
         "processor that has it.",
+    },
+    "checkpoint_dir": {
+        "type": OrWord(_PATH, "none", None),
+        "default": "none",
+        "metavar": "DIR|none",
+        "help": "Where the state of a training is kept after every epoch: a run that "
+        "was killed goes on from there when it is begun again.",
     },
     "validation_fraction": {
         "type": OrWord(_SHARE, "none", None),
@@ -338,5 +401,15 @@ def classifier_options(function: _Function) -> _Function:
     """Give a command the options of the classifier, named as its parameters."""
     for name, settings in reversed(_CLASSIFIER_OPTIONS.items()):
         flag = f"--{name.replace('_', '-')}"
+        if "default" not in settings:
+            settings = {**settings, **_left_to_the_recipe(settings["type"])}
         function = click.option(flag, name, **settings)(function)
     return function
+
+
+def _left_to_the_recipe(kind: click.ParamType) -> dict[str, Any]:
+    return {
+        "type": OrWord(kind, "auto", "auto"),
+        "default": "auto",
+        "show_default": "the recipe's",
+    }

@@ -11,8 +11,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..classifier import GlomeruliClassifier
+    from ..ensemble import FoldEnsembleClassifier
+    from ..recipes import Recipe
 
-__all__ = ["checked_classifier", "labelled_manifest", "load_model", "participant_folds"]
+__all__ = [
+    "as_ensemble",
+    "checked_classifier",
+    "labelled_manifest",
+    "load_model",
+    "participant_folds",
+    "recipe_text",
+]
 
 
 def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
@@ -63,8 +72,19 @@ def _columns(csv: Path) -> list[str]:
     return list(pd.read_csv(csv, nrows=0, encoding="utf-8-sig").columns)
 
 
-def checked_classifier(**parameters: Any) -> GlomeruliClassifier:
+def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier:
     """Make a classifier whose parameters, sampler and weights can be used.
+
+    Parameters
+    ----------
+    n_samples : int
+        Rows it is to be fitted to.
+    **parameters
+        Of the classifier.
+
+    Returns
+    -------
+    GlomeruliClassifier
 
     Raises
     ------
@@ -80,13 +100,55 @@ def checked_classifier(**parameters: Any) -> GlomeruliClassifier:
     classifier = GlomeruliClassifier(**parameters)
     with input_checked():
         classifier._validate_params()
-        make_sampler(classifier.sampler)
-        classifier._check_combination(None, None)
+        settings = classifier.resolve(n_samples).parameters
+        make_sampler(settings["sampler"])
     load_backbone(classifier.backbone, classifier.weights)
     return classifier
 
 
-def load_model(path: Path, threshold: float | None, quiet: bool) -> GlomeruliClassifier:
+def recipe_text(recipe: Recipe) -> str:
+    """Tell which recipe a training follows, and why."""
+    return f"Recipe {recipe.name!r} ({recipe.reason})."
+
+
+def as_ensemble(
+    classifier: GlomeruliClassifier, n_folds: int
+) -> FoldEnsembleClassifier:
+    """Make an ensemble of such classifiers, one a fold; it takes over their threshold.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+        As from `checked_classifier`. A threshold that it would choose on its training
+        participants is chosen on the out-of-fold probabilities.
+    n_folds : int
+
+    Returns
+    -------
+    FoldEnsembleClassifier
+        Not fitted.
+    """
+    from sklearn.base import clone
+
+    from ..ensemble import FoldEnsembleClassifier
+
+    member = clone(classifier).set_params(
+        threshold=0.5, threshold_aim="f1", threshold_recall=0.95, random_state=None
+    )
+    chosen = classifier.threshold == "validation"
+    return FoldEnsembleClassifier(
+        member,
+        cv=n_folds,
+        threshold="out-of-fold" if chosen else classifier.threshold,
+        threshold_aim=classifier.threshold_aim,
+        threshold_recall=classifier.threshold_recall,
+        random_state=classifier.random_state,
+    )
+
+
+def load_model(
+    path: Path, threshold: float | None, quiet: bool
+) -> GlomeruliClassifier | FoldEnsembleClassifier:
     """Load a model, and give it another threshold where one is asked for.
 
     Raises
@@ -96,9 +158,9 @@ def load_model(path: Path, threshold: float | None, quiet: bool) -> GlomeruliCla
     InputError
         If the model was trained for other labels than 0 and 1.
     """
-    from ..classifier import GlomeruliClassifier
+    from ..model_files import read_classifier
 
-    model = GlomeruliClassifier.load(path)
+    model = read_classifier(path)
     if model.classes_.tolist() != [0, 1]:
         raise InputError(
             f"{path} tells {model.classes_.tolist()} apart; the command line works "
@@ -106,6 +168,7 @@ def load_model(path: Path, threshold: float | None, quiet: bool) -> GlomeruliCla
         )
     if threshold is not None:
         model.threshold_ = threshold
-    for step in ("load", "trunk"):
-        model.pipeline_[step].set_params(verbose=int(not quiet))
+    for member in getattr(model, "estimators_", [model]):
+        for step in {"load", "trunk"} & set(member.pipeline_.named_steps):
+            member.pipeline_[step].set_params(verbose=int(not quiet))
     return model

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .console import note, output, print_table
+from .console import note, output, print_table, typed_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..biopsy import BiopsySummary
     from ..classifier import GlomeruliClassifier
+    from ..ensemble import FoldEnsembleClassifier
     from ..evaluation import Evaluation
     from ..report import Report
 
@@ -29,6 +30,7 @@ __all__ = [
     "print_biopsies",
     "print_scores",
     "write_csv",
+    "write_ensemble_training",
     "write_evaluation_pictures",
     "write_out_of_fold",
     "write_report",
@@ -141,7 +143,7 @@ def print_scores(title: str, evaluation: Evaluation) -> None:
     (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
     at = f"threshold {evaluation.threshold:g}"
     if np.isnan(evaluation.threshold):
-        at = "the threshold that each fold chose"
+        at = "the threshold of each fold"
     print_table(
         f"Confusion matrix at {at}",
         ("", "predicted 0", "predicted 1"),
@@ -208,11 +210,21 @@ def write_out_of_fold(
     if len(set(threshold)) == 1:
         threshold = threshold[0]
     probability = predicted["probability"].to_numpy()
+    evaluation = evaluate(y, probability, groups=participants, threshold=threshold)
+    _write_cross_validation(manifest, probability, threshold, evaluation, folder)
+    return evaluation
+
+
+def _write_cross_validation(
+    manifest: pd.DataFrame,
+    probability: np.ndarray,
+    threshold: float | np.ndarray,
+    evaluation: Evaluation,
+    folder: Path,
+) -> None:
     table = predictions_table(manifest, probability, threshold)
     write_csv(table, folder / "cv_predictions.csv")
-    evaluation = evaluate(y, probability, groups=participants, threshold=threshold)
     write_scores(evaluation, folder, "cv_scores")
-    return evaluation
 
 
 def print_biopsies(summary: BiopsySummary) -> None:
@@ -307,10 +319,55 @@ def write_training(
     history = pd.DataFrame(classifier.history_)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     write_csv(history, folder / "history.csv", index=True)
-    with new_figure(folder / "history.png", figsize=(9, 3.6)) as figure:
-        HistoryDisplay.from_estimator(classifier, ax=figure.subplots(1, 2))
+    display = HistoryDisplay(classifier.history_)
+    n_panels = len(display.panels)
+    with new_figure(folder / "history.png", figsize=(4.5 * n_panels, 3.6)) as figure:
+        display.plot(figure.subplots(1, n_panels))
     if "sample" in classifier.pipeline_.named_steps:
         _draw_resampling(classifier, images, y, folder)
+
+
+def write_ensemble_training(
+    ensemble: FoldEnsembleClassifier,
+    manifest: pd.DataFrame,
+    images: np.ndarray,
+    folder: Path,
+) -> None:
+    """Write what is out of fold, the members' histories, pictures and the report.
+
+    Parameters
+    ----------
+    ensemble : FoldEnsembleClassifier
+        Fitted.
+    manifest : DataFrame
+        The rows that ``fit`` was given, with ``label`` and ``participant``.
+    images : ndarray of shape (n_samples, height, width, 3), uint8
+        Their images.
+    folder : Path
+    """
+    from ..plots import EnsembleHistoryDisplay
+    from ..report import ensemble_report
+
+    out_of_fold = (ensemble.oof_probability_, ensemble.oof_threshold_)
+    _write_cross_validation(manifest, *out_of_fold, ensemble.oof_evaluation_, folder)
+    histories = [pd.DataFrame(one.history_) for one in ensemble.estimators_]
+    for history in histories:
+        history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    numbers = range(1, len(histories) + 1)
+    history = pd.concat(histories, keys=numbers, names=["fold"])
+    write_csv(history, folder / "history.csv", index=True)
+    display = EnsembleHistoryDisplay([one.history_ for one in ensemble.estimators_])
+    size = (4.5 * display.n_panels, 0.6 + 2.2 * len(histories))
+    with new_figure(folder / "history.png", figsize=size) as figure:
+        display.plot(display.panels(figure))
+    first, y = ensemble.estimators_[0], manifest["label"].to_numpy()
+    if "sample" in first.pipeline_.named_steps:
+        trained = ensemble.oof_fold_ != 0
+        _draw_resampling(first, images[trained], y[trained], folder)
+    report = ensemble_report(
+        ensemble, manifest, y, groups=manifest["participant"], command=typed_command()
+    )
+    write_report(report, folder)
 
 
 def _draw_resampling(
@@ -321,8 +378,11 @@ def _draw_resampling(
 
     train = np.setdiff1d(np.arange(len(y)), classifier.validation_indices_)
     rows = images[train]
-    if classifier.sampling_space == "features":
-        rows = classifier.pipeline_["trunk"].transform(rows)
+    steps = classifier.pipeline_.named_steps
+    before = list(steps)[1 : list(steps).index("sample")]
+    for name in before:
+        if name != "views":
+            rows = steps[name].transform(rows)
     trace = trace_resampling(classifier.pipeline_["sample"], rows, y[train])
     width = 2.2 + 1.5 * len(trace)
     with new_figure(folder / "class_proportions.png", figsize=(width, 4)) as figure:

@@ -47,7 +47,7 @@ TUNING_FILES = (
     "nested.json",
     "report.html",
 )
-_WITHOUT_EFFECT = ("cache_dir", "engine", "n_jobs", "verbose")
+_WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
 
 
 @dataclass

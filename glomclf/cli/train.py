@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..classifier import GlomeruliClassifier
+    from ..recipes import Recipe
 
 __all__ = ["command"]
 
@@ -46,6 +47,12 @@ __all__ = ["command"]
     metavar="FOLDS|none",
     help="Cross-validate by participant first, and print the scores.",
 )
+@click.option(
+    "--ensemble",
+    is_flag=True,
+    help="Keep the classifiers of --cv; their mean is the model. --threshold "
+    "validation then chooses on what each predicts of the fold it did not see.",
+)
 @classifier_options
 @seed_option
 @quiet_option
@@ -55,6 +62,7 @@ def command(
     model: Path,
     overwrite: bool,
     n_folds: int | None,
+    ensemble: bool,
     seed: int,
     quiet: bool,
     **parameters: Any,
@@ -66,17 +74,35 @@ def command(
     training; no sampler sees them.
 
     Example: glomclf train public.csv --cv 5 --output model.glomclf
+
+    With --ensemble no further classifier is trained after the folds: the model is the
+    mean of those of the folds, the scores are those of each on its own fold, and
+    report.html shows them.
     """
-    from .preparation import checked_classifier, labelled_manifest, participant_folds
+    from .preparation import (
+        checked_classifier,
+        labelled_manifest,
+        participant_folds,
+        recipe_text,
+    )
     from .results import write_training
 
     _check_outputs(model, overwrite, csv)
+    _check_folds(ensemble, n_folds)
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
+    # Members of an ensemble are trained on the rows of a training side.
+    n_samples = min(len(train) for train, _ in folds) if ensemble else len(manifest)
     classifier = checked_classifier(
-        **parameters, random_state=seed, verbose=int(not quiet)
+        n_samples, **parameters, random_state=seed, verbose=int(not quiet)
     )
-    pixels = _load(classifier, manifest)
+    recipe = classifier.resolve(n_samples)
+    note(recipe_text(recipe))
+    pixels = _load(classifier, recipe, manifest)
+    if ensemble:
+        _train_ensemble(classifier, pixels, manifest, len(folds), model)
+        list_files()
+        return
     participants = manifest["participant"].to_numpy()
     y, folder = manifest["label"].to_numpy(), _folder(model)
     if folds:
@@ -105,18 +131,52 @@ def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
     check_output(_folder(model) / "history.csv", inputs=[csv])
 
 
-def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:
+def _check_folds(ensemble: bool, n_folds: int | None) -> None:
+    from .faults import InputError
+
+    if ensemble and not n_folds:
+        raise InputError(
+            "--ensemble keeps the classifiers of cross-validation, and there is none. "
+            "Say how many folds: --cv 5 --ensemble."
+        )
+
+
+def _load(
+    classifier: GlomeruliClassifier, recipe: Recipe, manifest: pd.DataFrame
+) -> np.ndarray:
     """Decode all images once, so that every bad file is known before training."""
     from ..loader import ImageLoader
 
     loader = ImageLoader(
-        classifier.image_size,
+        recipe.parameters["image_size"],
         resize=classifier.resize,
         n_jobs=classifier.n_jobs,
         verbose=classifier.verbose,
         cache_dir=classifier.cache_dir,
     )
     return loader.fit(manifest).transform(manifest)
+
+
+def _train_ensemble(
+    classifier: GlomeruliClassifier,
+    pixels: np.ndarray,
+    manifest: pd.DataFrame,
+    n_folds: int,
+    model: Path,
+) -> None:
+    """Train one classifier a fold, keep all of them, and score what is out of fold."""
+    from .preparation import as_ensemble
+    from .results import print_scores, write_ensemble_training
+
+    note(f"Training {n_folds} classifiers, each without one fold of participants.")
+    ensemble = as_ensemble(classifier, n_folds)
+    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
+    ensemble.fit(pixels, y, groups=participants)
+    with output(model) as temporary:
+        ensemble.save(temporary)
+    write_ensemble_training(ensemble, manifest, pixels, _folder(model))
+    title = f"Scores of single members, out of {n_folds} folds"
+    print_scores(title, ensemble.oof_evaluation_)
 
 
 def _cross_validate(

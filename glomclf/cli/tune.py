@@ -171,7 +171,7 @@ def command(
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed)
     storage = storage or str(folder / _JOURNAL)
-    search, default = _search(metrics, dict(bounds), seed, **options)
+    search, default = _search(len(manifest), metrics, dict(bounds), seed, **options)
     search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
     check_study(storage, study_name, resume=resume)
     results = StudyResults(search, folder, _words_to_resume())
@@ -194,6 +194,7 @@ for _option in command.params:
 
 
 def _search(
+    n_samples: int,
     metrics: Sequence[str],
     bounds: Mapping[str, float],
     seed: int,
@@ -211,9 +212,12 @@ def _search(
 
     given = _given()
     fixed = {name: parameters[name] for name in TUNED if name in given}
+    if parameters["recipe"] != "features":
+        # It settles what is trained from what: tuning either would undo the recipe.
+        fixed = {"sampling_space": "auto", "trainable_layers": "auto", **fixed}
     if "sampler" not in fixed and parameters["sampling_space"] == "features":
         parameters["sampler"] = "smote"  # the part of the default that needs no images
-    default = checked_classifier(**parameters, random_state=seed)
+    default = checked_classifier(n_samples, **parameters, random_state=seed)
     search = GlomeruliSearchCV(
         default,
         make_space(fixed),
@@ -277,7 +281,8 @@ def _run_nested(
     search = results.search
     note(
         f"Nested cross-validation: the study is run again in {n_outer} outer folds and "
-        f"compared with the default settings, of which sampler {default.sampler}."
+        f"compared with the default settings, of which sampler "
+        f"{default.resolve(len(manifest)).parameters['sampler']}."
     )
     with watch_studies(
         search.storage,

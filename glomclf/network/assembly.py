@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -10,13 +10,14 @@ import numpy as np
 
 from .backend import keras
 from .batches import BatchedModel
-from .resnet50 import Backbone, make_tail, make_trunk
+from .losses import make_training_loss
+from .optimisation import Course, TrainingSpec, make_optimizer
+from .resnet50 import LIVE_MOMENTUM, Backbone, make_tail, make_trunk
 
 __all__ = ["HeadSpec", "build_network", "owned_weights", "set_owned_weights"]
 
 # bfloat16 takes products; weights and their updates stay in float32.
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-_OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,18 @@ class HeadSpec:
     learning_rate: float
     seed: int
     precision: str = "float32"
+    training: TrainingSpec = field(default_factory=TrainingSpec)
 
     @property
     def policy(self) -> str:
         """Keras' name of the precision."""
         return _POLICIES[self.precision]
+
+    @property
+    def compiled_in(self) -> HeadSpec:
+        """Return what is compiled into steps; the rest lies in variables."""
+        training = replace(self.training, log_odds=0.0)
+        return replace(self, learning_rate=0.0, seed=0, training=training)
 
 
 def build_network(
@@ -63,14 +71,16 @@ def build_network(
     """
     dtype = "uint8" if from_images else "float32"
     x = inputs = keras.Input(input_shape, dtype=dtype, name="rows")
+    tail = None
     if backbone is not None:
         if from_images:
             x = _frozen_part(x, backbone, trainable_layers)
         tail = make_tail(backbone, trainable_layers, spec.policy)
         x = x if tail is None else tail(x)
-    model = BatchedModel(inputs, _head(x, spec), name="glomeruli")
+    is_live = backbone is not None and backbone.is_whole(trainable_layers)
+    model = BatchedModel(inputs, _head(x, spec, is_live), name="glomeruli")
     model.shuffle_seed = spec.seed
-    model.compiled_in = (input_shape, replace(spec, learning_rate=0.0, seed=0))
+    model.compiled_in = (input_shape, spec.compiled_in)
     model.make_again = partial(
         build_network,
         input_shape,
@@ -79,27 +89,30 @@ def build_network(
         spec,
         from_images=from_images,
     )
+    _compile(model, spec, tail)
+    return model
+
+
+def _compile(model: BatchedModel, spec: HeadSpec, tail: Any | None) -> None:
+    """Give a network its optimizer, its losses and the course of its training."""
+    trained = [] if tail is None else [la for la in tail.layers if la.trainable]
+    moved = [] if tail is None else tail.trainable_variables
+    log_odds = keras.Variable(spec.training.log_odds, trainable=False, dtype="float32")
+    model.training_loss = make_training_loss(
+        spec.training.loss, spec.training.label_smoothing, log_odds
+    )
     model.compile(
-        optimizer=_optimizer(spec),
+        optimizer=make_optimizer(
+            spec.optimizer,
+            spec.learning_rate,
+            spec.training,
+            frozenset(variable.path for variable in moved),
+        ),
         loss="binary_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,  # compiling costs more than these small heads gain
     )
-    return model
-
-
-def _optimizer(spec: HeadSpec) -> Any:
-    """Make the optimizer, without what would keep every network it trains.
-
-    Keras sums gradients over replicas even where there is one, by a gradient of its own
-    that TensorFlow registers for good, the weights of the network with it.
-    """
-    kind = getattr(keras.optimizers, _OPTIMIZERS[spec.optimizer])
-    optimizer = kind(learning_rate=spec.learning_rate)
-    optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: (
-        gradients_and_variables
-    )
-    return optimizer
+    model.course = Course(model, spec.learning_rate, spec.training, log_odds, trained)
 
 
 def _frozen_part(images: Any, backbone: Backbone, trainable_layers: int | str) -> Any:
@@ -109,18 +122,22 @@ def _frozen_part(images: Any, backbone: Backbone, trainable_layers: int | str) -
     return make_trunk(backbone, cut)(images)
 
 
-def _head(x: Any, spec: HeadSpec) -> Any:
+def _head(x: Any, spec: HeadSpec, is_live: bool) -> Any:
     """Add the seed's head (Dense, Dropout, one sigmoid unit) to standardised features.
 
     Otherwise the scale of the features, which differs from one set of weights to
-    another, would decide whether the learning rate fits.
+    another, would decide whether the learning rate fits. Where the whole network is
+    trained (``is_live``) its features leave the scale they began with behind, and
+    their mean and variance follow them as in any batch norm.
     """
     layers, glorot = keras.layers, keras.initializers.GlorotUniform
-    # Frozen, it only applies the mean and variance that fit measures before training.
+    # Frozen, it only applies the mean and variance that fit measures before training,
+    # which the features of frozen layers keep, and those of the last few nearly so.
     x = layers.BatchNormalization(
         center=False,
         scale=False,
-        trainable=False,
+        momentum=LIVE_MOMENTUM,
+        trainable=is_live,
         dtype="float32",
         name="standardise",
     )(x)

@@ -7,13 +7,19 @@ cost more than they do: small arrays go to TensorFlow whole, and an epoch is one
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..augmenting import PatchAugmenter
+from ..threads import n_threads
 from .backend import keras, tf
-from .programs import TrainingProgram, lent_program, shapes
+from .callbacks import Monitor
+from .epochs import Runner, TrainingState, run_epochs
+from .programs import BatchEpochs, TrainingProgram, WholeEpochs, lent_program, shapes
 
 __all__ = ["ArrayBatches", "BatchedModel"]
 
@@ -31,6 +37,12 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
     batch_size : int, default=32
     shuffle_seed : int, default=None
         None keeps the order.
+    augmenter : PatchAugmenter, default=None
+        What gives each image another look in every epoch. It draws by the seed, the
+        epoch and the image's row, so that the order of rows does not matter.
+    are_even : bool, default=False
+        Whether batches are as large as one another, to one row, rather than all but
+        the last full: statistics of a batch of few rows are none.
     """
 
     def __init__(
@@ -41,24 +53,36 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
         *,
         batch_size: int = 32,
         shuffle_seed: int | None = None,
+        augmenter: PatchAugmenter | None = None,
+        are_even: bool = False,
     ):
         super().__init__(workers=1)
         self.arrays = [array for array in (X, y, sample_weight) if array is not None]
         self.batch_size = batch_size
         self.order = np.arange(len(X))
+        self._seed, self._augmenter, self._epoch = shuffle_seed, augmenter, -1
         self._rng = (
             None if shuffle_seed is None else np.random.default_rng(shuffle_seed)
         )
+        n_rows, n_batches = len(X), len(self)
+        self._ends = np.minimum(np.arange(n_batches + 1) * batch_size, n_rows)
+        if are_even:
+            self._ends = np.arange(n_batches + 1) * n_rows // n_batches
 
     def __len__(self) -> int:
         return math.ceil(len(self.order) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return tuple(array[rows] for array in self.arrays)
+        rows = self.order[self._ends[index] : self._ends[index + 1]]
+        X, *others = (array[rows] for array in self.arrays)
+        if self._augmenter is not None:
+            keys = [(self._seed, self._epoch, row) for row in rows.tolist()]
+            X = self._augmenter.transform(X, keys, n_threads=n_threads())
+        return X, *others
 
     def on_epoch_begin(self) -> None:
         """Draw the order of this epoch."""
+        self._epoch += 1
         if self._rng is not None:
             self._rng.shuffle(self.order)
 
@@ -66,12 +90,26 @@ class ArrayBatches(keras.utils.PyDataset):  # type: ignore[name-defined]
 class BatchedModel(keras.Model):  # type: ignore[name-defined]
     """A Keras model whose ``fit`` and ``predict`` turn arrays into batches.
 
-    SciKeras hands whole arrays to the model it wraps; this is where they are cut.
-    ``shuffle_seed``, ``compiled_in`` (what tells its compiled steps from those of other
-    networks) and ``make_again`` are set by the function that builds the model.
+    SciKeras hands whole arrays to the model it wraps; this is where they are cut. The
+    function that builds the model sets what follows.
+
+    Attributes
+    ----------
+    shuffle_seed : int
+    course : Course
+        What its training has beside weights and optimizer.
+    training_loss : keras.losses.Loss or None
+        Loss of training rows where it is not the cross-entropy that validation rows
+        are judged by.
+    compiled_in : hashable
+        What tells its compiled steps from those of other networks.
+    make_again : callable
+        Builds the like of it.
     """
 
     shuffle_seed: int = 0
+    course: Any = None
+    training_loss: Any = None
     compiled_in: Any = None
     make_again: Any = None
 
@@ -83,66 +121,89 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         sample_weight: Any = None,
         batch_size: int | None = None,
         validation_data: tuple[Any, Any] | None = None,
+        epochs: int = 1,
+        callbacks: Any = None,
+        monitor: str = "val_loss",
+        augmenter: PatchAugmenter | None = None,
+        resume: TrainingState | None = None,
         **kwargs: Any,
     ) -> Any:
         """Measure the features of the training rows, then train in shuffled batches."""
-        # Keras would shuffle the batches by Python's global seed; they do it alone.
-        kwargs["shuffle"] = False
         size = batch_size or 32
         self._standardise(x, size)
         train = ArrayBatches(
-            x, y, sample_weight, batch_size=size, shuffle_seed=self.shuffle_seed
+            x,
+            y,
+            sample_weight,
+            batch_size=size,
+            shuffle_seed=self.shuffle_seed,
+            augmenter=augmenter,
+            are_even=self.course.has_batch_statistics,
         )
+        judged = None
         if validation_data is not None:
-            validation_data = ArrayBatches(*validation_data, batch_size=size)
+            judged = ArrayBatches(*validation_data, batch_size=size)
+        run = functools.partial(
+            run_epochs,
+            train=train,
+            monitor=Monitor(monitor, None if judged is None else judged.arrays[1]),
+            epochs=epochs,
+            callbacks=list(callbacks or ()),
+            is_validated=judged is not None,
+            resume=resume,
+        )
         if x.ndim == 2 and x.nbytes <= _SMALL:
-            return self._fit_whole(train, validation_data, **kwargs)
-        return super().fit(train, validation_data=validation_data, **kwargs)
+            self.history = self._fit_whole(train, judged, run)
+        else:
+            self.history = run(BatchEpochs(self, train, judged))
+        return self.history
 
     def _fit_whole(
         self,
         train: ArrayBatches,
-        validation: ArrayBatches | None,
-        *,
-        epochs: int,
-        callbacks: Any = None,
-        verbose: int = 0,
-        **kwargs: Any,
+        judged: ArrayBatches | None,
+        run: Callable[[Runner], Any],
     ) -> Any:
-        """Train on the same batches as Keras would, an epoch in one call.
+        """Train on the same batches, an epoch in one call.
 
-        What Keras does around a batch costs more than these small steps.
+        What is done around a batch costs more than these small steps.
         """
-        judged = [] if validation is None else validation.arrays
-        inputs = (shapes(train.arrays), shapes(judged))
+        arrays = [] if judged is None else judged.arrays
+        inputs = (shapes(train.arrays), shapes(arrays))
         key = (self.compiled_in, train.batch_size, inputs)
-        rows = [tf.constant(array) for array in train.arrays]
-        rows_val = [tf.constant(array) for array in judged]
-        with lent_program(key, lambda: self._make_program(train, judged)) as program:
+        with lent_program(key, lambda: self._make_program(train, arrays)) as program:
             program.begin(self)
-            watchers = keras.callbacks.CallbackList(
-                callbacks,
-                add_history=True,
-                model=program.model,
-                epochs=epochs,
-                verbose=verbose,
-            )
-            watchers.on_train_begin()
-            logs: dict[str, float] = {}
-            for epoch in range(epochs):
-                watchers.on_epoch_begin(epoch)
-                train.on_epoch_begin()
-                logs = program.train(rows, train.order)
-                if validation is not None:
-                    scores = program.test(rows_val, validation.order)
-                    logs |= {f"val_{name}": value for name, value in scores.items()}
-                watchers.on_epoch_end(epoch, logs)
-                if program.model.stop_training:
-                    break
-            watchers.on_train_end(logs)
+            history = run(WholeEpochs(program, train, judged))
             program.give_back(self)
-            self.history = program.model.history
-        return self.history
+        return history
+
+    def train_step(self, data: tuple[Any, ...]) -> Any:
+        """Do a step as Keras does, and average the weights after it."""
+        metrics = super().train_step(data)
+        self.course.after_step()
+        return metrics
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the loss: that of training rows may be another than validation's."""
+        if training and self.training_loss is not None:
+            return self.training_loss(y, y_pred, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def judge_step(self, data: tuple[Any, ...]) -> Any:
+        """Do what Keras' ``test_step`` does, but return the probabilities."""
+        x, y = data
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x, y, y_pred, training=False)
+        self._loss_tracker.update_state(loss, sample_weight=tf.shape(x)[0])
+        self.compute_metrics(x, y, y_pred)
+        return y_pred
 
     def _make_program(self, train: ArrayBatches, judged: list[Any]) -> TrainingProgram:
         return TrainingProgram(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import EngineError
 
-__all__ = ["check_training_precision", "processor_name"]
+__all__ = ["check_training_precision", "has_bfloat16", "processor_name"]
 
 _CPU_FILE = Path("/proc/cpuinfo")
 # As x86 and Arm name it.
@@ -35,13 +35,26 @@ def check_training_precision(precision: str) -> None:
     """
     if precision == "float32" or not _CPU_FILE.is_file():  # said by Linux alone
         return
-    if _BFLOAT16_FLAGS & set(_CPU_FILE.read_text().split()) or _has_accelerator():
+    if has_bfloat16() or _has_accelerator():
         return
     raise EngineError(
         "training_precision='bfloat16' was given, but this processor has none of "
         f"{', '.join(sorted(_BFLOAT16_FLAGS))}, and would take longer than in float32. "
         "Pass training_precision='float32'."
     )
+
+
+def has_bfloat16() -> bool:
+    """Say whether the processor is known to compute in bfloat16.
+
+    Returns
+    -------
+    bool
+        False where the operating system does not say.
+    """
+    if not _CPU_FILE.is_file():
+        return False
+    return bool(_BFLOAT16_FLAGS & set(_CPU_FILE.read_text().split()))
 
 
 def processor_name() -> str:

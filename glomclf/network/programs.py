@@ -1,4 +1,4 @@
-"""Compiled training of small heads, kept from one fit to the next.
+"""Compiled training: a call a batch, or a call an epoch, kept from one fit to the next.
 
 Tracing what TensorFlow is to run takes as long as training a head on pooled features
 does. A fold's head differs from that of the fold before in its rows and its weights
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +18,14 @@ import numpy as np
 
 from .backend import tf
 
-__all__ = ["TrainingProgram", "lent_program", "shapes"]
+__all__ = [
+    "BatchEpochs",
+    "TrainingProgram",
+    "WholeEpochs",
+    "lent_program",
+    "read_ahead",
+    "shapes",
+]
 
 _MOST_KEPT = 2  # the last ones: folds of one trial follow each other
 
@@ -58,7 +66,7 @@ class TrainingProgram:
 
     Parameters
     ----------
-    model : keras.Model
+    model : BatchedModel
         Compiled; it belongs to the program.
     arrays : list of ndarray
         Rows, labels and, where there are any, weights, for their shapes and types.
@@ -76,20 +84,16 @@ class TrainingProgram:
     ):
         self.model = model
         # All variables are made before a step is traced, or it would be traced twice.
-        model.optimizer.build(model.trainable_variables)
+        model.course.prepare()
         model.test_step(tuple(tf.constant(array[:2]) for array in arrays))
-        self._first = [variable.numpy() for variable in model.optimizer.variables]
         self._train = _each_batch(model.train_step, arrays, batch_size)
         self._test = _each_batch(model.test_step, judged, batch_size)
+        self._predict = _compiled(lambda rows: model(rows, training=False), arrays[:1])
 
     def begin(self, model: Any) -> None:
-        """Take a model's weights and learning rate, and forget the last fit."""
-        optimizer = self.model.optimizer
-        for variable, value in zip(optimizer.variables, self._first, strict=True):
-            variable.assign(value)
-        optimizer.learning_rate = float(model.optimizer.learning_rate)
+        """Take a model's weights, and the numbers of its training."""
         _copy(model, self.model)
-        self.model.stop_training = False
+        self.model.course.follow(model.course)
 
     def give_back(self, model: Any) -> None:
         """Give the trained weights to the model they began in."""
@@ -103,11 +107,112 @@ class TrainingProgram:
         """Run an epoch of validation, and return its metrics."""
         return self._run(self._test, arrays, order)
 
+    def predict(self, rows: Any) -> np.ndarray:
+        """Return the probabilities of all rows."""
+        return self._predict(rows).numpy()
+
     def _run(self, step: Any, arrays: list[Any], order: Any) -> dict[str, float]:
         self.model.reset_metrics()
         step(tf.constant(order), *arrays)
-        metrics = self.model.get_metrics_result()
-        return {name: float(value) for name, value in metrics.items()}
+        return _metrics(self.model)
+
+
+class WholeEpochs:
+    """Epochs of rows that TensorFlow holds whole, by a program that is lent.
+
+    Parameters
+    ----------
+    program : TrainingProgram
+    train, judged : ArrayBatches
+        Batches of training, and of validation rows or None.
+    """
+
+    def __init__(self, program: TrainingProgram, train: Any, judged: Any):
+        self.model = program.model
+        self._program, self._batches, self._judged = program, train, judged
+        self._rows = [tf.constant(array) for array in train.arrays]
+        self._rows_val = (
+            [] if judged is None else [tf.constant(array) for array in judged.arrays]
+        )
+
+    def start_part(self) -> None:
+        """Do nothing: there is one part where the head is all that is trained."""
+
+    def train(self) -> dict[str, float]:
+        """Run an epoch of training, and return its metrics."""
+        return self._program.train(self._rows, self._batches.order)
+
+    def judge(self) -> tuple[dict[str, float], Callable[[], np.ndarray]]:
+        """Return metrics of the validation rows, and how to get their probabilities."""
+        scores = self._program.test(self._rows_val, self._judged.order)
+        return scores, lambda: self._program.predict(self._rows_val[0])
+
+
+class BatchEpochs:
+    """Epochs of a call a batch, for rows that are too many or too large to hold.
+
+    Parameters
+    ----------
+    model : BatchedModel
+    train, judged : ArrayBatches
+        Batches of training, and of validation rows or None.
+    """
+
+    def __init__(self, model: Any, train: Any, judged: Any):
+        self.model = model
+        self._batches, self._judged = train, judged
+        model.test_step(tuple(tf.constant(array[:2]) for array in train.arrays))
+        if judged is not None:
+            self._judge = _compiled(_on_batch(model.judge_step), judged.arrays)
+
+    def start_part(self) -> None:
+        """Compile the step anew: the layers that are trained are part of it."""
+        self._train = _compiled(_on_batch(self.model.train_step), self._batches.arrays)
+
+    def train(self) -> dict[str, float]:
+        """Run an epoch of training, and return its metrics."""
+        self.model.reset_metrics()
+        for batch in read_ahead(self._batches):
+            self._train(*batch)
+        return _metrics(self.model)
+
+    def judge(self) -> tuple[dict[str, float], Callable[[], np.ndarray]]:
+        """Return metrics of the validation rows, and how to get their probabilities."""
+        self.model.reset_metrics()
+        parts = [self._judge(*batch).numpy() for batch in read_ahead(self._judged)]
+        return _metrics(self.model), lambda: np.concatenate(parts)
+
+
+def read_ahead(batches: Any) -> Iterator[tuple[np.ndarray, ...]]:
+    """Give batches in their order; the next is made while one is worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(batches.__getitem__, 0)
+        for index in range(1, len(batches) + 1):
+            batch = following.result()
+            if index < len(batches):
+                following = thread.submit(batches.__getitem__, index)
+            yield batch
+
+
+def _metrics(model: Any) -> dict[str, float]:
+    metrics = model.get_metrics_result()
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _on_batch(step: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:
+    return lambda *batch: step(batch)
+
+
+def _compiled(function: Callable[..., Any], arrays: list[np.ndarray]) -> Any:
+    """Compile a function of some rows of each array; there may be any number."""
+    return tf.function(
+        tf.autograph.experimental.do_not_convert(function),
+        input_signature=[_some_rows(array) for array in arrays],
+    )
+
+
+def _some_rows(array: np.ndarray) -> Any:
+    return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
 
 
 def _each_batch(step: Any, arrays: list[np.ndarray], batch_size: int) -> Any:
@@ -142,13 +247,7 @@ def _each_batch(step: Any, arrays: list[np.ndarray], batch_size: int) -> Any:
             parallel_iterations=1,
         )
 
-    signature = [
-        tf.TensorSpec((None,), tf.int64),
-        *(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays),
-    ]
-    return tf.function(
-        tf.autograph.experimental.do_not_convert(run), input_signature=signature
-    )
+    return _compiled(run, [np.arange(0), *arrays])
 
 
 def _copy(source: Any, target: Any) -> None:

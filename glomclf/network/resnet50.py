@@ -24,6 +24,7 @@ from .backend import keras, refuse_fork, tf
 
 __all__ = [
     "BACKBONES",
+    "LIVE_MOMENTUM",
     "Backbone",
     "find_backbone",
     "freeze_backbone",
@@ -38,6 +39,9 @@ _BLOCK_OUTPUT = re.compile(r"_out$|^pool1_pool$|^avg_pool$")
 _RANDOM_WEIGHTS_SEED = 50
 _N_CALIBRATION_IMAGES = 16
 _CALIBRATION_SIZE = 224
+# Of batch-norm statistics where the whole network is trained: by Keras' own 0.99 they
+# still tell of the untrained network when a small data set has been seen a few times.
+LIVE_MOMENTUM = 0.9
 # Optical density of PAS' magenta in red, green and blue: most light is lost in green.
 _STAIN = (0.25, 0.65, 0.35)
 
@@ -74,6 +78,10 @@ class Backbone:
                 f'{n_layers} Keras layers. Pass a smaller number, or "all".'
             )
         return int(trainable_layers)
+
+    def is_whole(self, trainable_layers: int | str) -> bool:
+        """Whether ``trainable_layers`` leaves no layer frozen."""
+        return self.n_trainable(trainable_layers) == len(self.model.layers)
 
     def cut(self, trainable_layers: int | str) -> str | None:
         """Name the last block output before the first trainable layer.
@@ -374,8 +382,9 @@ def make_tail(
     """Return a fresh copy of the part above the cut, None where nothing lies there.
 
     Only the last ``trainable_layers`` Keras layers of the copy are trainable; frozen
-    batch-norm layers stay in inference mode. ``policy`` is Keras' name of the precision
-    they compute in.
+    batch-norm layers stay in inference mode. Where there are none, the statistics of
+    the others follow training closely. ``policy`` is Keras' name of the precision they
+    compute in.
     """
     cut = backbone.cut(trainable_layers)
     model = backbone.model
@@ -384,8 +393,11 @@ def make_tail(
     shared = (
         model if cut is None else keras.Model(model.get_layer(cut).output, model.output)
     )
+    changed: dict[str, Any] = {"dtype": policy}
+    if backbone.is_whole(trainable_layers):
+        changed["momentum"] = LIVE_MOMENTUM
     tail = keras.models.clone_model(
-        shared, clone_function=lambda layer: _copy_layer(layer, policy)
+        shared, clone_function=lambda layer: _copy_layer(layer, changed)
     )
     tail.set_weights(shared.get_weights())
     n_trainable = backbone.n_trainable(trainable_layers)
@@ -395,5 +407,8 @@ def make_tail(
     return tail
 
 
-def _copy_layer(layer: Any, policy: str) -> Any:
-    return type(layer).from_config({**layer.get_config(), "dtype": policy})
+def _copy_layer(layer: Any, changed: dict[str, Any]) -> Any:
+    """Copy a layer, with other settings where it has them."""
+    settings = layer.get_config()
+    known = {name: value for name, value in changed.items() if name in settings}
+    return type(layer).from_config({**settings, **known})

@@ -8,6 +8,7 @@ from .approaches import ApproachesDisplay
 from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
 from .calibration import ReliabilityDisplay
 from .curves import PrecisionRecallBandDisplay, RocBandDisplay
+from .ensembles import EnsembleHistoryDisplay
 from .mistakes import MistakesDisplay, worst_mistakes
 from .pairs import LeakyPairsDisplay
 from .parallel import ParallelCoordinatesDisplay
@@ -23,6 +24,7 @@ __all__ = [
     "BiopsyPercentageDisplay",
     "BlandAltmanDisplay",
     "ClassProportionsDisplay",
+    "EnsembleHistoryDisplay",
     "HistoryDisplay",
     "LeakyPairsDisplay",
     "MistakesDisplay",

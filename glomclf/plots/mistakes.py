@@ -26,7 +26,7 @@ def worst_mistakes(
     y_score: ArrayLike,
     *,
     groups: ArrayLike | None = None,
-    threshold: float = 0.5,
+    threshold: float | ArrayLike = 0.5,
     n_mistakes: int = 6,
 ) -> pd.DataFrame:
     """Find the wrong predictions whose probability is farthest from the threshold.
@@ -42,7 +42,7 @@ def worst_mistakes(
     groups : array-like of shape (n_samples,), default=None
         The participant of each row.
 
-    threshold : float, default=0.5
+    threshold : float or array-like of shape (n_samples,), default=0.5
         A row is predicted 1 if its probability is at least this.
 
     n_mistakes : int, default=6
@@ -76,8 +76,9 @@ def worst_mistakes(
     table.insert(0, "kind", np.where(labels == 1, *_KINDS))
     if groups is not None:
         table["participant"] = np.asarray(groups, dtype=object)
-    wrong = table[(scores >= threshold) != labels]
-    distance = (wrong["probability"] - threshold).abs()
+    past = pd.Series(scores - np.asarray(threshold, dtype=np.float64))
+    wrong = table[(scores >= np.asarray(threshold)) != labels]
+    distance = past[wrong.index].abs()
     wrong = wrong.loc[distance.sort_values(ascending=False, kind="stable").index]
     worst = [wrong[wrong["kind"] == kind].head(n_mistakes) for kind in _KINDS]
     return pd.concat(worst).rename_axis("row")

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassProportionsDisplay", "HistoryDisplay", "SyntheticImagesDisplay"]
 
-_STEP_TITLES = {"AugmentationOverSampler": "augmentation"}
+_PANELS = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "learning_rate": "learning rate",
+}
+# The steps that transform one image each, and what they are called.
+_STEP_TITLES = {
+    "AugmentationOverSampler": "augmentation",
+    "AugmentedViews": "augmented views",
+}
 
 
 class ClassProportionsDisplay:
@@ -188,25 +199,26 @@ class SyntheticImagesDisplay:
         for step in self.trace:
             if not len(step.synthetic):
                 continue
-            transforms = step.name == "AugmentationOverSampler"
-            above = "source" if transforms else "nearest image"
+            above = "source" if step.name in _STEP_TITLES else "nearest image"
             lines += [(above, step.sources), (_title(step.name), step.synthetic)]
         return lines
 
 
 class HistoryDisplay:
-    """Loss and accuracy of each epoch, of training and validation rows.
+    """What was noted of each epoch, of training and validation rows.
 
     Parameters
     ----------
     history : mapping of str to list of float
-        ``loss``, ``accuracy`` and, if known, ``val_loss`` and ``val_accuracy``, as in
-        the attribute ``history_`` of a classifier.
+        ``loss``, ``accuracy`` and, if known, ``val_loss``, ``val_accuracy``,
+        ``val_roc_auc``, ``val_average_precision`` and ``learning_rate``, as in the
+        attribute ``history_`` of a classifier.
 
     Attributes
     ----------
-    axes_ : ndarray of 2 matplotlib Axes
-        Loss and accuracy.
+    panels : list of str
+        What is drawn: loss, accuracy, and of the others those that are known.
+    axes_ : ndarray of matplotlib Axes, one a panel
     ax_ : matplotlib Axes
         The first of them.
     figure_ : matplotlib Figure
@@ -227,6 +239,7 @@ class HistoryDisplay:
 
     def __init__(self, history: Mapping[str, Sequence[float]]):
         self.history = history
+        self.panels = [name for name in _PANELS if {name, f"val_{name}"} & set(history)]
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> HistoryDisplay:
@@ -236,7 +249,7 @@ class HistoryDisplay:
         ----------
         estimator : GlomeruliClassifier or ResNet50Classifier
             Fitted.
-        ax : pair of matplotlib Axes, default=None
+        ax : matplotlib Axes, one a panel, default=None
             By default a new figure.
 
         Returns
@@ -246,11 +259,11 @@ class HistoryDisplay:
         return cls(estimator.history_).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> HistoryDisplay:
-        """Draw one panel of losses and one of accuracies.
+        """Draw the panels.
 
         Parameters
         ----------
-        ax : pair of matplotlib Axes, default=None
+        ax : matplotlib Axes, one a panel, default=None
             By default a new figure.
 
         Returns
@@ -260,9 +273,11 @@ class HistoryDisplay:
         if ax is None:
             from matplotlib import pyplot
 
-            _, ax = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+            n_panels = len(self.panels)
+            size = (4.5 * n_panels, 3.6)
+            _, ax = pyplot.subplots(1, n_panels, figsize=size, layout="constrained")
         self.axes_ = np.asarray(ax).ravel()
-        for panel, name in zip(self.axes_, ("loss", "accuracy"), strict=True):
+        for panel, name in zip(self.axes_, self.panels, strict=True):
             self._draw(panel, name)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         return self
@@ -279,11 +294,12 @@ class HistoryDisplay:
             if len(values):
                 epochs = np.arange(1, len(values) + 1)
                 ax.plot(epochs, values, "o-", color=color, label=label, markersize=4)
-        ax.set(xlabel="epoch", ylabel=name)
+        ax.set(xlabel="epoch", ylabel=_PANELS[name])
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(frameon=False)
+        if name != "learning_rate":
+            ax.legend(frameon=False)
 
 
 def _title(name: str) -> str:

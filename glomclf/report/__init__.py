@@ -1,7 +1,7 @@
 """One self-contained HTML file for a run, which opens from disk without a network.
 
-`evaluation_report`, `comparison_report` and `tuning_report` make a `Report`;
-`Report.write` writes it.
+`evaluation_report`, `ensemble_report`, `comparison_report` and `tuning_report` make a
+`Report`; `Report.write` writes it.
 A report is sections of blocks (paragraphs, tables, pictures, galleries), so that any
 other run can be reported with the same parts. All text in it is escaped.
 """
@@ -18,6 +18,7 @@ from .blocks import (
     Table,
 )
 from .comparison import comparison_report
+from .ensemble import ensemble_report
 from .evaluation import evaluation_report
 from .page import Report
 from .pictures import draw_picture, thumbnail
@@ -36,6 +37,7 @@ __all__ = [
     "Table",
     "comparison_report",
     "draw_picture",
+    "ensemble_report",
     "evaluation_report",
     "thumbnail",
     "tuning_report",

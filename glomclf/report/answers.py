@@ -120,7 +120,7 @@ def _model_facts(run: Run) -> dict[str, str]:
     """Tell what the parameters of a `GlomeruliClassifier` say."""
     told = run.settings
     weights = "fixed random weights" if told["weights"] == "None" else told["weights"]
-    n_epochs = len(run.history.get("loss", ()))
+    n_epochs = _epochs_run(run)
     stopped = told["patience"] != "None"
     return {
         "kind": f"Deep learning: a convolutional network ({told['backbone']}).",
@@ -132,16 +132,28 @@ def _model_facts(run: Run) -> dict[str, str]:
         "unit. All weights are in the model file.",
         "initialisation": f"Backbone: {weights}; the rest at random, seed "
         f"{told['random_state']}.",
-        "training": f"Sampler {told['sampler']} in {told['sampling_space']}; "
-        f"{told['optimizer']}, learning rate {told['learning_rate']}, batches of "
+        "training": f"Recipe {told['recipe']!r}. Sampler {told['sampler']} in "
+        f"{told['sampling_space']}; augmentation {told['augmentation']}, stored views "
+        f"{told['augmented_views']}; loss {told['loss']}; {told['optimizer']}, "
+        f"learning rate {told['learning_rate']} ({told['schedule']}), batches of "
         f"{told['batch_size']}, {n_epochs} epochs run of {told['epochs']} at most.",
-        "selection": "Weights of the epoch with the lowest validation loss."
+        "selection": f"Weights of the epoch with the best {told['monitor']}."
         if stopped
         else "Weights of the last epoch.",
-        "ensemble": "None: one network.",
+        "ensemble": f"Mean of {len(run.members)} networks, one a fold of the training "
+        "rows, each trained without its fold."
+        if run.members
+        else "None: one network.",
         "imbalance": f"Sampler {told['sampler']}, class weights "
         f"{told['class_weight']}, on training rows only.",
     }
+
+
+def _epochs_run(run: Run) -> str:
+    """Tell how many epochs there were, of the members from the fewest to the most."""
+    histories = [one.history_ for one in run.members] or [run.history]
+    counts = sorted({len(one.get("loss", ())) for one in histories})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _partition(run: Run, told: Mapping[str, str]) -> str:
@@ -149,8 +161,9 @@ def _partition(run: Run, told: Mapping[str, str]) -> str:
     if fraction == "None":
         return "No validation rows were set aside in training."
     unit = "participants" if run.record.get("n_participants") else "rows"
+    of = " of each network" if run.members else ""
     return (
-        f"{float(fraction):.0%} of the training {unit} were set aside for early "
+        f"{float(fraction):.0%} of the training {unit}{of} were set aside for early "
         "stopping, at random, stratified by class."
     )
 

@@ -113,7 +113,7 @@ def _confusion(run: Run) -> Block:
         ),
         alt=f"Confusion matrix: {tn} true and {fp} false of class 0, {tp} found and "
         f"{fn} missed of class 1",
-        caption=f"Confusion matrix at threshold {run.threshold:g}: {fn} of {fn + tp} "
+        caption=f"Confusion matrix at {run.cut}: {fn} of {fn + tp} "
         f"sclerotic glomeruli are missed, {fp} of {fp + tn} others are called so.",
     )
 
@@ -219,19 +219,20 @@ def _gallery_item(run: Run, image: Any, row: int, mistake: pd.Series) -> Gallery
 
 
 def training_section(run: Run) -> Section | None:
-    """Draw loss and accuracy of each epoch."""
+    """Draw loss, accuracy and whatever else was noted of each epoch."""
     from ..plots import HistoryDisplay
 
     if not run.history:
         return None
-    n_epochs = len(run.history["loss"])
+    n_epochs, display = len(run.history["loss"]), HistoryDisplay(run.history)
+    told = ", ".join(name.replace("_", " ") for name in display.panels)
     picture = draw_picture(
-        lambda figure: HistoryDisplay(run.history).plot(
-            figure.subplots(2, 1, sharex=True)
+        lambda figure: display.plot(
+            figure.subplots(len(display.panels), 1, sharex=True)
         ),
         alt="Loss and accuracy of each epoch",
-        caption=f"Loss and accuracy of {n_epochs} epochs, of the training rows (after "
-        "the sampler) and of the validation rows (untouched by it).",
-        figsize=(5.2, 5.4),
+        caption=f"{n_epochs} epochs: {told}, of the training rows (after the sampler "
+        "and with any augmentation) and of the validation rows (without either).",
+        figsize=(5.2, 2.7 * len(display.panels)),
     )
     return Section("Training", [picture])

@@ -33,10 +33,11 @@ from .charts import (
     training_section,
 )
 from .environment import command_text
+from .members import members_section
 from .page import Report
 from .run import Part, Run
 
-__all__ = ["evaluation_report", "score_table"]
+__all__ = ["evaluation_report", "repeat_section", "score_table", "summary_section"]
 
 _MEANINGS = {
     "recall": ("Recall", "share of sclerotic glomeruli that are found"),
@@ -105,7 +106,7 @@ def evaluation_report(
         A row is predicted 1 if its probability is at least this. None: the
         ``threshold_`` of the classifier, 0.5 without one.
 
-    classifier : GlomeruliClassifier, default=None
+    classifier : GlomeruliClassifier or FoldEnsembleClassifier, default=None
         Fitted; tells settings, losses and numbers of its training.
 
     train : DataFrame, default=None
@@ -229,7 +230,8 @@ def _count(run: Run, unit: str) -> str:
     return f"{n_units} {unit}{'' if n_units == 1 else 's'}"
 
 
-def _summary(run: Run) -> Section:
+def summary_section(run: Run) -> Section:
+    """Show the few scores that matter most, and what stands against them."""
     evaluation, items = run.evaluation, []
     for name in _HEADLINES:
         ends = span(evaluation.interval(name), 2)
@@ -334,7 +336,8 @@ def _scores(run: Run) -> Section:
     return Section("Scores", [Paragraph(how), *score_table(evaluation)])
 
 
-def _repeat(run: Run) -> Section:
+def repeat_section(run: Run) -> Section:
+    """Tell command, seeds, settings and versions."""
     blocks: list[Block] = []
     if run.command is not None:
         blocks += [
@@ -351,14 +354,18 @@ def _repeat(run: Run) -> Section:
     return Section("To repeat it", blocks)
 
 
+def _training(run: Run) -> Section | None:
+    return members_section(run.classifier) if run.members else training_section(run)
+
+
 _SECTIONS: tuple[Callable[[Run], Section | None], ...] = (
-    _summary,
+    summary_section,
     _data,
     _audit,
     _scores,
     curves_section,
     biopsies_section,
     mistakes_section,
-    training_section,
-    _repeat,
+    _training,
+    repeat_section,
 )

@@ -14,13 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..biopsy import BiopsySummary
+from ..ensemble import FoldEnsembleClassifier
 from ..evaluation import Evaluation
 from .environment import library_versions
 
 __all__ = ["Part", "Run"]
 
 # Where things are kept and how loudly they are done does not change a result.
-_WITHOUT_EFFECT = ("cache_dir", "n_jobs", "verbose")
+_WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,13 @@ class Run:
     y : ndarray of shape (n_samples,), dtype int
     y_score : ndarray of shape (n_samples,), dtype float64
     groups : ndarray of shape (n_samples,) or None
-    threshold : float
+    threshold : float or ndarray of shape (n_samples,)
+        One a row where each fold has its own.
     evaluation : Evaluation
     biopsies : BiopsySummary or None
         None where participants are not known.
     classifier : object or None
-        Fitted `GlomeruliClassifier`, or whatever predicted.
+        Fitted `GlomeruliClassifier`, `FoldEnsembleClassifier`, or whatever predicted.
     train : DataFrame or None
         Training rows, with ``label`` and ``participant``.
     audit : object or None
@@ -72,7 +74,7 @@ class Run:
     y: NDArray[np.intp]
     y_score: NDArray[np.float64]
     groups: NDArray[Any] | None
-    threshold: float
+    threshold: float | NDArray[np.float64]
     evaluation: Evaluation
     biopsies: BiopsySummary | None
     classifier: Any
@@ -84,14 +86,33 @@ class Run:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The parameters of the classifier that change its result, as text."""
+        """The settings of the classifier that change its result, as text."""
         if self.classifier is None or not hasattr(self.classifier, "get_params"):
             return {}
+        told = _settings(self.classifier)
+        if self.members:
+            # The ensemble's own threshold and seed stand for those of its members.
+            del told["estimator"]
+            told = {**_settings(self.members[0]), **told}
         return {
             name: Path(value).name if name == "weights" and value else str(value)
-            for name, value in self.classifier.get_params(deep=False).items()
+            for name, value in told.items()
             if name not in _WITHOUT_EFFECT
         }
+
+    @property
+    def members(self) -> list[Any]:
+        """The members of an ensemble; none of a single classifier."""
+        if isinstance(self.classifier, FoldEnsembleClassifier):
+            return self.classifier.estimators_
+        return []
+
+    @property
+    def cut(self) -> str:
+        """The threshold, in words."""
+        if np.ndim(self.threshold):
+            return "the threshold of each fold"
+        return f"threshold {self.threshold:g}"
 
     @property
     def units(self) -> str:
@@ -158,3 +179,12 @@ class Run:
                 n_positive = int(part["label"].sum())
                 parts.append(Part(name, len(part), n_positive, n_participants))
         return parts
+
+
+def _settings(classifier: Any) -> dict[str, Any]:
+    """Return its parameters, those that it left to a recipe as the recipe has them."""
+    settings = classifier.get_params(deep=False)
+    recipe = getattr(classifier, "recipe_", None)
+    if recipe is not None:
+        settings |= {"recipe": recipe.name, **recipe.parameters}
+    return settings

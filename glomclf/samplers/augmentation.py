@@ -13,10 +13,10 @@ from joblib import Parallel, delayed
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..errors import SamplingError
+from ..geometry import FILL_MODES, affine_matrix, warp
 from ..threads import threads_for
 from .arrays import ArraySamplerMixin, assemble
-from .geometry import FILL_MODES, affine_matrix, warp
+from .content import checked_images, content_digest, draw_key, draw_seed
 
 
 class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
@@ -79,6 +79,7 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
 
     See Also
     --------
+    AugmentedViews : New views of all images, after any sampler.
     ImageSampler : Any imbalanced-learn sampler on images.
 
     Notes
@@ -177,20 +178,20 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
         """
         self._validate_params()
         check_scalar(replicate, "replicate", Integral, min_val=1)
-        image = _checked_images(np.asarray(image)[np.newaxis])[0]
+        image = checked_images(np.asarray(image)[np.newaxis])[0]
         if hasattr(self, "seed_"):
             seed = self.seed_
         else:
-            seed = _draw_seed(check_random_state(self.random_state))
-        return self._transform(image, _digest(image), replicate, seed)
+            seed = draw_seed(check_random_state(self.random_state))
+        return self._transform(image, content_digest(image), replicate, seed)
 
     def _check_X_y(self, X, y):
         X, y, binarize_y = super()._check_X_y(X, y)
-        return _checked_images(X), y, binarize_y
+        return checked_images(X), y, binarize_y
 
     def _fit_resample(self, X, y):
         rng = check_random_state(self.random_state)
-        self.seed_ = _draw_seed(rng)
+        self.seed_ = draw_seed(rng)
         parents, replicates, synthetic = self._draw(X, y)
         source = np.where(replicates > 0, -1, parents)
         order = rng.permutation(len(parents))
@@ -204,7 +205,7 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
         parents, replicates, tasks = list(range(len(X))), [0] * len(X), []
         for label, n_new in self.sampling_strategy_.items():
             rows = np.flatnonzero(y == label)
-            digests = [_digest(X[row]) for row in rows] if n_new else []
+            digests = [content_digest(X[row]) for row in rows] if n_new else []
             for i, replicate in draw_evenly(digests, n_new, self.seed_):
                 parents.append(rows[i])
                 replicates.append(replicate)
@@ -218,8 +219,7 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
         return np.array(parents), np.array(replicates), synthetic
 
     def _transform(self, image, digest, replicate, seed):
-        words = np.frombuffer(digest, dtype="<u4").tolist()
-        rng = np.random.default_rng([seed, replicate, *words])
+        rng = np.random.default_rng(draw_key(seed, replicate, digest))
         # Always the same draws, so that changing one range leaves the others alone.
         angle, shear, zoom, *shift = rng.uniform(-1, 1, size=5)
         flip_x, flip_y = rng.random(2) < 0.5
@@ -277,23 +277,3 @@ def draw_evenly(digests: list[bytes], n_new: int, seed: int) -> list[tuple[int, 
         used[digests[i]] += 1
         draws.append((i, used[digests[i]]))
     return draws
-
-
-def _draw_seed(rng: np.random.RandomState) -> int:
-    return int(rng.randint(2**31 - 1))
-
-
-def _digest(image: np.ndarray) -> bytes:
-    """Stand for the content of an image in 16 bytes, its shape included."""
-    shape = np.array(image.shape, dtype="<u4").tobytes()
-    return blake2b(np.ascontiguousarray(image), digest_size=16, salt=shape).digest()
-
-
-def _checked_images(X: np.ndarray) -> np.ndarray:
-    if X.ndim == 4 and X.shape[-1] == 3 and X.dtype == np.uint8:
-        return X
-    raise SamplingError(
-        f"X has shape {X.shape} and dtype {X.dtype}; augmentation needs RGB images: "
-        "shape (n_samples, height, width, 3), dtype uint8 in [0, 255]. Features cannot "
-        "be augmented: sample in pixels, or take SMOTE."
-    )

@@ -23,7 +23,7 @@ from .objective import Objective
 
 __all__ = ["describe", "differences", "fingerprint", "short_digest"]
 
-_WITHOUT_EFFECT = ("cache_dir", "engine", "n_jobs", "verbose")
+_WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
 _PLAIN = (str, bytes, bool, int, float, tuple, type(None))
 _MEANINGS = {
     "estimator": "the estimator or its parameters",

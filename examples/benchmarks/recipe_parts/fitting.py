@@ -1,0 +1,298 @@
+"""One fit of one method: training rows in, probabilities of other rows out.
+
+Labels of the rows that are predicted never come here: `fit_and_predict` is given their
+images alone. Thresholds are chosen within the training rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from glomclf.inner import out_of_fold, split_validation
+from glomclf.thresholds import choose_threshold
+
+from .methods import HELD_OUT, INNER_FOLDS, OUT_OF_FOLD, Method
+from .patches import Rows
+
+FloatArray = NDArray[np.float64]
+N_FOLDS = 5
+HELD_OUT_SHARE = 0.15
+NATIVE_SIZE = 224  # of the images that colour and texture are read from
+SVM_COSTS = (0.1, 1.0, 10.0, 100.0)
+_KNOWN: dict[tuple[str, int, str], FloatArray] = {}  # numbers of images
+# Those that leave memory behind in TensorFlow, and so get a process of their own.
+NETWORKS = ("frozen", "frozen, logistic", "classifier", "ensemble")
+
+
+class Fitted(NamedTuple):
+    """A fitted method, and from which probability on it says 1."""
+
+    predict: Callable[[Any], FloatArray]
+    threshold: float
+
+
+class Outcome(NamedTuple):
+    """What one unit of work gives."""
+
+    probability: FloatArray
+    threshold: float
+    fit_seconds: float
+    seconds: float
+
+
+def fit_and_predict(
+    method: Method,
+    train: Rows,
+    X_test: Any,
+    *,
+    shared: Mapping[str, Any],
+    seed: int,
+    cache_dir: str | None = None,
+) -> Outcome:
+    """Fit a method on training rows, its threshold included, and predict others.
+
+    Parameters
+    ----------
+    method : Method
+    train : Rows
+        Paths, labels and participants.
+    X_test : DataFrame
+        Paths of the rows to predict.
+    shared : mapping
+        Parameters that all networks share.
+    seed : int
+    cache_dir : str, optional
+        Of decoded images and features; by default the platform's cache folder.
+
+    Returns
+    -------
+    Outcome
+        `fit_seconds` has the choice of the threshold in it.
+    """
+    start = time.perf_counter()
+    fitted = KINDS[method.kind](method, train, shared, seed, cache_dir)
+    trained = time.perf_counter()
+    probability = fitted.predict(X_test)
+    end = time.perf_counter()
+    return Outcome(probability, fitted.threshold, trained - start, end - start)
+
+
+# Numbers of an image, and something that learns from numbers.
+
+
+def _fit_colour(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """Colour statistics with logistic regression."""
+    from .image_features import colour_statistics
+
+    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
+        return _logistic(method.parameters).fit(X, y)
+
+    return _on_numbers(_reader(colour_statistics), fit, train, seed)
+
+
+def _fit_texture(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """Texture features with a support vector machine."""
+    from .image_features import texture
+
+    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
+        return _fit_svm(X, y, groups, seed)
+
+    return _on_numbers(_reader(texture), fit, train, seed)
+
+
+def _fit_frozen(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """Features of the frozen network with the default head of the network's classifier.
+
+    Built of the steps themselves, so that no default of `GlomeruliClassifier` is in it.
+    """
+    from glomclf import ResNet50Classifier
+
+    network, parameters = _network(shared), dict(method.parameters)
+    read = _frozen_reader(parameters.pop("image_size"), network, cache)
+
+    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
+        head = ResNet50Classifier(**network, random_state=seed, **parameters)
+        return head.fit(X, y)
+
+    return _on_numbers(read, fit, train, seed)
+
+
+def _fit_frozen_logistic(
+    method: Method, train: Rows, shared: Any, seed: int, cache: Any
+):
+    """Features of the frozen network with logistic regression."""
+    parameters = dict(method.parameters)
+    read = _frozen_reader(parameters.pop("image_size"), _network(shared), cache)
+
+    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
+        return _logistic(parameters).fit(X, y)
+
+    return _on_numbers(read, fit, train, seed)
+
+
+def _network(shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that say which network it is."""
+    return {k: v for k, v in shared.items() if k in ("backbone", "weights")}
+
+
+def _frozen_reader(
+    image_size: int, network: Mapping[str, Any], cache: Any
+) -> Callable[[Any], FloatArray]:
+    """Return what turns a table of paths into pooled features."""
+    from glomclf import ImageLoader, ResNet50Trunk
+
+    loader = ImageLoader(image_size, cache_dir=cache, lazy=True)
+    trunk = ResNet50Trunk(**network, cache_dir=cache)
+    return lambda X: trunk.fit_transform(loader.fit_transform(X[["path"]]))
+
+
+def _logistic(parameters: Mapping[str, Any]) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = LogisticRegression(max_iter=10_000, **parameters)
+    return make_pipeline(StandardScaler(), model)
+
+
+def _reader(function: Callable[[Any], FloatArray]) -> Callable[[Any], FloatArray]:
+    """Return what turns a table of paths into numbers, each image once a process.
+
+    As with the features of the frozen network, later units find what earlier ones have
+    computed; an image's numbers are of that image alone.
+    """
+    from glomclf import ImageLoader
+
+    from .image_features import describe
+
+    # Read once: keeping decoded files would save nothing.
+    loader = ImageLoader(NATIVE_SIZE, cache_dir=False)
+
+    def read(X: Any) -> FloatArray:
+        keys = [(function.__name__, NATIVE_SIZE, path) for path in X["path"]]
+        new = [place for place, key in enumerate(keys) if key not in _KNOWN]
+        if new:
+            images = loader.fit_transform(X[["path"]].iloc[new])
+            for place, numbers in zip(new, describe(images, function), strict=True):
+                _KNOWN[keys[place]] = numbers
+        return np.array([_KNOWN[key] for key in keys])
+
+    return read
+
+
+def _on_numbers(
+    read: Callable[[Any], FloatArray],
+    fit: Callable[[FloatArray, Any, Any], Any],
+    train: Rows,
+    seed: int,
+) -> Fitted:
+    """Fit on all training rows, and choose the threshold on inner folds of them."""
+    numbers = read(train.X)
+    model = fit(numbers, train.y, train.groups)
+    unseen = out_of_fold(fit, numbers, train.y, train.groups, random_state=seed)
+    threshold = choose_threshold(train.y, unseen)
+    return Fitted(lambda X: model.predict_proba(read(X))[:, 1], threshold)
+
+
+def _fit_svm(X: FloatArray, y: Any, groups: Any, seed: int) -> Any:
+    """Fit a machine whose cost and probabilities come from folds by participant."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    folds = _inner_folds(X, y, groups, seed)
+
+    def merit(cost: float) -> float:
+        decided = cross_val_predict(
+            machine(cost), X, y, cv=folds, method="decision_function"
+        )
+        return float(roc_auc_score(y, decided))
+
+    def machine(cost: float) -> Any:
+        return make_pipeline(StandardScaler(), SVC(C=cost, class_weight="balanced"))
+
+    best = machine(max(SVM_COSTS, key=merit))
+    return CalibratedClassifierCV(best, cv=folds, ensemble=False).fit(X, y)
+
+
+def _inner_folds(X: Any, y: Any, groups: Any, seed: int) -> list[Any]:
+    """Cut as many folds as the rarer class has participants, at most five."""
+    participants = [len(np.unique(groups[y == label])) for label in (0, 1)]
+    n_folds = min(N_FOLDS, *participants)
+    if n_folds < 2:
+        raise ValueError(
+            "folds inside the training rows need two participants of each class at "
+            f"least, but class 0 has {participants[0]} and class 1 {participants[1]}"
+        )
+    cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    return list(cv.split(X, y, groups))
+
+
+# The library's own classifiers.
+
+
+def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """`GlomeruliClassifier`, its threshold chosen as the method says."""
+    from glomclf import GlomeruliClassifier
+
+    def model(**more: Any) -> Any:
+        parameters = {**shared, **method.parameters, "cache_dir": cache}
+        return GlomeruliClassifier(**{**parameters, "random_state": seed, **more})
+
+    if method.threshold == INNER_FOLDS:
+        classifier = model(threshold="validation")
+        classifier.fit(train.X, train.y, groups=train.groups)
+        return Fitted(_positive(classifier), classifier.threshold_)
+    _expect(method, HELD_OUT)
+    kept, held_out = split_validation(train.y, train.groups, HELD_OUT_SHARE, seed)
+    kept, held_out = train.take(kept), train.take(held_out)
+    classifier = model().fit(
+        kept.X, kept.y, groups=kept.groups, X_val=held_out.X, y_val=held_out.y
+    )
+    predict = _positive(classifier)
+    return Fitted(predict, choose_threshold(held_out.y, predict(held_out.X)))
+
+
+def _fit_ensemble(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+    """`FoldEnsembleClassifier`: the mean of the models of five inner folds."""
+    _expect(method, OUT_OF_FOLD)
+    from glomclf import FoldEnsembleClassifier, GlomeruliClassifier
+
+    parameters = {**shared, **method.parameters, "cache_dir": cache}
+    member = GlomeruliClassifier(**{**parameters, "random_state": seed})
+    ensemble = FoldEnsembleClassifier(
+        member, cv=N_FOLDS, threshold="out-of-fold", random_state=seed
+    )
+    ensemble.fit(train.X, train.y, groups=train.groups)
+    return Fitted(_positive(ensemble), ensemble.threshold_)
+
+
+def _positive(model: Any) -> Callable[[Any], FloatArray]:
+    return lambda X: model.predict_proba(X)[:, 1]
+
+
+def _expect(method: Method, threshold: str) -> None:
+    if method.threshold != threshold:
+        raise ValueError(
+            f"a method of kind {method.kind!r} cannot choose its threshold on "
+            f"{method.threshold!r}"
+        )
+
+
+KINDS: dict[str, Callable[..., Fitted]] = {
+    "colour": _fit_colour,
+    "texture": _fit_texture,
+    "frozen": _fit_frozen,
+    "frozen, logistic": _fit_frozen_logistic,
+    "classifier": _fit_classifier,
+    "ensemble": _fit_ensemble,
+}

@@ -1,0 +1,156 @@
+"""What is compared, as data: methods, and the tables they stand in.
+
+The parameters are those of the estimator that the kind names; `SHARED` and what the
+command line sets go to all of them. Where a part of a recipe is taken away, the value
+that switches it off stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import product
+from typing import Any, NamedTuple
+
+INNER_FOLDS, HELD_OUT, OUT_OF_FOLD = "inner folds", "held-out slides", "out of fold"
+# Goes to every network, and stands in the results file once.
+SHARED: dict[str, Any] = {"weights": None, "image_size": 128}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to get from training rows to probabilities.
+
+    Parameters
+    ----------
+    kind : str
+        Which function of `fitting` fits it.
+    parameters : mapping
+        Of its estimator, plain values only.
+    threshold : str
+        What the threshold for the highest F1 is chosen on, all of it training rows:
+        `INNER_FOLDS` (predictions of inner folds by participant, up to five fits more),
+        `HELD_OUT` (participants that this fit does not train on), or `OUT_OF_FOLD` (the
+        members of an ensemble, each on the rows it has not seen).
+    """
+
+    kind: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    threshold: str = INNER_FOLDS
+
+    @property
+    def family(self) -> str:
+        """Methods of one family take alike long for a fit."""
+        return self.parameters.get("recipe", self.kind)
+
+    @property
+    def n_fits(self) -> int:
+        """How many fits a unit is, those for the threshold counted."""
+        return {INNER_FOLDS: 6, HELD_OUT: 1, OUT_OF_FOLD: 5}[self.threshold]
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that decides what is fitted, as JSON holds it."""
+        return {
+            "kind": self.kind,
+            "parameters": dict(self.parameters),
+            "threshold": self.threshold,
+        }
+
+
+class Table(NamedTuple):
+    """Methods side by side, and the one that the others are compared with."""
+
+    title: str
+    reference: str
+    methods: tuple[str, ...]
+
+
+# The recipe, its answers to imbalance stated so that it is a cell of the grid below.
+_ANSWERS = {"sampler": None, "class_weight": "balanced", "loss": "crossentropy"}
+_SCRATCH = {"recipe": "scratch", **_ANSWERS}
+_PARTS: dict[str, dict[str, Any]] = {
+    "augmentation": {"augmentation": None},
+    "stain jitter": {"augmentation": "geometry"},
+    "class weights": {"class_weight": None},
+    "warm-up and cosine": {"schedule": "constant", "warmup_epochs": 0},
+    "weight decay": {"weight_decay": 0.0},
+    "test-time views": {"predict_views": 1},
+}
+# What the recipe has not, and would have if it helped.
+_ADDITIONS: dict[str, dict[str, Any]] = {
+    "label smoothing": {"label_smoothing": 0.1},
+    "averaged weights": {"ema_momentum": 0.99},
+}
+_SAMPLERS = {"no sampler": None, "oversample": "oversample", "smote": "smote"}
+_WEIGHTS = {"no weights": None, "class weights": "balanced"}
+_LOSSES = ("crossentropy", "focal", "logit_adjusted")
+
+
+def _other_parts() -> dict[str, Method]:
+    """Return the scratch recipe with each part taken away or added alone."""
+    changed = {f"scratch without {part}": it for part, it in _PARTS.items()}
+    changed |= {f"scratch with {part}": it for part, it in _ADDITIONS.items()}
+    return {
+        name: Method("classifier", {**_SCRATCH, **change}, HELD_OUT)
+        for name, change in changed.items()
+    }
+
+
+def _grid() -> dict[str, Method]:
+    """Return the scratch recipe with each sampler, class weights or not, each loss."""
+    cells = {}
+    for (sampler, kind), (weights, weight), loss in product(
+        _SAMPLERS.items(), _WEIGHTS.items(), _LOSSES
+    ):
+        answers = {"sampler": kind, "class_weight": weight, "loss": loss}
+        if answers == _ANSWERS or answers == {**_ANSWERS, **_PARTS["class weights"]}:
+            continue  # these two have names of their own
+        name = f"scratch: {sampler}, {weights}, {loss}"
+        cells[name] = Method("classifier", {**_SCRATCH, **answers}, HELD_OUT)
+    return cells
+
+
+METHODS: dict[str, Method] = {
+    "colour statistics": Method("colour"),
+    "texture": Method("texture"),
+    "frozen features, logistic regression": Method(
+        "frozen, logistic", {"image_size": 224, "C": 0.01}
+    ),
+    "frozen features, default head": Method("frozen", {"image_size": 224}),
+    "features": Method("classifier", {"recipe": "features", "image_size": 224}),
+    "scratch": Method("classifier", _SCRATCH, HELD_OUT),
+    "scratch, mean of five folds": Method("ensemble", _SCRATCH, OUT_OF_FOLD),
+    **_other_parts(),
+    **_grid(),
+}
+TABLES = (
+    Table("Methods", "frozen features, logistic regression", tuple(METHODS)[:7]),
+    Table(
+        "Parts of the scratch recipe, each taken away or added alone",
+        "scratch",
+        ("scratch", "scratch, mean of five folds", *_other_parts()),
+    ),
+    Table(
+        "Sampler, class weights and loss, with the scratch recipe",
+        "scratch",
+        ("scratch", "scratch without class weights", *_grid()),
+    ),
+)
+
+
+def named(patterns: list[str], names: Mapping[str, Any]) -> list[str]:
+    """Return the names that shell-like patterns match, in the order of the names.
+
+    Raises
+    ------
+    ValueError
+        If a pattern matches none.
+    """
+    lost = [p for p in patterns if not any(fnmatchcase(name, p) for name in names)]
+    if lost:
+        raise ValueError(
+            f"no method is named {', '.join(map(repr, lost))}; there are: "
+            f"{'; '.join(names)}"
+        )
+    return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]

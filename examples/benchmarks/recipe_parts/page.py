@@ -1,0 +1,299 @@
+"""The Markdown page: tables of what is done, and a list of what is not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import limits
+from .methods import Method, Table
+from .results import Results
+from .scoring import COLUMNS, Pooled, cell, cells, compared, evaluated, missing, pooled
+
+HEADINGS = {"slide": "By slide", "centre": "Leaving one centre out"}
+_HOW = {
+    "colour": "Mean, deviation and percentiles of the channels in RGB, HSV and CIELAB; "
+    "logistic regression.",
+    "texture": "Co-occurrence, local binary patterns, scales, gradients and entropy "
+    "(scikit-image); a support vector machine whose cost and calibration come from "
+    "inner folds.",
+    "frozen": "Pooled features of the frozen network, and the default head of "
+    "`ResNet50Classifier`.",
+    "frozen, logistic": "Pooled features of the frozen network; logistic regression.",
+    "classifier": "`GlomeruliClassifier`",
+    "ensemble": "`FoldEnsembleClassifier` of five `GlomeruliClassifier`",
+}
+
+
+class Page:
+    """All that the page says, of one results file.
+
+    Parameters
+    ----------
+    results : Results
+    methods : mapping of str to Method
+    tables : sequence of Table
+    pictures : Path or None
+        Folder for pictures of the worst mistakes.
+    """
+
+    def __init__(
+        self,
+        results: Results,
+        methods: Mapping[str, Method],
+        tables: Sequence[Table],
+        pictures: Path | None = None,
+    ):
+        self.results = results
+        self.methods = methods
+        self.tables = tables
+        self.pictures = pictures
+        self.splits = results.patches.splits()
+        found = {
+            (name, split): pooled(results, name, method, split)
+            for name, method in methods.items()
+            for split in self.splits
+        }
+        self.pooled: dict[tuple[str, str], Pooled] = {
+            key: one for key, one in found.items() if one is not None
+        }
+        self.scores = {key: evaluated(results, one) for key, one in self.pooled.items()}
+
+    def __str__(self) -> str:
+        parts = [self._heading()]
+        parts += [lines for table in self.tables for lines in self._table(table)]
+        parts += [self._times(), *map(self._limits, self.splits), self._not_run()]
+        parts += [self._methods()]
+        return "\n".join(line for lines in parts for line in lines)
+
+    def _heading(self) -> list[str]:
+        return [
+            "# Recipes, and what was done before networks",
+            "",
+            f"{self.results.patches}. By slide: five stratified folds that keep "
+            "participants whole, each slide being one where the csv says no more; or "
+            "each centre left out in turn. Thresholds for the highest F1 are "
+            "chosen within the training rows of each fold, and predictions pooled over "
+            "folds; 95 % intervals by bootstrap over participants. The units of work "
+            f"are in `{self.results.path.name}`; made, and this page of them, by",
+            "",
+            f"    python examples/benchmarks/recipes.py public.csv --results "
+            f"{self.results.path.name}",
+            f"    {command()}",
+            "",
+        ]
+
+    # Scores and differences.
+
+    def _table(self, table: Table) -> list[list[str]]:
+        """Write scores and differences of one table, split by split."""
+        shown = [self._one_split(table, split) for split in self.splits]
+        if not any(shown):
+            return []
+        return [[f"## {table.title}", ""], *shown]
+
+    def _one_split(self, table: Table, split: str) -> list[str]:
+        done = [name for name in table.methods if (name, split) in self.pooled]
+        if not done:
+            return []
+        scores = {name: self.scores[name, split] for name in done}
+        rows = [[name, *cells(scores[name], "{:.3f}")] for name in done]
+        title = table.title[0].lower() + table.title[1:]
+        lines = [f"### {HEADINGS[split]}: {title}", ""]
+        lines += [*grid(["", *COLUMNS], rows), ""]
+        lines += self._differences(table.reference, done, split)
+        for caution in sorted({one.caution for one in scores.values() if one.caution}):
+            lines += [f"Caution: {caution}.", ""]
+        return lines
+
+    def _differences(self, reference: str, done: list[str], split: str) -> list[str]:
+        others = [name for name in done if name != reference]
+        if not others:
+            return []
+        if (reference, split) not in self.pooled:
+            return [f"No differences: *{reference}* is not done on all folds.", ""]
+        rows = []
+        for name in others:
+            pair = self.pooled[reference, split], self.pooled[name, split]
+            rows.append([name, *cells(compared(self.results, *pair), "{:+.3f}")])
+        lines = [f"Differences from *{reference}*, on the same patches:", ""]
+        return [*lines, *grid(["", *COLUMNS], rows), ""]
+
+    # Times.
+
+    def _times(self) -> list[str]:
+        """Say what a unit takes, by processor."""
+        records = pd.DataFrame(
+            [
+                {"method": unit.method, "where": where(record), **record}
+                for unit, record in self.results.units.items()
+                if unit.method in self.methods
+                and self.results.state(unit, self.methods[unit.method]) == "done"
+            ]
+        )
+        lines = [
+            "## What a unit takes",
+            "",
+            "Seconds of a fit, reading the images and the choice of the threshold "
+            "included: median (least to most). Numbers and features of images that an "
+            "earlier unit has computed are not computed again.",
+        ]
+        if records.empty:
+            return [*lines, "", "No unit is done.", ""]
+        rows = []
+        for (name, place), some in records.groupby(["method", "where"], sort=False):
+            seconds = some["fit_seconds"]
+            ends = f"{seconds.min():.0f} to {seconds.max():.0f}"
+            rows.append([name, place, len(some), f"{seconds.median():.0f} ({ends})"])
+        order = {name: place for place, name in enumerate(self.methods)}
+        rows.sort(key=lambda row: order[row[0]])
+        return [*lines, "", *grid(["", "processor", "units", "fit, seconds"], rows), ""]
+
+    # What limits the best method.
+
+    def _limits(self, split: str) -> list[str]:
+        """Show where the method with the highest ROC AUC of a split goes wrong."""
+        done = {name: one for (name, way), one in self.scores.items() if way == split}
+        if not done:
+            return []
+        best = max(done, key=lambda name: done[name].scores["roc_auc"])
+        one = self.pooled[best, split]
+        rows = limits.by_row(self.results, one)
+        mistakes = limits.worst(rows)
+        self._draw(mistakes, best, split)
+        return [
+            f"## What limits the scores {HEADINGS[split].lower()}",
+            "",
+            f"Of *{best}*, the method with the highest ROC AUC there.",
+            "",
+            *self._by_fold(one),
+            "",
+            *_slide_lines(rows),
+            "",
+            *_mistake_lines(mistakes),
+            "",
+        ]
+
+    def _by_fold(self, one: Pooled) -> list[str]:
+        """Score each fold alone, with its own threshold."""
+        from glomclf.evaluation import evaluate
+
+        patches, lines = self.results.patches, []
+        for fold in np.unique(one.fold):
+            rows = one.fold == fold
+            alone = evaluate(
+                patches.y[rows],
+                one.probability[rows],
+                groups=patches.groups[rows],
+                threshold=one.threshold[rows],
+            )
+            scores = [cell(alone, name, 1, "{:.3f}") for name in ("roc_auc", "f1")]
+            n_slides = len(np.unique(patches.groups[rows]))
+            counts = [n_slides, rows.sum(), patches.y[rows].sum()]
+            lines.append([fold, *counts, f"{one.threshold[rows][0]:.3f}", *scores])
+        titles = ["fold", "slides", "patches", "of class 1", "threshold"]
+        return grid([*titles, "ROC AUC", "F1"], lines)
+
+    def _draw(self, mistakes: pd.DataFrame, best: str, split: str) -> None:
+        if self.pictures is None or mistakes.empty:
+            return
+        name = "".join(letter if letter.isalnum() else "_" for letter in best)
+        limits.draw(self.results, mistakes, self.pictures / f"{split}_{name}.png")
+
+    # What is not done, and what the methods are.
+
+    def _not_run(self) -> list[str]:
+        """List openly what the tables lack."""
+        rows = []
+        for name, method in self.methods.items():
+            lack = [
+                ", ".join(missing(self.results, name, method, split)) or "done"
+                for split in self.splits
+            ]
+            if set(lack) != {"done"}:
+                rows.append([name, *lack])
+        if not rows:
+            return ["## Units not yet run", "", "None.", ""]
+        lines = [
+            "## Units not yet run",
+            "",
+            "Folds that are missing; a method is in the tables once all folds of a "
+            "split are there.",
+        ]
+        titles = ["", *(HEADINGS[split].lower() for split in self.splits)]
+        return [*lines, "", *grid(titles, rows), ""]
+
+    def _methods(self) -> list[str]:
+        """Say what the names stand for."""
+        lines = [
+            "## The methods",
+            "",
+            f"All networks: {said(self.results.shared)}; seed {self.results.seed}.",
+        ]
+        rows = []
+        for name, method in self.methods.items():
+            what = " ".join(filter(None, [_HOW[method.kind], said(method.parameters)]))
+            rows.append([name, what, method.threshold])
+        return [*lines, "", *grid(["", "what", "threshold chosen on"], rows), ""]
+
+
+def grid(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Write a table."""
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    return lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+
+
+def where(record: Mapping[str, Any]) -> str:
+    """Name the processor, and the accelerator where there was one."""
+    return ", ".join(filter(None, [record["processor"], record["accelerator"]]))
+
+
+def said(parameters: Mapping[str, Any]) -> str:
+    """Write parameters as code."""
+    text = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+    return f"`{text}`" if text else ""
+
+
+def command() -> str:
+    """Return the command line without folders."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    return " ".join(["python examples/benchmarks/recipes.py", *words])
+
+
+def _slide_lines(rows: pd.DataFrame) -> list[str]:
+    """Write which slides take most from ROC AUC."""
+    table = limits.by_slide(rows).head(limits.N_SLIDES)
+    cells_of = [
+        [name, row.fold, row.patches, row.sclerotic, row.wrong, f"{row.pairs:.4f}"]
+        for name, row in zip(table.index, table.itertuples(index=False), strict=True)
+    ]
+    titles = ["slide", "fold", "patches", "of class 1", "predicted wrongly"]
+    return [
+        f"ROC AUC, all folds pooled, lacks {rows['pairs'].sum():.4f} of 1. Each pair "
+        "of patches in the wrong order is put down half to either slide; those with "
+        "most of it:",
+        "",
+        *grid([*titles, "ROC AUC lost"], cells_of),
+    ]
+
+
+def _mistake_lines(mistakes: pd.DataFrame) -> list[str]:
+    """Write which patches are farthest on the wrong side."""
+    if mistakes.empty:
+        return ["No patch is predicted wrongly."]
+    places = zip(mistakes.index, mistakes.itertuples(index=False), strict=True)
+    rows = [
+        [row.kind, number, row.name, f"{row.probability:.3f}", f"{row.threshold:.3f}"]
+        for number, row in places
+    ]
+    return [
+        "The patches farthest on the wrong side of their fold's threshold (rows of the "
+        "csv, the first patch being 0):",
+        "",
+        *grid(["", "row", "patch", "probability", "threshold"], rows),
+    ]

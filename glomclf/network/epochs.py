@@ -1,0 +1,222 @@
+"""The epochs of a fit: one loop, whatever runs the steps of an epoch.
+
+At the end of an epoch training is told in full by the network's variables, those of its
+optimizer and its course, the number of the epoch, and the state of the callbacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from .backend import keras
+from .callbacks import Monitor
+
+__all__ = [
+    "Batches",
+    "Runner",
+    "TrainingState",
+    "run_epochs",
+    "take_state",
+    "training_variables",
+]
+
+
+class Batches(Protocol):
+    """Rows in an order that is drawn anew for every epoch."""
+
+    def __len__(self) -> int: ...
+
+    def on_epoch_begin(self) -> None:
+        """Draw the order of the next epoch."""
+        ...
+
+
+class Runner(Protocol):
+    """What runs the steps of an epoch.
+
+    Attributes
+    ----------
+    model : BatchedModel
+        The network that is trained.
+    """
+
+    model: Any
+
+    def start_part(self) -> None:
+        """Take notice that other layers are trained from now on."""
+        ...
+
+    def train(self) -> dict[str, float]:
+        """Run an epoch of training, and return its metrics."""
+        ...
+
+    def judge(self) -> tuple[dict[str, float], Callable[[], np.ndarray]]:
+        """Return metrics of the validation rows, and how to get their probabilities."""
+        ...
+
+
+class TrainingState(NamedTuple):
+    """All there is to know of training at the end of an epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs that are done.
+    arrays : list of ndarray
+        Values of all variables, in the order of ``training_variables``.
+    callbacks : list of dict
+        State of each callback that has one, in their order.
+    history : dict of str to list of float
+    is_over : bool
+        Whether a callback stopped training after this epoch.
+    """
+
+    epoch: int
+    arrays: list[np.ndarray]
+    callbacks: list[dict[str, Any]]
+    history: dict[str, list[float]]
+    is_over: bool
+
+
+def training_variables(model: Any) -> list[Any]:
+    """Return all variables that training changes, or that it depends on.
+
+    While an epoch is judged, and until the next begins, averaged weights are in the
+    network, and the weights they are averages of in their place.
+    """
+    own = [variable for layer in model.layers for variable in layer.variables]
+    return [*own, *model.course.variables]
+
+
+def take_state(model: Any, epoch: int, callbacks: list[Any]) -> TrainingState:
+    """Return the state of training; called by a callback at the end of an epoch.
+
+    Parameters
+    ----------
+    model : BatchedModel
+        The callback's ``model``.
+    epoch : int
+        As the callback was given it, counted from 0.
+    callbacks : list of Callback
+        All that ``fit`` was given; those before this one have seen the epoch.
+
+    Returns
+    -------
+    TrainingState
+    """
+    return TrainingState(
+        epoch + 1,
+        [np.asarray(variable) for variable in training_variables(model)],
+        [callback.state() for callback in _with_state(callbacks)],
+        {name: list(values) for name, values in model.history.history.items()},
+        bool(model.stop_training),
+    )
+
+
+def _with_state(callbacks: list[Any]) -> list[Any]:
+    return [callback for callback in callbacks if hasattr(callback, "set_state")]
+
+
+def run_epochs(
+    runner: Runner,
+    train: Batches,
+    monitor: Monitor,
+    *,
+    epochs: int,
+    callbacks: list[Any],
+    is_validated: bool,
+    resume: TrainingState | None = None,
+) -> Any:
+    """Train until the last epoch, or until a callback stops it.
+
+    Parameters
+    ----------
+    runner : Runner
+    train : Batches
+    monitor : Monitor
+        The score that callbacks watch.
+    epochs : int
+    callbacks : list of keras.callbacks.Callback
+        They see averaged weights, where there are any, at the end of an epoch.
+    is_validated : bool
+        Whether there are validation rows.
+    resume : TrainingState, default=None
+        State of the same training to go on from.
+
+    Returns
+    -------
+    keras.callbacks.History
+    """
+    model = runner.model
+    model.course.prepare()
+    model.history = history = keras.callbacks.History()
+    # The history first, so that every callback finds the epoch in it.
+    watchers = keras.callbacks.CallbackList(
+        [history, *callbacks], model=model, epochs=epochs, verbose=0
+    )
+    model.stop_training = False
+    watchers.on_train_begin()
+    to_come = range(epochs)
+    if resume is not None:
+        _take_up(resume, runner, train, epochs, callbacks)
+        to_come = range(epochs if resume.is_over else resume.epoch, epochs)
+    logs: dict[str, float] = {}
+    for epoch in to_come:
+        watchers.on_epoch_begin(epoch)
+        logs = _train(runner, train, epoch, epochs)
+        if is_validated:
+            logs |= _judge(runner, monitor)
+        watchers.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    watchers.on_train_end(logs)
+    return history
+
+
+def _train(runner: Runner, train: Batches, epoch: int, epochs: int) -> dict[str, float]:
+    """Run an epoch of training; averaged weights are in the network after it."""
+    course = runner.model.course
+    train.on_epoch_begin()
+    course.hide_averages()
+    if epoch == course.first_epoch_of_part(epoch):
+        course.start_part(epoch, epochs, len(train))
+        runner.start_part()
+    logs = runner.train()
+    if (rate := course.rate_of_last_step()) is not None:
+        logs["learning_rate"] = rate
+    course.show_averages()
+    return logs
+
+
+def _judge(runner: Runner, monitor: Monitor) -> dict[str, float]:
+    scores, predict = runner.judge()
+    logs = {f"val_{name}": value for name, value in scores.items()}
+    if monitor.score is not None:
+        logs[monitor.name] = monitor.score(predict())
+    return logs
+
+
+def _take_up(
+    state: TrainingState,
+    runner: Runner,
+    train: Batches,
+    epochs: int,
+    callbacks: list[Any],
+) -> None:
+    """Become the training that a state was taken of."""
+    model, course = runner.model, runner.model.course
+    course.start_part(course.first_epoch_of_part(state.epoch - 1), epochs, len(train))
+    runner.start_part()
+    variables = training_variables(model)
+    for variable, value in zip(variables, state.arrays, strict=True):
+        variable.assign(value)
+    if course.averages is not None:
+        course.averages.are_shown = True
+    for callback, kept in zip(_with_state(callbacks), state.callbacks, strict=True):
+        callback.set_state(kept)
+    model.history.history = {k: list(v) for k, v in state.history.items()}
+    for _ in range(state.epoch):
+        train.on_epoch_begin()

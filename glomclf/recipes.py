@@ -1,0 +1,182 @@
+"""Recipes: sets of settings that belong together, each for one way of training.
+
+A parameter of :class:`glomclf.GlomeruliClassifier` that is ``"auto"`` takes the value
+of its recipe; any other value overrides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .network.processor import has_bfloat16
+
+__all__ = ["RECIPES", "RECIPE_PARAMETERS", "Recipe", "choose_recipe", "resolve_recipe"]
+
+_PLAIN: dict[str, Any] = {
+    "sampling_space": "pixels",
+    "dense_units": 256,
+    "dropout": 0.5,
+    "batch_size": 32,
+    "schedule": "constant",
+    "warmup_epochs": 0,
+    "weight_decay": None,
+    "label_smoothing": 0.0,
+    "clip_norm": None,
+    "loss": "crossentropy",
+    "ema_momentum": None,
+    "head_epochs": 0,
+    "tail_learning_rate": None,
+    "monitor": "val_loss",
+    "augmentation": None,
+    "augmented_views": 0,
+    "predict_views": 1,
+    "training_precision": "float32",
+}
+# One training image is seen once an epoch, each time under another view, so that the
+# minority need not be repeated: class weights balance it.
+_FROM_PIXELS: dict[str, Any] = {
+    "sampler": None,
+    "class_weight": "balanced",
+    "augmentation": "geometry+stain",
+    "predict_views": 8,
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "clip_norm": 1.0,
+    "patience": None,
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    "features": {
+        **_PLAIN,
+        "sampler": "smote+augment",
+        "trainable_layers": 0,
+        "image_size": 224,
+        "optimizer": "adamw",
+        "learning_rate": 3e-4,
+        "schedule": "cosine",
+        "label_smoothing": 0.1,
+        "epochs": 30,
+        "patience": None,  # few validation participants stop it early for no reason
+        "class_weight": None,
+    },
+    "fine-tune": {
+        **_PLAIN,
+        **_FROM_PIXELS,
+        "trainable_layers": 32,  # the last of ResNet-50's four stages, and the pooling
+        "image_size": 224,
+        "learning_rate": 1e-3,
+        "tail_learning_rate": 1e-4,
+        "head_epochs": 3,
+        "warmup_epochs": 1,
+        "weight_decay": 0.01,
+        "epochs": 15,
+    },
+    "scratch": {
+        **_PLAIN,
+        **_FROM_PIXELS,
+        "trainable_layers": "all",
+        "image_size": 128,
+        "batch_size": 16,
+        "learning_rate": 1e-3,
+        "warmup_epochs": 3,
+        "weight_decay": 0.01,
+        "epochs": 30,
+    },
+}
+RECIPE_PARAMETERS = tuple(sorted(RECIPES["features"]))
+
+# Fewer images than these are fitted by heart before the layers have learned from them.
+_FEWEST = {"fine-tune": 200, "scratch": 500}
+
+
+class Recipe(NamedTuple):
+    """What a fit was set to.
+
+    Attributes
+    ----------
+    name : {"features", "fine-tune", "scratch"}
+    reason : str
+        Why this one.
+    parameters : dict
+        All settings that a recipe gives, those included that the user gave instead.
+    """
+
+    name: str
+    reason: str
+    parameters: dict[str, Any]
+
+
+def choose_recipe(weights: Any, n_samples: int) -> tuple[str, str]:
+    """Choose the recipe that ``recipe="auto"`` stands for.
+
+    Weights that were learned elsewhere are worth keeping, and their last layers worth
+    adapting; random ones are worth training as a whole. Both take images: with few, the
+    frozen network and its stored features are taken.
+
+    Parameters
+    ----------
+    weights : "imagenet", path or None
+    n_samples : int
+        Rows to fit, validation rows included.
+
+    Returns
+    -------
+    name : {"features", "fine-tune", "scratch"}
+    reason : str
+        A sentence.
+
+    Examples
+    --------
+    >>> from glomclf.recipes import choose_recipe
+    >>> choose_recipe(None, 717)[0], choose_recipe("imagenet", 100)[0]
+    ('scratch', 'features')
+    """
+    kind = "scratch" if weights is None else "fine-tune"
+    given = "random weights" if weights is None else "pretrained weights"
+    fewest = _FEWEST[kind]
+    if n_samples >= fewest:
+        return kind, f"{given} and {n_samples} images, at least {fewest}"
+    return "features", f"{given} and {n_samples} images, fewer than {fewest}"
+
+
+def resolve_recipe(
+    recipe: str, given: Mapping[str, Any], *, weights: Any, n_samples: int
+) -> Recipe:
+    """Put what was given over what the recipe says.
+
+    Parameters
+    ----------
+    recipe : {"features", "fine-tune", "scratch", "auto"}
+    given : mapping of str to object
+        The parameters that a recipe governs; those that are "auto" are the recipe's.
+    weights : "imagenet", path or None
+    n_samples : int
+
+    Returns
+    -------
+    Recipe
+
+    Examples
+    --------
+    >>> from glomclf.recipes import resolve_recipe
+    >>> given = {"epochs": 5, "optimizer": "auto"}
+    >>> recipe = resolve_recipe("features", given, weights=None, n_samples=100)
+    >>> recipe.parameters["epochs"], recipe.parameters["optimizer"]
+    (5, 'rmsprop')
+    """
+    name, reason = recipe, "as given"
+    if recipe == "auto":
+        name, reason = choose_recipe(weights, n_samples)
+    parameters = {**RECIPES[name], **_explicit(given)}
+    if _is_auto(given.get("training_precision", "auto")) and name == "scratch":
+        # Where it is emulated it takes longer, and is refused.
+        parameters["training_precision"] = "bfloat16" if has_bfloat16() else "float32"
+    return Recipe(name, reason, parameters)
+
+
+def _explicit(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if not _is_auto(value)}
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"

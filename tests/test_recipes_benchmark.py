@@ -1,0 +1,478 @@
+"""The recipes benchmark: units that are kept, resumed and put into tables."""
+
+import importlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glomclf import make_glomeruli
+from glomclf.evaluation import compare_scores, evaluate
+
+pytest.importorskip("skimage", reason="needs the extra benchmarks")
+
+SCRIPT = Path(__file__).parents[1] / "examples" / "benchmarks" / "recipes.py"
+PARTS = ("methods", "patches", "results", "running", "fitting", "scoring", "limits")
+COLOUR = "colour statistics"
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Give the modules of the benchmark, which is no part of the package."""
+    sys.path.insert(0, str(SCRIPT.parent))
+    try:
+        found = {n: importlib.import_module(f"recipe_parts.{n}") for n in PARTS}
+        found["image_features"] = importlib.import_module("recipe_parts.image_features")
+        found["recipes"] = importlib.import_module("recipes")
+        yield SimpleNamespace(**found)
+    finally:
+        sys.path.remove(str(SCRIPT.parent))
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory):
+    """48 synthetic patches of 12 participants in two centres."""
+    folder = tmp_path_factory.mktemp("recipes")
+    make_glomeruli(
+        48,
+        n_participants=12,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=folder,
+        random_state=0,
+    )
+    table = pd.read_csv(folder / "public.csv")
+    names = sorted(table["participant"].unique())
+    at = {name: "Graz" if place % 2 else "Lyon" for place, name in enumerate(names)}
+    table["centre"] = table["participant"].map(at)
+    table.to_csv(folder / "public.csv", index=False)
+    return folder / "public.csv"
+
+
+@pytest.fixture(autouse=True)
+def few_inner_folds(monkeypatch):
+    """Two serve as well as five here, and are quicker."""
+    monkeypatch.setattr("glomclf.inner._N_FOLDS", 2)
+
+
+@pytest.fixture
+def run(parts, csv, tmp_path, monkeypatch):
+    """Run the command in this process, images as small as they are, few replicates."""
+    monkeypatch.setattr(parts.fitting, "NATIVE_SIZE", 32)
+    for function in (evaluate, compare_scores):
+        quick = partial(function, n_bootstrap=100)
+        monkeypatch.setattr(f"glomclf.evaluation.{function.__name__}", quick)
+
+    def command(*arguments, results="results.json"):
+        return parts.recipes.main(
+            [str(csv), "--results", str(tmp_path / results), *arguments]
+        )
+
+    return command
+
+
+def units(path):
+    return {
+        (unit["method"], unit["split"], unit["fold"]): unit
+        for unit in json.loads(Path(path).read_text())["units"]
+    }
+
+
+def tables(page):
+    """Return a page without what differs between two runs: commands and times."""
+    return page.read_text().split("are in")[1].split("\n## ")[1:2]
+
+
+def test_a_unit_holds_predictions_threshold_time_processor_and_settings(run, tmp_path):
+    assert run("--methods", COLOUR, "--folds", "0") == 0
+    content = json.loads((tmp_path / "results.json").read_text())
+    (unit,) = content["units"]
+    assert len(unit["probability"]) == len(content["folds"]["slide"]["0"])
+    assert all(len(str(value)) <= 7 for value in unit["probability"])
+    assert 0 < unit["threshold"] <= 1
+    assert 0 < unit["fit_seconds"] <= unit["seconds"]
+    assert "cores" in unit["processor"]
+    assert unit["settings"]["kind"] == "colour"
+    assert unit["versions"]["glomclf"]
+
+
+def test_every_row_is_predicted_once_a_split_by_folds_that_keep_participants(
+    parts, csv
+):
+    patches = parts.patches.Patches(csv)
+    for split in patches.splits():
+        folds = patches.folds(split, 0).values()
+        tested = np.sort(np.concatenate([test for _, test in folds]))
+        assert tested.tolist() == list(range(48))
+        for train, test in folds:
+            assert not set(patches.groups[train]) & set(patches.groups[test])
+    assert list(patches.folds("centre", 0)) == ["Graz", "Lyon"]
+
+
+class Killed(BaseException):
+    """As from the outside: nothing in the benchmark expects it."""
+
+
+def test_a_killed_run_goes_on_to_the_same_table(run, parts, tmp_path, monkeypatch):
+    run("--methods", COLOUR, "--splits", "slide", results="whole.json")
+    real, done = parts.running.work, []
+
+    def dies_in_the_fourth(*arguments):
+        if len(done) == 3:
+            raise Killed
+        done.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(parts.running, "work", dies_in_the_fourth)
+    with pytest.raises(Killed):
+        run("--methods", COLOUR, "--splits", "slide")
+    assert len(units(tmp_path / "results.json")) == 3
+    monkeypatch.setattr(parts.running, "work", real)
+    early = units(tmp_path / "results.json")
+    assert run("--methods", COLOUR, "--splits", "slide") == 0
+    late = units(tmp_path / "results.json")
+    assert {key: late[key] for key in early} == early  # not done a second time
+    for name in ("whole", "results"):
+        page = tmp_path / f"{name}.md"
+        run("--report", str(page), results=f"{name}.json")
+    assert "| colour statistics | 0." in tables(tmp_path / "whole.md")[0]
+    assert tables(tmp_path / "whole.md") == tables(tmp_path / "results.md")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+def test_kill_9_leaves_a_whole_file(csv, tmp_path):
+    results = tmp_path / "results.json"
+    command = [sys.executable, str(SCRIPT), str(csv), "--results", str(results)]
+    process = subprocess.Popen(
+        [*command, "--methods", COLOUR],
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])},
+        stdout=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 120
+    while not results.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(units(results)) >= 1
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".md"] == []
+
+
+def test_scores_of_the_page_are_those_of_the_pooled_predictions(
+    run, parts, csv, tmp_path
+):
+    run("--methods", COLOUR, "--splits", "centre")
+    run("--report", str(tmp_path / "page.md"))
+    manifest = parts.patches.Patches(csv).manifest
+    probability, threshold = np.empty(48), np.empty(48)
+    content = json.loads((tmp_path / "results.json").read_text())
+    for unit in content["units"]:
+        rows = content["folds"]["centre"][unit["fold"]]
+        probability[rows], threshold[rows] = unit["probability"], unit["threshold"]
+    expected = evaluate(
+        manifest["label"],
+        probability,
+        groups=manifest["participant"],
+        threshold=threshold,
+    )
+    row = next(
+        line
+        for line in (tmp_path / "page.md").read_text().splitlines()
+        if line.startswith(f"| {COLOUR} | 0.")
+    )
+    values = [float(cell.split()[0]) for cell in row.split("|")[2:-1]]
+    assert values[0] == pytest.approx(expected.scores["roc_auc"], abs=6e-4)
+    assert values[2] == pytest.approx(expected.scores["f1"], abs=6e-4)
+    assert values[4] == pytest.approx(-expected.scores["neg_brier_score"], abs=6e-4)
+    assert len(values) == len(parts.scoring.COLUMNS)
+
+
+def test_the_page_lists_what_is_not_run_and_names_mistakes(run, tmp_path):
+    run("--methods", COLOUR, "--splits", "centre")
+    run("--methods", COLOUR, "--folds", "0")
+    pictures = tmp_path / "pictures"
+    run("--report", str(tmp_path / "page.md"), "--pictures", str(pictures))
+    page = (tmp_path / "page.md").read_text()
+    lacking = page.split("## Units not yet run")[1]
+    assert "| colour statistics | 1, 2, 3, 4 | done |" in lacking
+    assert "| scratch | 0, 1, 2, 3, 4 | Graz, Lyon |" in lacking
+    assert "## What limits the scores leaving one centre out" in page
+    assert ".png | 0." in page
+    assert [path.name for path in pictures.iterdir()] == [
+        "centre_colour_statistics.png"
+    ]
+
+
+def test_differences_are_from_the_reference_on_the_same_rows(
+    run, parts, tmp_path, monkeypatch
+):
+    method = parts.methods.Method("colour", {"C": 0.01})
+    monkeypatch.setitem(parts.recipes.METHODS, "weak", method)
+    table = parts.methods.Table("Two", COLOUR, (COLOUR, "weak"))
+    monkeypatch.setattr(parts.recipes, "TABLES", (table,))
+    run("--methods", COLOUR, "weak", "--splits", "centre")
+    run("--report", str(tmp_path / "page.md"))
+    scores, differences = (tmp_path / "page.md").read_text().split("Differences from")
+    first = [
+        float(re.search(rf"\| {name} \| (\S+)", text)[1])
+        for name, text in ((COLOUR, scores), ("weak", scores), ("weak", differences))
+    ]
+    assert first[2] == pytest.approx(first[1] - first[0], abs=1.1e-3)
+
+
+def test_other_settings_of_a_method_are_run_again(run, parts, tmp_path, monkeypatch):
+    run("--methods", COLOUR, "--folds", "0")
+    before = units(tmp_path / "results.json")
+    changed = parts.methods.Method("colour", {"C": 0.01})
+    monkeypatch.setitem(parts.recipes.METHODS, COLOUR, changed)
+    run("--report", str(tmp_path / "page.md"))
+    assert "0 (other settings), 1, 2" in (tmp_path / "page.md").read_text()
+    run("--methods", COLOUR, "--folds", "0")
+    after = units(tmp_path / "results.json")
+    key = (COLOUR, "slide", "0")
+    assert after[key]["settings"]["parameters"] == {"C": 0.01}
+    assert after[key]["probability"] != before[key]["probability"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [(("--seed", "1"), "the seed"), (("--set", "weights=other"), "shared by all")],
+)
+def test_a_file_of_other_seed_or_parameters_is_refused(run, capsys, option, said):
+    run("--methods", COLOUR, "--folds", "0")
+    assert run("--methods", COLOUR, *option) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_foreign_file_and_unknown_names_are_refused(run, tmp_path, capsys):
+    (tmp_path / "results.json").write_text('{"a": 1}')
+    assert run("--list") == 2
+    assert "is not a file of this benchmark" in capsys.readouterr().err
+    assert run("--list", "--methods", "magic", results="new.json") == 2
+    assert "no method is named 'magic'" in capsys.readouterr().err
+    assert run("--list", "--folds", "9", results="new.json") == 2
+    assert "no fold is named 9" in capsys.readouterr().err
+
+
+def test_files_of_two_machines_are_merged(run, tmp_path, capsys):
+    run("--methods", COLOUR, "--folds", "0", results="a.json")
+    run("--methods", COLOUR, "--folds", "Graz", results="b.json")
+    assert run("--merge", str(tmp_path / "b.json"), results="a.json") == 0
+    assert "1 units taken over" in capsys.readouterr().out
+    assert {key[2] for key in units(tmp_path / "a.json")} == {"0", "Graz"}
+
+
+def test_a_failing_unit_does_not_stop_the_others(run, parts, monkeypatch, capsys):
+    broken = parts.methods.Method("colour", {"no_such_parameter": 1})
+    monkeypatch.setitem(parts.recipes.METHODS, "broken", broken)
+    assert run("--methods", "broken", COLOUR, "--folds", "Graz") == 1
+    said = capsys.readouterr().out
+    assert "broken | centre | Graz: failed" in said
+    assert "no_such_parameter" in said
+    assert f"{COLOUR} | centre | Graz: done" in said
+
+
+def test_no_unit_starts_that_would_not_end_in_time(run, tmp_path, capsys):
+    """Of a method never timed here `--expect` counts, afterwards its own time."""
+    asked = ("--methods", COLOUR, "--folds", "0", "1")
+    run(*asked, "--minutes", "5", "--expect", "30")
+    assert "not started, 1800 s expected" in capsys.readouterr().out
+    assert not (tmp_path / "results.json").exists()
+    run(*asked, "--minutes", "5", "--expect", "1")
+    assert len(units(tmp_path / "results.json")) == 2
+    path = tmp_path / "results.json"
+    path.write_text(path.read_text().replace('"seconds": ', '"seconds": 1000'))
+    run("--methods", COLOUR, "--folds", "2", "--minutes", "5", "--expect", "1")
+    assert "not started" in capsys.readouterr().out
+
+
+def test_units_are_listed(run, capsys):
+    run("--methods", COLOUR, "--folds", "0")
+    capsys.readouterr()
+    run("--list", "--methods", COLOUR, "--splits", "slide")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{COLOUR} | slide | 0: done, ")
+    assert lines[1] == f"{COLOUR} | slide | 1: to do"
+    assert len(lines) == 5
+
+
+def test_pictures_never_go_into_the_repository(run, capsys):
+    with pytest.raises(SystemExit):
+        run("--pictures", str(SCRIPT.parents[2] / "docs" / "pictures"))
+    assert "is in the repository" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["colour", "texture"])
+def test_neither_predictions_nor_threshold_depend_on_the_rows_judged(
+    parts, csv, monkeypatch, kind
+):
+    """Each row is described on its own, and the threshold is of training rows alone."""
+    monkeypatch.setattr(parts.fitting, "NATIVE_SIZE", 32)
+    monkeypatch.setattr(parts.fitting, "SVM_COSTS", (1.0,))
+    monkeypatch.setattr("glomclf.inner._N_FOLDS", 3)  # the machine folds them again
+    patches = parts.patches.Patches(csv)
+    train, test = patches.folds("centre", 0)["Graz"]
+    fit = parts.fitting.fit_and_predict
+    options = {"shared": {}, "seed": 0}
+    method = parts.methods.Method(kind)
+    whole = fit(method, patches.rows(train), patches.X.iloc[test], **options)
+    few = fit(method, patches.rows(train), patches.X.iloc[test[::-3]], **options)
+    assert few.threshold == whole.threshold
+    np.testing.assert_allclose(few.probability, whole.probability[::-3], atol=1e-9)
+
+
+SMALL = {"image_size": 32}
+TINY = {"backbone": "cnn", "weights": None, **SMALL}
+
+
+def test_too_few_participants_for_inner_folds_are_refused(parts):
+    X, y, groups = np.zeros((4, 1)), np.array([0, 0, 1, 1]), np.array(list("abcc"))
+    with pytest.raises(ValueError, match="class 0 has 2 and class 1 1"):
+        parts.fitting._inner_folds(X, y, groups, 0)
+
+
+def test_networks_run_in_a_process_of_their_own(parts, csv, tmp_path, monkeypatch):
+    """Shown by a method that leaves traces where it runs, and starts quickly."""
+    monkeypatch.setattr(parts.running, "NETWORKS", ("colour",))
+    monkeypatch.setattr(parts.fitting, "_KNOWN", {})
+    patches = parts.patches.Patches(csv)
+    results = parts.results.Results(tmp_path / "r.json", patches, 0, TINY)
+    unit = parts.results.Unit("tiny", "centre", "Graz")
+    method = parts.methods.Method("colour")
+    record = parts.running.execute(unit, method, results, None)
+    assert not parts.fitting._KNOWN
+    assert len(record["probability"]) == len(results.folds("centre")["Graz"][1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "threshold"),
+    [
+        ("frozen", {**SMALL, "dense_units": 4, "epochs": 1}, "inner folds"),
+        ("frozen, logistic", {**SMALL, "C": 0.01}, "inner folds"),
+        ("classifier", {"patience": None, "epochs": 1}, "held-out slides"),
+    ],
+)
+def test_a_network_is_fitted_by_its_parameters(
+    parts, csv, tmp_path, kind, parameters, threshold
+):
+    patches = parts.patches.Patches(csv)
+    train, test = patches.folds("centre", 0)["Graz"]
+    outcome = parts.fitting.fit_and_predict(
+        parts.methods.Method(kind, parameters, threshold),
+        patches.rows(train),
+        patches.X.iloc[test],
+        shared=TINY,
+        seed=0,
+        cache_dir=str(tmp_path),
+    )
+    assert outcome.probability.shape == (len(test),)
+    assert 0 < outcome.threshold <= 1
+
+
+class Recorder:
+    """Stands for a classifier and tells what it was given."""
+
+    made: list = []  # noqa: RUF012
+    threshold_ = 0.25
+
+    def __init__(self, *arguments, **parameters):
+        self.made.append((arguments, parameters))
+
+    def fit(self, X, y, groups, X_val=None, y_val=None):
+        if X_val is not None:
+            self.made.append((set(groups), set(X_val["participant"])))
+        return self
+
+    def predict_proba(self, X):
+        return np.column_stack([np.zeros(len(X)), np.linspace(0, 1, len(X))])
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold"),
+    [
+        ("classifier", "inner folds"),
+        ("classifier", "held-out slides"),
+        ("ensemble", "out of fold"),
+    ],
+)
+def test_a_recipe_gets_its_parameters_and_chooses_its_threshold_inside(
+    parts, csv, monkeypatch, kind, threshold
+):
+    monkeypatch.setattr("glomclf.GlomeruliClassifier", Recorder, raising=False)
+    monkeypatch.setattr("glomclf.FoldEnsembleClassifier", Recorder, raising=False)
+    monkeypatch.setattr(Recorder, "made", [])
+    patches = parts.patches.Patches(csv)
+    train, test = patches.folds("centre", 0)["Graz"]
+    method = parts.methods.Method(kind, {"recipe": "scratch"}, threshold)
+    outcome = parts.fitting.fit_and_predict(
+        method, patches.rows(train), patches.X.iloc[test], shared=TINY, seed=7
+    )
+    given = Recorder.made[0][1]
+    assert given == {**given, **TINY, "recipe": "scratch", "random_state": 7}
+    if threshold == "held-out slides":
+        kept, held_out = Recorder.made[1]
+        assert not kept & held_out
+        assert kept | held_out == set(patches.groups[train])
+    else:
+        assert outcome.threshold == 0.25
+        assert ("threshold" in given) == (threshold == "inner folds")
+
+
+def test_a_threshold_that_a_kind_cannot_choose_is_refused(parts, csv):
+    patches = parts.patches.Patches(csv)
+    method = parts.methods.Method("ensemble", {}, "inner folds")
+    with pytest.raises(ValueError, match="cannot choose its threshold"):
+        parts.fitting.fit_and_predict(
+            method, patches.rows(np.arange(9)), patches.X, shared=TINY, seed=0
+        )
+
+
+def test_what_roc_auc_lacks_is_put_down_to_rows(parts, csv):
+    patches = parts.patches.Patches(csv)
+    rng = np.random.default_rng(0)
+    probability = np.round(rng.random(48), 1)  # with ties
+    one = parts.scoring.Pooled(probability, np.full(48, 0.5), np.full(48, "0"))
+    rows = parts.limits.by_row(SimpleNamespace(patches=patches), one)
+    roc_auc = evaluate(patches.y, probability).scores["roc_auc"]
+    assert rows["pairs"].sum() == pytest.approx(1 - roc_auc)
+    assert parts.limits.by_slide(rows)["pairs"].is_monotonic_decreasing
+    worst = parts.limits.worst(rows)
+    assert worst["kind"].value_counts().max() <= parts.limits.N_MISTAKES
+    assert ((worst["probability"] >= 0.5) != worst["label"]).all()
+
+
+@pytest.mark.parametrize("name", ["colour_statistics", "texture"])
+def test_numbers_of_an_image_are_finite_also_of_an_empty_one(parts, name):
+    function = getattr(parts.image_features, name)
+    blank = np.full((32, 32, 3), 255, dtype=np.uint8)
+    noisy = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    assert np.isfinite(function(blank)).all()
+    length = {"colour_statistics": 63, "texture": 220}[name]
+    assert function(noisy).shape == (length,)
+
+
+def test_tables_hold_known_methods_and_every_method(parts):
+    methods, tables_of = parts.methods.METHODS, parts.methods.TABLES
+    shown = {name for table in tables_of for name in table.methods}
+    assert shown == set(methods)
+    assert all(table.reference in table.methods for table in tables_of)
+    assert {method.kind for method in methods.values()} <= set(parts.fitting.KINDS)
+
+
+def test_recipes_are_named_so_that_no_default_decides(parts):
+    recipes = [
+        method.parameters.get("recipe")
+        for method in parts.methods.METHODS.values()
+        if method.kind in ("classifier", "ensemble")
+    ]
+    assert recipes
+    assert set(recipes) <= {"features", "scratch"}
