@@ -38,7 +38,7 @@ from .network.net import (
 )
 from .network.trunk import CACHE_CONSTRAINT
 from .recipes import RECIPE_PARAMETERS, RECIPES, Recipe, resolve_recipe
-from .stain import NORMALIZER_METHODS, StainNormalizer
+from .stain import NORMALIZER_NAMES, StainNormalizer
 from .steps import make_pipeline, mean_over_views, prepare_validation
 from .thresholds import choose_threshold
 
@@ -56,9 +56,10 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     """Tell globally sclerotic (1) from other (0) glomeruli in patches.
 
     Validation participants are set aside before anything is resampled. The rest runs
-    through an imbalanced-learn pipeline: ``load`` (files to images), ``sample``
-    (training rows only), ``trunk`` (the frozen layers) and ``net`` (the trainable
-    layers and the head, stopped early on the validation participants).
+    through an imbalanced-learn pipeline: ``load`` (files to images), ``stain`` (to one
+    stain), ``sample`` (training rows only), ``trunk`` (the frozen layers) and ``net``
+    (the trainable layers and the head, which can stop early on the validation
+    participants).
 
     Parameters that are ``"auto"`` take the value of the recipe
     (``glomclf.recipes.RECIPES``); any other value overrides it.
@@ -90,9 +91,11 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Side of the square images in pixels, at least 32.
     resize : {"pad", "stretch"}, default="pad"
         How an oblong patch becomes square. See :class:`ImageLoader`.
-    stain_normalizer : None, str or StainNormalizer, default=None
-        What brings images to the colours of the training images before they are
-        sampled; a name is a method of :class:`glomclf.stain.StainNormalizer`.
+    stain_normalizer : None, str or StainNormalizer, default="auto"
+        What brings every image to one stain before it is sampled: to a fixed one
+        (``"fixed-reinhard"``, ``"fixed-density"``, ``"fixed-macenko"``), to that of the
+        training images (``"reinhard"``, ``"density"``, ``"macenko"``), or a
+        :class:`StainNormalizer`.
     augmentation : None, str or PatchAugmenter, default="auto"
         How each training image is changed anew in every epoch:
         ``"dihedral"`` (turned and mirrored), ``"geometry"`` (turned by any angle,
@@ -201,6 +204,11 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
                 "sampling_space": [StrOptions({"pixels", "features"})],
                 "trainable_layers": BACKBONE_CONSTRAINTS["trainable_layers"],
                 "image_size": [Interval(Integral, 32, None, closed="left")],
+                "stain_normalizer": [
+                    None,
+                    StrOptions({*NORMALIZER_NAMES}),
+                    StainNormalizer,
+                ],
                 "augmented_views": [Interval(Integral, 0, None, closed="left")],
                 "predict_views": [Interval(Integral, 1, 8, closed="both")],
                 **{
@@ -212,7 +220,6 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
             }
         ),
         "resize": [StrOptions({"pad", "stretch"})],
-        "stain_normalizer": [None, StrOptions({*NORMALIZER_METHODS}), StainNormalizer],
         "checkpoint_dir": HEAD_CONSTRAINTS["checkpoint_dir"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"validation"})],
@@ -236,7 +243,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         trainable_layers="auto",
         image_size="auto",
         resize="pad",
-        stain_normalizer=None,
+        stain_normalizer="auto",
         augmentation="auto",
         augmented_views="auto",
         predict_views="auto",

@@ -14,6 +14,7 @@ from .network.processor import has_bfloat16
 __all__ = ["RECIPES", "RECIPE_PARAMETERS", "Recipe", "choose_recipe", "resolve_recipe"]
 
 _PLAIN: dict[str, Any] = {
+    "stain_normalizer": None,
     "sampling_space": "pixels",
     "dense_units": 256,
     "dropout": 0.5,
@@ -48,6 +49,9 @@ _FROM_PIXELS: dict[str, Any] = {
 RECIPES: dict[str, dict[str, Any]] = {
     "features": {
         **_PLAIN,
+        # Frozen layers never learn to look past a stain. A stain that is the same for
+        # all data keeps an image's features the same in every fold.
+        "stain_normalizer": "fixed-reinhard",
         "sampler": "smote+augment",
         "trainable_layers": 0,
         "image_size": 224,

@@ -104,7 +104,7 @@ def test_every_kind_of_sampler_fits_in_its_space(images, sampler, space):
     classifier.fit(X, y, groups=groups)
     steps = list(classifier.pipeline_.named_steps)
     middle = ["sample", "trunk"] if space == "pixels" else ["trunk", "sample"]
-    assert steps == ["load", *middle, "net"]
+    assert steps == ["load", "stain", *middle, "net"]
     proba = classifier.predict_proba(X)
     assert proba.shape == (60, 2)
     assert np.isfinite(proba).all()

@@ -17,6 +17,7 @@ from glomclf import (
 from glomclf.cli import main
 from glomclf.cli.options import _CLASSIFIER_OPTIONS
 from glomclf.cli.train import command as train
+from glomclf.stain import NORMALIZER_NAMES
 
 TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--epochs", "2")
 
@@ -56,6 +57,11 @@ def test_options_are_the_parameters_of_the_classifier():
     context = train.make_context("train", ["data.csv"])
     for name in _CLASSIFIER_OPTIONS:
         assert context.params[name] == parameters[name].default, name
+
+
+def test_the_names_of_normalisers_are_those_of_their_room():
+    (option,) = (o for o in train.params if o.name == "stain_normalizer")
+    assert tuple(option.type.other.other.choices) == NORMALIZER_NAMES
 
 
 def test_train_writes_the_model_and_names_every_file(trained):

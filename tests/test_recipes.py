@@ -177,7 +177,13 @@ def test_stored_views_run_before_the_trunk_and_in_training_alone(patches):
     X, y = patches
     classifier = GlomeruliClassifier(None, augmented_views=2, **TINY)
     classifier.fit(X, y, groups=np.arange(len(y)) // 2)
-    assert list(classifier.pipeline_.named_steps) == ["load", "views", "trunk", "net"]
+    assert list(classifier.pipeline_.named_steps) == [
+        "load",
+        "stain",
+        "views",
+        "trunk",
+        "net",
+    ]
     n_training = len(y) - len(classifier.validation_indices_)
     assert classifier.pipeline_["net"].class_count_.sum() == 3 * n_training
     assert classifier.predict_proba(X).shape == (len(y), 2)

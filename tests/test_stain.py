@@ -29,7 +29,7 @@ from glomclf.errors import ParameterError, StainError
 from glomclf.leakage import audit_fit
 from glomclf.network import engines
 from glomclf.persistence import read_model, write_model
-from glomclf.stain import NORMALIZER_METHODS, make_normalizer
+from glomclf.stain import NORMALIZER_METHODS, NORMALIZER_NAMES, make_normalizer
 
 REAL = Path(glomclf.__file__).parents[2] / "shared" / "data" / "aidpath"
 HAEMATOXYLIN = np.array([0.65, 0.70, 0.29]) / np.linalg.norm([0.65, 0.70, 0.29])
@@ -422,11 +422,15 @@ def test_parameters_out_of_range_are_named(wrong, glomeruli):
 
 def test_a_normaliser_is_made_by_name():
     for name in NORMALIZER_METHODS:
-        assert make_normalizer(name, n_jobs=2).get_params() == {
-            "method": name,
-            "min_density": 0.15,
-            "n_jobs": 2,
-        }
+        for prefix, target in (("", "training"), ("fixed-", "fixed")):
+            assert prefix + name in NORMALIZER_NAMES
+            assert make_normalizer(prefix + name, n_jobs=2).get_params() == {
+                "method": name,
+                "target": target,
+                "min_density": 0.15,
+                "n_jobs": 2,
+            }
+    assert len(NORMALIZER_NAMES) == 2 * len(NORMALIZER_METHODS)
     given = StainNormalizer()
     assert make_normalizer(given) is given
     assert make_normalizer(None) is None
@@ -439,9 +443,27 @@ def test_another_name_is_an_error_that_lists_the_names(wrong):
 
 
 @every_method
-def test_a_model_file_brings_it_back(method, glomeruli, tmp_path):
+def test_the_fixed_stain_is_that_of_drawn_patches(method):
+    X, _, _ = make_glomeruli(64, n_participants=16, image_size=224, random_state=0)
+    learned, fixed = StainNormalizer(method), StainNormalizer(method, target="fixed")
+    expected = learned.fit(X).target_
+    np.testing.assert_allclose(fixed.fit(X).target_, expected, rtol=0.01, atol=1e-3)
+
+
+@every_method
+def test_nothing_is_learned_of_a_fixed_stain(method, glomeruli):
+    X, _, _ = glomeruli
+    one = StainNormalizer(method, target="fixed").fit(X[:4])
+    other = StainNormalizer(method, target="fixed").fit(255 - X[4:])
+    np.testing.assert_array_equal(one.transform(X), other.transform(X))
+    assert one.n_images_ == 0
+
+
+@every_method
+@pytest.mark.parametrize("target", ["training", "fixed"])
+def test_a_model_file_brings_it_back(method, target, glomeruli, tmp_path):
     X = glomeruli[0]
-    fitted = StainNormalizer(method, min_density=0.3).fit(X)
+    fitted = StainNormalizer(method, target=target, min_density=0.3).fit(X)
     write_model(tmp_path / "model", *fitted._to_parts())
     loaded = StainNormalizer(n_jobs=2)
     loaded._set_parts(*read_model(tmp_path / "model"))

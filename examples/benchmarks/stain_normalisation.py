@@ -29,16 +29,15 @@ from glomclf import (
     ImageLoader,
     ResNet50Classifier,
     ResNet50Trunk,
-    StainNormalizer,
     read_manifest,
 )
 from glomclf.errors import GlomclfWarning
 from glomclf.evaluation import compare_scores, evaluate
 from glomclf.folds import predict_folds
 from glomclf.splitting import RepeatedStratifiedGroupKFold, leave_one_centre_out
-from glomclf.stain import NORMALIZER_METHODS
+from glomclf.stain import NORMALIZER_METHODS, make_normalizer
 
-METHODS = ("none", *NORMALIZER_METHODS)
+METHODS = ("none", *NORMALIZER_METHODS, "fixed-reinhard")
 # What describes an image, and what classifies it.
 MODELS = {
     "frozen features, dense head": ("features", "head"),
@@ -64,7 +63,7 @@ def pipeline(method: str, model: str, options: argparse.Namespace) -> Pipeline:
     weights = None if options.weights == "none" else options.weights
     steps: list = []
     if method != "none":
-        steps.append(("stain", StainNormalizer(method, n_jobs=-1)))
+        steps.append(("stain", make_normalizer(method, n_jobs=-1)))
     if description == "features":
         trunk = ResNet50Trunk(weights=weights, cache_dir=options.cache_dir)
         steps.append(("describe", trunk))

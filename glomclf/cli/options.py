@@ -250,10 +250,22 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "How an oblong patch becomes square.",
     },
     "stain_normalizer": {
-        "type": OrWord(click.STRING, "none", None),
-        "default": "none",
-        "metavar": "METHOD|none",
-        "help": "Brings images to the colours of the training images.",
+        "type": OrWord(
+            click.Choice(
+                [
+                    "reinhard",
+                    "density",
+                    "macenko",
+                    "fixed-reinhard",
+                    "fixed-density",
+                    "fixed-macenko",
+                ]
+            ),
+            "none",
+            None,
+        ),
+        "metavar": "[fixed-]reinhard|density|macenko|none",
+        "help": "Brings images to the stain of the training images, or a fixed one.",
     },
     "augmentation": {
         "type": OrWord(

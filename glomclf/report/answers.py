@@ -125,7 +125,8 @@ def _model_facts(run: Run) -> dict[str, str]:
     return {
         "kind": f"Deep learning: a convolutional network ({told['backbone']}).",
         "preprocessing": f"Patches to RGB, {told['image_size']} pixels a side "
-        f"({told['resize']}), scaled as the backbone expects.",
+        f"({told['resize']}), stain normalised: {told['stain_normalizer']}, scaled as "
+        "the backbone expects.",
         "partition": _partition(run, told),
         "model": f"{told['backbone']}, trainable layers: {told['trainable_layers']}; "
         f"then {told['dense_units']} units, dropout {told['dropout']}, one sigmoid "
