@@ -179,7 +179,8 @@ def _heading(patches: pd.DataFrame, options: argparse.Namespace) -> list[str]:
         "a side. A dense head trained for 20 epochs, or logistic regression, both with "
         f"class weights, on the frozen features of ResNet-50 (weights: "
         f"{options.weights}), or on 15 statistics of the colours; "
-        "the normaliser is fitted in each fold, on its training rows alone. "
+        "the normaliser is fitted in each fold, on its training rows alone; that of a "
+        "fixed stain learns nothing. "
         "Predictions are pooled over folds. Differences are from no normalisation, on "
         "the same patches; 95 % intervals by bootstrap over participants. Made by",
         f"    python examples/benchmarks/{Path(sys.argv[0]).name} {arguments}",
