@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .network.store import FeatureStore
 
-__all__ = ["KeptImages", "file_key"]
+__all__ = ["KeptImages", "KeptPixels", "file_key"]
 
 # Raised whenever read_image or resize_image give other pixels for some file.
 _DECODING = 1
@@ -49,8 +49,55 @@ def file_key(path: str | os.PathLike[str]) -> bytes | None:
     return hasher.digest()[:16]
 
 
-class KeptImages:
-    """Pixels of files at one size, and the keys of these pixels.
+class KeptPixels:
+    """Images on disk, and the keys of their pixels, by the key of what they came from.
+
+    Parameters
+    ----------
+    cache_dir : path or None
+        As in :class:`ImageLoader`.
+    made : str
+        What was done to come from there to the images: all that decides their pixels.
+
+    Attributes
+    ----------
+    cache_dir : pathlib.Path
+        The folder.
+    """
+
+    def __init__(self, cache_dir: str | Path | None, made: str):
+        self._pixels = FeatureStore(cache_dir, made)
+        self._keys = FeatureStore(cache_dir, f"keys of {made}")
+        self.cache_dir = self._pixels.cache_dir
+
+    def content_keys(self, sources: Sequence[bytes | None]) -> list[bytes | None]:
+        """Return the keys of the images' pixels, None where they are not known."""
+        values, found = self._keys.get_many([source or b"" for source in sources])
+        return [
+            value.tobytes() if there else None
+            for value, there in zip(values, found, strict=True)
+        ]
+
+    def get(
+        self, sources: Sequence[bytes | None]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the images, and which of them were there."""
+        return self._pixels.get_many([source or b"" for source in sources])
+
+    def put(
+        self,
+        sources: Sequence[bytes],
+        images: NDArray[np.uint8],
+        keys: Sequence[bytes],
+    ) -> None:
+        """Keep images, and the keys of their pixels."""
+        as_array = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16)
+        self._pixels.put_many(sources, images)
+        self._keys.put_many(sources, as_array)
+
+
+class KeptImages(KeptPixels):
+    """Pixels of files at one size, by the content of the file.
 
     Parameters
     ----------
@@ -60,11 +107,6 @@ class KeptImages:
     resize : {"pad", "stretch"}
     max_pixels : int
         Files beyond it are refused, so that each bound has images of its own.
-
-    Attributes
-    ----------
-    cache_dir : pathlib.Path
-        The folder.
     """
 
     def __init__(
@@ -75,32 +117,4 @@ class KeptImages:
         max_pixels: int,
     ):
         how = f"{image_size} {resize} {max_pixels} {_DECODING} {PIL.__version__}"
-        self._shape = (image_size, image_size, 3)
-        self._pixels = FeatureStore(cache_dir, f"decoded images {how}")
-        self._keys = FeatureStore(cache_dir, f"keys of decoded images {how}")
-        self.cache_dir = self._pixels.cache_dir
-
-    def content_keys(self, files: Sequence[bytes | None]) -> list[bytes | None]:
-        """Return the keys of the files' pixels, None where they are not known."""
-        values, found = self._keys.get_many([file or b"" for file in files])
-        return [
-            value.tobytes() if there else None
-            for value, there in zip(values, found, strict=True)
-        ]
-
-    def get(
-        self, files: Sequence[bytes | None]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Return the pixels of the files, and which of them were there."""
-        return self._pixels.get_many([file or b"" for file in files])
-
-    def put(
-        self,
-        files: Sequence[bytes],
-        images: NDArray[np.uint8],
-        keys: Sequence[bytes],
-    ) -> None:
-        """Keep pixels of files, and the keys of these pixels."""
-        as_array = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16)
-        self._pixels.put_many(files, images)
-        self._keys.put_many(files, as_array)
+        super().__init__(cache_dir, f"decoded images {how}")

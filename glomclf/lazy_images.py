@@ -18,7 +18,7 @@ from sklearn.utils import gen_batches
 
 from .errors import ImageError
 from .images import read_image, resize_image
-from .kept_images import KeptImages, file_key
+from .kept_images import KeptImages, KeptPixels, file_key
 from .large_arrays import empty_array
 from .network.store import content_keys
 from .network.streaming import ImageSource
@@ -94,6 +94,11 @@ class LazyImages:
         if not isinstance(cache_dir, bool):
             self._kept = KeptImages(cache_dir, *decoding)
         self._array: NDArray[np.uint8] | None = None
+
+    @property
+    def cache_dir(self) -> Path | None:
+        """The folder where decoded files are kept, None where they are not."""
+        return None if self._kept is None else self._kept.cache_dir
 
     def __len__(self) -> int:
         return len(self.items)
@@ -242,6 +247,9 @@ class MappedImages:
         One uint8 image (height, width, 3) -> another of the same shape.
     n_threads : int, default=1
         Threads that change images.
+    kept : KeptPixels, default=None
+        Where changed images are kept, for sources that know what their images are made
+        of without reading them.
 
     Examples
     --------
@@ -262,9 +270,11 @@ class MappedImages:
         source: ImageSource,
         change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
         n_threads: int = 1,
+        kept: KeptPixels | None = None,
     ):
         self.source = source
         self.change = change
+        self._kept = kept
         self.n_threads = n_threads
         self.shape = source.shape
         self._array: NDArray[np.uint8] | None = None
@@ -300,15 +310,36 @@ class MappedImages:
         -------
         ndarray of shape (n_rows, height, width, 3), dtype uint8
         """
+        if self._kept is None:
+            return self._changed(rows)
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        kept, found = self._kept.get(self.source.known_keys(rows))
+        for place in np.flatnonzero(found):
+            images[place] = kept[place]
+        images[~found] = fresh = self._changed(rows[~found])
+        self._keep(rows[~found], fresh)
+        return images
+
+    def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
+        """Return the content keys of rows that are known without changing them."""
+        if self._kept is None:
+            return [None] * len(rows)
+        return self._kept.content_keys(self.source.known_keys(rows))
+
+    def _changed(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
         if not len(rows):
             return np.empty((0, *self.shape[1:]), np.uint8)
         run = Parallel(self.n_threads, require="sharedmem")
         images = self.source.read(rows)
         return np.stack(run(delayed(self.change)(image) for image in images))
 
-    def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
-        """Return None for each row: what it is changed to is not known unread."""
-        return [None] * len(rows)
+    def _keep(self, rows: NDArray[np.intp], images: NDArray[np.uint8]) -> None:
+        """Keep images whose source is known, which it is once it has been read."""
+        known = self.source.known_keys(rows)
+        places = [place for place, key in enumerate(known) if key is not None]
+        if self._kept is not None and places:
+            sources = [key for key in known if key is not None]
+            self._kept.put(sources, images[places], content_keys(images[places]))
 
 
 def _placed_file_key(place: int, item: Any) -> tuple[int, bytes | None]:

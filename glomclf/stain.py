@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .errors import ParameterError, StainError
+from .kept_images import KeptPixels
 from .lazy_images import MappedImages
 from .network.streaming import ArraySource, ImageSource
 from .threads import threads_for
@@ -45,6 +46,8 @@ _Image = NDArray[np.uint8]
 _Floats = NDArray[Any]
 
 _ROWS_AT_ONCE = 64
+# Raised whenever the same stain gives other pixels.
+_CHANGING = 1
 # An image with less tissue than this has no stain of its own to be measured.
 _LEAST_TISSUE = 0.01
 # The strength of a stain is near its highest, for there the least is noise or glass.
@@ -248,7 +251,8 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = _check_images(X)
         source = ArraySource(X) if isinstance(X, np.ndarray) else X
-        images = MappedImages(source, self._change, threads_for(self.n_jobs))
+        threads = threads_for(self.n_jobs)
+        images = MappedImages(source, self._change, threads, self._kept(source))
         return np.asarray(images) if isinstance(X, np.ndarray) else images
 
     def __sklearn_tags__(self) -> Tags:
@@ -274,6 +278,16 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
         if self.min_density > 0:
             changed = _keep_glass(image, changed, self.min_density)
         return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+
+    def _kept(self, source: Any) -> KeptPixels | None:
+        """Return where images are kept: beside those of the source, by all that counts.
+
+        Only a fixed stain is worth it: every fold has another median.
+        """
+        if self.target != "fixed" or getattr(source, "cache_dir", None) is None:
+            return None
+        how = f"{self.method} {self.min_density} {_CHANGING} {self.target_.tolist()}"
+        return KeptPixels(source.cache_dir, f"images of one stain {how}")
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the fitted normaliser as JSON and arrays, for a model file."""

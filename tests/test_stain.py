@@ -28,6 +28,7 @@ from glomclf import (
 from glomclf.errors import ParameterError, StainError
 from glomclf.leakage import audit_fit
 from glomclf.network import engines
+from glomclf.network.store import content_keys
 from glomclf.persistence import read_model, write_model
 from glomclf.stain import NORMALIZER_METHODS, NORMALIZER_NAMES, make_normalizer
 
@@ -389,6 +390,35 @@ def test_stored_features_are_those_of_the_normalised_pixels(
     monkeypatch.setattr(engines, "compile_trunk", None)  # all is stored by now
     again = StainNormalizer().fit(lazy[:8]).transform(lazy)
     assert trunk.fit_transform(again).shape == expected.shape
+
+
+def test_images_of_a_fixed_stain_are_changed_once(files, tmp_path):
+    lazy = ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
+    fixed = StainNormalizer(target="fixed").fit(lazy)
+    rows = np.arange(16)
+    expected = StainNormalizer(target="fixed").fit(lazy).transform(np.asarray(lazy))
+    np.testing.assert_array_equal(fixed.transform(lazy).read(rows), expected[:16])
+    fixed._change = None  # all is kept by now
+    again = fixed.transform(
+        ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
+    )
+    assert again.known_keys(rows) == content_keys(expected[:16])
+    np.testing.assert_array_equal(again.read(rows[::-1]), expected[:16][::-1])
+
+
+@pytest.mark.parametrize("other", [{"method": "density"}, {"min_density": 0.3}])
+def test_other_settings_find_images_of_their_own(files, tmp_path, other):
+    lazy = ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
+    StainNormalizer(target="fixed").fit(lazy).transform(lazy).read(np.arange(4))
+    changed = StainNormalizer(target="fixed", **other).fit(lazy).transform(lazy)
+    assert changed.known_keys(np.arange(4)) == [None] * 4
+
+
+def test_a_learned_stain_keeps_no_images(files, tmp_path):
+    lazy = ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
+    images = StainNormalizer().fit(lazy).transform(lazy)
+    images.read(np.arange(4))
+    assert images.known_keys(np.arange(4)) == [None] * 4
 
 
 # -- errors, names, files --------------------------------------------------------------
