@@ -70,8 +70,8 @@ def command(
     """Train a model on all patches of CSV.
 
     CSV has the columns `name` and `ground truth` (1 for globally sclerotic) and, if
-    known, `participant`. Early stopping looks at participants that are kept out of the
-    training; no sampler sees them.
+    known, `participant`. Some participants are kept out of the training, and no sampler
+    sees them: they show its course, and end it with --patience.
 
     Example: glomclf train public.csv --cv 5 --output model.glomclf
 
