@@ -356,7 +356,8 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "default": "none",
         "metavar": "DIR|none",
         "help": "Where the state of a training is kept after every epoch: a run that "
-        "was killed goes on from there when it is begun again.",
+        "was killed goes on from there when the same command is given again. Remove "
+        "it when the model is there.",
     },
     "validation_fraction": {
         "type": OrWord(_SHARE, "none", None),
