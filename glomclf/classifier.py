@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from .contradictions import refuse_contradictions
+from .errors import ParameterError
 from .inner import (
     ChosenThreshold,
     ValidationRows,
@@ -37,7 +38,13 @@ from .network.net import (
     TRAINING_CONSTRAINTS,
 )
 from .network.trunk import CACHE_CONSTRAINT
-from .recipes import RECIPE_PARAMETERS, RECIPES, Recipe, resolve_recipe
+from .recipes import (
+    RECIPE_PARAMETERS,
+    RECIPES,
+    Recipe,
+    resolve_recipe,
+    with_origins,
+)
 from .stain import NORMALIZER_NAMES, StainNormalizer
 from .steps import make_pipeline, mean_over_views, prepare_validation
 from .thresholds import choose_threshold
@@ -123,8 +130,9 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         that was killed goes on from there. See :class:`ResNet50Classifier`.
     validation_fraction : float in (0, 1) or None, default=0.15
         Share of the training participants (of the rows, where participants are not
-        known) set aside for early stopping. None sets nobody aside, and needs
-        ``patience=None`` or ``X_val``.
+        known) set aside for ``history_``, early stopping (`patience`) and
+        ``threshold="validation"``; they are not trained on. None sets nobody aside,
+        and needs ``patience=None``, as all recipes have it, or ``X_val``.
     threshold : float in [0, 1] or "validation", default=0.5
         Probability of the positive class from which it is predicted. "validation"
         chooses it on training participants alone: on the validation participants
@@ -493,9 +501,12 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         recipe = resolve_recipe(
             self.recipe, given, weights=self.weights, n_samples=n_samples
         )
-        refuse_contradictions(
-            self._settings(recipe), has_X_val=has_X_val, has_y_val=has_y_val
-        )
+        try:
+            refuse_contradictions(
+                self._settings(recipe), has_X_val=has_X_val, has_y_val=has_y_val
+            )
+        except ParameterError as error:
+            raise ParameterError(with_origins(str(error), recipe, given)) from None
         return recipe
 
     def _settings(self, recipe=None):

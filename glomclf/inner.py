@@ -132,7 +132,7 @@ def split_validation(
         return next(splitter.split(np.arange(len(y)), y, groups))
     except ValueError as error:
         raise SplitError(
-            f"{fraction:g} of the data cannot be set aside for early stopping with "
+            f"{fraction:g} of the data cannot be set aside for validation with "
             f"both classes on both sides: {error}. Or pass X_val and y_val, or "
             "validation_fraction=None with patience=None."
         ) from error

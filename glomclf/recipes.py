@@ -6,12 +6,20 @@ of its recipe; any other value overrides it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .network.processor import has_bfloat16
 
-__all__ = ["RECIPES", "RECIPE_PARAMETERS", "Recipe", "choose_recipe", "resolve_recipe"]
+__all__ = [
+    "RECIPES",
+    "RECIPE_PARAMETERS",
+    "Recipe",
+    "choose_recipe",
+    "resolve_recipe",
+    "with_origins",
+]
 
 _PLAIN: dict[str, Any] = {
     "stain_normalizer": None,
@@ -166,7 +174,7 @@ def resolve_recipe(
     >>> given = {"epochs": 5, "optimizer": "auto"}
     >>> recipe = resolve_recipe("features", given, weights=None, n_samples=100)
     >>> recipe.parameters["epochs"], recipe.parameters["optimizer"]
-    (5, 'rmsprop')
+    (5, 'adamw')
     """
     name, reason = recipe, "as given"
     if recipe == "auto":
@@ -176,6 +184,41 @@ def resolve_recipe(
         # Where it is emulated it takes longer, and is refused.
         parameters["training_precision"] = "bfloat16" if has_bfloat16() else "float32"
     return Recipe(name, reason, parameters)
+
+
+def with_origins(message: str, recipe: Recipe, given: Mapping[str, Any]) -> str:
+    """Add to a message which of the settings that it names are the recipe's.
+
+    Parameters
+    ----------
+    message : str
+        Settings in it read ``name=value``.
+    recipe : Recipe
+    given : mapping of str to object
+        As in `resolve_recipe`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from glomclf.recipes import resolve_recipe, with_origins
+    >>> given = {"epochs": 2, "warmup_epochs": "auto"}
+    >>> recipe = resolve_recipe("scratch", given, weights=None, n_samples=100)
+    >>> print(with_origins("warmup_epochs=3 is too much.", recipe, given))
+    warmup_epochs=3 is too much.
+    From recipe="scratch": warmup_epochs=3.
+    """
+    named = [
+        setting
+        for name, value in recipe.parameters.items()
+        if _is_auto(given.get(name))
+        and re.search(rf"\b{re.escape(setting := f'{name}={value!r}')}(?!\w)", message)
+    ]
+    if not named:
+        return message
+    return f'{message}\nFrom recipe="{recipe.name}": {", ".join(named)}.'
 
 
 def _explicit(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from glomclf import (
 from glomclf.cli import main
 from glomclf.cli.options import _CLASSIFIER_OPTIONS
 from glomclf.cli.train import command as train
+from glomclf.network.checkpoints import Checkpoint
 from glomclf.stain import NORMALIZER_NAMES
 
 TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--epochs", "2")
@@ -339,3 +340,20 @@ def test_an_ensemble_that_cannot_be_is_refused_before_training(
     result = run("train", data / "public.csv", *TINY, *options, "-o", out, code=2)
     assert re.search(message, result.stderr)
     assert not out.exists()
+
+
+def test_an_interrupted_training_says_how_it_goes_on(data, tmp_path, monkeypatch):
+    write, kept = Checkpoint.write, tmp_path / "kept"
+
+    def write_then_interrupt(self, state):
+        write(self, state)
+        raise KeyboardInterrupt
+
+    model = tmp_path / "model.glomclf"
+    words = ("train", data / "public.csv", *TINY, "-o", model, "--checkpoint-dir", kept)
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "write", write_then_interrupt)
+        message = run(*words, code=130).output
+    assert f"kept in {kept}: the same command goes on" in message
+    run(*words)
+    assert model.is_file()

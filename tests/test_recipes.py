@@ -111,6 +111,18 @@ def test_settings_that_contradict_each_other_are_refused(settings, told):
         classifier.resolve(10)
 
 
+def test_a_refusal_tells_which_settings_were_the_recipes_own():
+    """Otherwise one reads that `head_epochs=3` was given, which nobody typed."""
+    classifier = GlomeruliClassifier(recipe="fine-tune", epochs=2, batch_size=8)
+    with pytest.raises(ParameterError) as caught:
+        classifier.resolve(10)
+    last = str(caught.value).splitlines()[-1]
+    assert last == 'From recipe="fine-tune": head_epochs=3.'
+    with pytest.raises(ParameterError) as caught:
+        classifier.set_params(head_epochs=2).resolve(10)
+    assert "From recipe" not in str(caught.value)
+
+
 @pytest.fixture(scope="module")
 def scratch(patches):
     X, y = patches

@@ -20,6 +20,8 @@ from glomclf.cli.wording import in_options
         ),
         ("n_trials=50 runs", "--trials 50 runs"),
         ("no parameters here", "no parameters here"),
+        ("fewer head_epochs, or more.", "fewer --head-epochs, or more."),
+        ("/tmp/cache_dir/x, cache_dir.png", "/tmp/cache_dir/x, cache_dir.png"),
     ],
 )
 def test_parameters_become_options(message, expected):

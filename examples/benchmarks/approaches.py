@@ -64,6 +64,7 @@ def compared(options: argparse.Namespace) -> ApproachComparison:
         optimizer="rmsprop",
         schedule="constant",
         label_smoothing=0.0,
+        stain_normalizer=None,
         learning_rate=options.learning_rate,
         epochs=options.epochs,
         patience=options.patience,

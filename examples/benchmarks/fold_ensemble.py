@@ -74,6 +74,7 @@ def predictions(
         learning_rate=options.learning_rate,
         schedule="constant",
         label_smoothing=0.0,
+        stain_normalizer=None,
         epochs=options.epochs,
         patience=None,
         validation_fraction=None,

@@ -72,6 +72,7 @@ def predictions(way: str, sampler: str, options: argparse.Namespace) -> pd.DataF
         learning_rate=options.learning_rate,
         schedule="constant",
         label_smoothing=0.0,
+        stain_normalizer=None,
         epochs=options.epochs,
         # With few participants, stopping on two or three of them would decide more
         # than the sampler does: all train, for all epochs.

@@ -57,6 +57,7 @@ def classifier(options: argparse.Namespace, **parameters: Any) -> Any:
         "epochs": options.epochs,
         "schedule": "constant",
         "label_smoothing": 0.0,
+        "stain_normalizer": None,
         "patience": None,
         "validation_fraction": None,
         "cache_dir": options.cache_dir,
@@ -302,6 +303,7 @@ def measure_nested(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
         learning_rate=1e-3,
         schedule="constant",
         label_smoothing=0.0,
+        stain_normalizer=None,
         epochs=10,
         patience=3,
     )

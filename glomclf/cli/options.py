@@ -339,7 +339,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "monitor": {
         "type": click.Choice(["val_loss", "val_roc_auc", "val_average_precision"]),
-        "help": "What early stopping watches.",
+        "help": "What early stopping (--patience) and --schedule plateau watch.",
     },
     "class_weight": {
         "type": OrWord(click.Choice(["balanced"]), "none", None),
@@ -356,12 +356,15 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "default": "none",
         "metavar": "DIR|none",
         "help": "Where the state of a training is kept after every epoch: a run that "
-        "was killed goes on from there when it is begun again.",
+        "was killed goes on from there when the same command is given again. Remove "
+        "it when the model is there.",
     },
     "validation_fraction": {
         "type": OrWord(_SHARE, "none", None),
         "default": 0.15,
-        "help": "Share of the training participants kept for early stopping.",
+        "help": "Share of the training participants that are not trained on: they show "
+        "the course, stop the training early (--patience) and can choose the "
+        "threshold. none trains on all.",
     },
     "threshold": {
         "type": OrWord(click.FloatRange(0, 1), "validation", "validation"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +72,8 @@ def command(
     """Train a model on all patches of CSV.
 
     CSV has the columns `name` and `ground truth` (1 for globally sclerotic) and, if
-    known, `participant`. Early stopping looks at participants that are kept out of the
-    training; no sampler sees them.
+    known, `participant`. Some participants are kept out of the training, and no sampler
+    sees them: they show its course, and end it with --patience.
 
     Example: glomclf train public.csv --cv 5 --output model.glomclf
 
@@ -85,7 +87,6 @@ def command(
         participant_folds,
         recipe_text,
     )
-    from .results import write_training
 
     _check_outputs(model, overwrite, csv)
     _check_folds(ensemble, n_folds)
@@ -99,19 +100,11 @@ def command(
     recipe = classifier.resolve(n_samples)
     note(recipe_text(recipe))
     pixels = _load(classifier, recipe, manifest)
-    if ensemble:
-        _train_ensemble(classifier, pixels, manifest, len(folds), model)
-        list_files()
-        return
-    participants = manifest["participant"].to_numpy()
-    y, folder = manifest["label"].to_numpy(), _folder(model)
-    if folds:
-        _cross_validate(classifier, pixels, manifest, folds, folder)
-    note(f"Training on {len(y)} patches.")
-    classifier.fit(pixels, y, groups=participants)
-    with output(model) as temporary:
-        classifier.save(temporary)
-    write_training(classifier, pixels, y, folder)
+    with _told_how_to_go_on(parameters["checkpoint_dir"]):
+        if ensemble:
+            _train_ensemble(classifier, pixels, manifest, len(folds), model)
+        else:
+            _train_one(classifier, pixels, manifest, folds, model)
     list_files()
 
 
@@ -155,6 +148,41 @@ def _load(
         cache_dir=classifier.cache_dir,
     )
     return loader.fit(manifest).transform(manifest)
+
+
+@contextmanager
+def _told_how_to_go_on(folder: Path | None) -> Iterator[None]:
+    """If the user ends a training that is kept, say how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if folder is not None and any(folder.expanduser().glob("*.checkpoint")):
+            note(
+                f"\nThe state of the training is kept in {folder}: the same command "
+                "goes on after the last whole epoch."
+            )
+        raise
+
+
+def _train_one(
+    classifier: GlomeruliClassifier,
+    pixels: np.ndarray,
+    manifest: pd.DataFrame,
+    folds: list[Any],
+    model: Path,
+) -> None:
+    """Cross-validate where there are folds, then train one classifier on all rows."""
+    from .results import write_training
+
+    participants = manifest["participant"].to_numpy()
+    y, folder = manifest["label"].to_numpy(), _folder(model)
+    if folds:
+        _cross_validate(classifier, pixels, manifest, folds, folder)
+    note(f"Training on {len(y)} patches.")
+    classifier.fit(pixels, y, groups=participants)
+    with output(model) as temporary:
+        classifier.save(temporary)
+    write_training(classifier, pixels, y, folder)
 
 
 def _train_ensemble(

@@ -152,7 +152,8 @@ def command(
     give them: the sampler, its space, the layers that are trained, the head, dropout,
     optimizer, learning rate, batch size and class weight. With --sampling-space
     features the head alone is trained unless you give --trainable-layers, which takes
-    seconds a trial.
+    seconds a trial. With another --recipe than features the sampler's space and the
+    layers are the recipe's.
 
     The best score of a study is optimistic: report that of --nested, or of participants
     that were set aside before (`glomclf split`, then `glomclf evaluate --test`).

@@ -18,7 +18,11 @@ _NAMES = "|".join((*CLASSIFIER_OPTION_NAMES, "images", "storage", "timeout", *_R
 _PARAMETER = re.compile(
     rf"\b({_NAMES})=(?:\"([^\"\n]*)\"|'([^'\n]*)'|([\w.+/-]*[\w/]))"
 )
-_BARE = re.compile(rf"\b(?:{'|'.join(_RENAMED)})\b")
+# A name with an underscore is no word of prose; in a path it is part of a file's name.
+_UNDERSCORED = [name for name in CLASSIFIER_OPTION_NAMES if "_" in name]
+_BARE = re.compile(
+    rf"(?<![\w/\\.-])(?:{'|'.join([*_RENAMED, *_UNDERSCORED])})(?![\w/\\=-]|\.\w)"
+)
 _WORD_OF = {"None": "none", "False": "none", "PATH": "FILE"}
 
 
@@ -43,8 +47,11 @@ def in_options(message: str) -> str:
     def option(match: re.Match[str]) -> str:
         name, *values = match.groups()
         value = next(one for one in values if one is not None)
-        name = _RENAMED.get(name, name)
-        return f"--{name.replace('_', '-')} {_WORD_OF.get(value, value)}"
+        return f"{_option(name)} {_WORD_OF.get(value, value)}"
 
     named = _PARAMETER.sub(option, message.replace("resume=True", "--resume"))
-    return _BARE.sub(lambda match: f"--{_RENAMED[match[0]]}", named)
+    return _BARE.sub(lambda match: _option(match[0]), named)
+
+
+def _option(name: str) -> str:
+    return f"--{_RENAMED.get(name, name).replace('_', '-')}"

@@ -498,26 +498,23 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
     def faults_of_parts(self):
         """Return what is wrong with the epochs, and with the parts they train."""
         faults = []
-        given = {
-            "head_epochs": self.head_epochs or None,
-            "tail_learning_rate": self.tail_learning_rate,
-        }
+        unused = {"head_epochs": 0, "tail_learning_rate": None}
         faults += [
             f"{name}={value} is for trainable layers, but trainable_layers=0 trains "
-            f"the head alone. Pass trainable_layers, or leave {name} out."
-            for name, value in given.items()
-            if value is not None and self.trainable_layers == 0
+            f"the head alone. Pass more trainable_layers, or {name}={none}."
+            for name, none in unused.items()
+            if (value := getattr(self, name)) != none and self.trainable_layers == 0
         ]
         rest = self.epochs - self.head_epochs
         if rest < 1:
             faults.append(
                 f"head_epochs={self.head_epochs} leaves none of epochs={self.epochs} "
-                "to the trainable layers. Pass more epochs."
+                "to the trainable layers. Pass more epochs, or fewer head_epochs."
             )
         elif self.warmup_epochs >= rest and self.warmup_epochs > 0:
             faults.append(
                 f"warmup_epochs={self.warmup_epochs} does not end within the {rest} "
-                "epochs of the schedule. Pass a smaller number."
+                "epochs of the schedule. Pass fewer warmup_epochs, or more epochs."
             )
         return faults
 

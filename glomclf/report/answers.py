@@ -163,9 +163,10 @@ def _partition(run: Run, told: Mapping[str, str]) -> str:
         return "No validation rows were set aside in training."
     unit = "participants" if run.record.get("n_participants") else "rows"
     of = " of each network" if run.members else ""
+    use = "not trained on" if told["patience"] == "None" else "for early stopping"
     return (
-        f"{float(fraction):.0%} of the training {unit}{of} were set aside for early "
-        "stopping, at random, stratified by class."
+        f"{float(fraction):.0%} of the training {unit}{of} were set aside, {use}, at "
+        "random, stratified by class."
     )
 
 

@@ -47,7 +47,7 @@ def members_section(ensemble: Any) -> Section | None:
         "patches trained on",
         "set aside",
         "epochs",
-        "best epoch",
+        "epoch of lowest validation loss",
         "seed",
     ]
     blocks: list[Block] = [picture, Table(columns, rows, "Members", folded=True)]
