@@ -391,8 +391,8 @@ def _from_opponents(values: _Floats) -> _Floats:
 
 def _measure_colours(tissue: _Image) -> _Floats:
     values = _to_opponents(tissue)
-    exact = {"axis": 0, "dtype": np.float64}
-    return np.array([values.mean(**exact), values.std(**exact)])
+    mean = values.mean(axis=0, dtype=np.float64)
+    return np.array([mean, values.std(axis=0, dtype=np.float64)])
 
 
 def _move_colours(image: _Image, own: _Floats, target: _Floats) -> _Floats:
