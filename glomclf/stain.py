@@ -264,10 +264,12 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
 
     def _measure(self, image: _Image) -> _Floats | None:
         """Measure the stain of one image; None where there is none."""
-        tissue = _DENSITY_OF[image].mean(axis=-1) >= self.min_density
+        tissue = _mean_density(image) >= self.min_density
         if tissue.mean() < _LEAST_TISSUE:
             return None
-        return _METHODS[self.method].measure(image[tissue])
+        # Taken by their places, which is much quicker than by a mask.
+        pixels = image.reshape(-1, 3).take(np.flatnonzero(tissue), axis=0)
+        return _METHODS[self.method].measure(pixels)
 
     def _change(self, image: _Image) -> _Image:
         """Bring one image to the target."""
@@ -367,9 +369,14 @@ def _keep_glass(image: _Image, changed: _Floats, min_density: float) -> _Floats:
 
     Glass is mostly a little darker than white: all below half of `min_density` is.
     """
-    density = _DENSITY_OF[image].mean(axis=-1, keepdims=True)
-    share = np.clip(2 * density / min_density - 1, 0, 1)
-    return image + share * (changed - image)
+    share = np.clip(2 * _mean_density(image) / min_density - 1, 0, 1)
+    return image + share[..., np.newaxis] * (changed - image)
+
+
+def _mean_density(image: _Image) -> _Floats:
+    density = _DENSITY_OF[image]
+    # A sum of three planes takes a tenth of a mean over the last axis.
+    return (density[..., 0] + density[..., 1] + density[..., 2]) / 3
 
 
 def _ratio(target: _Floats, own: _Floats) -> _Floats:
@@ -380,26 +387,25 @@ def _ratio(target: _Floats, own: _Floats) -> _Floats:
 # "reinhard": mean and spread of the tissue's colours.
 
 
-def _to_opponents(pixels: _Image) -> _Floats:
+def _log_cones(pixels: _Image) -> _Floats:
     light = pixels.astype(np.float32) + 1  # never 0, whose logarithm is none
-    return np.log(light @ _TO_CONES) @ _TO_OPPONENTS
-
-
-def _from_opponents(values: _Floats) -> _Floats:
-    return np.exp(values @ _FROM_OPPONENTS) @ _FROM_CONES - 1
+    return np.log(light @ _TO_CONES)
 
 
 def _measure_colours(tissue: _Image) -> _Floats:
-    values = _to_opponents(tissue)
-    mean = values.mean(axis=0, dtype=np.float64)
-    return np.array([mean, values.std(axis=0, dtype=np.float64)])
+    values = np.ascontiguousarray((_log_cones(tissue) @ _TO_OPPONENTS).T)
+    mean = values.mean(axis=1, dtype=np.float64)
+    return np.array([mean, values.std(axis=1, dtype=np.float64)])
 
 
 def _move_colours(image: _Image, own: _Floats, target: _Floats) -> _Floats:
+    """Scale and shift the opponents; all that is linear is one matrix either side."""
     scale = _ratio(target[1], own[1])
-    shift = target[0] - own[0] * scale
-    values = _to_opponents(image)
-    return _from_opponents(values * np.float32(scale) + np.float32(shift))
+    shift = (target[0] - own[0] * scale) @ _FROM_OPPONENTS
+    there_and_back = (_TO_OPPONENTS * scale) @ _FROM_OPPONENTS
+    to_light = np.exp(shift)[:, np.newaxis] * _FROM_CONES
+    cones = np.exp(_log_cones(image) @ np.float32(there_and_back))
+    return cones @ np.float32(to_light) - 1
 
 
 # "density": how much light is absorbed in each channel.
