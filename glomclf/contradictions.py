@@ -46,6 +46,7 @@ def _validation_faults(settings: Any, has_X_val: bool, has_y_val: bool) -> list[
     what = {
         "patience": (settings.patience is not None, "stops on the validation rows"),
         "schedule": (settings.schedule == "plateau", "waits for the validation rows"),
+        "monitor": (settings.monitor != "val_loss", "scores the validation rows"),
     }
     for name, (looks, does) in what.items():
         if looks:
@@ -57,7 +58,11 @@ def _validation_faults(settings: Any, has_X_val: bool, has_y_val: bool) -> list[
     return faults
 
 
-_WITHOUT = {"patience": "patience=None", "schedule": 'schedule="cosine"'}
+_WITHOUT = {
+    "patience": "patience=None",
+    "schedule": 'schedule="cosine"',
+    "monitor": 'monitor="val_loss"',
+}
 
 
 def _space_faults(settings: Any) -> list[str]:

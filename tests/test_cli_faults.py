@@ -112,7 +112,11 @@ def test_every_truncated_image_is_named_before_training(data):
     [
         (["--sampler", "smoot"], "did you mean 'smote'"),
         (["--sampling-space", "features", "--sampler", "augment"], "transforms images"),
-        (["--validation-fraction", "none"], "--patience 3"),
+        (["--validation-fraction", "none", "--patience", 3], "--patience 3"),
+        (
+            ["--recipe", "fine-tune", "--epochs", 9],
+            "From --recipe fine-tune: --trainable-layers 32",
+        ),
         (["--dropout", 1], "--dropout"),
         (["--weights", "nowhere.h5"], "nowhere.h5"),
         (["--cv", 7], "--cv 7"),
@@ -219,6 +223,7 @@ def test_missing_source_of_a_prediction_is_named(tmp_path):
 
 
 def test_messages_speak_of_options(data):
-    message = train(data / "public.csv", "--validation-fraction", "none")
+    contradicting = ("--validation-fraction", "none", "--patience", 3)
+    message = train(data / "public.csv", *contradicting)
     assert "--patience none" in message
     assert "validation_fraction" not in message

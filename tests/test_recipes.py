@@ -103,6 +103,10 @@ def test_scratch_computes_in_bfloat16_where_the_processor_does(
             },
             "schedule='plateau' waits",
         ),
+        (
+            {"monitor": "val_roc_auc", "validation_fraction": None},
+            "monitor='val_roc_auc' scores",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, told):

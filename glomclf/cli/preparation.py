@@ -90,19 +90,31 @@ def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier
     ------
     InputError
         If parameters are out of range or contradict each other.
+    ParameterError
+        If the backbone has fewer layers than are to be trained.
+    EngineError
+        If this processor does not compute in the precision to train in.
     SamplingError, WeightsError
         If the sampler is unknown, or the weights cannot be had.
     """
     from ..classifier import GlomeruliClassifier
+    from ..errors import ParameterError
+    from ..network.processor import check_training_precision
     from ..network.resnet50 import load_backbone
+    from ..recipes import with_origins
     from ..samplers import make_sampler
 
     classifier = GlomeruliClassifier(**parameters)
     with input_checked():
         classifier._validate_params()
-        settings = classifier.resolve(n_samples).parameters
-        make_sampler(settings["sampler"])
-    load_backbone(classifier.backbone, classifier.weights)
+        recipe = classifier.resolve(n_samples)
+        make_sampler(recipe.parameters["sampler"])
+    check_training_precision(recipe.parameters["training_precision"])
+    backbone = load_backbone(classifier.backbone, classifier.weights)
+    try:
+        backbone.n_trainable(recipe.parameters["trainable_layers"])
+    except ParameterError as error:
+        raise ParameterError(with_origins(str(error), recipe, parameters)) from None
     return classifier
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ..errors import WeightsError
+from ..errors import ParameterError, WeightsError
 from .backend import keras, refuse_fork, tf
 
 __all__ = [
@@ -73,7 +73,7 @@ class Backbone:
         if trainable_layers == "all":
             return n_layers
         if int(trainable_layers) > n_layers:
-            raise ValueError(
+            raise ParameterError(
                 f"trainable_layers={trainable_layers} was given, but {self.name!r} has "
                 f'{n_layers} Keras layers. Pass a smaller number, or "all".'
             )
