@@ -288,7 +288,10 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
         """
         if self.target != "fixed" or getattr(source, "cache_dir", None) is None:
             return None
-        how = f"{self.method} {self.min_density} {_CHANGING} {self.target_.tolist()}"
+        how = [
+            self.method, self.min_density, self.target_.tolist(), source.shape[1:],
+            _CHANGING,
+        ]  # fmt: skip
         return KeptPixels(source.cache_dir, f"images of one stain {how}")
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

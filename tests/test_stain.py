@@ -414,6 +414,13 @@ def test_other_settings_find_images_of_their_own(files, tmp_path, other):
     assert changed.known_keys(np.arange(4)) == [None] * 4
 
 
+def test_images_of_another_size_are_kept_beside_them(files, tmp_path):
+    for size in (48, 32):
+        lazy = ImageLoader(size, lazy=True, cache_dir=tmp_path).transform(files)
+        images = StainNormalizer(target="fixed").fit(lazy).transform(lazy)
+        assert images.read(np.arange(3)).shape == (3, size, size, 3)
+
+
 def test_a_learned_stain_keeps_no_images(files, tmp_path):
     lazy = ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
     images = StainNormalizer().fit(lazy).transform(lazy)
