@@ -119,8 +119,9 @@ def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """Tell which recipe a training follows, and why."""
-    return f"Recipe {recipe.name!r} ({recipe.reason})."
+    """Tell which recipe a training follows and, where it was chosen, why."""
+    why = "" if recipe.reason == "as given" else f" ({recipe.reason})"
+    return f"Recipe {recipe.name!r}{why}."
 
 
 def as_ensemble(
