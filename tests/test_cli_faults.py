@@ -135,6 +135,11 @@ def test_output_in_a_place_that_cannot_be_written_is_refused_first(tmp_path):
     assert "nowhere.csv" not in message
 
 
+def test_checkpoints_in_a_file_are_refused(data):
+    csv = data / "public.csv"
+    assert "is a file; --checkpoint-dir" in train(csv, "--checkpoint-dir", csv)
+
+
 def test_refused_command_leaves_no_folders_behind(tmp_path):
     train(tmp_path / "nowhere.csv", "--output", tmp_path / "new" / "m.glomclf")
     assert not list(tmp_path.iterdir())

@@ -23,6 +23,7 @@ from glomclf.cli.study_results import TUNING_FILES, StudyResults
 from glomclf.cli.study_watch import Snapshot, time_left, watch_studies
 from glomclf.cli.train import command as train
 from glomclf.cli.tune import command as tune
+from glomclf.recipes import RECIPE_PARAMETERS
 from glomclf.report import Picture
 from glomclf.tuning import search_space
 
@@ -166,6 +167,7 @@ def test_the_model_has_the_best_settings(written):
     dropout = study.best_params["dropout"]
     assert (out / "model.glomclf").read_text() == f"dropout {dropout}"
     assert best["settings"]["dropout"] == dropout
+    assert "auto" not in {best["settings"][name] for name in RECIPE_PARAMETERS}
     assert best["trials"] == {"COMPLETE": 12}
 
 

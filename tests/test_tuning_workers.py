@@ -339,6 +339,15 @@ def test_where_nobody_can_know_of_another_machine_nobody_waits(tmp_path):
     assert Tally.of(study) == Tally(finished=0, running=1, waiting=0)
 
 
+def test_a_trial_that_its_worker_never_signed_is_run_again(tmp_path, monkeypatch):
+    """A kill between a trial's creation and its signature must not cost a trial."""
+    monkeypatch.setattr("glomclf.tuning.running._UNSIGNED_SECONDS", 0.2)
+    study = optuna.create_study(storage=open_storage(str(tmp_path / "a.journal")))
+    study.ask()
+    TrialLoop(study, lambda trial: 1.0, 2, Deadline(60)).run()
+    check_complete(study, 2)
+
+
 def test_threads_are_shared_among_workers(monkeypatch):
     import joblib
 

@@ -89,7 +89,8 @@ def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier
     Raises
     ------
     InputError
-        If parameters are out of range or contradict each other.
+        If parameters are out of range or contradict each other, or checkpoints are to
+        go into a file.
     ParameterError
         If the backbone has fewer layers than are to be trained.
     EngineError
@@ -105,6 +106,9 @@ def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier
     from ..samplers import make_sampler
 
     classifier = GlomeruliClassifier(**parameters)
+    folder = classifier.checkpoint_dir
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; --checkpoint-dir names a folder.")
     with input_checked():
         classifier._validate_params()
         recipe = classifier.resolve(n_samples)
@@ -119,8 +123,9 @@ def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """Tell which recipe a training follows, and why."""
-    return f"Recipe {recipe.name!r} ({recipe.reason})."
+    """Tell which recipe a training follows and, where it was chosen, why."""
+    why = "" if recipe.reason == "as given" else f" ({recipe.reason})"
+    return f"Recipe {recipe.name!r}{why}."
 
 
 def as_ensemble(

@@ -59,6 +59,8 @@ class StudyResults:
     search : GlomeruliSearchCV
         Fitted, or stopped while it was.
     folder : Path
+    n_samples : int
+        Rows that are tuned on.
     resume : sequence of str or None
         Words of the command that goes on with the study.
     evaluation : Evaluation or None
@@ -69,6 +71,7 @@ class StudyResults:
 
     search: GlomeruliSearchCV
     folder: Path
+    n_samples: int
     resume: Sequence[str] | None
     evaluation: Evaluation | None = None
     nested: NestedResult | None = None
@@ -86,7 +89,17 @@ class StudyResults:
 
     def settings(self) -> dict[str, Any]:
         """Return all settings of the model that change its scores."""
-        return _settings(self.search.best_estimator_)
+        return self._settings(self.search.best_estimator_)
+
+    def _settings(self, classifier: GlomeruliClassifier) -> dict[str, Any]:
+        """Return what changes a score, as the recipe has it; no folders of files."""
+        recipe = classifier.resolve(self.n_samples)
+        parameters = classifier.get_params(deep=False)
+        parameters |= {"recipe": recipe.name, **recipe.parameters}
+        kept = {k: v for k, v in parameters.items() if k not in _WITHOUT_EFFECT}
+        if kept["weights"] is not None:
+            kept["weights"] = Path(kept["weights"]).name
+        return kept
 
     def write_trials(self) -> None:
         """Write the table of all trials."""
@@ -178,7 +191,9 @@ class StudyResults:
             settings=self.settings() if has_best else None,
             evaluation=self.evaluation,
             nested=self.nested,
-            default=None if self.nested is None else _settings(self.search.estimator),
+            default=None
+            if self.nested is None
+            else self._settings(self.search.estimator),
             storage=self.search.storage,
             command=typed_command(),
             resume=self.resume,
@@ -214,15 +229,6 @@ class StudyResults:
 
         click.echo("\nTo look into the study (pip install optuna-dashboard):")
         click.echo(f"  {command_text(dashboard_command(self.search.storage))}")
-
-
-def _settings(classifier: GlomeruliClassifier) -> dict[str, Any]:
-    """Return the parameters that change a score, without the folders of files."""
-    parameters = classifier.get_params(deep=False)
-    kept = {k: v for k, v in parameters.items() if k not in _WITHOUT_EFFECT}
-    if kept["weights"] is not None:
-        kept["weights"] = Path(kept["weights"]).name
-    return kept
 
 
 def _print_nested(nested: NestedResult) -> None:

@@ -175,7 +175,7 @@ def command(
     search, default = _search(len(manifest), metrics, dict(bounds), seed, **options)
     search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
     check_study(storage, study_name, resume=resume)
-    results = StudyResults(search, folder, _words_to_resume())
+    results = StudyResults(search, folder, len(manifest), _words_to_resume())
     with _nothing_lost(results):
         _run(search, manifest, quiet)
         results.write_best(manifest, folds)

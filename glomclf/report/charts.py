@@ -231,8 +231,9 @@ def training_section(run: Run) -> Section | None:
             figure.subplots(len(display.panels), 1, sharex=True)
         ),
         alt="Loss and accuracy of each epoch",
-        caption=f"{n_epochs} epochs: {told}, of the training rows (after the sampler "
-        "and with any augmentation) and of the validation rows (without either).",
+        caption=f"{n_epochs} epochs: {told}, of the training rows (after the sampler, "
+        "with dropout and any augmentation and label smoothing) and of the validation "
+        "rows (without all of these).",
         figsize=(5.2, 2.7 * len(display.panels)),
     )
     return Section("Training", [picture])

@@ -284,7 +284,8 @@ def _remarks_on_data(run: Run) -> list[str]:
         remarks.append(
             f"Training and validation rows come from {together} participants."
         )
-    if resampled := run.record.get("class_counts_resampled"):
+    resampled = run.record.get("class_counts_resampled")
+    if resampled and run.settings.get("sampler") != "None":
         counts = ", ".join(f"{n} of class {label}" for label, n in resampled.items())
         remarks.append(f"After the sampler the training rows are {counts}.")
     if run.shared_participants is None:

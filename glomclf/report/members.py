@@ -37,8 +37,9 @@ def members_section(ensemble: Any) -> Section | None:
         lambda figure: display.plot(display.panels(figure)),
         alt="Loss and accuracy of each epoch, one row a member",
         caption=f"{told} of the {len(members)} members by epoch, of their training "
-        "rows (after the sampler and with any augmentation) and of their validation "
-        "rows (without either). No row of the fold itself is among them.",
+        "rows (after the sampler, with dropout and any augmentation and label "
+        "smoothing) and of their validation rows (without all of these). No row of "
+        "the fold itself is among them.",
         figsize=(3.5 * display.n_panels, 0.6 + 1.9 * len(members)),
     )
     rows = [_row(fold, one) for fold, one in enumerate(members, start=1)]

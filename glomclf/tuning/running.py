@@ -153,6 +153,8 @@ class TrialLoop:
         if len(counted_trials(self.study)) >= (self.n_trials or 0):
             return True
         self._fail_unsigned()
+        if self._is_work_left():  # what was given up waits for a worker: this one
+            return False
         if is_heartbeat_enabled(self.study._storage):
             with quiet_optuna():
                 fail_stale_trials(self.study)
