@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/glomclf demo --output glomclf-demo
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-test
 	$(BIN)/ruff check $(MODULES)

@@ -132,7 +132,8 @@ def test_validation_rows_reach_the_network_as_they_are(images, monkeypatch):
     X, y, groups = images
     classifier = make_classifier(sampler="smote+augment").fit(X, y, groups=groups)
     aside = classifier.validation_indices_
-    features = classifier.pipeline_["trunk"].transform(X[aside])
+    normalised = classifier.pipeline_["stain"].transform(X[aside])
+    features = classifier.pipeline_["trunk"].transform(normalised)
     np.testing.assert_array_equal(seen["X_val"], features)
     np.testing.assert_array_equal(seen["y_val"], y[aside])
     assert seen["n_train"] > 60 - len(aside)
