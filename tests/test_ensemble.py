@@ -658,7 +658,7 @@ def test_report_without_participants_or_histories_leaves_both_out():
 def test_curves_of_members_have_scales_in_common(fitted):
     display = EnsembleHistoryDisplay([one.history_ for one in fitted.estimators_])
     display.plot(display.panels(Figure()))
-    assert display.axes_.shape == (3, 2)
+    assert display.axes_.shape == (3, display.n_panels)
     assert display.axes_[2, 0].get_ylabel() == "fold 3\nloss"
     assert len({panel.get_ylim() for panel in display.axes_[:, 0]}) == 1
     assert [panel.get_legend() is None for panel in display.axes_[:, 1]] == [

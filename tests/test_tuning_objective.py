@@ -152,10 +152,11 @@ def test_several_scores_are_several_objectives(data):
 
 
 def test_a_constraint_marks_trials_that_miss_it(data):
-    study = run(make(data, scoring="roc_auc", constraint={"recall": 0.55}), n_trials=8)
+    bound = 0.58  # between what some trials reach on these folds, and others
+    study = run(make(data, scoring="roc_auc", constraint={"recall": bound}), n_trials=8)
     for trial in study.trials:
         reached = np.mean(trial.user_attrs["fold_scores"]["recall"])
-        assert trial.constraints["recall"] == pytest.approx(0.55 - reached)
+        assert trial.constraints["recall"] == pytest.approx(bound - reached)
     missed = [trial.constraints["recall"] > 0 for trial in study.trials]
     assert any(missed)
     assert not all(missed)
