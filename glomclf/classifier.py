@@ -42,6 +42,7 @@ from .recipes import (
     RECIPE_PARAMETERS,
     RECIPES,
     Recipe,
+    is_auto,
     resolve_recipe,
     with_origins,
 )
@@ -516,7 +517,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         given = {
             name: value
             for name, value in parameters.items()
-            if name not in governed or not _is_auto(value)
+            if name not in governed or not is_auto(value)
         }
         return SimpleNamespace(**{**governed, **given})
 
@@ -668,7 +669,3 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
 
 # Parameters that may be estimators, or have keys that JSON does not have.
 _DESCRIBED = {"sampler", "class_weight", "stain_normalizer", "augmentation"}
-
-
-def _is_auto(value: Any) -> bool:
-    return isinstance(value, str) and value == "auto"

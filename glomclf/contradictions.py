@@ -8,7 +8,7 @@ from .errors import ParameterError
 from .samplers import needs_images
 from .steps import make_net
 
-__all__ = ["refuse_contradictions"]
+__all__ = ["refuse_contradictions", "threshold_faults"]
 
 
 def refuse_contradictions(settings: Any, *, has_X_val: bool, has_y_val: bool) -> None:
@@ -31,7 +31,7 @@ def refuse_contradictions(settings: Any, *, has_X_val: bool, has_y_val: bool) ->
         *_space_faults(settings),
         *_view_faults(settings),
         *make_net(settings, 0).faults_of_parts(),
-        *_threshold_faults(settings),
+        *threshold_faults(settings, chosen="validation"),
     ]
     if faults:
         raise ParameterError("\n".join(faults))
@@ -99,11 +99,24 @@ def _view_faults(settings: Any) -> list[str]:
     return faults
 
 
-def _threshold_faults(settings: Any) -> list[str]:
+def threshold_faults(settings: Any, *, chosen: str) -> list[str]:
+    """Say what is wrong with the threshold's aim.
+
+    Parameters
+    ----------
+    settings : object
+        With ``threshold``, ``threshold_aim`` and ``threshold_recall``.
+    chosen : str
+        The threshold that stands for one that is chosen.
+
+    Returns
+    -------
+    list of str
+    """
     faults = []
-    if settings.threshold != "validation" and settings.threshold_aim != "f1":
+    if settings.threshold != chosen and settings.threshold_aim != "f1":
         faults.append(
-            f'threshold_aim="{settings.threshold_aim}" is for threshold="validation", '
+            f'threshold_aim="{settings.threshold_aim}" is for threshold="{chosen}", '
             f"but threshold={settings.threshold} was given."
         )
     if settings.threshold_aim != "recall" and settings.threshold_recall != 0.95:

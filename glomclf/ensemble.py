@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import (
-    assert_all_finite,
     check_random_state,
     get_tags,
     indexable,
 )
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -27,10 +25,12 @@ from sklearn.utils.validation import (
 )
 
 from .classifier import GlomeruliClassifier
+from .contradictions import threshold_faults
 from .errors import ModelFileError, ParameterError
 from .evaluation import Evaluation, evaluate
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
 from .inner import ChosenThreshold, participants_of
+from .labels import encode_labels
 from .thresholds import choose_threshold, cross_fitted_thresholds
 
 __all__ = ["FoldEnsembleClassifier"]
@@ -328,20 +328,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         """Return labels as 0 and 1, and keep the classes."""
         if not len(y):
             raise ValueError("y has 0 rows; rows of two classes are needed.")
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        target = type_of_target(y, input_name="y", raise_unknown=True)
-        if target != "binary":
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{target}."
-            )
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                "Two classes are needed, but y has one class only: "
-                f"{self.classes_[0]!r} in all {len(y)} rows."
-            )
+        self.classes_, codes = encode_labels(y)
         return codes
 
     def _check_combination(self):
@@ -354,16 +341,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
                 "not each of them. Leave the estimator's at 0.5, and give the ensemble "
                 f'a number or threshold="{_OUT_OF_FOLD}".'
             )
-        if self._is_given() and self.threshold_aim != "f1":
-            faults.append(
-                f'threshold_aim="{self.threshold_aim}" is for '
-                f'threshold="{_OUT_OF_FOLD}", but threshold={self.threshold} was given.'
-            )
-        if self.threshold_aim != "recall" and self.threshold_recall != 0.95:
-            faults.append(
-                f"threshold_recall={self.threshold_recall} belongs to "
-                f'threshold_aim="recall", but threshold_aim="{self.threshold_aim}".'
-            )
+        faults += threshold_faults(self, chosen=_OUT_OF_FOLD)
         if faults:
             raise ParameterError("\n".join(faults))
 

@@ -17,6 +17,7 @@ __all__ = [
     "RECIPE_PARAMETERS",
     "Recipe",
     "choose_recipe",
+    "is_auto",
     "resolve_recipe",
     "with_origins",
 ]
@@ -180,7 +181,7 @@ def resolve_recipe(
     if recipe == "auto":
         name, reason = choose_recipe(weights, n_samples)
     parameters = {**RECIPES[name], **_explicit(given)}
-    if _is_auto(given.get("training_precision", "auto")) and name == "scratch":
+    if is_auto(given.get("training_precision", "auto")) and name == "scratch":
         # Where it is emulated it takes longer, and is refused.
         parameters["training_precision"] = "bfloat16" if has_bfloat16() else "float32"
     return Recipe(name, reason, parameters)
@@ -213,7 +214,7 @@ def with_origins(message: str, recipe: Recipe, given: Mapping[str, Any]) -> str:
     named = [
         setting
         for name, value in recipe.parameters.items()
-        if _is_auto(given.get(name))
+        if is_auto(given.get(name))
         and re.search(rf"\b{re.escape(setting := f'{name}={value!r}')}(?!\w)", message)
     ]
     if not named:
@@ -222,8 +223,9 @@ def with_origins(message: str, recipe: Recipe, given: Mapping[str, Any]) -> str:
 
 
 def _explicit(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if not _is_auto(value)}
+    return {name: value for name, value in given.items() if not is_auto(value)}
 
 
-def _is_auto(value: Any) -> bool:
+def is_auto(value: Any) -> bool:
+    """Say whether a parameter is left to the recipe; an array never is."""
     return isinstance(value, str) and value == "auto"

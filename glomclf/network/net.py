@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import assert_all_finite, check_array, check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -24,6 +23,7 @@ from sklearn.utils.validation import (
 
 from ..augmenting import PatchAugmenter, make_augmenter
 from ..errors import ParameterError
+from ..labels import encode_labels
 from ..progress import progress
 from .processor import check_training_precision
 
@@ -522,20 +522,7 @@ class ResNet50Classifier(ClassifierMixin, BaseEstimator):
         """Return labels as 0 and 1, and keep the classes."""
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        target = type_of_target(y, input_name="y", raise_unknown=True)
-        if target != "binary":
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{target}."
-            )
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                "Two classes are needed, but y has one class only: "
-                f"{self.classes_[0]!r} in all {len(y)} rows."
-            )
+        self.classes_, codes = encode_labels(y)
         return codes.astype(np.float32)
 
     def _check_validation(self, X_val, y_val):
