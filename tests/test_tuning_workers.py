@@ -272,6 +272,23 @@ def test_one_trial_too_many_is_given_up():
     assert len(counted_trials(study)) == 0  # none failed by an error of its own
 
 
+def test_a_trial_that_two_processes_have_queued_counts_once():
+    study = optuna.create_study()
+    study.ask()
+    study.tell(0, state=TrialState.FAIL)
+    for _ in range(2):
+        attributes = {"index": 0, "retry_of": 0}
+        study.add_trial(
+            optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attributes)
+        )
+    assert Tally.of(study) == Tally(finished=0, running=0, waiting=1)
+    TrialLoop(study, lambda trial: 1.0, 1, Deadline(None)).run()
+    check_complete(study, 1)
+    TrialLoop(study, lambda trial: 1.0, 2, Deadline(None)).run()
+    check_complete(study, 2)
+    assert [t.state for t in study.trials].count(TrialState.WAITING) == 0
+
+
 def test_two_loops_on_one_study_share_the_plan():
     study = optuna.create_study()
 
@@ -354,6 +371,7 @@ def test_threads_are_shared_among_workers(monkeypatch):
     from glomclf.tuning.workers import _Team
 
     monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # Dask leaves it behind
     team = _Team(None, None, None, 1, Deadline(None), 3)
     environment = team._environment()
     assert environment["OMP_NUM_THREADS"] == "2"

@@ -112,7 +112,8 @@ class Tally:
     finished : int
         Trials that count.
     running, waiting : int
-        Trials under way, and in the queue.
+        Trials under way, and in the queue. One that two processes have queued counts
+        once: the second of its twins is never run.
     """
 
     finished: int
@@ -128,7 +129,10 @@ class Tally:
         return cls(
             sum(t.state.is_finished() and not is_lost(t) for t in trials),
             sum(t.state == TrialState.RUNNING for t in trials),
-            sum(t.state == TrialState.WAITING for t in trials),
+            sum(
+                t.state == TrialState.WAITING and not _is_twin(t, trials)
+                for t in trials
+            ),
         )
 
     @property
@@ -154,9 +158,7 @@ def claim(trial: Any, n_trials: int | None) -> bool:
     """
     trials = trial.study.get_trials(deepcopy=False)
     before = sum(t.number < trial.number and not is_lost(t) for t in trials)
-    retry_of = trial.user_attrs.get("retry_of", trial.number)
-    is_twin = any(t.number < trial.number for t in _retries(trials, retry_of))
-    if is_twin or (n_trials is not None and before >= n_trials):
+    if _is_twin(trial, trials) or (n_trials is not None and before >= n_trials):
         trial.set_user_attr("lost", "surplus")
         return False
     trial.set_user_attr("worker", worker_name())
@@ -201,6 +203,14 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
 
 def _retries(trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:
     return [t for t in trials if t.user_attrs.get("retry_of") == number]
+
+
+def _is_twin(trial: Any, trials: Sequence[FrozenTrial]) -> bool:
+    """Tell whether another process had queued the same lost trial before."""
+    lost = trial.user_attrs.get("retry_of")
+    if lost is None:
+        return False
+    return any(retry.number < trial.number for retry in _retries(trials, lost))
 
 
 def requeue_dead(study: Study) -> int:

@@ -81,6 +81,7 @@ _PARTS: dict[str, dict[str, Any]] = {
 _ADDITIONS: dict[str, dict[str, Any]] = {
     "label smoothing": {"label_smoothing": 0.1},
     "averaged weights": {"ema_momentum": 0.99},
+    "fixed stain": {"stain_normalizer": "fixed-reinhard"},
 }
 _SAMPLERS = {"no sampler": None, "oversample": "oversample", "smote": "smote"}
 _WEIGHTS = {"no weights": None, "class weights": "balanced"}
