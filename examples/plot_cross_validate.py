@@ -51,8 +51,7 @@ for train, test in cv.split(X, y, participants):
 # %%
 # Three samplers
 # --------------
-# Each sees the training rows of a fold alone. The validation participants that the
-# classifier watches its training on are set aside before.
+# Each sees the training rows of a fold alone.
 
 SAMPLERS = (None, "smote+augment", "undersample+augment")
 SCORES = ("recall", "precision", "f1", "roc_auc")

@@ -517,8 +517,9 @@ def _check_splits(
 ) -> None:
     """See before any training that each fold allows to split by participant."""
     sizes = [test_size]
-    if estimator.validation_fraction is not None:
-        sizes.append(estimator.validation_fraction)
+    fraction = estimator.resolve(len(labels)).parameters["validation_fraction"]
+    if fraction is not None:
+        sizes.append(fraction)
     faults = []
     for number, fold in enumerate(folds):
         rows = fold.rest

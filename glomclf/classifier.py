@@ -129,11 +129,12 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
     checkpoint_dir : path or None, default=None
         Folder where the state of the training is kept after every epoch, so that a run
         that was killed goes on from there. See :class:`ResNet50Classifier`.
-    validation_fraction : float in (0, 1) or None, default=0.15
+    validation_fraction : float in (0, 1), None or "auto", default="auto"
         Share of the training participants (of the rows, where participants are not
         known) set aside for ``history_``, early stopping (`patience`) and
-        ``threshold="validation"``; they are not trained on. None sets nobody aside,
-        and needs ``patience=None``, as all recipes have it, or ``X_val``.
+        ``threshold="validation"``; they are not trained on. "auto" is 0.15 where
+        something is decided on them (`patience`, ``schedule="plateau"``, `monitor`,
+        ``threshold="validation"``), else None, which sets nobody aside.
     threshold : float in [0, 1] or "validation", default=0.5
         Probability of the positive class from which it is predicted. "validation"
         chooses it on training participants alone: on the validation participants
@@ -218,6 +219,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
                     StrOptions({*NORMALIZER_NAMES}),
                     StainNormalizer,
                 ],
+                "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
                 "augmented_views": [Interval(Integral, 0, None, closed="left")],
                 "predict_views": [Interval(Integral, 1, 8, closed="both")],
                 **{
@@ -230,7 +232,6 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         ),
         "resize": [StrOptions({"pad", "stretch"})],
         "checkpoint_dir": HEAD_CONSTRAINTS["checkpoint_dir"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"validation"})],
         "threshold_aim": [StrOptions({"f1", "recall"})],
         "threshold_recall": [Interval(Real, 0, 1, closed="right")],
@@ -276,7 +277,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         class_weight="auto",
         training_precision="auto",
         checkpoint_dir=None,
-        validation_fraction=0.15,
+        validation_fraction="auto",
         threshold=0.5,
         threshold_aim="f1",
         threshold_recall=0.95,
@@ -500,7 +501,11 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         """
         given = {name: getattr(self, name) for name in RECIPE_PARAMETERS}
         recipe = resolve_recipe(
-            self.recipe, given, weights=self.weights, n_samples=n_samples
+            self.recipe,
+            given,
+            weights=self.weights,
+            n_samples=n_samples,
+            chooses_threshold=self.threshold == "validation" and not has_X_val,
         )
         try:
             refuse_contradictions(
@@ -524,9 +529,10 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
     def _split(self, y, groups, X_val, seed):
         """Return the rows to train on and those set aside."""
         rows = np.arange(len(y))
-        if X_val is not None or self.validation_fraction is None:
+        fraction = self._settings().validation_fraction
+        if X_val is not None or fraction is None:
             return rows, rows[:0]
-        return split_validation(y, groups, self.validation_fraction, seed)
+        return split_validation(y, groups, fraction, seed)
 
     def _validation_rows(self, X, y, groups, X_val, y_val):
         """Return the rows given for validation, or those set aside, or none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import ParameterError
+from .recipes import decided_on_validation
 from .samplers import needs_images
 from .steps import make_net
 
@@ -43,25 +44,20 @@ def _validation_faults(settings: Any, has_X_val: bool, has_y_val: bool) -> list[
         faults.append("X_val and y_val belong together: pass both or neither.")
     if has_X_val or settings.validation_fraction is not None:
         return faults
-    what = {
-        "patience": (settings.patience is not None, "stops on the validation rows"),
-        "schedule": (settings.schedule == "plateau", "waits for the validation rows"),
-        "monitor": (settings.monitor != "val_loss", "scores the validation rows"),
-    }
-    for name, (looks, does) in what.items():
-        if looks:
-            faults.append(
-                f"{name}={getattr(settings, name)!r} {does}, but "
-                "validation_fraction=None sets nobody aside. Give a fraction or X_val, "
-                f"or pass {_WITHOUT[name]}."
-            )
+    for name in decided_on_validation(vars(settings)):
+        does, without = _LOOKS[name]
+        faults.append(
+            f"{name}={getattr(settings, name)!r} {does} the validation rows, but "
+            "validation_fraction=None sets nobody aside. Give a fraction or X_val, "
+            f"or pass {without}."
+        )
     return faults
 
 
-_WITHOUT = {
-    "patience": "patience=None",
-    "schedule": 'schedule="cosine"',
-    "monitor": 'monitor="val_loss"',
+_LOOKS = {
+    "patience": ("stops on", "patience=None"),
+    "schedule": ("waits for", 'schedule="cosine"'),
+    "monitor": ("scores", 'monitor="val_loss"'),
 }
 
 

@@ -134,7 +134,7 @@ def split_validation(
         raise SplitError(
             f"{fraction:g} of the data cannot be set aside for validation with "
             f"both classes on both sides: {error}. Or pass X_val and y_val, or "
-            "validation_fraction=None with patience=None."
+            "validation_fraction=None, with nothing decided on validation rows."
         ) from error
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "RECIPE_PARAMETERS",
     "Recipe",
     "choose_recipe",
+    "decided_on_validation",
     "is_auto",
     "resolve_recipe",
     "with_origins",
@@ -38,6 +39,7 @@ _PLAIN: dict[str, Any] = {
     "head_epochs": 0,
     "tail_learning_rate": None,
     "monitor": "val_loss",
+    "validation_fraction": None,
     "augmentation": None,
     "augmented_views": 0,
     "predict_views": 1,
@@ -98,6 +100,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 RECIPE_PARAMETERS = tuple(sorted(RECIPES["features"]))
 
+# Of the training participants, where something is decided on them.
+_VALIDATION_FRACTION = 0.15
 # Fewer images than these are fitted by heart before the layers have learned from them.
 _FEWEST = {"fine-tune": 200, "scratch": 500}
 
@@ -152,8 +156,40 @@ def choose_recipe(weights: Any, n_samples: int) -> tuple[str, str]:
     return "features", f"{given} and {n_samples} images, fewer than {fewest}"
 
 
+def decided_on_validation(parameters: Mapping[str, Any]) -> list[str]:
+    """Name the parameters by which the training looks at validation rows.
+
+    Parameters
+    ----------
+    parameters : mapping of str to object
+        None of them "auto".
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from glomclf.recipes import decided_on_validation
+    >>> training = {"patience": 5, "schedule": "cosine", "monitor": "val_loss"}
+    >>> decided_on_validation(training)
+    ['patience']
+    """
+    looks = {
+        "patience": parameters["patience"] is not None,
+        "schedule": parameters["schedule"] == "plateau",
+        "monitor": parameters["monitor"] != "val_loss",
+    }
+    return [name for name, does in looks.items() if does]
+
+
 def resolve_recipe(
-    recipe: str, given: Mapping[str, Any], *, weights: Any, n_samples: int
+    recipe: str,
+    given: Mapping[str, Any],
+    *,
+    weights: Any,
+    n_samples: int,
+    chooses_threshold: bool = False,
 ) -> Recipe:
     """Put what was given over what the recipe says.
 
@@ -164,6 +200,9 @@ def resolve_recipe(
         The parameters that a recipe governs; those that are "auto" are the recipe's.
     weights : "imagenet", path or None
     n_samples : int
+    chooses_threshold : bool, default=False
+        Whether validation rows are to choose the threshold. Participants are set aside
+        only where something is decided on them.
 
     Returns
     -------
@@ -184,6 +223,9 @@ def resolve_recipe(
     if is_auto(given.get("training_precision", "auto")) and name == "scratch":
         # Where it is emulated it takes longer, and is refused.
         parameters["training_precision"] = "bfloat16" if has_bfloat16() else "float32"
+    is_decided = chooses_threshold or decided_on_validation(parameters)
+    if is_auto(given.get("validation_fraction", "auto")) and is_decided:
+        parameters["validation_fraction"] = _VALIDATION_FRACTION
     return Recipe(name, reason, parameters)
 
 

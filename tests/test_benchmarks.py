@@ -40,7 +40,9 @@ def setting(tmp_path_factory):
         random_state=0,
     )
     manifest = read_manifest(folder / "public.csv")
-    return Setting(manifest, folder, image_size=32, repeats=2)
+    return Setting(
+        manifest, folder, image_size=32, repeats=2, backbone="cnn", n_layers=5
+    )
 
 
 def run(*arguments):
@@ -80,9 +82,7 @@ def test_start_up_is_that_of_fresh_processes(setting):
 
 @pytest.mark.slow
 def test_memory_is_that_of_fresh_processes(setting):
-    few = Setting(
-        setting.manifest, setting.folder, None, 32, repeats=1, memory_images=(3, 6)
-    )
+    few = replace(setting, repeats=1, memory_images=(3, 6))
     figures = {found.name: found for found in measure_memory(few)}
     assert set(figures) == {
         "3 images", "3 images, second run", "6 images", "6 images, second run",
@@ -94,7 +94,7 @@ def test_memory_is_that_of_fresh_processes(setting):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("trainable_layers", "what"), [(0, "head"), (25, "last 25 layers")]
+    ("trainable_layers", "what"), [(0, "head"), (5, "last 5 layers")]
 )
 def test_cross_validations_with_and_without_the_trunk_are_compared(
     setting, tmp_path, monkeypatch, trainable_layers, what

@@ -85,8 +85,8 @@ def test_train_stores_the_history_of_the_model(trained):
     model, _ = trained
     history = pd.read_csv(model.parent / "tiny-training" / "history.csv")
     assert history["epoch"].tolist() == [1, 2]
-    assert history["val_loss"].tolist() == pytest.approx(
-        GlomeruliClassifier.load(model).history_["val_loss"]
+    assert history["loss"].tolist() == pytest.approx(
+        GlomeruliClassifier.load(model).history_["loss"]
     )
 
 
@@ -111,7 +111,8 @@ def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch
 
     monkeypatch.setattr(GlomeruliClassifier, "fit", spy)
     out = tmp_path / "m.glomclf"
-    run("train", data / "public.csv", *TINY, "--cv", 2, "-o", out, "-q")
+    options = (*TINY, "--cv", 2, "--validation-fraction", 0.15, "-o", out, "-q")
+    run("train", data / "public.csv", *options)
     assert len(seen) == 3
     everyone = set(seen[-1][0])
     assert set(seen[0][0]) | set(seen[1][0]) == everyone

@@ -1,6 +1,6 @@
 """`kill -9` during a cross-validation: the next run is as if nothing had happened.
 
-``GLOMCLF_TEST_KILLS=20`` kills more often than the few times of an ordinary test run.
+``GLOMCLF_TEST_KILLS=20`` kills more often than the once of an ordinary test run.
 """
 
 import os
@@ -17,7 +17,7 @@ import pytest
 from glomclf import make_glomeruli
 
 ROOT = Path(__file__).parents[1]
-N_KILLS = int(os.environ.get("GLOMCLF_TEST_KILLS", "3"))
+N_KILLS = int(os.environ.get("GLOMCLF_TEST_KILLS", "1"))
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "killpg"), reason="process groups are killed as a whole"

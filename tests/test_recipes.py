@@ -61,7 +61,7 @@ def test_what_is_given_overrides_and_the_rest_is_the_recipes(name, overridden):
     told |= {parameter: ("mine", parameter) for parameter in overridden}
     recipe = resolve_recipe(name, told, weights=None, n_samples=10)
     expected = {**RECIPES[name], **{p: ("mine", p) for p in overridden}}
-    free = {"training_precision"} - overridden
+    free = {"training_precision", "validation_fraction"} - overridden
     for parameter in set(RECIPE_PARAMETERS) - free:
         assert recipe.parameters[parameter] == expected[parameter]
     assert "auto" not in recipe.parameters.values()
@@ -113,6 +113,27 @@ def test_settings_that_contradict_each_other_are_refused(settings, told):
     classifier = GlomeruliClassifier(weights=None, **settings)
     with pytest.raises(ParameterError, match=told):
         classifier.resolve(10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, None),
+        ({"recipe": "scratch"}, None),
+        ({"patience": 3}, 0.15),
+        ({"schedule": "plateau"}, 0.15),
+        ({"monitor": "val_roc_auc"}, 0.15),
+        ({"threshold": "validation"}, 0.15),
+        ({"validation_fraction": 0.3}, 0.3),
+        ({"patience": 3, "validation_fraction": 0.3}, 0.3),
+        ({"threshold": "validation", "validation_fraction": None}, None),
+    ],
+)
+def test_participants_are_set_aside_where_something_is_decided_on_them(
+    settings, expected
+):
+    recipe = GlomeruliClassifier(weights=None, **settings).resolve(10)
+    assert recipe.parameters["validation_fraction"] == expected
 
 
 def test_a_refusal_tells_which_settings_were_the_recipes_own():
@@ -208,7 +229,9 @@ def test_stored_views_run_before_the_trunk_and_in_training_alone(patches):
 def test_the_normaliser_learns_from_training_rows_alone(patches):
     X, y = patches
     groups = np.arange(len(y)) // 2
-    classifier = GlomeruliClassifier(None, stain_normalizer="reinhard", **TINY)
+    classifier = GlomeruliClassifier(
+        None, stain_normalizer="reinhard", validation_fraction=0.3, **TINY
+    )
     first = classifier.fit(X, y, groups=groups).pipeline_["stain"]
     aside = classifier.validation_indices_
     assert len(aside)

@@ -35,7 +35,6 @@ __all__ = ["measure_cross_validation", "measure_layers", "measure_scores"]
 _SAMPLER = "smote+augment"
 _N_EPOCHS = 3  # the first one traces the network, the others are what epochs take
 _ONE_IN = 3
-_N_LAYERS = 25
 # Small enough that the plain pipeline can run all folds and epochs.
 _SMALL_SIZE = 64
 
@@ -50,15 +49,15 @@ def measure_cross_validation(setting: Setting) -> Iterator[Figure]:
 
 
 def measure_layers(setting: Setting) -> Iterator[Figure]:
-    """Time the last 25 layers, trained in either precision."""
+    """Time the last layers, trained in either precision."""
     variants = {
         "in float32": {},
         "in bfloat16": {"net__training_precision": "bfloat16"},
     }
-    yield from _compare(setting, "layers", _N_LAYERS, variants)
-    backbone = load_backbone("resnet50", setting.weights)
-    limit = saved_by_trunk(backbone, _N_LAYERS, setting.image_size)
-    name = f"{_what(_N_LAYERS)}: multiplications, plain pipeline / trunk"
+    yield from _compare(setting, "layers", setting.n_layers, variants)
+    backbone = load_backbone(setting.backbone, setting.weights)
+    limit = saved_by_trunk(backbone, setting.n_layers, setting.image_size)
+    name = f"{_what(setting.n_layers)}: multiplications, plain pipeline / trunk"
     note = "of an epoch: the most that stored maps save in the same precision"
     yield figure("layers", name, limit, "x", note)
 
@@ -222,6 +221,7 @@ def measure_scores(setting: Setting) -> Iterator[Figure]:
 
 def _net(setting: Setting, trainable_layers: int) -> ResNet50Classifier:
     return TimedClassifier(
+        setting.backbone,
         weights=setting.weights,
         trainable_layers=trainable_layers,
         epochs=setting.epochs,
@@ -232,6 +232,7 @@ def _net(setting: Setting, trainable_layers: int) -> ResNet50Classifier:
 def _with_trunk(setting: Setting, trainable_layers: int, folder: Path) -> Pipeline:
     loader = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=folder, lazy=True)
     trunk = ResNet50Trunk(
+        setting.backbone,
         weights=setting.weights,
         trainable_layers=trainable_layers,
         cache_dir=folder,

@@ -49,7 +49,7 @@ def _engines(setting: Setting) -> dict[str, _Forward]:
     """Compile all that this machine has."""
     from ..network.resnet50 import load_backbone, make_trunk
 
-    backbone = load_backbone("resnet50", setting.weights)
+    backbone = load_backbone(setting.backbone, setting.weights)
     cut = backbone.cut(0)
     if cut is None:
         raise AssertionError("with no trainable layer there is a cut")

@@ -26,6 +26,10 @@ class Setting:
         Empty folder for caches and files, removed by its owner.
     weights : str or None
         Weights of the network.
+    backbone : {"resnet50", "cnn"}
+        The network.
+    n_layers : int
+        How many of its last layers are trained, where some are.
     image_size : int
         Side in pixels of the images in the network.
     repeats : int
@@ -44,6 +48,8 @@ class Setting:
     folds: int = 5
     epochs: int = 10
     memory_images: tuple[int, ...] = (200, 800)
+    backbone: str = "resnet50"
+    n_layers: int = 25
 
 
 @dataclass(frozen=True)

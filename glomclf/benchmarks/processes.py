@@ -19,10 +19,10 @@ _MEMORY_PROGRAM = """
 import json, resource, sys, time
 begin = time.perf_counter()
 from glomclf import ImageLoader, ResNet50Trunk
-folder, cache, size, weights, n = json.loads(sys.argv[1])
+folder, cache, size, backbone, weights, n = json.loads(sys.argv[1])
 files = [f"{folder}/{i}.bmp" for i in range(n)]
 loader = ImageLoader(size, n_jobs=-1, cache_dir=cache, lazy=True)
-trunk = ResNet50Trunk(weights=weights, cache_dir=cache)
+trunk = ResNet50Trunk(backbone, weights=weights, cache_dir=cache)
 features = trunk.fit_transform(loader.fit_transform(files))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 bytes_of_peak = peak if sys.platform == "darwin" else 1024 * peak
@@ -68,8 +68,13 @@ def _two_runs(
     """Return the peak of a run with an empty cache, the seconds of the next process."""
     cache = str(setting.folder / f"memory-{n_images}-{repeat}")
     arguments = [
-        os.fspath(folder), cache, setting.image_size, setting.weights, n_images
-    ]  # fmt: skip
+        os.fspath(folder),
+        cache,
+        setting.image_size,
+        setting.backbone,
+        setting.weights,
+        n_images,
+    ]
     first, second = (
         json.loads(_python("-c", _MEMORY_PROGRAM, json.dumps(arguments)))
         for _ in range(2)

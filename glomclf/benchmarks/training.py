@@ -1,4 +1,4 @@
-"""Images a second in training: the head, the last 25 layers, the whole network."""
+"""Images a second in training: the head, the last layers, the whole network."""
 
 from __future__ import annotations
 
@@ -45,14 +45,15 @@ def measure_training(setting: Setting) -> list[Figure]:
 
 
 def _cases(setting: Setting, images: np.ndarray) -> list[_Case]:
-    features, maps = _features(setting, images, 0), _features(setting, images, 25)
+    n = setting.n_layers
+    features, maps = _features(setting, images, 0), _features(setting, images, n)
     heads = np.resize(features, (_N_HEAD_ROWS, features.shape[1]))
     few = images[:_N_ROWS_OF_ALL]
     return [
         _Case("head, from features", 0, heads),
-        _Case("last 25 layers, from feature maps", 25, maps),
-        _Case("last 25 layers, from feature maps, in bfloat16", 25, maps, "bfloat16"),
-        _Case("last 25 layers, from images", 25, images),
+        _Case(f"last {n} layers, from feature maps", n, maps),
+        _Case(f"last {n} layers, from feature maps, in bfloat16", n, maps, "bfloat16"),
+        _Case(f"last {n} layers, from images", n, images),
         _Case("all layers, from images", "all", few),
         _Case("all layers, from images, in bfloat16", "all", few, "bfloat16"),
     ]
@@ -60,13 +61,17 @@ def _cases(setting: Setting, images: np.ndarray) -> list[_Case]:
 
 def _features(setting: Setting, images: np.ndarray, trainable_layers: int) -> Any:
     return ResNet50Trunk(
-        weights=setting.weights, trainable_layers=trainable_layers, cache_dir=False
+        setting.backbone,
+        weights=setting.weights,
+        trainable_layers=trainable_layers,
+        cache_dir=False,
     ).fit_transform(images)
 
 
 def _measure(setting: Setting, case: _Case) -> tuple[float, float]:
     """Return images a second in an epoch, and the seconds a fit takes beside epochs."""
     net = TimedClassifier(
+        setting.backbone,
         weights=setting.weights,
         trainable_layers=case.trainable_layers,
         training_precision=case.precision,

@@ -361,10 +361,10 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "validation_fraction": {
         "type": OrWord(_SHARE, "none", None),
-        "default": 0.15,
         "help": "Share of the training participants that are not trained on: they show "
         "the course, stop the training early (--patience) and can choose the "
-        "threshold. none trains on all.",
+        "threshold. none trains on all; auto is 0.15 where something is decided on "
+        "them, else none.",
     },
     "threshold": {
         "type": OrWord(click.FloatRange(0, 1), "validation", "validation"),

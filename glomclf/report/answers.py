@@ -159,7 +159,7 @@ def _epochs_run(run: Run) -> str:
 
 def _partition(run: Run, told: Mapping[str, str]) -> str:
     fraction = told["validation_fraction"]
-    if fraction == "None":
+    if fraction in ("None", "auto"):  # "auto": not fitted, and so on nobody
         return "No validation rows were set aside in training."
     unit = "participants" if run.record.get("n_participants") else "rows"
     of = " of each network" if run.members else ""

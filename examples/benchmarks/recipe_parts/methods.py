@@ -13,6 +13,8 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any, NamedTuple
 
+from glomclf.recipes import RECIPES
+
 INNER_FOLDS, HELD_OUT, OUT_OF_FOLD = "inner folds", "held-out slides", "out of fold"
 # Goes to every network, and stands in the results file once.
 SHARED: dict[str, Any] = {"weights": None, "image_size": 128}
@@ -50,10 +52,15 @@ class Method:
         return {INNER_FOLDS: 6, HELD_OUT: 1, OUT_OF_FOLD: 5}[self.threshold]
 
     def settings(self) -> dict[str, Any]:
-        """Return all that decides what is fitted, as JSON holds it."""
+        """Return all that decides what is fitted, as JSON holds it.
+
+        What its recipe says is in it, so that units of another state of the recipe are
+        known as such.
+        """
+        recipe = RECIPES.get(self.parameters.get("recipe", ""), {})
         return {
             "kind": self.kind,
-            "parameters": dict(self.parameters),
+            "parameters": {**recipe, **self.parameters},
             "threshold": self.threshold,
         }
 
