@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ParameterError
+from .images_on_demand import ImagesOnDemand
 
 if TYPE_CHECKING:
     from .network.streaming import ImageSource
@@ -58,7 +58,7 @@ def dihedral_view(images: NDArray, k: int) -> NDArray:
     return turned[:, :, ::-1] if k % 2 else turned
 
 
-class DihedralImages:
+class DihedralImages(ImagesOnDemand):
     """One view of images that are read a few at a time.
 
     Parameters
@@ -85,34 +85,21 @@ class DihedralImages:
     True
     """
 
-    dtype = np.dtype(np.uint8)
-    ndim = 4
-
     def __init__(self, source: ImageSource, k: int):
+        super().__init__(dihedral_view(_no_pixels(source.shape), k).shape)
         self.source = source
         self.k = k
-        self.shape = dihedral_view(_no_pixels(source.shape), k).shape
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __repr__(self) -> str:
         return f"DihedralImages(shape={self.shape}, k={self.k})"
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self.read(np.arange(len(self))), dtype=dtype)
-
-    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
-        wanted = np.arange(len(self))[rows]
-        return self.read(np.atleast_1d(wanted)).reshape(*wanted.shape, *self.shape[1:])
-
-    def known_keys(self, rows: NDArray[np.intp]) -> Sequence[bytes | None]:
+    def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
         """Return the content keys of rows that are known without reading them.
 
         The key of a turned image follows from its pixels alone, so only the first view
         has keys that the source may know.
         """
-        return self.source.known_keys(rows) if self.k == 0 else [None] * len(rows)
+        return list(self.source.known_keys(rows)) if self.k == 0 else [None] * len(rows)
 
     def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Read some rows, and turn them.

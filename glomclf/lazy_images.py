@@ -1,8 +1,4 @@
-"""Images that are decoded when they are read.
-
-What reads them all at once, as a sampler does, sees an array. What reads them a few at
-a time, as the trunk does, holds no more than these.
-"""
+"""Images that are decoded, or changed, when they are read."""
 
 from __future__ import annotations
 
@@ -14,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 
 from .errors import ImageError
 from .images import read_image, resize_image
+from .images_on_demand import ROWS_AT_ONCE, ImagesOnDemand
 from .kept_images import KeptImages, KeptPixels, file_key
 from .large_arrays import empty_array
 from .network.store import content_keys
@@ -26,7 +22,6 @@ from .progress import progress
 
 __all__ = ["Decoding", "LazyImages", "MappedImages"]
 
-_ROWS_AT_ONCE = 64
 _Fault = tuple[int, str, str]
 
 
@@ -45,7 +40,7 @@ class Decoding(NamedTuple):
     max_pixels: int
 
 
-class LazyImages:
+class LazyImages(ImagesOnDemand):
     """uint8 images, of shape (n_samples, image_size, image_size, 3), in [0, 255].
 
     ``np.asarray`` decodes them all, once, into an array that is memory-mapped where it
@@ -72,9 +67,6 @@ class LazyImages:
     ((2, 32, 32, 3), np.uint8(1))
     """
 
-    dtype = np.dtype(np.uint8)
-    ndim = 4
-
     def __init__(
         self,
         items: Sequence[Any] | NDArray[Any],
@@ -89,33 +81,15 @@ class LazyImages:
         self.n_threads = n_threads
         self.verbose = verbose
         size = decoding.image_size
-        self.shape = (len(items), size, size, 3)
+        super().__init__((len(items), size, size, 3))
         self._kept = None
         if not isinstance(cache_dir, bool):
             self._kept = KeptImages(cache_dir, *decoding)
-        self._array: NDArray[np.uint8] | None = None
 
     @property
     def cache_dir(self) -> Path | None:
         """The folder where decoded files are kept, None where they are not."""
         return None if self._kept is None else self._kept.cache_dir
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __repr__(self) -> str:
-        return f"LazyImages(shape={self.shape})"
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        if self._array is None:
-            self._array = self._read_all()
-        return np.array(self._array, dtype=dtype, copy=copy)
-
-    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
-        wanted = np.arange(len(self))[rows]
-        if self._array is not None:
-            return self._array[wanted]
-        return self.read(np.atleast_1d(wanted)).reshape(*wanted.shape, *self.shape[1:])
 
     def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Decode some rows.
@@ -160,7 +134,7 @@ class LazyImages:
 
     def _faults_of_all(self) -> list[_Fault]:
         """Look at every row, so that one error can name all that are at fault."""
-        size = (_ROWS_AT_ONCE, *self.shape[1:])
+        size = (ROWS_AT_ONCE, *self.shape[1:])
         images = np.empty(size, np.uint8)
         return [f for rows in self._chunks() for f in self._read_into(images, rows)]
 
@@ -168,7 +142,7 @@ class LazyImages:
         return ImageError({where: why for _, where, why in sorted(faults)})
 
     def _chunks(self) -> list[NDArray[np.intp]]:
-        starts = np.arange(_ROWS_AT_ONCE, len(self), _ROWS_AT_ONCE)
+        starts = np.arange(ROWS_AT_ONCE, len(self), ROWS_AT_ONCE)
         return np.split(np.arange(len(self)), starts)
 
     def _read_into(
@@ -233,7 +207,7 @@ class LazyImages:
         )(delayed(function)(*args) for args in arguments)
 
 
-class MappedImages:
+class MappedImages(ImagesOnDemand):
     """Images of another source, each changed on its own as it is read.
 
     To samplers and to numpy it is an array; :class:`~glomclf.ResNet50Trunk` reads it a
@@ -262,9 +236,6 @@ class MappedImages:
     ((4, 32, 32, 3), np.uint8(255))
     """
 
-    dtype = np.dtype(np.uint8)
-    ndim = 4
-
     def __init__(
         self,
         source: ImageSource,
@@ -272,32 +243,11 @@ class MappedImages:
         n_threads: int = 1,
         kept: KeptPixels | None = None,
     ):
+        super().__init__(source.shape)
         self.source = source
         self.change = change
         self._kept = kept
         self.n_threads = n_threads
-        self.shape = source.shape
-        self._array: NDArray[np.uint8] | None = None
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __repr__(self) -> str:
-        return f"MappedImages(shape={self.shape})"
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        if self._array is None:
-            array = empty_array(self.shape, np.uint8)
-            for batch in gen_batches(len(self), _ROWS_AT_ONCE):
-                array[batch] = self.read(np.arange(len(self))[batch])
-            self._array = array
-        return np.array(self._array, dtype=dtype, copy=copy)
-
-    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
-        wanted = np.arange(len(self))[rows]
-        if self._array is not None:
-            return self._array[wanted]
-        return self.read(np.atleast_1d(wanted)).reshape(*wanted.shape, *self.shape[1:])
 
     def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Read some rows of the source and change them.

@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from glomclf.inner import out_of_fold, split_validation
+from glomclf.inner import out_of_fold
 from glomclf.thresholds import choose_threshold
 
-from .methods import HELD_OUT, INNER_FOLDS, OUT_OF_FOLD, Method
+from .methods import FIXED, INNER_FOLDS, OUT_OF_FOLD, Method
 from .patches import Rows
 
 FloatArray = NDArray[np.float64]
 N_FOLDS = 5
-HELD_OUT_SHARE = 0.15
 NATIVE_SIZE = 224  # of the images that colour and texture are read from
 SVM_COSTS = (0.1, 1.0, 10.0, 100.0)
 _KNOWN: dict[tuple[str, int, str], FloatArray] = {}  # numbers of images
@@ -244,22 +243,14 @@ def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: 
     """`GlomeruliClassifier`, its threshold chosen as the method says."""
     from glomclf import GlomeruliClassifier
 
-    def model(**more: Any) -> Any:
-        parameters = {**shared, **method.parameters, "cache_dir": cache}
-        return GlomeruliClassifier(**{**parameters, "random_state": seed, **more})
-
-    if method.threshold == INNER_FOLDS:
-        classifier = model(threshold="validation")
-        classifier.fit(train.X, train.y, groups=train.groups)
-        return Fitted(_positive(classifier), classifier.threshold_)
-    _expect(method, HELD_OUT)
-    kept, held_out = split_validation(train.y, train.groups, HELD_OUT_SHARE, seed)
-    kept, held_out = train.take(kept), train.take(held_out)
-    classifier = model().fit(
-        kept.X, kept.y, groups=kept.groups, X_val=held_out.X, y_val=held_out.y
+    classifier = GlomeruliClassifier(
+        **{**shared, **method.parameters},
+        threshold=_THRESHOLDS[method.threshold],
+        cache_dir=cache,
+        random_state=seed,
     )
-    predict = _positive(classifier)
-    return Fitted(predict, choose_threshold(held_out.y, predict(held_out.X)))
+    classifier.fit(train.X, train.y, groups=train.groups)
+    return Fitted(_positive(classifier), classifier.threshold_)
 
 
 def _fit_ensemble(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
@@ -274,6 +265,9 @@ def _fit_ensemble(method: Method, train: Rows, shared: Any, seed: int, cache: An
     )
     ensemble.fit(train.X, train.y, groups=train.groups)
     return Fitted(_positive(ensemble), ensemble.threshold_)
+
+
+_THRESHOLDS = {INNER_FOLDS: "validation", FIXED: 0.5}
 
 
 def _positive(model: Any) -> Callable[[Any], FloatArray]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from glomclf.recipes import RECIPES
 
-INNER_FOLDS, HELD_OUT, OUT_OF_FOLD = "inner folds", "held-out slides", "out of fold"
+INNER_FOLDS, OUT_OF_FOLD, FIXED = "inner folds", "out of fold", "0.5, not chosen"
 # Goes to every network, and stands in the results file once.
 SHARED: dict[str, Any] = {"weights": None, "image_size": 128}
 
@@ -32,9 +32,9 @@ class Method:
         Of its estimator, plain values only.
     threshold : str
         What the threshold for the highest F1 is chosen on, all of it training rows:
-        `INNER_FOLDS` (predictions of inner folds by participant, up to five fits more),
-        `HELD_OUT` (participants that this fit does not train on), or `OUT_OF_FOLD` (the
-        members of an ensemble, each on the rows it has not seen).
+        `INNER_FOLDS` (predictions of inner folds by participant, up to five fits more)
+        or `OUT_OF_FOLD` (the members of an ensemble, each on the rows it has not seen).
+        Or `FIXED`: nothing is chosen, and one fit on all training rows is enough.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Method:
     @property
     def n_fits(self) -> int:
         """How many fits a unit is, those for the threshold counted."""
-        return {INNER_FOLDS: 6, HELD_OUT: 1, OUT_OF_FOLD: 5}[self.threshold]
+        return {INNER_FOLDS: 6, OUT_OF_FOLD: 5, FIXED: 1}[self.threshold]
 
     def settings(self) -> dict[str, Any]:
         """Return all that decides what is fitted, as JSON holds it.
@@ -100,7 +100,7 @@ def _other_parts() -> dict[str, Method]:
     changed = {f"scratch without {part}": it for part, it in _PARTS.items()}
     changed |= {f"scratch with {part}": it for part, it in _ADDITIONS.items()}
     return {
-        name: Method("classifier", {**_SCRATCH, **change}, HELD_OUT)
+        name: Method("classifier", {**_SCRATCH, **change}, FIXED)
         for name, change in changed.items()
     }
 
@@ -115,7 +115,7 @@ def _grid() -> dict[str, Method]:
         if answers == _ANSWERS or answers == {**_ANSWERS, **_PARTS["class weights"]}:
             continue  # these two have names of their own
         name = f"scratch: {sampler}, {weights}, {loss}"
-        cells[name] = Method("classifier", {**_SCRATCH, **answers}, HELD_OUT)
+        cells[name] = Method("classifier", {**_SCRATCH, **answers}, FIXED)
     return cells
 
 
@@ -127,7 +127,7 @@ METHODS: dict[str, Method] = {
     ),
     "frozen features, default head": Method("frozen", {"image_size": 224}),
     "features": Method("classifier", {"recipe": "features", "image_size": 224}),
-    "scratch": Method("classifier", _SCRATCH, HELD_OUT),
+    "scratch": Method("classifier", _SCRATCH, FIXED),
     "scratch, mean of five folds": Method("ensemble", _SCRATCH, OUT_OF_FOLD),
     **_other_parts(),
     **_grid(),

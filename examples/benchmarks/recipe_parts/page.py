@@ -78,9 +78,10 @@ class Page:
             f"{self.results.patches}. By slide: five stratified folds that keep "
             "participants whole, each slide being one where the csv says no more; or "
             "each centre left out in turn. Thresholds for the highest F1 are "
-            "chosen within the training rows of each fold, and predictions pooled over "
-            "folds; 95 % intervals by bootstrap over participants. The units of work "
-            f"are in `{self.results.path.name}`; made, and this page of them, by",
+            "chosen within the training rows of each fold, or none is chosen and 0.5 "
+            "taken (below). Predictions are pooled over folds; 95 % intervals by "
+            "bootstrap over participants. The units of work are in "
+            f" `{self.results.path.name}`; made, and this page of them, by",
             "",
             f"    python examples/benchmarks/recipes.py public.csv --results "
             f"{self.results.path.name}",
@@ -239,7 +240,7 @@ class Page:
         for name, method in self.methods.items():
             what = " ".join(filter(None, [_HOW[method.kind], said(method.parameters)]))
             rows.append([name, what, method.threshold])
-        return [*lines, "", *grid(["", "what", "threshold chosen on"], rows), ""]
+        return [*lines, "", *grid(["", "what", "threshold"], rows), ""]
 
 
 def grid(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
