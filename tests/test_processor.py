@@ -1,10 +1,13 @@
 """What the processor computes in: bfloat16 is refused where it is emulated."""
 
+import os
+
 import pytest
 
 from glomclf import ResNet50Classifier
 from glomclf.errors import EngineError
 from glomclf.network import processor
+from glomclf.network.known_trunks import weights_identity
 
 
 @pytest.fixture
@@ -54,3 +57,29 @@ def test_the_name_without_a_file_is_that_of_the_platform(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, "_CPU_FILE", tmp_path / "none")
     monkeypatch.setattr(processor.platform, "processor", lambda: "arm")
     assert processor.processor_name() == "arm"
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_unless_the_user_says_otherwise(monkeypatch, given, expected):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "before")
+    if given is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    else:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given)
+    assert processor.settle_kernels() == expected
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == expected
+
+
+def test_random_weights_of_other_kernels_or_another_processor_are_not_taken_for_known(
+    monkeypatch,
+):
+    """Their digits differ, and a known trunk's fingerprint would not be theirs."""
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    names = [weights_identity(None)]
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    names.append(weights_identity(None))
+    monkeypatch.setattr(
+        "glomclf.network.known_trunks.processor_name", lambda: "another"
+    )
+    names.append(weights_identity(None))
+    assert len(set(names)) == 3

@@ -358,7 +358,7 @@ def test_networks_run_in_a_process_of_their_own(parts, csv, tmp_path, monkeypatc
     [
         ("frozen", {**SMALL, "dense_units": 4, "epochs": 1}, "inner folds"),
         ("frozen, logistic", {**SMALL, "C": 0.01}, "inner folds"),
-        ("classifier", {"patience": None, "epochs": 1}, "held-out slides"),
+        ("classifier", {"patience": None, "epochs": 1}, "0.5, not chosen"),
     ],
 )
 def test_a_network_is_fitted_by_its_parameters(
@@ -387,9 +387,7 @@ class Recorder:
     def __init__(self, *arguments, **parameters):
         self.made.append((arguments, parameters))
 
-    def fit(self, X, y, groups, X_val=None, y_val=None):
-        if X_val is not None:
-            self.made.append((set(groups), set(X_val["participant"])))
+    def fit(self, X, y, groups):
         return self
 
     def predict_proba(self, X):
@@ -400,7 +398,7 @@ class Recorder:
     ("kind", "threshold"),
     [
         ("classifier", "inner folds"),
-        ("classifier", "held-out slides"),
+        ("classifier", "0.5, not chosen"),
         ("ensemble", "out of fold"),
     ],
 )
@@ -416,20 +414,25 @@ def test_a_recipe_gets_its_parameters_and_chooses_its_threshold_inside(
     outcome = parts.fitting.fit_and_predict(
         method, patches.rows(train), patches.X.iloc[test], shared=TINY, seed=7
     )
+    assert outcome.threshold == 0.25
     given = Recorder.made[0][1]
     assert given == {**given, **TINY, "recipe": "scratch", "random_state": 7}
-    if threshold == "held-out slides":
-        kept, held_out = Recorder.made[1]
-        assert not kept & held_out
-        assert kept | held_out == set(patches.groups[train])
-    else:
-        assert outcome.threshold == 0.25
-        assert ("threshold" in given) == (threshold == "inner folds")
+    asked = {
+        ("classifier", "inner folds"): "validation",
+        ("classifier", "0.5, not chosen"): 0.5,
+        ("ensemble", "out of fold"): "out-of-fold",
+    }
+    assert [one["threshold"] for _, one in Recorder.made if "threshold" in one] == [
+        asked[kind, threshold]
+    ]
 
 
-def test_a_threshold_that_a_kind_cannot_choose_is_refused(parts, csv):
+@pytest.mark.parametrize(
+    ("kind", "threshold"), [("ensemble", "inner folds"), ("classifier", "out of fold")]
+)
+def test_a_threshold_that_a_kind_cannot_choose_is_refused(parts, csv, kind, threshold):
     patches = parts.patches.Patches(csv)
-    method = parts.methods.Method("ensemble", {}, "inner folds")
+    method = parts.methods.Method(kind, {}, threshold)
     with pytest.raises(ValueError, match="cannot choose its threshold"):
         parts.fitting.fit_and_predict(
             method, patches.rows(np.arange(9)), patches.X, shared=TINY, seed=0

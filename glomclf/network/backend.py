@@ -15,6 +15,7 @@ from types import ModuleType
 
 from ..errors import BackendError
 from ..threads import n_threads
+from .processor import settle_kernels
 
 __all__ = ["keras", "refuse_fork", "tf", "wrappers"]
 
@@ -49,9 +50,7 @@ def _import_backend() -> tuple[ModuleType, ...]:
     """
     if "keras" not in sys.modules:  # else its backend is settled already
         _check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
-    # TensorFlow turns oneDNN on by itself for the newest processors only; on others too
-    # it trains networks faster than TensorFlow's own kernels.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    settle_kernels()
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _QUIET)
     if level != _QUIET or "tensorflow" in sys.modules:
         return tuple(importlib.import_module(name) for name in _MODULES)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..threads import n_threads
+from .processor import processor_name, settle_kernels
 from .store import FeatureStore
 
 __all__ = ["KnownTrunks", "weights_identity"]
@@ -32,7 +33,8 @@ def weights_identity(weights: str | Path | None) -> str | None:
     """Name the weights by their file's content; None where there is no such file.
 
     Random weights are computed, with digits that may differ from one machine to
-    another: their name holds the machine, its threads, and the versions that compute.
+    another: their name holds the machine, its processor and threads, and the kernels
+    and versions that compute.
 
     Examples
     --------
@@ -42,7 +44,8 @@ def weights_identity(weights: str | Path | None) -> str | None:
     """
     if weights is None:
         packages = [f"{name} {version(name)}" for name in ("tensorflow", "numpy")]
-        return " ".join([platform.node(), str(n_threads()), *packages])
+        machine = [platform.node(), processor_name(), str(n_threads())]
+        return " ".join([*machine, f"oneDNN {settle_kernels()}", *packages])
     if weights == "imagenet":
         home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
         return _content(home / "models" / _KERAS_FILE)

@@ -241,6 +241,7 @@ def _inner_folds(X: Any, y: Any, groups: Any, seed: int) -> list[Any]:
 
 def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
     """`GlomeruliClassifier`, its threshold chosen as the method says."""
+    _expect(method, *_THRESHOLDS)
     from glomclf import GlomeruliClassifier
 
     classifier = GlomeruliClassifier(
@@ -274,8 +275,8 @@ def _positive(model: Any) -> Callable[[Any], FloatArray]:
     return lambda X: model.predict_proba(X)[:, 1]
 
 
-def _expect(method: Method, threshold: str) -> None:
-    if method.threshold != threshold:
+def _expect(method: Method, *thresholds: str) -> None:
+    if method.threshold not in thresholds:
         raise ValueError(
             f"a method of kind {method.kind!r} cannot choose its threshold on "
             f"{method.threshold!r}"

@@ -126,7 +126,7 @@ METHODS: dict[str, Method] = {
         "frozen, logistic", {"image_size": 224, "C": 0.01}
     ),
     "frozen features, default head": Method("frozen", {"image_size": 224}),
-    "features": Method("classifier", {"recipe": "features", "image_size": 224}),
+    "features": Method("classifier", {"recipe": "features", "image_size": 224}, FIXED),
     "scratch": Method("classifier", _SCRATCH, FIXED),
     "scratch, mean of five folds": Method("ensemble", _SCRATCH, OUT_OF_FOLD),
     **_other_parts(),
