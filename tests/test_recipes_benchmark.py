@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from functools import partial
 from pathlib import Path
@@ -351,6 +352,36 @@ def test_networks_run_in_a_process_of_their_own(parts, csv, tmp_path, monkeypatc
     record = parts.running.execute(unit, method, results, None)
     assert not parts.fitting._KNOWN
     assert len(record["probability"]) == len(results.folds("centre")["Graz"][1])
+
+
+def test_the_process_of_a_network_ends_with_the_run(tmp_path):
+    """A fit that goes on after `kill -9` of the run takes the cores for nothing."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(
+            f"""
+            import multiprocessing, sys, time
+            sys.path.insert(0, {str(SCRIPT.parent)!r})
+            from recipe_parts.running import end_with_parent
+
+            def fit():
+                end_with_parent()
+                print("fitting", flush=True)
+                time.sleep(120)
+
+            if __name__ == "__main__":
+                multiprocessing.get_context("spawn").Process(target=fit).start()
+            """
+        )
+    )
+    with subprocess.Popen(
+        [sys.executable, str(program)], stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout.readline() == "fitting\n"
+        run.kill()
+        begin = time.monotonic()
+        assert run.stdout.read() == ""  # which ends when nobody can write any more
+    assert time.monotonic() - begin < 60
 
 
 @pytest.mark.parametrize(

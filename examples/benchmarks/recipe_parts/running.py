@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import platform
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -113,8 +115,22 @@ def execute(
         return work(*given, options)
     context = multiprocessing.get_context("spawn")
     # Unlike multiprocessing's own pool it says when the process was killed.
-    with ProcessPoolExecutor(1, mp_context=context) as executor:
+    with ProcessPoolExecutor(
+        1, mp_context=context, initializer=end_with_parent
+    ) as executor:
         return executor.submit(work, *given, options).result()
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone, be it by `kill -9`."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # it was started by another
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def work(
