@@ -16,9 +16,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 from glomclf import make_glomeruli
 from glomclf.evaluation import compare_scores, evaluate
+from glomclf.thresholds import choose_threshold
 
 pytest.importorskip("skimage", reason="needs the extra benchmarks")
 
@@ -174,11 +176,14 @@ def test_scores_of_the_page_are_those_of_the_pooled_predictions(
     run("--methods", COLOUR, "--splits", "centre")
     run("--report", str(tmp_path / "page.md"))
     manifest = parts.patches.Patches(csv).manifest
-    probability, threshold = np.empty(48), np.empty(48)
+    probability, threshold, of_the_other = (np.empty(48) for _ in range(3))
     content = json.loads((tmp_path / "results.json").read_text())
     for unit in content["units"]:
         rows = content["folds"]["centre"][unit["fold"]]
         probability[rows], threshold[rows] = unit["probability"], unit["threshold"]
+        others = np.setdiff1d(np.arange(48), rows)  # of two folds
+        labels = manifest["label"].to_numpy()
+        of_the_other[others] = choose_threshold(labels[rows], probability[rows])
     expected = evaluate(
         manifest["label"],
         probability,
@@ -194,7 +199,9 @@ def test_scores_of_the_page_are_those_of_the_pooled_predictions(
     assert values[0] == pytest.approx(expected.scores["roc_auc"], abs=6e-4)
     assert values[2] == pytest.approx(expected.scores["f1"], abs=6e-4)
     assert values[4] == pytest.approx(-expected.scores["neg_brier_score"], abs=6e-4)
-    assert len(values) == len(parts.scoring.COLUMNS)
+    crossed = f1_score(labels, probability >= of_the_other)
+    assert values[-1] == pytest.approx(crossed, abs=6e-4)
+    assert len(values) == len(parts.scoring.COLUMNS) + 1
 
 
 def test_the_page_lists_what_is_not_run_and_names_mistakes(run, tmp_path):

@@ -13,7 +13,18 @@ import pandas as pd
 from . import limits
 from .methods import Method, Table
 from .results import Results
-from .scoring import COLUMNS, Pooled, cell, cells, compared, evaluated, missing, pooled
+from .scoring import (
+    COLUMNS,
+    CROSS_FITTED,
+    Pooled,
+    cell,
+    cells,
+    compared,
+    cross_fitted,
+    evaluated,
+    missing,
+    pooled,
+)
 
 HEADINGS = {"slide": "By slide", "centre": "Leaving one centre out"}
 _HOW = {
@@ -62,7 +73,8 @@ class Page:
         self.pooled: dict[tuple[str, str], Pooled] = {
             key: one for key, one in found.items() if one is not None
         }
-        self.scores = {key: evaluated(results, one) for key, one in self.pooled.items()}
+        self.crossed = {k: cross_fitted(results, one) for k, one in self.pooled.items()}
+        self.scores = {k: evaluated(results, one) for k, one in self.pooled.items()}
 
     def __str__(self) -> str:
         parts = [self._heading()]
@@ -79,9 +91,11 @@ class Page:
             "participants whole, each slide being one where the csv says no more; or "
             "each centre left out in turn. Thresholds for the highest F1 are "
             "chosen within the training rows of each fold, or none is chosen and 0.5 "
-            "taken (below). Predictions are pooled over folds; 95 % intervals by "
-            "bootstrap over participants. The units of work are in "
-            f" `{self.results.path.name}`; made, and this page of them, by",
+            "taken (below); *cross-fitted* is the threshold that the predictions of "
+            "the other folds choose, which costs no fit, and of which the labels of "
+            "the fold are nearly independent. Predictions are pooled over folds; "
+            "95 % intervals by bootstrap over participants. The units of work are in "
+            f"`{self.results.path.name}`; made, and this page of them, by",
             "",
             f"    python examples/benchmarks/recipes.py public.csv --results "
             f"{self.results.path.name}",
@@ -103,10 +117,13 @@ class Page:
         if not done:
             return []
         scores = {name: self.scores[name, split] for name in done}
-        rows = [[name, *cells(scores[name], "{:.3f}")] for name in done]
+        rows = []
+        for name in done:
+            crossed = evaluated(self.results, self.crossed[name, split])
+            rows.append([name, *cells(scores[name], crossed, "{:.3f}")])
         title = table.title[0].lower() + table.title[1:]
         lines = [f"### {HEADINGS[split]}: {title}", ""]
-        lines += [*grid(["", *COLUMNS], rows), ""]
+        lines += [*grid(["", *COLUMNS, CROSS_FITTED], rows), ""]
         lines += self._differences(table.reference, done, split)
         for caution in sorted({one.caution for one in scores.values() if one.caution}):
             lines += [f"Caution: {caution}.", ""]
@@ -120,10 +137,13 @@ class Page:
             return [f"No differences: *{reference}* is not done on all folds.", ""]
         rows = []
         for name in others:
-            pair = self.pooled[reference, split], self.pooled[name, split]
-            rows.append([name, *cells(compared(self.results, *pair), "{:+.3f}")])
+            own, crossed = (
+                compared(self.results, some[reference, split], some[name, split])
+                for some in (self.pooled, self.crossed)
+            )
+            rows.append([name, *cells(own, crossed, "{:+.3f}")])
         lines = [f"Differences from *{reference}*, on the same patches:", ""]
-        return [*lines, *grid(["", *COLUMNS], rows), ""]
+        return [*lines, *grid(["", *COLUMNS, CROSS_FITTED], rows), ""]
 
     # Times.
 

@@ -22,6 +22,9 @@ COLUMNS = {
     "calibration error": ("expected_calibration_error", 1),
 }
 
+# One more column: F1 where each fold takes the threshold that the other folds choose.
+CROSS_FITTED = "F1, cross-fitted"
+
 
 class Pooled(NamedTuple):
     """Each row's probability by the fold that left it out, and its threshold."""
@@ -44,6 +47,16 @@ def pooled(results: Results, name: str, method: Method, split: str) -> Pooled | 
         found.threshold[test] = records[fold]["threshold"]
         found.fold[test] = fold
     return found
+
+
+def cross_fitted(results: Results, one: Pooled) -> Pooled:
+    """Give each fold the threshold with the highest F1 on the rows of the others."""
+    from glomclf.thresholds import cross_fitted_thresholds
+
+    thresholds = cross_fitted_thresholds(
+        results.patches.y, one.probability, one.fold.astype(str)
+    )
+    return one._replace(threshold=thresholds)
 
 
 def missing(results: Results, name: str, method: Method, split: str) -> list[str]:
@@ -82,9 +95,18 @@ def compared(results: Results, reference: Pooled, one: Pooled) -> Any:
     )
 
 
-def cells(estimates: Any, form: str) -> list[str]:
-    """Write the columns of one row, each with its interval."""
-    return [cell(estimates, name, sign, form) for name, sign in COLUMNS.values()]
+def cells(estimates: Any, crossed: Any, form: str) -> list[str]:
+    """Write the columns of one row, each with its interval.
+
+    Parameters
+    ----------
+    estimates, crossed : Evaluation or ScoreDifferences
+        At the thresholds of the method, and at cross-fitted ones.
+    form : str
+        Format of a number.
+    """
+    own = [cell(estimates, name, sign, form) for name, sign in COLUMNS.values()]
+    return [*own, cell(crossed, "f1", 1, form)]
 
 
 def cell(estimates: Any, name: str, sign: int, form: str) -> str:
