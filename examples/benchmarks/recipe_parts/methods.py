@@ -17,7 +17,7 @@ from glomclf.recipes import RECIPES
 
 INNER_FOLDS, OUT_OF_FOLD, FIXED = "inner folds", "out of fold", "0.5, not chosen"
 # Goes to every network, and stands in the results file once.
-SHARED: dict[str, Any] = {"weights": None, "image_size": 128}
+SHARED: dict[str, Any] = {"weights": None, "image_size": 64}
 
 
 @dataclass(frozen=True)
