@@ -114,8 +114,8 @@ class Page:
 
     def _one_split(self, table: Table, split: str) -> list[str]:
         done = [name for name in table.methods if (name, split) in self.pooled]
-        if not done:
-            return []
+        if not done or (done == [table.reference] and len(table.methods) > 1):
+            return []  # nothing is compared
         scores = {name: self.scores[name, split] for name in done}
         rows = []
         for name in done:
