@@ -75,6 +75,9 @@ class Page:
         }
         self.crossed = {k: cross_fitted(results, one) for k, one in self.pooled.items()}
         self.scores = {k: evaluated(results, one) for k, one in self.pooled.items()}
+        self.crossed_scores = {
+            k: evaluated(results, one) for k, one in self.crossed.items()
+        }
 
     def __str__(self) -> str:
         parts = [self._heading()]
@@ -117,10 +120,10 @@ class Page:
         if not done or (done == [table.reference] and len(table.methods) > 1):
             return []  # nothing is compared
         scores = {name: self.scores[name, split] for name in done}
-        rows = []
-        for name in done:
-            crossed = evaluated(self.results, self.crossed[name, split])
-            rows.append([name, *cells(scores[name], crossed, "{:.3f}")])
+        rows = [
+            [name, *cells(scores[name], self.crossed_scores[name, split], "{:.3f}")]
+            for name in done
+        ]
         title = table.title[0].lower() + table.title[1:]
         lines = [f"### {HEADINGS[split]}: {title}", ""]
         lines += [*grid(["", *COLUMNS, CROSS_FITTED], rows), ""]
