@@ -505,7 +505,8 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
             given,
             weights=self.weights,
             n_samples=n_samples,
-            chooses_threshold=self.threshold == "validation" and not has_X_val,
+            chooses_threshold=self.threshold == "validation",
+            has_X_val=has_X_val,
         )
         try:
             refuse_contradictions(

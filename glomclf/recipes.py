@@ -190,6 +190,7 @@ def resolve_recipe(
     weights: Any,
     n_samples: int,
     chooses_threshold: bool = False,
+    has_X_val: bool = False,
 ) -> Recipe:
     """Put what was given over what the recipe says.
 
@@ -203,6 +204,8 @@ def resolve_recipe(
     chooses_threshold : bool, default=False
         Whether validation rows are to choose the threshold. Participants are set aside
         only where something is decided on them.
+    has_X_val : bool, default=False
+        Whether validation rows are given, so that nobody need be set aside.
 
     Returns
     -------
@@ -224,7 +227,8 @@ def resolve_recipe(
         # Where it is emulated it takes longer, and is refused.
         parameters["training_precision"] = "bfloat16" if has_bfloat16() else "float32"
     is_decided = chooses_threshold or decided_on_validation(parameters)
-    if is_auto(given.get("validation_fraction", "auto")) and is_decided:
+    is_open = is_auto(given.get("validation_fraction", "auto")) and not has_X_val
+    if is_open and is_decided:
         parameters["validation_fraction"] = _VALIDATION_FRACTION
     return Recipe(name, reason, parameters)
 

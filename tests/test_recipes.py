@@ -134,6 +134,10 @@ def test_participants_are_set_aside_where_something_is_decided_on_them(
 ):
     recipe = GlomeruliClassifier(weights=None, **settings).resolve(10)
     assert recipe.parameters["validation_fraction"] == expected
+    told = {"has_X_val": True, "has_y_val": True}
+    with_X_val = GlomeruliClassifier(weights=None, **settings).resolve(10, **told)
+    mine = settings.get("validation_fraction")
+    assert with_X_val.parameters["validation_fraction"] == mine
 
 
 def test_a_refusal_tells_which_settings_were_the_recipes_own():
