@@ -117,6 +117,7 @@ def test_every_row_is_predicted_once_a_split_by_folds_that_keep_participants(
         folds = patches.folds(split, 0).values()
         tested = np.sort(np.concatenate([test for _, test in folds]))
         assert tested.tolist() == list(range(48))
+        assert len(folds) == {"slide": 5, "half": 2, "centre": 2}[split]
         for train, test in folds:
             assert not set(patches.groups[train]) & set(patches.groups[test])
     assert list(patches.folds("centre", 0)) == ["Graz", "Lyon"]
@@ -211,8 +212,9 @@ def test_the_page_lists_what_is_not_run_and_names_mistakes(run, tmp_path):
     run("--report", str(tmp_path / "page.md"), "--pictures", str(pictures))
     page = (tmp_path / "page.md").read_text()
     lacking = page.split("## Units not yet run")[1]
-    assert "| colour statistics | 1, 2, 3, 4 | done |" in lacking
-    assert "| scratch | 0, 1, 2, 3, 4 | Graz, Lyon |" in lacking
+    assert "| colour statistics | 1, 2, 3, 4 |  |  |" in lacking
+    assert "| scratch | 0, 1, 2, 3, 4 | 0, 1 | Graz, Lyon |" in lacking
+    assert "| scratch without augmentation |  | 0, 1 | Graz, Lyon |" in lacking
     assert "## What limits the scores leaving one centre out" in page
     assert ".png | 0." in page
     assert [path.name for path in pictures.iterdir()] == [
@@ -235,6 +237,51 @@ def test_differences_are_from_the_reference_on_the_same_rows(
         for name, text in ((COLOUR, scores), ("weak", scores), ("weak", differences))
     ]
     assert first[2] == pytest.approx(first[1] - first[0], abs=1.1e-3)
+
+
+def test_a_table_of_fewer_folds_scores_and_compares_their_rows_alone(
+    run, parts, csv, tmp_path, monkeypatch
+):
+    method = parts.methods.Method("colour", {"C": 0.01})
+    monkeypatch.setitem(parts.recipes.METHODS, "weak", method)
+    both, splits = (COLOUR, "weak"), ("half", "centre")
+    table = parts.methods.Table("Few", COLOUR, both, splits, n_centres=1)
+    monkeypatch.setattr(parts.recipes, "TABLES", (table,))
+    # With one fold there are no others to choose a threshold on.
+    monkeypatch.setattr(parts.scoring, "cross_fitted", lambda results, one: one)
+    assert run("--methods", *both) == 0
+    done = units(tmp_path / "results.json")
+    folds = {(split, fold) for method, split, fold in done if method == "weak"}
+    ((_, centre),) = folds - {("half", "0"), ("half", "1")}
+    run("--report", str(tmp_path / "page.md"))
+    page = (tmp_path / "page.md").read_text()
+    scores, differences = page.split("### Leaving one centre out: few")[1].split(
+        "Differences from"
+    )
+    assert f"Folds: {centre}." in scores
+    patches = parts.patches.Patches(csv)
+    _, rows = patches.folds("centre", 0)[centre]
+    weak, strong = (
+        evaluate(
+            patches.y[rows],
+            np.array(done[method, "centre", centre]["probability"]),
+            groups=patches.groups[rows],
+        ).scores["roc_auc"]
+        for method in ("weak", COLOUR)
+    )
+    shown = [
+        float(re.search(r"\| weak \| (\S+)", text)[1]) for text in (scores, differences)
+    ]
+    assert shown == pytest.approx([weak, weak - strong], abs=6e-4)
+
+
+def test_the_largest_centres_are_those_with_the_most_patches(parts):
+    table = parts.methods.Table("T", "a", ("a",), n_centres=2)
+    sizes = {"Graz": 3, "Lyon": 9, "Oslo": 5}
+    parted = {name: (np.arange(9), np.arange(size)) for name, size in sizes.items()}
+    assert table.folds("centre", parted) == ["Lyon", "Oslo"]
+    assert table.folds("slide", parted) == ["Graz", "Lyon", "Oslo"]
+    assert table.folds("half", parted) == []
 
 
 def test_other_settings_of_a_method_are_run_again(run, parts, tmp_path, monkeypatch):
@@ -282,6 +329,8 @@ def test_files_of_two_machines_are_merged(run, tmp_path, capsys):
 def test_a_failing_unit_does_not_stop_the_others(run, parts, monkeypatch, capsys):
     broken = parts.methods.Method("colour", {"no_such_parameter": 1})
     monkeypatch.setitem(parts.recipes.METHODS, "broken", broken)
+    table = parts.methods.Table("Two", COLOUR, (COLOUR, "broken"))
+    monkeypatch.setattr(parts.recipes, "TABLES", (table,))
     assert run("--methods", "broken", COLOUR, "--folds", "Graz") == 1
     said = capsys.readouterr().out
     assert "broken | centre | Graz: failed" in said
@@ -481,7 +530,8 @@ def test_what_roc_auc_lacks_is_put_down_to_rows(parts, csv):
     patches = parts.patches.Patches(csv)
     rng = np.random.default_rng(0)
     probability = np.round(rng.random(48), 1)  # with ties
-    one = parts.scoring.Pooled(probability, np.full(48, 0.5), np.full(48, "0"))
+    thresholds, folds = np.full(48, 0.5), np.full(48, "0")
+    one = parts.scoring.Pooled(np.arange(48), probability, thresholds, folds)
     rows = parts.limits.by_row(SimpleNamespace(patches=patches), one)
     roc_auc = evaluate(patches.y, probability).scores["roc_auc"]
     assert rows["pairs"].sum() == pytest.approx(1 - roc_auc)

@@ -1,9 +1,9 @@
 """Score recipes, and what was done before networks, on patches of your own.
 
-Methods are cross-validated by slide and leaving one centre out. Each method on each
-fold is one unit of work, kept in a JSON file as soon as it is done: a run that was
-killed, or whose time was up, goes on where it stopped. `--report` makes tables of what
-is done.
+Methods are cross-validated by slide and leaving one centre out, as their table says.
+Each method on each fold is one unit of work, kept in a JSON file as soon as it is done:
+a run that was killed, or whose time was up, goes on where it stopped. `--report` makes
+tables of what is done.
 
     python examples/benchmarks/recipes.py PUBLIC.csv --results recipes.json --list
     python examples/benchmarks/recipes.py PUBLIC.csv --results recipes.json \
@@ -22,7 +22,7 @@ import ast
 import sys
 from pathlib import Path
 
-from recipe_parts.methods import METHODS, SHARED, TABLES, named
+from recipe_parts.methods import METHODS, SHARED, TABLES, named, wanted
 from recipe_parts.page import Page
 from recipe_parts.patches import SPLITS, Patches
 from recipe_parts.results import Results, ResultsError, Unit
@@ -32,10 +32,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def asked_units(options: argparse.Namespace, results: Results) -> list[Unit]:
-    """Return the units that the options name, method after method."""
+    """Return those units of the tables that the options name, method after method."""
     splits = options.splits or results.patches.splits()
-    folds = {split: list(results.folds(split)) for split in splits}
-    known = {fold for names in folds.values() for fold in names}
+    known = {fold for split in splits for fold in results.folds(split)}
     if lost := sorted(set(options.folds or known) - known):
         raise ValueError(
             f"no fold is named {', '.join(lost)}; there are: {', '.join(sorted(known))}"
@@ -44,7 +43,7 @@ def asked_units(options: argparse.Namespace, results: Results) -> list[Unit]:
         Unit(method, split, fold)
         for method in named(options.methods, METHODS)
         for split in splits
-        for fold in folds[split]
+        for fold in wanted(TABLES, method, split, results.folds(split))
         if fold in (options.folds or known)
     ]
 
@@ -90,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     add("--results", type=Path, required=True, help="JSON file, made or gone on with")
     add("--methods", nargs="+", default=["*"], help="names or patterns; default: all")
     add("--splits", nargs="+", choices=SPLITS, help="default: all the csv allows")
-    add("--folds", nargs="+", help="0 to 4 by slide, names of centres; default: all")
+    add("--folds", nargs="+", help="numbers by slide, names of centres; default: all")
     add("--list", action="store_true", help="say what is done, and run nothing")
     add("--minutes", type=float, help="start no unit not expected to end by then")
     add(

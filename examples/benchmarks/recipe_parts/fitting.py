@@ -245,10 +245,9 @@ def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: 
     from glomclf import GlomeruliClassifier
 
     classifier = GlomeruliClassifier(
-        **{**shared, **method.parameters},
+        **{"random_state": seed, **shared, **method.parameters},
         threshold=_THRESHOLDS[method.threshold],
         cache_dir=cache,
-        random_state=seed,
     )
     classifier.fit(train.X, train.y, groups=train.groups)
     return Fitted(_positive(classifier), classifier.threshold_)

@@ -21,7 +21,7 @@ def by_row(results: Results, one: Pooled) -> pd.DataFrame:
     order (ties count half). Each such pair is put down half to either of its rows.
     """
     patches = results.patches
-    label, probability = patches.y, one.probability
+    label, probability = patches.y[one.rows], one.probability
     ones, zeros = np.flatnonzero(label == 1), np.flatnonzero(label == 0)
     ahead = probability[zeros] - probability[ones][:, None]
     wrong_order = (ahead > 0) + 0.5 * (ahead == 0)
@@ -29,16 +29,17 @@ def by_row(results: Results, one: Pooled) -> pd.DataFrame:
     pairs[ones], pairs[zeros] = wrong_order.sum(1) / 2, wrong_order.sum(0) / 2
     return pd.DataFrame(
         {
-            "name": patches.names,
-            "participant": patches.groups,
+            "name": [patches.names[row] for row in one.rows],
+            "participant": patches.groups[one.rows],
             "fold": one.fold,
             "label": label,
             "probability": probability,
             "threshold": one.threshold,
             "wrong": (probability >= one.threshold) != (label == 1),
             "pairs": pairs / max(wrong_order.size, 1),
-        }
-    ).rename_axis("row")
+        },
+        index=pd.Index(one.rows, name="row"),
+    )
 
 
 def by_slide(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,11 +7,12 @@ that switches it off stands here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import product
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from glomclf.recipes import RECIPES
 
@@ -66,14 +67,37 @@ class Method:
 
 
 class Table(NamedTuple):
-    """Methods side by side, and the one that the others are compared with."""
+    """Methods side by side, and the one that the others are compared with.
+
+    `n_centres` says how many centres are left out, those with the most patches: fits
+    without them are the quickest, and judged on the most rows. None: all in turn.
+    """
 
     title: str
     reference: str
     methods: tuple[str, ...]
+    splits: tuple[str, ...] = ("slide", "centre")
+    n_centres: int | None = None
+
+    def folds(
+        self, split: str, parted: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    ) -> list[str]:
+        """Return the folds of a split that the table is of, in their order.
+
+        Parameters
+        ----------
+        split : str
+        parted : mapping of str to (ndarray, ndarray)
+            Training and test rows of all folds of the split.
+        """
+        if split not in self.splits:
+            return []
+        largest = sorted(parted, key=lambda fold: len(parted[fold][1]), reverse=True)
+        taken = largest[: self.n_centres if split == "centre" else None]
+        return [fold for fold in parted if fold in taken]
 
 
-# The recipe, its answers to imbalance stated so that it is a cell of the grid below.
+# The recipe, its answers to imbalance stated, which the last table exchanges.
 _ANSWERS = {"sampler": None, "class_weight": "balanced", "loss": "crossentropy"}
 _SCRATCH = {"recipe": "scratch", **_ANSWERS}
 _PARTS: dict[str, dict[str, Any]] = {
@@ -90,33 +114,35 @@ _ADDITIONS: dict[str, dict[str, Any]] = {
     "averaged weights": {"ema_momentum": 0.99},
     "fixed stain": {"stain_normalizer": "fixed-reinhard"},
 }
-_SAMPLERS = {"no sampler": None, "oversample": "oversample", "smote": "smote"}
-_WEIGHTS = {"no weights": None, "class weights": "balanced"}
-_LOSSES = ("crossentropy", "focal", "logit_adjusted")
+_OTHER_ANSWERS: dict[str, dict[str, Any]] = {
+    "oversample": {"sampler": "oversample"},
+    "smote": {"sampler": "smote"},
+    "focal loss": {"loss": "focal"},
+    "logit-adjusted loss": {"loss": "logit_adjusted"},
+}
 
 
 def _other_parts() -> dict[str, Method]:
     """Return the scratch recipe with each part taken away or added alone."""
     changed = {f"scratch without {part}": it for part, it in _PARTS.items()}
     changed |= {f"scratch with {part}": it for part, it in _ADDITIONS.items()}
+    # The yardstick: how far apart two fits are between which nothing has changed.
+    changed["scratch with another seed"] = {"random_state": 1}
     return {
         name: Method("classifier", {**_SCRATCH, **change}, FIXED)
         for name, change in changed.items()
     }
 
 
-def _grid() -> dict[str, Method]:
-    """Return the scratch recipe with each sampler, class weights or not, each loss."""
-    cells = {}
-    for (sampler, kind), (weights, weight), loss in product(
-        _SAMPLERS.items(), _WEIGHTS.items(), _LOSSES
-    ):
-        answers = {"sampler": kind, "class_weight": weight, "loss": loss}
-        if answers == _ANSWERS or answers == {**_ANSWERS, **_PARTS["class weights"]}:
-            continue  # these two have names of their own
-        name = f"scratch: {sampler}, {weights}, {loss}"
-        cells[name] = Method("classifier", {**_SCRATCH, **answers}, FIXED)
-    return cells
+def _other_answers() -> dict[str, Method]:
+    """Return the scratch recipe with one answer to imbalance in place of another."""
+    unanswered = {**_SCRATCH, **_PARTS["class weights"]}
+    return {
+        f"scratch with {answer}, not class weights": Method(
+            "classifier", {**unanswered, **change}, FIXED
+        )
+        for answer, change in _OTHER_ANSWERS.items()
+    }
 
 
 METHODS: dict[str, Method] = {
@@ -130,21 +156,36 @@ METHODS: dict[str, Method] = {
     "scratch": Method("classifier", _SCRATCH, FIXED),
     "scratch, mean of five folds": Method("ensemble", _SCRATCH, OUT_OF_FOLD),
     **_other_parts(),
-    **_grid(),
+    **_other_answers(),
 }
+# Changes of the recipe are many; halves and two centres are fewer and smaller fits.
+_FEWER: dict[str, Any] = {"splits": ("half", "centre"), "n_centres": 2}
 TABLES = (
     Table("Methods", "frozen features, logistic regression", tuple(METHODS)[:7]),
     Table(
         "Parts of the scratch recipe, each taken away or added alone",
         "scratch",
-        ("scratch", "scratch, mean of five folds", *_other_parts()),
+        ("scratch", *_other_parts()),
+        **_FEWER,
     ),
     Table(
-        "Sampler, class weights and loss, with the scratch recipe",
+        "Sampler, class weights or loss, each alone, with the scratch recipe",
         "scratch",
-        ("scratch", "scratch without class weights", *_grid()),
+        ("scratch", "scratch without class weights", *_other_answers()),
+        **_FEWER,
     ),
 )
+
+
+def wanted(
+    tables: Sequence[Table],
+    name: str,
+    split: str,
+    parted: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> list[str]:
+    """Return the folds of a split that tables want of a method, in their order."""
+    own = [table.folds(split, parted) for table in tables if name in table.methods]
+    return [fold for fold in parted if any(fold in folds for folds in own)]
 
 
 def named(patterns: list[str], names: Mapping[str, Any]) -> list[str]:

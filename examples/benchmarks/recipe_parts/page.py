@@ -17,16 +17,20 @@ from .scoring import (
     COLUMNS,
     CROSS_FITTED,
     Pooled,
+    Scored,
     cell,
     cells,
     compared,
-    cross_fitted,
-    evaluated,
     missing,
     pooled,
+    scored,
 )
 
-HEADINGS = {"slide": "By slide", "centre": "Leaving one centre out"}
+HEADINGS = {
+    "slide": "By slide",
+    "half": "By slide, in halves",
+    "centre": "Leaving one centre out",
+}
 _HOW = {
     "colour": "Mean, deviation and percentiles of the channels in RGB, HSV and CIELAB; "
     "logistic regression.",
@@ -65,19 +69,7 @@ class Page:
         self.tables = tables
         self.pictures = pictures
         self.splits = results.patches.splits()
-        found = {
-            (name, split): pooled(results, name, method, split)
-            for name, method in methods.items()
-            for split in self.splits
-        }
-        self.pooled: dict[tuple[str, str], Pooled] = {
-            key: one for key, one in found.items() if one is not None
-        }
-        self.crossed = {k: cross_fitted(results, one) for k, one in self.pooled.items()}
-        self.scores = {k: evaluated(results, one) for k, one in self.pooled.items()}
-        self.crossed_scores = {
-            k: evaluated(results, one) for k, one in self.crossed.items()
-        }
+        self._known: dict[tuple[str, ...], Scored | None] = {}
 
     def __str__(self) -> str:
         parts = [self._heading()]
@@ -90,9 +82,9 @@ class Page:
         return [
             "# Recipes, and what was done before networks",
             "",
-            f"{self.results.patches}. By slide: five stratified folds that keep "
-            "participants whole, each slide being one where the csv says no more; or "
-            "each centre left out in turn. Thresholds for the highest F1 are "
+            f"{self.results.patches}. By slide: five stratified folds, or two (in "
+            "halves), that keep participants whole, each slide being one where the csv "
+            "says no more; or a centre left out. Thresholds for the highest F1 are "
             "chosen within the training rows of each fold, or none is chosen and 0.5 "
             "taken (below); *cross-fitted* is the threshold that the predictions of "
             "the other folds choose, which costs no fit, and of which the labels of "
@@ -116,34 +108,50 @@ class Page:
         return [[f"## {table.title}", ""], *shown]
 
     def _one_split(self, table: Table, split: str) -> list[str]:
-        done = [name for name in table.methods if (name, split) in self.pooled]
-        if not done or (done == [table.reference] and len(table.methods) > 1):
+        folds = table.folds(split, self.results.folds(split))
+        done = self._done(table, split, folds)
+        if not done or (list(done) == [table.reference] and len(table.methods) > 1):
             return []  # nothing is compared
-        scores = {name: self.scores[name, split] for name in done}
         rows = [
-            [name, *cells(scores[name], self.crossed_scores[name, split], "{:.3f}")]
-            for name in done
+            [name, *cells(one.scores, one.crossed_scores, "{:.3f}")]
+            for name, one in done.items()
         ]
         title = table.title[0].lower() + table.title[1:]
         lines = [f"### {HEADINGS[split]}: {title}", ""]
+        if len(folds) < len(self.results.folds(split)):
+            lines += [f"Folds: {', '.join(folds)}.", ""]
         lines += [*grid(["", *COLUMNS, CROSS_FITTED], rows), ""]
-        lines += self._differences(table.reference, done, split)
-        for caution in sorted({one.caution for one in scores.values() if one.caution}):
+        lines += self._differences(table.reference, done)
+        cautions = {one.scores.caution for one in done.values()}
+        for caution in sorted(filter(None, cautions)):
             lines += [f"Caution: {caution}.", ""]
         return lines
 
-    def _differences(self, reference: str, done: list[str], split: str) -> list[str]:
-        others = [name for name in done if name != reference]
+    def _done(
+        self, table: Table, split: str, folds: Sequence[str]
+    ) -> dict[str, Scored]:
+        """Return those methods of a table that are done on all of some folds."""
+        found = {name: self._scored(name, split, folds) for name in table.methods}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def _scored(self, name: str, split: str, folds: Sequence[str]) -> Scored | None:
+        """Score a method on folds; once, also where it stands in several tables."""
+        key = (name, split, *folds)
+        if key not in self._known:
+            one = pooled(self.results, name, self.methods[name], split, folds)
+            self._known[key] = None if one is None else scored(self.results, one)
+        return self._known[key]
+
+    def _differences(self, reference: str, done: Mapping[str, Scored]) -> list[str]:
+        others = {name: one for name, one in done.items() if name != reference}
         if not others:
             return []
-        if (reference, split) not in self.pooled:
-            return [f"No differences: *{reference}* is not done on all folds.", ""]
-        rows = []
-        for name in others:
-            own, crossed = (
-                compared(self.results, some[reference, split], some[name, split])
-                for some in (self.pooled, self.crossed)
-            )
+        if reference not in done:
+            return [f"No differences: *{reference}* is not done on these folds.", ""]
+        base, rows = done[reference], []
+        for name, one in others.items():
+            own = compared(self.results, base.own, one.own)
+            crossed = compared(self.results, base.crossed, one.crossed)
             rows.append([name, *cells(own, crossed, "{:+.3f}")])
         lines = [f"Differences from *{reference}*, on the same patches:", ""]
         return [*lines, *grid(["", *COLUMNS, CROSS_FITTED], rows), ""]
@@ -181,12 +189,14 @@ class Page:
     # What limits the best method.
 
     def _limits(self, split: str) -> list[str]:
-        """Show where the method with the highest ROC AUC of a split goes wrong."""
-        done = {name: one for (name, way), one in self.scores.items() if way == split}
+        """Show where the best method of the first table goes wrong on a split."""
+        table = self.tables[0]
+        folds = table.folds(split, self.results.folds(split))
+        done = self._done(table, split, folds)
         if not done:
             return []
-        best = max(done, key=lambda name: done[name].scores["roc_auc"])
-        one = self.pooled[best, split]
+        best = max(done, key=lambda name: done[name].scores.scores["roc_auc"])
+        one = done[best].own
         rows = limits.by_row(self.results, one)
         mistakes = limits.worst(rows)
         self._draw(mistakes, best, split)
@@ -209,17 +219,18 @@ class Page:
 
         patches, lines = self.results.patches, []
         for fold in np.unique(one.fold):
-            rows = one.fold == fold
+            places = one.fold == fold
+            rows = one.rows[places]
             alone = evaluate(
                 patches.y[rows],
-                one.probability[rows],
+                one.probability[places],
                 groups=patches.groups[rows],
-                threshold=one.threshold[rows],
+                threshold=one.threshold[places],
             )
             scores = [cell(alone, name, 1, "{:.3f}") for name in ("roc_auc", "f1")]
             n_slides = len(np.unique(patches.groups[rows]))
-            counts = [n_slides, rows.sum(), patches.y[rows].sum()]
-            lines.append([fold, *counts, f"{one.threshold[rows][0]:.3f}", *scores])
+            counts = [n_slides, len(rows), patches.y[rows].sum()]
+            lines.append([fold, *counts, f"{one.threshold[places][0]:.3f}", *scores])
         titles = ["fold", "slides", "patches", "of class 1", "threshold"]
         return grid([*titles, "ROC AUC", "F1"], lines)
 
@@ -236,18 +247,18 @@ class Page:
         rows = []
         for name, method in self.methods.items():
             lack = [
-                ", ".join(missing(self.results, name, method, split)) or "done"
+                ", ".join(missing(self.results, self.tables, name, method, split))
                 for split in self.splits
             ]
-            if set(lack) != {"done"}:
+            if any(lack):
                 rows.append([name, *lack])
         if not rows:
             return ["## Units not yet run", "", "None.", ""]
         lines = [
             "## Units not yet run",
             "",
-            "Folds that are missing; a method is in the tables once all folds of a "
-            "split are there.",
+            "Folds that tables lack; a method is in a table once all folds of the "
+            "table are there.",
         ]
         titles = ["", *(HEADINGS[split].lower() for split in self.splits)]
         return [*lines, "", *grid(titles, rows), ""]

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SPLITS = ("slide", "centre")
-N_FOLDS = 5
+SPLITS = ("slide", "half", "centre")
+N_FOLDS = {"slide": 5, "half": 2}
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -65,17 +65,18 @@ class Patches:
 
     def splits(self) -> tuple[str, ...]:
         """Return the ways of splitting that the csv allows."""
-        return SPLITS if "centre" in self.manifest else SPLITS[:1]
+        return SPLITS if "centre" in self.manifest else tuple(N_FOLDS)
 
     def folds(self, split: str, seed: int) -> dict[str, Fold]:
         """Return training and test rows by the name of the fold.
 
         Parameters
         ----------
-        split : {"slide", "centre"}
-            Five stratified folds that keep participants whole, or each centre left out.
+        split : {"slide", "half", "centre"}
+            Five or two stratified folds that keep participants whole, or each centre
+            left out.
         seed : int
-            Of the five folds.
+            Of the stratified folds.
         """
         from sklearn.model_selection import StratifiedGroupKFold
 
@@ -87,7 +88,7 @@ class Patches:
             return {
                 str(centres.iloc[test[0]]): (train, test) for train, test in left_out
             }
-        cv = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
+        cv = StratifiedGroupKFold(N_FOLDS[split], shuffle=True, random_state=seed)
         parted = cv.split(self.X, self.y, self.groups)
         return {str(number): fold for number, fold in enumerate(parted)}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .methods import Method
+from .methods import Method, Table, wanted
 from .results import Results, Unit
 
 # Title of the column: name of the score in `glomclf.evaluation`, and its sign.
@@ -27,26 +28,51 @@ CROSS_FITTED = "F1, cross-fitted"
 
 
 class Pooled(NamedTuple):
-    """Each row's probability by the fold that left it out, and its threshold."""
+    """Rows by the folds that left them out, their probabilities and thresholds.
 
+    Methods of the same folds have the same rows in the same order.
+    """
+
+    rows: NDArray[np.intp]
     probability: NDArray[np.float64]
     threshold: NDArray[np.float64]
-    fold: NDArray[np.object_]
+    fold: NDArray[np.str_]
 
 
-def pooled(results: Results, name: str, method: Method, split: str) -> Pooled | None:
-    """Put the folds of a method together; None where one is not done."""
-    folds = results.folds(split)
+class Scored(NamedTuple):
+    """A method on some folds, at thresholds of its own and at cross-fitted ones."""
+
+    own: Pooled
+    crossed: Pooled
+    scores: Any
+    crossed_scores: Any
+
+
+def pooled(
+    results: Results, name: str, method: Method, split: str, folds: Sequence[str]
+) -> Pooled | None:
+    """Put folds of a method together; None where one is not done, or there are none."""
     records = {f: results.record(Unit(name, split, f), method) for f in folds}
-    if any(record is None for record in records.values()):
+    done = {fold: record for fold, record in records.items() if record is not None}
+    if not folds or len(done) < len(folds):
         return None
-    n_rows = len(results.patches)
-    found = Pooled(np.full(n_rows, np.nan), np.empty(n_rows), np.empty(n_rows, object))
-    for fold, (_, test) in folds.items():
-        found.probability[test] = records[fold]["probability"]
-        found.threshold[test] = records[fold]["threshold"]
-        found.fold[test] = fold
-    return found
+    tests = [results.folds(split)[fold][1] for fold in done]
+    sizes = [len(test) for test in tests]
+    thresholds = [record["threshold"] for record in done.values()]
+    found = Pooled(
+        np.concatenate(tests),
+        np.concatenate([record["probability"] for record in done.values()]),
+        np.repeat(thresholds, sizes),
+        np.repeat(list(done), sizes),
+    )
+    order = np.argsort(found.rows)
+    return Pooled(*(column[order] for column in found))
+
+
+def scored(results: Results, one: Pooled) -> Scored:
+    """Score predictions at both kinds of thresholds."""
+    crossed = cross_fitted(results, one)
+    return Scored(one, crossed, evaluated(results, one), evaluated(results, crossed))
 
 
 def cross_fitted(results: Results, one: Pooled) -> Pooled:
@@ -54,15 +80,17 @@ def cross_fitted(results: Results, one: Pooled) -> Pooled:
     from glomclf.thresholds import cross_fitted_thresholds
 
     thresholds = cross_fitted_thresholds(
-        results.patches.y, one.probability, one.fold.astype(str)
+        results.patches.y[one.rows], one.probability, one.fold
     )
     return one._replace(threshold=thresholds)
 
 
-def missing(results: Results, name: str, method: Method, split: str) -> list[str]:
-    """Return the folds on which a method is not done, or done with other settings."""
+def missing(
+    results: Results, tables: Sequence[Table], name: str, method: Method, split: str
+) -> list[str]:
+    """Return the folds that tables lack of a method, or have with other settings."""
     lacking = []
-    for fold in results.folds(split):
+    for fold in wanted(tables, name, split, results.folds(split)):
         state = results.state(Unit(name, split, fold), method)
         if state != "done":
             lacking.append(fold if state == "to do" else f"{fold} ({state})")
@@ -74,9 +102,9 @@ def evaluated(results: Results, one: Pooled) -> Any:
     from glomclf.evaluation import evaluate
 
     return evaluate(
-        results.patches.y,
+        results.patches.y[one.rows],
         one.probability,
-        groups=results.patches.groups,
+        groups=results.patches.groups[one.rows],
         threshold=one.threshold,
     )
 
@@ -86,10 +114,10 @@ def compared(results: Results, reference: Pooled, one: Pooled) -> Any:
     from glomclf.evaluation import compare_scores
 
     return compare_scores(
-        results.patches.y,
+        results.patches.y[one.rows],
         reference.probability,
         one.probability,
-        groups=results.patches.groups,
+        groups=results.patches.groups[one.rows],
         threshold=reference.threshold,
         threshold_b=one.threshold,
     )
