@@ -17,8 +17,13 @@ import numpy as np
 from glomclf.recipes import RECIPES
 
 INNER_FOLDS, OUT_OF_FOLD, FIXED = "inner folds", "out of fold", "0.5, not chosen"
-# Goes to every network, and stands in the results file once.
-SHARED: dict[str, Any] = {"weights": None, "image_size": 64}
+# Goes to every network, and stands in the results file once. One precision, that units
+# of processors with and without bfloat16 can be compared.
+SHARED: dict[str, Any] = {
+    "weights": None,
+    "image_size": 64,
+    "training_precision": "float32",
+}
 
 
 @dataclass(frozen=True)
