@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -285,7 +286,8 @@ def grid(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
 
 def where(record: Mapping[str, Any]) -> str:
     """Name the processor, and the accelerator where there was one."""
-    return ", ".join(filter(None, [record["processor"], record["accelerator"]]))
+    processor = re.sub(r"\b1 cores$", "1 core", record["processor"])
+    return ", ".join(filter(None, [processor, record["accelerator"]]))
 
 
 def said(parameters: Mapping[str, Any]) -> str:
