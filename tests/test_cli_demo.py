@@ -18,7 +18,8 @@ def test_demo_runs_twice_and_names_its_files(tmp_path, monkeypatch):
     tiny = functools.partial(demo._classifier, backbone="cnn", epochs=1)
     monkeypatch.setattr(demo, "_classifier", tiny)
     folder = tmp_path / "demo"
-    for _ in range(2):
+    for samplers in ((None,), demo._SAMPLERS):
+        monkeypatch.setattr(demo, "_SAMPLERS", samplers)
         result = CliRunner().invoke(main, ["demo", "--output", str(folder), "--quiet"])
         assert result.exit_code == 0, result.output
     listed = result.stdout.split("Files:")[1].split()

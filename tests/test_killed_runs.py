@@ -38,7 +38,7 @@ CROSS_VALIDATION = textwrap.dedent(
     )
     result = cross_validate(
         classifier, manifest, manifest["label"], groups=manifest["participant"],
-        cv=StratifiedGroupKFold(4), n_jobs=2, scoring="roc_auc", error_score="raise",
+        cv=StratifiedGroupKFold(2), n_jobs=2, scoring="roc_auc", error_score="raise",
     )
     print(*map(repr, result["test_score"].tolist()))
     """

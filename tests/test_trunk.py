@@ -91,7 +91,9 @@ def test_features_are_the_output_of_the_cut(patches, trainable_layers, cut, shap
     assert trunk.cut_ == cut
     assert (features.shape, features.dtype) == ((len(X), *shape), np.float32)
     expected = make_trunk(load_backbone("cnn", None), cut).predict(X, verbose=0)
-    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-5)
+    # Another batch is added up in another order; what that costs goes with the largest.
+    accuracy = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=accuracy)
 
 
 @given(
