@@ -569,7 +569,9 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         """Choose it on predictions by classifiers that did not see the participant."""
 
         def fit(X, y, groups):
+            # "auto" goes by rows, of which a fold has fewer.
             model = clone(self).set_params(
+                recipe=self.recipe_.name,
                 threshold=0.5,
                 threshold_aim="f1",
                 threshold_recall=0.95,

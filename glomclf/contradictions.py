@@ -31,6 +31,7 @@ def refuse_contradictions(settings: Any, *, has_X_val: bool, has_y_val: bool) ->
         *_validation_faults(settings, has_X_val, has_y_val),
         *_space_faults(settings),
         *_view_faults(settings),
+        *_engine_faults(settings),
         *make_net(settings, 0).faults_of_parts(),
         *threshold_faults(settings, chosen="validation"),
     ]
@@ -93,6 +94,20 @@ def _view_faults(settings: Any) -> list[str]:
             "augmentation."
         )
     return faults
+
+
+def _engine_faults(settings: Any) -> list[str]:
+    """Say what is for the trunk's features where there is no trunk."""
+    if settings.augmentation is None:
+        return []
+    plain = {"engine": ("auto", "keras"), "precision": ("float32",)}
+    return [
+        f"{name}={getattr(settings, name)!r} is for stored output of frozen layers, "
+        f"but augmentation={settings.augmentation!r} trains and predicts from images. "
+        f"Leave {name} out, or pass augmentation=None."
+        for name, usual in plain.items()
+        if getattr(settings, name) not in usual
+    ]
 
 
 def threshold_faults(settings: Any, *, chosen: str) -> list[str]:

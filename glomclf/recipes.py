@@ -77,7 +77,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "fine-tune": {
         **_PLAIN,
         **_FROM_PIXELS,
-        "trainable_layers": 32,  # the last of ResNet-50's four stages, and the pooling
+        "trainable_layers": 33,  # the last of ResNet-50's four stages, and the pooling
         "image_size": 224,
         "learning_rate": 1e-3,
         "tail_learning_rate": 1e-4,
@@ -223,6 +223,10 @@ def resolve_recipe(
     if recipe == "auto":
         name, reason = choose_recipe(weights, n_samples)
     parameters = {**RECIPES[name], **_explicit(given)}
+    if parameters["loss"] == "logit_adjusted":
+        # It makes up for odds that the recipe's own answers would leave at 1.
+        answers = {"sampler", "class_weight"} - _explicit(given).keys()
+        parameters |= dict.fromkeys(answers)
     if is_auto(given.get("training_precision", "auto")) and name == "scratch":
         # Where it is emulated it takes longer, and is refused.
         parameters["training_precision"] = "bfloat16" if has_bfloat16() else "float32"

@@ -15,6 +15,7 @@ from glomclf import (
     read_manifest,
 )
 from glomclf.cli import main
+from glomclf.cli.faults import InputError
 from glomclf.cli.options import _CLASSIFIER_OPTIONS
 from glomclf.cli.train import command as train
 from glomclf.network.checkpoints import Checkpoint
@@ -50,6 +51,20 @@ def trained(data):
     model = data.parent / "tiny.glomclf"
     output = run("train", data / "public.csv", *TINY, "--cv", 2, "-o", model, "-q")
     return model, output
+
+
+def test_folds_are_judged_by_the_recipe_of_the_whole(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("glomclf.recipes._FEWEST", {"scratch": 48})  # folds have fewer
+    judged = []
+
+    def written(classifier, *_):
+        judged.append(classifier.recipe)
+        raise InputError("enough is known")
+
+    monkeypatch.setattr("glomclf.cli.results.write_out_of_fold", written)
+    options = (*TINY, "--recipe", "auto", "--warmup-epochs", 0, "--cv", 2, "-q")
+    run("train", data / "public.csv", *options, "-o", tmp_path / "m.glomclf", code=2)
+    assert judged == ["scratch"]
 
 
 def test_options_are_the_parameters_of_the_classifier():

@@ -67,6 +67,43 @@ def test_what_is_given_overrides_and_the_rest_is_the_recipes(name, overridden):
     assert "auto" not in recipe.parameters.values()
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_logit_adjusted_loss_takes_the_place_of_the_recipes_own_answer(name):
+    asked = {"recipe": name, "weights": None, "loss": "logit_adjusted"}
+    alone = GlomeruliClassifier(**asked).resolve(900).parameters
+    assert alone["sampler"] is alone["class_weight"] is None
+    both = GlomeruliClassifier("oversample", class_weight="balanced", **asked)
+    parameters = both.resolve(900).parameters
+    assert parameters["sampler"] == "oversample"
+    assert parameters["class_weight"] == "balanced"
+
+
+def test_inner_folds_follow_the_recipe_of_the_whole(patches, monkeypatch):
+    X, y = patches
+    fewest = {"fine-tune": 200, "scratch": len(y)}  # a fold has fewer rows
+    monkeypatch.setattr("glomclf.recipes._FEWEST", fewest)
+    names, resolve = [], GlomeruliClassifier.resolve
+
+    def told(self, *arguments, **options):
+        recipe = resolve(self, *arguments, **options)
+        names.append(recipe.name)
+        return recipe
+
+    monkeypatch.setattr(GlomeruliClassifier, "resolve", told)
+    classifier = GlomeruliClassifier(
+        recipe="auto",
+        threshold="validation",
+        validation_fraction=None,
+        warmup_epochs=0,
+        cache_dir=False,
+        **TINY,
+    )
+    classifier.fit(X, y, groups=np.arange(len(y)) // 2)
+    assert classifier.training_record_["threshold_chosen_on"] == "inner folds"
+    assert len(names) > 2
+    assert set(names) == {"scratch"}
+
+
 @pytest.mark.parametrize(
     ("has_it", "expected"), [(True, "bfloat16"), (False, "float32")]
 )
@@ -89,6 +126,8 @@ def test_scratch_computes_in_bfloat16_where_the_processor_does(
     [
         ({"recipe": "scratch", "sampling_space": "features"}, "trains from images"),
         ({"recipe": "scratch", "augmented_views": 2}, "pass one of them"),
+        ({"recipe": "scratch", "engine": "openvino"}, "predicts from images"),
+        ({"recipe": "fine-tune", "precision": "int8"}, "Leave precision out"),
         ({"recipe": "scratch", "epochs": 3}, "does not end within the 3 epochs"),
         ({"recipe": "fine-tune", "trainable_layers": 0}, "trains the head alone"),
         (

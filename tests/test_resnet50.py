@@ -19,6 +19,7 @@ from glomclf.network.resnet50 import (
     make_tail,
     make_trunk,
 )
+from glomclf.recipes import RECIPES
 
 # Keras writes weights through a call that numpy 2 is leaving behind; only tests write.
 pytestmark = pytest.mark.filterwarnings(
@@ -53,6 +54,12 @@ def write_legacy(model, path):
 
 
 # -- layers and cuts -------------------------------------------------------------------
+
+
+def test_fine_tuning_begins_with_the_last_stage(resnet50):
+    names = [layer.name for layer in resnet50.model.layers]
+    first = names[-RECIPES["fine-tune"]["trainable_layers"]]
+    assert first == next(name for name in names if name.startswith("conv5"))
 
 
 def test_resnet50_has_176_layers_with_its_pooling(resnet50):

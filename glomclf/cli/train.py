@@ -72,8 +72,10 @@ def command(
     """Train a model on all patches of CSV.
 
     CSV has the columns `name` and `ground truth` (1 for globally sclerotic) and, if
-    known, `participant`. Some participants are kept out of the training, and no sampler
-    sees them: they show its course, and end it with --patience.
+    known, `participant`. All are trained on, unless something is decided on others
+    (--patience, --threshold validation, --schedule plateau, --monitor) or
+    --validation-fraction asks for it: then some participants are set aside, and no
+    sampler sees them.
 
     Example: glomclf train public.csv --cv 5 --output model.glomclf
 
@@ -104,7 +106,7 @@ def command(
         if ensemble:
             _train_ensemble(classifier, pixels, manifest, len(folds), model)
         else:
-            _train_one(classifier, pixels, manifest, folds, model)
+            _train_one(classifier, recipe, pixels, manifest, folds, model)
     list_files()
 
 
@@ -166,18 +168,23 @@ def _told_how_to_go_on(folder: Path | None) -> Iterator[None]:
 
 def _train_one(
     classifier: GlomeruliClassifier,
+    recipe: Recipe,
     pixels: np.ndarray,
     manifest: pd.DataFrame,
     folds: list[Any],
     model: Path,
 ) -> None:
     """Cross-validate where there are folds, then train one classifier on all rows."""
+    from sklearn.base import clone
+
     from .results import write_training
 
     participants = manifest["participant"].to_numpy()
     y, folder = manifest["label"].to_numpy(), _folder(model)
     if folds:
-        _cross_validate(classifier, pixels, manifest, folds, folder)
+        # What is scored is trained like what is kept, though a fold has fewer rows.
+        judged = clone(classifier).set_params(recipe=recipe.name)
+        _cross_validate(judged, pixels, manifest, folds, folder)
     note(f"Training on {len(y)} patches.")
     classifier.fit(pixels, y, groups=participants)
     with output(model) as temporary:

@@ -219,6 +219,8 @@ def _search(
     if "sampler" not in fixed and parameters["sampling_space"] == "features":
         parameters["sampler"] = "smote"  # the part of the default that needs no images
     default = checked_classifier(n_samples, **parameters, random_state=seed)
+    # "auto" goes by rows, of which a fold has fewer.
+    default.set_params(recipe=default.resolve(n_samples).name)
     search = GlomeruliSearchCV(
         default,
         make_space(fixed),

@@ -106,7 +106,7 @@ def _fit_texture(method: Method, train: Rows, shared: Any, seed: int, cache: Any
 
 
 def _fit_frozen(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
-    """Features of the frozen network with the default head of the network's classifier.
+    """Features of the frozen network with the head as the network's classifier has it.
 
     Built of the steps themselves, so that no default of `GlomeruliClassifier` is in it.
     """

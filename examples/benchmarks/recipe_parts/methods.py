@@ -57,16 +57,19 @@ class Method:
         """How many fits a unit is, those for the threshold counted."""
         return {INNER_FOLDS: 6, OUT_OF_FOLD: 5, FIXED: 1}[self.threshold]
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, shared: Mapping[str, Any]) -> dict[str, Any]:
         """Return all that decides what is fitted, as JSON holds it.
 
         What its recipe says is in it, so that units of another state of the recipe are
-        known as such.
+        known as such; over it stand the parameters that networks share.
         """
-        recipe = RECIPES.get(self.parameters.get("recipe", ""), {})
+        parameters = dict(self.parameters)
+        if "recipe" in parameters:
+            recipe = RECIPES[parameters["recipe"]]
+            parameters = {**recipe, **shared, **parameters}
         return {
             "kind": self.kind,
-            "parameters": {**recipe, **self.parameters},
+            "parameters": parameters,
             "threshold": self.threshold,
         }
 
@@ -158,7 +161,7 @@ METHODS: dict[str, Method] = {
     "frozen features, logistic regression": Method(
         "frozen, logistic", {"image_size": 224, "C": 0.01}
     ),
-    "frozen features, default head": Method("frozen", {"image_size": 224}),
+    "frozen features, ResNet50Classifier": Method("frozen", {"image_size": 224}),
     "features": Method("classifier", {"recipe": "features", "image_size": 224}, FIXED),
     "scratch": Method("classifier", _SCRATCH, FIXED),
     "scratch at 128 pixels": Method("classifier", {**_SCRATCH, **_AS_SHIPPED}, FIXED),

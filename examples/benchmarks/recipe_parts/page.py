@@ -38,8 +38,8 @@ _HOW = {
     "texture": "Co-occurrence, local binary patterns, scales, gradients and entropy "
     "(scikit-image); a support vector machine whose cost and calibration come from "
     "inner folds.",
-    "frozen": "Pooled features of the frozen network, and the default head of "
-    "`ResNet50Classifier`.",
+    "frozen": "Pooled features of the frozen network, and `ResNet50Classifier` with "
+    "the defaults of its own, of no recipe.",
     "frozen, logistic": "Pooled features of the frozen network; logistic regression.",
     "classifier": "`GlomeruliClassifier`",
     "ensemble": "`FoldEnsembleClassifier` of five `GlomeruliClassifier`",
@@ -89,13 +89,18 @@ class Page:
             "chosen within the training rows of each fold, or none is chosen and 0.5 "
             "taken (below); *cross-fitted* is the threshold that the predictions of "
             "the other folds choose, which costs no fit, and of which the labels of "
-            "the fold are nearly independent. Predictions are pooled over folds; "
+            "the fold are nearly independent. Both recipes were settled on some of "
+            "these patches, so take their scores as slightly optimistic; pretrained "
+            'weights, and with them the recipe "fine-tune", are not measured. '
+            "Predictions are pooled over folds; "
             "95 % intervals by bootstrap over participants. The units of work are in "
             f"`{self.results.path.name}`; made, and this page of them, by",
             "",
             f"    python examples/benchmarks/recipes.py public.csv --results "
             f"{self.results.path.name}",
             f"    {command()}",
+            "",
+            "(`--pictures` takes a folder outside the repository.)",
             "",
         ]
 

@@ -83,7 +83,8 @@ class Results:
         """Say whether a unit is done, to do, or was done with other settings."""
         if unit not in self.units:
             return "to do"
-        same = self.units[unit]["settings"] == _as_json(method.settings())
+        settings = _as_json(method.settings(self.shared))
+        same = self.units[unit]["settings"] == settings
         return "done" if same else "other settings"
 
     def record(self, unit: Unit, method: Method) -> dict[str, Any] | None:

@@ -139,7 +139,7 @@ def work(
     """Do one unit in this process and return what is kept of it."""
     outcome = fit_and_predict(method, train, X_test, **options)
     return {
-        "settings": method.settings(),
+        "settings": method.settings(options["shared"]),
         "n_train": len(train.y),
         "threshold": outcome.threshold,
         "fit_seconds": round(outcome.fit_seconds, 2),
