@@ -274,7 +274,8 @@ class Page:
         lines = [
             "## The methods",
             "",
-            f"All networks: {said(self.results.shared)}; seed {self.results.seed}.",
+            f"All networks, unless stated: {said(self.results.shared)}; seed "
+            f"{self.results.seed}.",
         ]
         rows = []
         for name, method in self.methods.items():
