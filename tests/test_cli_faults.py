@@ -115,7 +115,7 @@ def test_every_truncated_image_is_named_before_training(data):
         (["--validation-fraction", "none", "--patience", 3], "--patience 3"),
         (
             ["--recipe", "fine-tune", "--epochs", 9],
-            "From --recipe fine-tune: --trainable-layers 32",
+            "From --recipe fine-tune: --trainable-layers 33",
         ),
         (["--dropout", 1], "--dropout"),
         (["--weights", "nowhere.h5"], "nowhere.h5"),
