@@ -31,6 +31,7 @@ from .evaluation import Evaluation, evaluate
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
 from .inner import ChosenThreshold, participants_of
 from .labels import encode_labels
+from .recipes import settled
 from .thresholds import choose_threshold, cross_fitted_thresholds
 
 __all__ = ["FoldEnsembleClassifier"]
@@ -345,13 +346,6 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         if faults:
             raise ParameterError("\n".join(faults))
 
-    def _settled(self, n_samples: int) -> Any:
-        """Choose a recipe that is "auto" once, so that members are trained alike."""
-        estimator = clone(self._estimator())
-        if getattr(estimator, "recipe", None) == "auto":
-            estimator.set_params(recipe=estimator.resolve(n_samples).name)
-        return estimator
-
     def _members(
         self, estimator: Any, n_members: int, rng: np.random.RandomState
     ) -> Iterable[Any]:
@@ -378,7 +372,9 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.estimators_ = []
         self.oof_probability_ = np.empty(len(y))
         self.oof_fold_ = np.empty(len(y), dtype=np.intp)
-        estimator = self._settled(min(len(y[train]) for train, _ in splits))
+        estimator = settled(
+            self._estimator(), min(len(y[train]) for train, _ in splits)
+        )
         models = self._members(estimator, len(splits), rng)
         for one in fit_folds(models, X, y, groups, splits, verbose=self.verbose):
             self.estimators_.append(one.model)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from sklearn.base import clone
+
 from .network.processor import has_bfloat16
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "decided_on_validation",
     "is_auto",
     "resolve_recipe",
+    "settled",
     "with_origins",
 ]
 
@@ -235,6 +238,34 @@ def resolve_recipe(
     if is_open and is_decided:
         parameters["validation_fraction"] = _VALIDATION_FRACTION
     return Recipe(name, reason, parameters)
+
+
+def settled(estimator: Any, n_samples: int) -> Any:
+    """Return an estimator whose recipe is named, however few rows its fits will have.
+
+    Parameters
+    ----------
+    estimator : estimator
+        One without a recipe stays as it is.
+    n_samples : int
+        Rows that ``recipe="auto"`` is to go by.
+
+    Returns
+    -------
+    estimator
+        A clone.
+
+    Examples
+    --------
+    >>> from glomclf import GlomeruliClassifier
+    >>> from glomclf.recipes import settled
+    >>> settled(GlomeruliClassifier(weights=None, recipe="auto"), 717).recipe
+    'scratch'
+    """
+    own = clone(estimator)
+    if getattr(own, "recipe", None) == "auto":
+        own.set_params(recipe=own.resolve(n_samples).name)
+    return own
 
 
 def with_origins(message: str, recipe: Recipe, given: Mapping[str, Any]) -> str:

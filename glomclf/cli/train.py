@@ -106,7 +106,7 @@ def command(
         if ensemble:
             _train_ensemble(classifier, pixels, manifest, len(folds), model)
         else:
-            _train_one(classifier, recipe, pixels, manifest, folds, model)
+            _train_one(classifier, pixels, manifest, folds, model)
     list_files()
 
 
@@ -168,23 +168,20 @@ def _told_how_to_go_on(folder: Path | None) -> Iterator[None]:
 
 def _train_one(
     classifier: GlomeruliClassifier,
-    recipe: Recipe,
     pixels: np.ndarray,
     manifest: pd.DataFrame,
     folds: list[Any],
     model: Path,
 ) -> None:
     """Cross-validate where there are folds, then train one classifier on all rows."""
-    from sklearn.base import clone
-
+    from ..recipes import settled
     from .results import write_training
 
     participants = manifest["participant"].to_numpy()
     y, folder = manifest["label"].to_numpy(), _folder(model)
     if folds:
         # What is scored is trained like what is kept, though a fold has fewer rows.
-        judged = clone(classifier).set_params(recipe=recipe.name)
-        _cross_validate(judged, pixels, manifest, folds, folder)
+        _cross_validate(settled(classifier, len(y)), pixels, manifest, folds, folder)
     note(f"Training on {len(y)} patches.")
     classifier.fit(pixels, y, groups=participants)
     with output(model) as temporary:

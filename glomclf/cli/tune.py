@@ -207,6 +207,7 @@ def _search(
     **parameters: Any,
 ) -> tuple[GlomeruliSearchCV, GlomeruliClassifier]:
     """Make the search, and the classifier with default settings, all checked."""
+    from ..recipes import settled
     from ..tuning import GlomeruliSearchCV
     from .preparation import checked_classifier
     from .study_plan import make_pruner, make_space
@@ -218,9 +219,8 @@ def _search(
         fixed = {"sampling_space": "auto", "trainable_layers": "auto", **fixed}
     if "sampler" not in fixed and parameters["sampling_space"] == "features":
         parameters["sampler"] = "smote"  # the part of the default that needs no images
-    default = checked_classifier(n_samples, **parameters, random_state=seed)
-    # "auto" goes by rows, of which a fold has fewer.
-    default.set_params(recipe=default.resolve(n_samples).name)
+    checked = checked_classifier(n_samples, **parameters, random_state=seed)
+    default = settled(checked, n_samples)
     search = GlomeruliSearchCV(
         default,
         make_space(fixed),
