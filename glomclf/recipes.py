@@ -93,7 +93,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         **_PLAIN,
         **_FROM_PIXELS,
         "trainable_layers": "all",
-        "image_size": 128,
+        # 128 did not help on 717 patches (docs/benchmarks/recipes.md), and multiplies
+        # four times as much.
+        "image_size": 64,
         "batch_size": 16,
         "learning_rate": 1e-3,
         "warmup_epochs": 3,
