@@ -205,7 +205,7 @@ def scratch(patches):
 
 
 def test_a_fit_from_scratch_has_no_trunk_and_says_what_it_was_set_to(scratch):
-    assert list(scratch.pipeline_.named_steps) == ["load", "net"]
+    assert list(scratch.pipeline_.named_steps) == ["load", "stain", "net"]
     assert scratch.recipe_.name == "scratch"
     assert scratch.recipe_.parameters["epochs"] == 2
     assert scratch.pipeline_["net"].augmentation == "geometry+stain"
