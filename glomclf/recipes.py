@@ -48,7 +48,6 @@ _PLAIN: dict[str, Any] = {
     "predict_views": 1,
     "training_precision": "float32",
 }
-_STAIN = "fixed-reinhard"  # docs/benchmarks/recipes.md
 # One training image is seen once an epoch, each time under another view, so that the
 # minority need not be repeated: class weights balance it.
 _FROM_PIXELS: dict[str, Any] = {
@@ -66,7 +65,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         **_PLAIN,
         # Frozen layers never learn to look past a stain. A stain that is the same for
         # all data keeps an image's features the same in every fold.
-        "stain_normalizer": _STAIN,
+        "stain_normalizer": "fixed-reinhard",
         "sampler": "smote+augment",
         "trainable_layers": 0,
         "image_size": 224,
@@ -93,7 +92,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "scratch": {
         **_PLAIN,
         **_FROM_PIXELS,
-        "stain_normalizer": _STAIN,
+        "stain_normalizer": "fixed-reinhard",
         "trainable_layers": "all",
         # 128 did not help on 717 patches (docs/benchmarks/recipes.md), and multiplies
         # four times as much.
