@@ -471,8 +471,8 @@ class Recorder:
     made: list = []  # noqa: RUF012
     threshold_ = 0.25
 
-    def __init__(self, *arguments, **parameters):
-        self.made.append((arguments, parameters))
+    def __init__(self, **parameters):
+        self.made.append(parameters)
 
     def fit(self, X, y, groups):
         return self
@@ -482,48 +482,23 @@ class Recorder:
 
 
 @pytest.mark.parametrize(
-    ("kind", "threshold"),
-    [
-        ("classifier", "inner folds"),
-        ("classifier", "0.5, not chosen"),
-        ("ensemble", "out of fold"),
-    ],
+    ("threshold", "asked"), [("inner folds", "validation"), ("0.5, not chosen", 0.5)]
 )
 def test_a_recipe_gets_its_parameters_and_chooses_its_threshold_inside(
-    parts, csv, monkeypatch, kind, threshold
+    parts, csv, monkeypatch, threshold, asked
 ):
     monkeypatch.setattr("glomclf.GlomeruliClassifier", Recorder, raising=False)
-    monkeypatch.setattr("glomclf.FoldEnsembleClassifier", Recorder, raising=False)
     monkeypatch.setattr(Recorder, "made", [])
     patches = parts.patches.Patches(csv)
     train, test = patches.folds("centre", 0)["Graz"]
-    method = parts.methods.Method(kind, {"recipe": "scratch"}, threshold)
+    method = parts.methods.Method("classifier", {"recipe": "scratch"}, threshold)
     outcome = parts.fitting.fit_and_predict(
         method, patches.rows(train), patches.X.iloc[test], shared=TINY, seed=7
     )
     assert outcome.threshold == 0.25
-    given = Recorder.made[0][1]
+    [given] = Recorder.made
     assert given == {**given, **TINY, "recipe": "scratch", "random_state": 7}
-    asked = {
-        ("classifier", "inner folds"): "validation",
-        ("classifier", "0.5, not chosen"): 0.5,
-        ("ensemble", "out of fold"): "out-of-fold",
-    }
-    assert [one["threshold"] for _, one in Recorder.made if "threshold" in one] == [
-        asked[kind, threshold]
-    ]
-
-
-@pytest.mark.parametrize(
-    ("kind", "threshold"), [("ensemble", "inner folds"), ("classifier", "out of fold")]
-)
-def test_a_threshold_that_a_kind_cannot_choose_is_refused(parts, csv, kind, threshold):
-    patches = parts.patches.Patches(csv)
-    method = parts.methods.Method(kind, {}, threshold)
-    with pytest.raises(ValueError, match="cannot choose its threshold"):
-        parts.fitting.fit_and_predict(
-            method, patches.rows(np.arange(9)), patches.X, shared=TINY, seed=0
-        )
+    assert given["threshold"] == asked
 
 
 def test_what_roc_auc_lacks_is_put_down_to_rows(parts, csv):
@@ -563,7 +538,7 @@ def test_recipes_are_named_so_that_no_default_decides(parts):
     recipes = [
         method.parameters.get("recipe")
         for method in parts.methods.METHODS.values()
-        if method.kind in ("classifier", "ensemble")
+        if method.kind == "classifier"
     ]
     assert recipes
     assert set(recipes) <= {"features", "scratch"}

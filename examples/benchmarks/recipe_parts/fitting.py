@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from glomclf.inner import out_of_fold
 from glomclf.thresholds import choose_threshold
 
-from .methods import FIXED, INNER_FOLDS, OUT_OF_FOLD, Method
+from .methods import FIXED, INNER_FOLDS, Method
 from .patches import Rows
 
 FloatArray = NDArray[np.float64]
@@ -26,7 +26,7 @@ NATIVE_SIZE = 224  # of the images that colour and texture are read from
 SVM_COSTS = (0.1, 1.0, 10.0, 100.0)
 _KNOWN: dict[tuple[str, int, str], FloatArray] = {}  # numbers of images
 # Those that leave memory behind in TensorFlow, and so get a process of their own.
-NETWORKS = ("frozen", "frozen, logistic", "classifier", "ensemble")
+NETWORKS = ("frozen", "frozen, logistic", "classifier")
 
 
 class Fitted(NamedTuple):
@@ -241,7 +241,6 @@ def _inner_folds(X: Any, y: Any, groups: Any, seed: int) -> list[Any]:
 
 def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
     """`GlomeruliClassifier`, its threshold chosen as the method says."""
-    _expect(method, *_THRESHOLDS)
     from glomclf import GlomeruliClassifier
 
     classifier = GlomeruliClassifier(
@@ -253,33 +252,11 @@ def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: 
     return Fitted(_positive(classifier), classifier.threshold_)
 
 
-def _fit_ensemble(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
-    """`FoldEnsembleClassifier`: the mean of the models of five inner folds."""
-    _expect(method, OUT_OF_FOLD)
-    from glomclf import FoldEnsembleClassifier, GlomeruliClassifier
-
-    parameters = {**shared, **method.parameters, "cache_dir": cache}
-    member = GlomeruliClassifier(**{**parameters, "random_state": seed})
-    ensemble = FoldEnsembleClassifier(
-        member, cv=N_FOLDS, threshold="out-of-fold", random_state=seed
-    )
-    ensemble.fit(train.X, train.y, groups=train.groups)
-    return Fitted(_positive(ensemble), ensemble.threshold_)
-
-
 _THRESHOLDS = {INNER_FOLDS: "validation", FIXED: 0.5}
 
 
 def _positive(model: Any) -> Callable[[Any], FloatArray]:
     return lambda X: model.predict_proba(X)[:, 1]
-
-
-def _expect(method: Method, *thresholds: str) -> None:
-    if method.threshold not in thresholds:
-        raise ValueError(
-            f"a method of kind {method.kind!r} cannot choose its threshold on "
-            f"{method.threshold!r}"
-        )
 
 
 KINDS: dict[str, Callable[..., Fitted]] = {
@@ -288,5 +265,4 @@ KINDS: dict[str, Callable[..., Fitted]] = {
     "frozen": _fit_frozen,
     "frozen, logistic": _fit_frozen_logistic,
     "classifier": _fit_classifier,
-    "ensemble": _fit_ensemble,
 }

@@ -16,7 +16,7 @@ import numpy as np
 
 from glomclf.recipes import RECIPES
 
-INNER_FOLDS, OUT_OF_FOLD, FIXED = "inner folds", "out of fold", "0.5, not chosen"
+INNER_FOLDS, FIXED = "inner folds", "0.5, not chosen"
 # Goes to every network, and stands in the results file once. One precision, that units
 # of processors with and without bfloat16 can be compared.
 SHARED: dict[str, Any] = {
@@ -38,8 +38,7 @@ class Method:
         Of its estimator, plain values only.
     threshold : str
         What the threshold for the highest F1 is chosen on, all of it training rows:
-        `INNER_FOLDS` (predictions of inner folds by participant, up to five fits more)
-        or `OUT_OF_FOLD` (the members of an ensemble, each on the rows it has not seen).
+        `INNER_FOLDS` (predictions of inner folds by participant, up to five fits more).
         Or `FIXED`: nothing is chosen, and one fit on all training rows is enough.
     """
 
@@ -55,7 +54,7 @@ class Method:
     @property
     def n_fits(self) -> int:
         """How many fits a unit is, those for the threshold counted."""
-        return {INNER_FOLDS: 6, OUT_OF_FOLD: 5, FIXED: 1}[self.threshold]
+        return {INNER_FOLDS: 6, FIXED: 1}[self.threshold]
 
     def settings(self, shared: Mapping[str, Any]) -> dict[str, Any]:
         """Return all that decides what is fitted, as JSON holds it.
@@ -164,7 +163,6 @@ _COMPARED: dict[str, Method] = {
     "frozen features, ResNet50Classifier": Method("frozen", {"image_size": 224}),
     "features": Method("classifier", {"recipe": "features", "image_size": 224}, FIXED),
     "scratch": Method("classifier", _SCRATCH, FIXED),
-    "scratch, mean of five folds": Method("ensemble", _SCRATCH, OUT_OF_FOLD),
 }
 METHODS: dict[str, Method] = {
     **_COMPARED,

@@ -42,7 +42,6 @@ _HOW = {
     "the defaults of its own, of no recipe.",
     "frozen, logistic": "Pooled features of the frozen network; logistic regression.",
     "classifier": "`GlomeruliClassifier`",
-    "ensemble": "`FoldEnsembleClassifier` of five `GlomeruliClassifier`",
 }
 
 
