@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 import hypothesis
+import joblib
 import pytest
 
 from glomclf import ResNet50Classifier, make_glomeruli
@@ -29,6 +30,11 @@ def pytest_configure(config):
     # as well; child processes inherit it.
     config.stash[CACHE] = tempfile.mkdtemp(prefix="glomclf-tests-")
     os.environ["GLOMCLF_CACHE_DIR"] = config.stash[CACHE]
+    # Workers share the cores as those of joblib do; two that take all of them both are
+    # slower for it.
+    if n_workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        share = max(1, joblib.cpu_count() // n_workers)
+        os.environ.setdefault("OMP_NUM_THREADS", str(share))
 
 
 def pytest_unconfigure(config):

@@ -52,17 +52,6 @@ def test_trunk_and_rest_predict_what_the_fitted_whole_predicts(
     np.testing.assert_allclose(in_two[:, 0], net.predict_proba(X)[:, 1], atol=1e-4)
 
 
-@pytest.mark.slow
-def test_a_frozen_resnet50_and_the_head_predict_what_the_whole_predicts(patches):
-    X, _ = patches
-    backbone = load_backbone("resnet50", None)
-    whole = build_whole(backbone, 0)
-    whole._standardise(X, batch_size=8)
-    in_two = predict_from_features(X, backbone, 0, owned_weights(whole))
-    assert np.ptp(in_two) > 1e-3
-    np.testing.assert_allclose(in_two, whole.predict(X, verbose=0), atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("trainable_layers", "trained"),
     [

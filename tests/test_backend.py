@@ -8,8 +8,7 @@ from glomclf.errors import BackendError
 from glomclf.network import backend
 
 
-@pytest.mark.parametrize("name", ["jax", "numpy", "no-such-backend"])
-def test_another_backend_is_named_before_keras_is_imported(run_python, name):
+def test_another_backend_is_named_before_keras_is_imported(run_python):
     done = run_python(
         """
         import sys
@@ -20,18 +19,19 @@ def test_another_backend_is_named_before_keras_is_imported(run_python, name):
             print(error)
         print("keras" in sys.modules)
         """,
-        KERAS_BACKEND=name,
+        KERAS_BACKEND="jax",
     )
     message, keras_is_loaded = done.stdout.splitlines()
-    assert f"Keras runs on {name!r}" in message
+    assert "Keras runs on 'jax'" in message
     assert "Set KERAS_BACKEND=tensorflow" in message
     assert keras_is_loaded == "False"
 
 
 def test_the_backend_in_use_is_tensorflow():
     assert backend.keras.backend.backend() == "tensorflow"
-    with pytest.raises(BackendError, match=r"need 'tensorflow'.*KERAS_BACKEND"):
-        backend._check_backend("torch")
+    for name in ("torch", "no-such-backend"):
+        with pytest.raises(BackendError, match=r"need 'tensorflow'.*KERAS_BACKEND"):
+            backend._check_backend(name)
 
 
 @pytest.mark.slow
@@ -51,13 +51,13 @@ def test_fitting_two_networks_writes_nothing_to_standard_error(run_python):
 
 
 def test_a_process_that_inherits_our_log_level_is_as_quiet(run_python):
+    name = "TF_CPP_MIN_LOG_LEVEL"
     done = run_python(
         """
-        import subprocess, sys
-        import glomclf.network.backend
-        again = "from glomclf.network.backend import tf; print(tf.get_logger().level)"
-        subprocess.run([sys.executable, "-c", again], check=True)
-        """
+        from glomclf.network.backend import tf
+        print(tf.get_logger().level)
+        """,
+        **{name: os.environ[name]},  # set when this file imported the backend
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "40\n", "")
 

@@ -15,12 +15,12 @@ from glomclf.benchmarks import (
     Study,
     cross_validation,
     estimate_study,
+    processes,
     training,
 )
 from glomclf.benchmarks.arithmetic import saved_by_trunk
 from glomclf.benchmarks.figures import figure, in_turn
 from glomclf.benchmarks.loading import measure_loading
-from glomclf.benchmarks.processes import measure_memory, measure_startup
 from glomclf.benchmarks.timed import TimedClassifier
 from glomclf.cli import bench, main
 from glomclf.manifest import read_manifest
@@ -74,30 +74,40 @@ def test_decoders_are_measured_on_patches_of_both_sizes(setting):
 
 
 def test_start_up_is_that_of_fresh_processes(setting):
-    figures = {found.name: found for found in measure_startup(setting)}
+    figures = {found.name: found for found in processes.measure_startup(setting)}
     alone, whole = figures["Python alone"].value, figures["import glomclf"].value
     assert 0 < alone < whole + 0.05
     assert figures["glomclf --help"].n == 5
 
 
 @pytest.mark.slow
-def test_memory_is_that_of_fresh_processes(setting):
+def test_memory_is_that_of_fresh_processes(setting, tmp_path):
+    processes._write_images(setting, tmp_path, 3)
+    peak, seconds = processes._two_runs(setting, tmp_path, n_images=3, repeat=0)
+    assert peak > 100e6
+    assert seconds > 0
+
+
+def test_memory_grows_by_what_more_images_take(setting, monkeypatch):
+    def two_runs(setting, folder, n_images, repeat):
+        assert len(list(folder.iterdir())) >= n_images
+        return 200e6 + 5e3 * n_images, 0.5
+
+    monkeypatch.setattr(processes, "_two_runs", two_runs)
     few = replace(setting, repeats=1, memory_images=(3, 6))
-    figures = {found.name: found for found in measure_memory(few)}
+    figures = {found.name: found for found in processes.measure_memory(few)}
     assert set(figures) == {
         "3 images", "3 images, second run", "6 images", "6 images, second run",
         "growth",
     }  # fmt: skip
-    assert figures["6 images, second run"].value > 0
-    assert figures["3 images"].value > 100
+    assert figures["6 images"].value == pytest.approx(200.03)
+    assert figures["6 images, second run"].value == 0.5
+    assert figures["growth"].value == pytest.approx(5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("trainable_layers", "what"), [(0, "head"), (5, "last 5 layers")]
-)
 def test_cross_validations_with_and_without_the_trunk_are_compared(
-    setting, tmp_path, monkeypatch, trainable_layers, what
+    setting, tmp_path, monkeypatch
 ):
     # SMOTE needs six sclerotic patches in each training fold.
     manifest = make_glomeruli(
@@ -112,14 +122,13 @@ def test_cross_validations_with_and_without_the_trunk_are_compared(
     small = replace(
         setting, manifest=manifest, folder=tmp_path, folds=2, epochs=3, repeats=1
     )
-    compared = cross_validation._compare(
-        small, "cv", trainable_layers, {"as it is": {}}
-    )
-    figures = {found.name.removeprefix(f"{what}"): found.value for found in compared}
+    compared = cross_validation._compare(small, "cv", 5, {"as it is": {}})
+    figures = {found.name: found.value for found in compared}
     trunk = {
-        name.removeprefix(", as it is: "): value for name, value in figures.items()
+        name.removeprefix("last 5 layers, as it is: "): value
+        for name, value in figures.items()
     }
-    plain, cold = figures[": plain pipeline"], trunk["empty cache"]
+    plain, cold = figures["last 5 layers: plain pipeline"], trunk["empty cache"]
     assert trunk["speed from an empty cache"] == pytest.approx(plain / cold)
     assert 0 < trunk["warm cache"] <= cold
     assert trunk["largest change of a probability"] < 0.05

@@ -317,24 +317,6 @@ def test_cross_validate_by_participant_gives_every_score(manifest):
     assert all(np.isfinite(scores[f"test_{name}"]).all() for name in SCORES)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Precision is ill-defined")
-def test_cross_validate_in_two_processes_gives_the_same_scores(manifest):
-    def scores(n_jobs):
-        return cross_validate(
-            make_classifier(sampler="smote"),
-            manifest[["path", "participant"]],
-            manifest["label"],
-            groups=manifest["participant"],
-            cv=StratifiedGroupKFold(2),
-            scoring="roc_auc",
-            n_jobs=n_jobs,
-            error_score="raise",
-        )["test_score"]
-
-    np.testing.assert_allclose(scores(1), scores(2), atol=1e-6)
-
-
 @pytest.mark.filterwarnings("ignore:Precision is ill-defined")
 def test_plain_three_step_pipeline_cross_validates(manifest):
     pipeline = Pipeline(

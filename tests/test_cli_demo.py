@@ -11,17 +11,19 @@ from glomclf.cli import demo, main
 
 
 @pytest.mark.slow
-def test_demo_runs_twice_and_names_its_files(tmp_path, monkeypatch):
+def test_demo_replaces_an_earlier_one_and_names_its_files(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "_N_SAMPLES", 120)
     monkeypatch.setattr(demo, "_N_PARTICIPANTS", 15)
     monkeypatch.setattr(demo, "_IMAGE_SIZE", 32)
     tiny = functools.partial(demo._classifier, backbone="cnn", epochs=1)
     monkeypatch.setattr(demo, "_classifier", tiny)
     folder = tmp_path / "demo"
-    for samplers in ((None,), demo._SAMPLERS):
-        monkeypatch.setattr(demo, "_SAMPLERS", samplers)
-        result = CliRunner().invoke(main, ["demo", "--output", str(folder), "--quiet"])
-        assert result.exit_code == 0, result.output
+    (folder / "data").mkdir(parents=True)
+    for left in (".glomclf-demo", "data/old.png", "old.csv"):
+        (folder / left).touch()
+    result = CliRunner().invoke(main, ["demo", "--output", str(folder), "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert not (folder / "data" / "old.png").exists()
     listed = result.stdout.split("Files:")[1].split()
     on_disk = {str(path) for path in folder.iterdir() if path.is_file()}
     assert set(listed) == on_disk - {str(folder / ".glomclf-demo")}

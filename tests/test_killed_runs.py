@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from glomclf import make_glomeruli
+from glomclf.network.cache import cache_info
 
 ROOT = Path(__file__).parents[1]
 N_KILLS = int(os.environ.get("GLOMCLF_TEST_KILLS", "2"))
@@ -23,33 +24,45 @@ pytestmark = pytest.mark.skipif(
     not hasattr(os, "killpg"), reason="process groups are killed as a whole"
 )
 
-CROSS_VALIDATION = textwrap.dedent(
+# The layers below those that are trained have features in the store, so that the two
+# cross-validations fill it one after the other.
+CROSS_VALIDATIONS = textwrap.dedent(
     """
     import sys
-    import pandas as pd
     from sklearn.model_selection import StratifiedGroupKFold, cross_validate
     from glomclf import GlomeruliClassifier, read_manifest
 
-    manifest = read_manifest(sys.argv[1])
-    for trainable_layers in (0, 1):
-        classifier = GlomeruliClassifier(
-            "smote+augment", backbone="cnn", weights=None, image_size=32, epochs=2,
-            trainable_layers=trainable_layers, validation_fraction=None, patience=None,
-            cache_dir=sys.argv[2], random_state=0,
-        )
-        result = cross_validate(
-            classifier, manifest, manifest["label"], groups=manifest["participant"],
-            cv=StratifiedGroupKFold(2), n_jobs=2, scoring="roc_auc",
-            error_score="raise",
-        )
-        print(*map(repr, result["test_score"].tolist()))
+    def scores_of(csv, cache_dir, n_jobs=None):
+        manifest, scores = read_manifest(csv), []
+        for trainable_layers in (0, 1):
+            classifier = GlomeruliClassifier(
+                "smote+augment", backbone="cnn", weights=None, image_size=32, epochs=2,
+                trainable_layers=trainable_layers, validation_fraction=None,
+                patience=None, cache_dir=cache_dir, random_state=0,
+            )
+            scores += cross_validate(
+                classifier, manifest, manifest["label"],
+                groups=manifest["participant"], cv=StratifiedGroupKFold(2),
+                n_jobs=n_jobs, scoring="roc_auc", error_score="raise",
+            )["test_score"].tolist()
+        return scores
+
+    if __name__ == "__main__":
+        print(*map(repr, scores_of(*sys.argv[1:], n_jobs=2)))
     """
 )
 
 
+def undisturbed(csv, cache_dir):
+    """Return the scores of one fold after the other, without processes."""
+    names = {"__name__": "cross_validations"}
+    exec(CROSS_VALIDATIONS, names)
+    return names["scores_of"](csv, cache_dir)
+
+
 def start(csv, cache_dir):
     return subprocess.Popen(
-        [sys.executable, "-c", CROSS_VALIDATION, str(csv), str(cache_dir)],
+        [sys.executable, "-c", CROSS_VALIDATIONS, str(csv), str(cache_dir)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -58,10 +71,16 @@ def start(csv, cache_dir):
     )
 
 
-def scores_of(process):
-    output, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
-    return [float(score) for score in output.split()]
+def kill_once(process, cache_dir, n_entries, delay):
+    """End all of a run, some seconds after it has stored so much."""
+    until = time.monotonic() + 240
+    while cache_info(cache_dir).n_entries < n_entries:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 @pytest.mark.slow
@@ -74,16 +93,16 @@ def test_cross_validations_killed_at_random_moments_complete_unchanged(tmp_path)
         directory=tmp_path / "data",
         random_state=0,
     )
-    csv = tmp_path / "data" / "public.csv"
-    begin = time.monotonic()
-    expected = scores_of(start(csv, tmp_path / "undisturbed"))
-    duration = time.monotonic() - begin
+    csv, cache_dir = tmp_path / "data" / "public.csv", tmp_path / "cache"
+    expected = undisturbed(csv, tmp_path / "undisturbed")
+    n_entries = cache_info(tmp_path / "undisturbed").n_entries
     moments = random.Random(0)
     for kill in range(N_KILLS):
-        process = start(csv, tmp_path / "cache")
         # Spread over the whole, that both cross-validations are killed.
-        time.sleep((0.2 + 0.8 * (kill + moments.random()) / N_KILLS) * duration)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    disturbed = scores_of(start(csv, tmp_path / "cache"))
-    assert disturbed == pytest.approx(expected, abs=1e-3)
+        share = (kill + moments.random()) / N_KILLS
+        process = start(csv, cache_dir)
+        kill_once(process, cache_dir, int(share * n_entries), moments.random())
+    assert 0 < cache_info(cache_dir).n_entries <= n_entries
+    output, errors = start(csv, cache_dir).communicate(timeout=600)
+    disturbed = [float(score) for score in output.split()]
+    assert disturbed == pytest.approx(expected, abs=1e-3), errors

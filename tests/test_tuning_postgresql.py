@@ -1,4 +1,4 @@
-"""Workers share a study through a real PostgreSQL, SQLite or a journal file.
+"""Workers share a study through a real PostgreSQL or a journal file.
 
 They are processes of their own, that know of each other through the storage alone.
 """
@@ -87,11 +87,11 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(params=["postgresql", "sqlite", "journal"])
+@pytest.fixture(params=["postgresql", "journal"])
 def url(request):
     if request.param == "postgresql":
         return request.getfixturevalue("postgresql_url")
-    return {"sqlite": "sqlite:///study.db", "journal": "study.journal"}[request.param]
+    return "study.journal"
 
 
 @pytest.fixture(scope="module")
@@ -189,14 +189,6 @@ def test_the_heartbeat_tells_of_a_death_on_another_machine(folder, url, undistur
     study = load(url)
     assert_complete(study, undisturbed)
     assert_one_was_retried(study)
-
-
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_two_workers_share_the_trials_of_one_study(folder, url, undisturbed):
-    finish(start(url, folder), start(url, folder))
-    study = load(url)
-    assert_complete(study, undisturbed)
-    assert len({trial.user_attrs["worker"] for trial in counted_trials(study)}) == 2
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads command lines in /proc")
