@@ -177,8 +177,9 @@ class Page:
             "## What a unit takes",
             "",
             "Seconds of a fit, reading the images and the choice of the threshold "
-            "included: median (least to most). Numbers and features of images that an "
-            "earlier unit has computed are not computed again.",
+            "included: median (least to most), by the clock, some beside other work. "
+            "Numbers and features of images that an earlier unit has computed are not "
+            "computed again.",
         ]
         if records.empty:
             return [*lines, "", "No unit is done.", ""]
