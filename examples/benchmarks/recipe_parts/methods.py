@@ -116,6 +116,7 @@ _PARTS: dict[str, dict[str, Any]] = {
     "class weights": {"class_weight": None},
     "warm-up and cosine": {"schedule": "constant", "warmup_epochs": 0},
     "weight decay": {"weight_decay": 0.0},
+    "gradient clipping": {"clip_norm": None},
     "test-time views": {"predict_views": 1},
 }
 # What the recipe has not, and would have if it helped.
