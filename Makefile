@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MODULES := glomclf examples tests docs
+# pip would compile on one core.
+install = $(BIN)/python -m pip install --quiet --no-compile --editable $(1) && \
+	$(BIN)/python -m compileall -q -j 0 .venv/lib
 
 .PHONY: demo test lint docs clean
 
@@ -26,13 +29,13 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	$(call install,.)
 	touch $@
 
 .venv/installed-test: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(call install,".[test]")
 	touch $@ .venv/installed
 
 .venv/installed-docs: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(call install,".[docs]")
 	touch $@ .venv/installed
