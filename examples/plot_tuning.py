@@ -54,7 +54,7 @@ classifier = make_pipeline(StandardScaler(), SMOTE(), LogisticRegression(max_ite
 # All trials are scored on the same folds, and a participant is whole in each.
 
 search = GlomeruliSearchCV(
-    classifier, space, scoring="average_precision", n_trials=10, random_state=0
+    classifier, space, scoring="average_precision", n_trials=15, random_state=0
 )
 search.fit(X, y, groups=participants)
 print(search.audit_)
