@@ -103,6 +103,8 @@ def test_cross_validations_killed_at_random_moments_complete_unchanged(tmp_path)
         process = start(csv, cache_dir)
         kill_once(process, cache_dir, int(share * n_entries), moments.random())
     assert 0 < cache_info(cache_dir).n_entries <= n_entries
-    output, errors = start(csv, cache_dir).communicate(timeout=600)
+    process = start(csv, cache_dir)
+    output, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
     disturbed = [float(score) for score in output.split()]
-    assert disturbed == pytest.approx(expected, abs=1e-3), errors
+    assert disturbed == pytest.approx(expected, abs=1e-3)

@@ -1,6 +1,7 @@
 """What leaks is found and named; what does not, passes."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -393,8 +394,9 @@ def test_the_estimator_and_all_classes_are_left_as_they_were(features):
 @pytest.mark.parametrize(
     ("sampler", "space"),
     [
-        *((name, "pixels") for name in ("augment", "smote+augment", "undersample")),
-        *((name, "features") for name in (None, "smote", "oversample")),
+        *((name, "pixels") for name in ("augment", "smote+augment")),
+        ("undersample+augment", "pixels"),
+        *product((None, "smote", "undersample", "oversample"), ("pixels", "features")),
     ],
 )
 def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(tiny, sampler, space):

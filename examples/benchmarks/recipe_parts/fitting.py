@@ -249,14 +249,10 @@ def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: 
         cache_dir=cache,
     )
     classifier.fit(train.X, train.y, groups=train.groups)
-    return Fitted(_positive(classifier), classifier.threshold_)
+    return Fitted(lambda X: classifier.predict_proba(X)[:, 1], classifier.threshold_)
 
 
 _THRESHOLDS = {INNER_FOLDS: "validation", FIXED: 0.5}
-
-
-def _positive(model: Any) -> Callable[[Any], FloatArray]:
-    return lambda X: model.predict_proba(X)[:, 1]
 
 
 KINDS: dict[str, Callable[..., Fitted]] = {

@@ -109,6 +109,8 @@ _ANSWERS = {"sampler": None, "class_weight": "balanced", "loss": "crossentropy"}
 _SCRATCH = {"recipe": "scratch", **_ANSWERS}
 # Four times the multiplications, affordable where the processor has bfloat16.
 _MORE_PIXELS = {"image_size": 128, "training_precision": "bfloat16"}
+_UNSTAINED = "scratch without fixed stain"  # as `_other_parts` names it
+_UNSTAINED_LARGE = f"{_UNSTAINED}, at 128 pixels"
 _PARTS: dict[str, dict[str, Any]] = {
     "fixed stain": {"stain_normalizer": None},
     "augmentation": {"augmentation": None},
@@ -167,7 +169,7 @@ _COMPARED: dict[str, Method] = {
 }
 METHODS: dict[str, Method] = {
     **_COMPARED,
-    "scratch without fixed stain, at 128 pixels": Method(
+    _UNSTAINED_LARGE: Method(
         "classifier", {**_SCRATCH, **_PARTS["fixed stain"], **_MORE_PIXELS}, FIXED
     ),
     **_other_parts(),
@@ -179,7 +181,7 @@ TABLES = (
     Table(
         "Methods",
         "frozen features, logistic regression",
-        (*_COMPARED, "scratch without fixed stain"),
+        (*_COMPARED, _UNSTAINED),
     ),
     Table(
         "Parts of the scratch recipe, each taken away or added alone",
@@ -195,8 +197,8 @@ TABLES = (
     ),
     Table(
         "More pixels",
-        "scratch without fixed stain",
-        ("scratch without fixed stain", "scratch without fixed stain, at 128 pixels"),
+        _UNSTAINED,
+        (_UNSTAINED, _UNSTAINED_LARGE),
         splits=("slide",),
     ),
 )
