@@ -81,6 +81,7 @@ PUBLIC_ROOMS = (
     "recipes",
     "classifier",
     "ensemble",
+    "folds",
     "model_files",
     "splitting",
     "leakage",

@@ -24,6 +24,7 @@ import numpy as np
 
 from glomclf import AugmentedViews, ImageLoader, PatchAugmenter, make_glomeruli
 from glomclf.augmenting import make_augmenter
+from glomclf.images import IMAGE_SUFFIXES
 
 X, y, _ = make_glomeruli(
     40, n_participants=8, sclerotic_fraction=0.5, image_size=128, random_state=3
@@ -91,7 +92,11 @@ parser.add_argument("--images", type=Path, help="folder of patches, searched thr
 parser.add_argument("--output", help="file to write the picture to")
 options = parser.parse_args()
 if options.images is not None:
-    files = sorted(options.images.rglob("*.png"))
+    files = sorted(
+        file
+        for file in options.images.rglob("*")
+        if file.suffix.lower() in IMAGE_SUFFIXES
+    )
     shown = ImageLoader(128).transform(files[:: max(1, len(files) // 8)][:8])
 everything = draw_views(shown, make_augmenter("geometry+stain"))
 if options.output is not None:

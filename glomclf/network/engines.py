@@ -33,7 +33,7 @@ ENGINE_CONSTRAINTS: dict[str, list] = {
 # Raised whenever the graph that int8 is quantised into may change.
 _INT8_RECIPE = 1
 _compiling = threading.RLock()
-_EXTRA = 'python -m pip install "glomclf[openvino]"'
+_EXTRA = "python -m pip install openvino nncf"
 
 
 def choose_engine(engine: str, precision: str) -> str:

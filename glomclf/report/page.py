@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from ..files import written_whole
 from .blocks import Section
@@ -38,7 +38,7 @@ class Report:
     title: str
     lead: str
     sections: Sequence[Section]
-    made: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def render(self) -> str:
         """Return the HTML.

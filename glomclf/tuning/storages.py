@@ -247,7 +247,7 @@ def _with_driver(url: str) -> str:
     if importlib.util.find_spec("psycopg") is None:
         raise StudyError(
             f"The storage {shown(url)} needs a driver for PostgreSQL. Install one: "
-            "pip install 'glomclf[postgresql]'."
+            "python -m pip install 'psycopg[binary]'."
         )
     return f"postgresql+psycopg{separator}{rest}"
 
