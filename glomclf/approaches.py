@@ -34,6 +34,7 @@ from .inner import participants_of
 from .intervals import Scale, bootstrap_estimates, settings_faults
 from .loader import ImageLoader
 from .progress import progress
+from .recipes import settled
 from .samplers import make_sampler
 from .scores import ScoredRows
 from .splitting import RepeatedStratifiedGroupKFold, StratifiedGroupShuffleSplit
@@ -368,6 +369,8 @@ def compare_approaches(
     folds = _draw_folds(
         labels, participants, n_folds, n_repeats, check_random_state(random_state)
     )
+    # Each approach trains on another number of rows, all of them by one recipe.
+    estimator = settled(estimator, len(labels))
     _check_splits(labels, participants, folds, test_size, estimator)
     everything = _load(X, labels, participants, estimator)
     settings = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from numbers import Integral, Real
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from .contradictions import refuse_contradictions
-from .errors import ParameterError
+from .errors import ParameterError, SplitError
 from .inner import (
     ChosenThreshold,
     ValidationRows,
@@ -42,6 +43,7 @@ from .recipes import (
     RECIPE_PARAMETERS,
     RECIPES,
     Recipe,
+    decided_on_validation,
     is_auto,
     resolve_recipe,
     with_origins,
@@ -133,8 +135,9 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         Share of the training participants (of the rows, where participants are not
         known) set aside for ``history_``, early stopping (`patience`) and
         ``threshold="validation"``; they are not trained on. "auto" is 0.15 where
-        something is decided on them (`patience`, ``schedule="plateau"``, `monitor`,
-        ``threshold="validation"``), else None, which sets nobody aside.
+        something is decided on them (`patience`, ``schedule="plateau"``, or
+        ``threshold="validation"`` where they are enough for it), else None, which sets
+        nobody aside.
     threshold : float in [0, 1] or "validation", default=0.5
         Probability of the positive class from which it is predicted. "validation"
         chooses it on training participants alone: on the validation participants
@@ -154,7 +157,8 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         What runs the frozen layers, and what it computes in. See
         :class:`ResNet50Trunk`.
     n_jobs : int or None, default=None
-        Threads that decode files and transform images.
+        Threads that decode files and transform images before the network is trained;
+        its training takes all cores of the process.
     random_state : int, RandomState instance or None, default=None
         Seeds the validation split, the sampler and the network.
     verbose : int, default=0
@@ -367,7 +371,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         """
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        groups = participants_of(X) if groups is None else np.asarray(groups)
+        groups = participants_of(X, groups)
         self.recipe_ = self.resolve(
             len(y), has_X_val=X_val is not None, has_y_val=y_val is not None
         )
@@ -530,10 +534,25 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
     def _split(self, y, groups, X_val, seed):
         """Return the rows to train on and those set aside."""
         rows = np.arange(len(y))
-        fraction = self._settings().validation_fraction
+        settings = self._settings()
+        fraction = settings.validation_fraction
         if X_val is not None or fraction is None:
             return rows, rows[:0]
-        return split_validation(y, groups, fraction, seed)
+        is_open = is_auto(self.validation_fraction)
+        if not is_open or decided_on_validation(vars(settings)):
+            return split_validation(y, groups, fraction, seed)
+        return self._split_for_threshold(y, groups, fraction, seed)
+
+    def _split_for_threshold(self, y, groups, fraction, seed):
+        """Set nobody aside where those would be too few to choose a threshold on."""
+        with suppress(SplitError):
+            train, validation = split_validation(y, groups, fraction, seed)
+            owners = None if groups is None else groups[validation]
+            if are_enough(y[validation], owners):
+                return train, validation
+        parameters = {**self.recipe_.parameters, "validation_fraction": None}
+        self.recipe_ = self.recipe_._replace(parameters=parameters)
+        return np.arange(len(y)), np.arange(0)
 
     def _validation_rows(self, X, y, groups, X_val, y_val):
         """Return the rows given for validation, or those set aside, or none."""
@@ -623,13 +642,13 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         for described in (parameters, governed):
             for name in _DESCRIBED & set(described):
                 described[name] = estimator_to_json(described[name])
-        for name in ("weights", "cache_dir", "checkpoint_dir"):
-            if isinstance(parameters[name], Path):
-                parameters[name] = str(parameters[name])
+        if isinstance(self.weights, Path):
+            parameters["weights"] = str(self.weights)
+        parameters |= _OF_NO_MACHINE
+        if self.cache_dir is False:
+            parameters["cache_dir"] = False
         if not isinstance(self.random_state, Integral | None):
             parameters["random_state"] = None
-        # Which engine ran says what this machine had; precision says what it computed.
-        parameters["engine"] = "auto"
         parts = {name: self.pipeline_[name]._to_parts() for name in self._kept_steps()}
         header = {
             "parameters": parameters,
@@ -662,6 +681,8 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         for described in (parameters, governed):
             for key in _DESCRIBED & set(described):
                 described[key] = estimator_from_json(described[key])
+        if parameters["cache_dir"] is not False:  # older files name folders
+            parameters |= _OF_NO_MACHINE
         self = cls(**parameters)
         self.recipe_ = Recipe(name, reason, governed)
         self.classes_ = np.asarray(header["classes"])
@@ -676,5 +697,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         return self
 
 
+# What another machine may not have. Precision says what the engine computed.
+_OF_NO_MACHINE = {"cache_dir": None, "checkpoint_dir": None, "engine": "auto"}
 # Parameters that may be estimators, or have keys that JSON does not have.
 _DESCRIBED = {"sampler", "class_weight", "stain_normalizer", "augmentation"}

@@ -45,7 +45,10 @@ def _validation_faults(settings: Any, has_X_val: bool, has_y_val: bool) -> list[
         faults.append("X_val and y_val belong together: pass both or neither.")
     if has_X_val or settings.validation_fraction is not None:
         return faults
-    for name in decided_on_validation(vars(settings)):
+    looks = decided_on_validation(vars(settings))
+    if settings.monitor != "val_loss":
+        looks.append("monitor")
+    for name in looks:
         does, without = _LOOKS[name]
         faults.append(
             f"{name}={getattr(settings, name)!r} {does} the validation rows, but "

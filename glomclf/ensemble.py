@@ -219,7 +219,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         check_consistent_length(X, y)
         (X,) = indexable(X)
         codes = self._encode_labels(y)
-        groups = participants_of(X) if groups is None else np.asarray(groups)
+        groups = participants_of(X, groups)
         self._check_combination()
         rng = check_random_state(self.random_state)
         splits = list(_splits(self.cv, y, groups, rng))

@@ -13,18 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import (
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    StratifiedShuffleSplit,
-)
+from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_consistent_length
 
 from .errors import LeakageError, SplitError
 from .estimates import MIN_PARTICIPANTS
 from .intervals import equal_number
 from .progress import progress
-from .splitting import StratifiedGroupShuffleSplit
+from .splitting import RepeatedStratifiedGroupKFold, StratifiedGroupShuffleSplit
 
 __all__ = [
     "ChosenThreshold",
@@ -74,11 +71,46 @@ class ValidationRows(NamedTuple):
     groups: NDArray[Any] | None
 
 
-def participants_of(X: Any) -> NDArray[Any] | None:
-    """Return the column ``participant``, if there is one."""
-    if isinstance(X, pd.DataFrame) and "participant" in X:
-        return X["participant"].to_numpy()
-    return None
+def participants_of(X: Any, groups: ArrayLike | None = None) -> NDArray[Any] | None:
+    """Return the participant of each row: as given, or the column ``participant``.
+
+    Parameters
+    ----------
+    X : DataFrame, array-like of paths, or ndarray
+    groups : array-like of shape (n_samples,), default=None
+        Participants, where they are given.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or None
+        None where they are not known.
+
+    Raises
+    ------
+    SplitError
+        If the participants of some rows are missing, or are text in some rows and
+        numbers in others.
+    ValueError
+        If `groups` has not one entry a row.
+    """
+    if groups is None:
+        if not isinstance(X, pd.DataFrame) or "participant" not in X:
+            return None
+        groups = X["participant"]
+    check_consistent_length(X, groups)
+    entries = pd.Series(np.asarray(groups, dtype=object))
+    if entries.isna().any():
+        rows = ", ".join(map(str, np.flatnonzero(entries.isna())))
+        raise SplitError(
+            f"the participant is missing in rows {rows}; name it, or leave them out"
+        )
+    kinds = {isinstance(entry, str) for entry in entries}
+    if len(kinds) > 1:
+        raise SplitError(
+            "some participants are text and some are numbers, so that one may have two "
+            "names; write all of them as text"
+        )
+    return np.asarray(groups)
 
 
 def refuse_shared_participants(groups: NDArray[Any] | None, X_val: Any) -> None:
@@ -225,6 +257,7 @@ def _folds(
             f"participants are not known) of each class, got {n_folds}. Give a number "
             "as threshold, or more participants."
         )
-    options: Any = {"n_splits": n_folds, "shuffle": True, "random_state": random_state}
-    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(**options)
+    splitter: Any = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=random_state)
+    if groups is None:
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
     return splitter.split(np.arange(len(y)), y, groups)

@@ -206,7 +206,7 @@ def audit_splits(
     """
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
-    participants = _participants(X, groups, len(labels))
+    participants = _participants(X, groups)
     folds = _folds(X, labels, cv, participants)
     findings = _Findings(_names(X), participants)
     for fold, (train, test) in enumerate(folds):
@@ -364,18 +364,9 @@ def _names(X: Any) -> list[str]:
     )
 
 
-def _participants(X: Any, groups: Any, n_samples: int) -> NDArray | None:
-    groups = participants_of(X) if groups is None else groups
-    if groups is None:
-        return None
-    values = pd.Series(np.asarray(groups, dtype=object))
-    check_consistent_length(np.empty(n_samples), values)
-    if values.isna().any():
-        rows = ", ".join(map(str, np.flatnonzero(values.isna())))
-        raise SplitError(
-            f"the participant is missing in rows {rows}; name it, or leave them out"
-        )
-    return values.astype(str).to_numpy(dtype=object)
+def _participants(X: Any, groups: Any) -> NDArray | None:
+    participants = participants_of(X, groups)
+    return None if participants is None else participants.astype(str).astype(object)
 
 
 def _folds(X: Any, labels: NDArray, cv: Any, participants: NDArray | None) -> _Folds:

@@ -79,7 +79,9 @@ def write_model(
         **header,
     }
     try:
-        text = json.dumps(described, allow_nan=False, sort_keys=True)
+        text = json.dumps(
+            described, allow_nan=False, sort_keys=True, default=_plain_number
+        )
     except (TypeError, ValueError) as error:
         raise ModelFileError(
             f"The model cannot be written as JSON ({error}). Give its parameters as "
@@ -89,6 +91,13 @@ def write_model(
     metadata = {"glomclf": text, "sha256": _digest(text, plain)}
     with written_whole(path) as temporary:
         temporary.write_bytes(save(plain, metadata=metadata))
+
+
+def _plain_number(value: Any) -> Any:
+    """Return the Python number of one of NumPy's, such as a grid of parameters has."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is no plain value")
 
 
 def read_model(

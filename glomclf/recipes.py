@@ -177,14 +177,13 @@ def decided_on_validation(parameters: Mapping[str, Any]) -> list[str]:
     Examples
     --------
     >>> from glomclf.recipes import decided_on_validation
-    >>> training = {"patience": 5, "schedule": "cosine", "monitor": "val_loss"}
+    >>> training = {"patience": 5, "schedule": "cosine"}
     >>> decided_on_validation(training)
     ['patience']
     """
     looks = {
         "patience": parameters["patience"] is not None,
         "schedule": parameters["schedule"] == "plateau",
-        "monitor": parameters["monitor"] != "val_loss",
     }
     return [name for name, does in looks.items() if does]
 

@@ -207,10 +207,9 @@ def audit_fit(
 
 
 def _participants(X: Any, groups: Any, n_samples: int) -> NDArray:
-    groups = participants_of(X) if groups is None else groups
-    groups = np.arange(n_samples) if groups is None else np.asarray(groups)
-    check_consistent_length(np.empty(n_samples), groups)
-    return groups.astype(str).astype(object)
+    known = participants_of(X, groups)
+    owners = np.arange(n_samples) if known is None else known
+    return owners.astype(str).astype(object)
 
 
 def _splits(X: Any, y: NDArray, participants: NDArray, cv: Any) -> Iterable[Any]:

@@ -1,6 +1,7 @@
 """Keras on TensorFlow: nothing else will do, and nothing is heard of it."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,16 +51,39 @@ def test_fitting_two_networks_writes_nothing_to_standard_error(run_python):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_process_that_inherits_our_log_level_is_as_quiet(run_python):
+def test_a_worker_is_as_quiet_as_we_are_and_takes_its_share_of_the_cores(run_python):
     name = "TF_CPP_MIN_LOG_LEVEL"
     done = run_python(
         """
         from glomclf.network.backend import tf
         print(tf.get_logger().level)
+        print(tf.config.threading.get_intra_op_parallelism_threads())
         """,
+        OMP_NUM_THREADS="1",
         **{name: os.environ[name]},  # set when this file imported the backend
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "40\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "40\n1\n", "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "set_before", "expected"),
+    [(None, 0, [2]), ("3", 0, []), (None, 5, [])],
+)
+def test_the_number_of_threads_is_left_alone_where_the_user_set_it(
+    monkeypatch, variable, set_before, expected
+):
+    taken = []
+    threading = SimpleNamespace(
+        get_intra_op_parallelism_threads=lambda: set_before,
+        set_intra_op_parallelism_threads=taken.append,
+    )
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", variable)
+    tensorflow = SimpleNamespace(config=SimpleNamespace(threading=threading))
+    backend._take_share_of_cores(tensorflow)
+    assert taken == expected
 
 
 def test_what_was_held_back_is_dropped_on_success(capfd):

@@ -140,8 +140,12 @@ def head():
     return build_network((3,), None, 0, spec, from_images=False)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 7, 32])
-def test_predictions_keep_the_order_of_rows_at_every_batch_size(head, batch_size):
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 32, None])
+def test_predictions_keep_the_order_of_rows_at_every_batch_size(
+    head, monkeypatch, batch_size
+):
+    if batch_size is not None:  # else small features are predicted whole
+        monkeypatch.setattr("glomclf.network.batches._SMALL", 0)
     X = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
     at_once = np.asarray(head(X))
     predicted = head.predict(X, batch_size=batch_size, verbose=0)

@@ -23,6 +23,7 @@ PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 TREES = st.recursive(
     PLAIN | arrays(np.float32, st.integers(0, 3)),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
 
 

@@ -1,3 +1,4 @@
+import copy
 import pickle
 
 import numpy as np
@@ -261,15 +262,35 @@ def test_saved_model_of_any_depth_predicts_the_same(images, tmp_path, trainable_
     )
 
 
-def test_a_saved_model_keeps_its_precision_and_no_engine(images, tmp_path):
+def test_a_saved_model_keeps_its_precision_and_nothing_of_the_machine(
+    images, tmp_path, monkeypatch
+):
     X, y, groups = images
-    classifier = make_classifier(engine="keras").fit(X, y, groups=groups)
-    classifier.save(tmp_path / "model.glomclf")
-    loaded = GlomeruliClassifier.load(tmp_path / "model.glomclf")
-    assert (loaded.engine, loaded.precision) == ("auto", "float32")
-    np.testing.assert_allclose(
-        loaded.predict_proba(X), classifier.predict_proba(X), atol=1e-4
-    )
+    folders = {name: tmp_path / name for name in ("cache_dir", "checkpoint_dir")}
+    classifier = make_classifier(engine="keras", **folders).fit(X, y, groups=groups)
+    file = tmp_path / "model.glomclf"
+    classifier.save(file)
+    assert str(tmp_path) not in file.read_bytes().decode("latin-1")
+    with monkeypatch.context() as patch:  # as files were before
+        patch.setattr("glomclf.classifier._OF_NO_MACHINE", {})
+        classifier.set_params(cache_dir=str(folders["cache_dir"]), checkpoint_dir=None)
+        classifier.save(tmp_path / "older.glomclf")
+    for saved in (file, tmp_path / "older.glomclf"):
+        loaded = GlomeruliClassifier.load(saved)
+        assert (loaded.engine, loaded.precision) == ("auto", "float32")
+        assert (loaded.cache_dir, loaded.checkpoint_dir) == (None, None)
+        assert loaded.pipeline_["trunk"].cache_dir is None
+        np.testing.assert_allclose(
+            loaded.predict_proba(X), classifier.predict_proba(X), atol=1e-4
+        )
+
+
+def test_a_model_that_keeps_no_images_still_does_not_once_loaded(
+    images, fitted, tmp_path
+):
+    copied = copy.deepcopy(fitted).set_params(cache_dir=False)
+    copied.save(tmp_path / "model.glomclf")
+    assert GlomeruliClassifier.load(tmp_path / "model.glomclf").cache_dir is False
 
 
 def test_a_model_of_a_lower_precision_names_the_extra_it_needs(
@@ -368,6 +389,13 @@ def test_threshold_is_chosen_on_validation_participants_where_they_are_enough():
     assert model.threshold_ == pytest.approx(choose_threshold(y[rows], probability))
 
 
+@pytest.fixture
+def two_inner_folds(monkeypatch):
+    """As few as there can be: each is a fit."""
+    monkeypatch.setattr("glomclf.inner._N_FOLDS", 2)
+
+
+@pytest.mark.usefixtures("two_inner_folds")
 def test_threshold_is_chosen_on_inner_folds_where_validation_is_small(images):
     X, y, groups = images
     model = make_classifier(threshold="validation").fit(X, y, groups=groups)
@@ -380,6 +408,29 @@ def test_threshold_is_chosen_on_inner_folds_where_validation_is_small(images):
     assert plain.training_record_["threshold_chosen_on"] == "given"
 
 
+@pytest.mark.usefixtures("two_inner_folds")
+def test_nobody_is_set_aside_for_a_threshold_that_inner_folds_choose(images):
+    X, y, groups = images
+    options = {"patience": None, "validation_fraction": "auto"}
+    model = make_classifier(threshold="validation", **options)
+    model.fit(X, y, groups=groups)
+    assert model.training_record_["threshold_chosen_on"] == "inner folds"
+    assert model.training_record_["n_samples"] == len(y)
+    assert len(model.validation_indices_) == 0
+    assert model.recipe_.parameters["validation_fraction"] is None
+    plain = make_classifier(**options).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(model.predict_proba(X), plain.predict_proba(X))
+
+
+def test_rows_without_a_participant_are_refused_before_training(images, monkeypatch):
+    monkeypatch.delattr(ResNet50Classifier, "fit")
+    X, y, groups = images
+    unknown = np.where(np.arange(len(y)) == 7, None, groups)
+    with pytest.raises(SplitError, match="missing in rows 7;"):
+        make_classifier(validation_fraction=None, patience=None).fit(X, y, unknown)
+
+
+@pytest.mark.usefixtures("two_inner_folds")
 def test_threshold_for_recall_is_not_above_that_for_f1(images):
     X, y, groups = images
     aims = ({"threshold_aim": "recall", "threshold_recall": 1.0}, {})
@@ -403,6 +454,7 @@ def test_threshold_on_given_validation_rows_respects_their_participants(manifest
     assert model.training_record_["threshold_chosen_on"] == expected
 
 
+@pytest.mark.usefixtures("two_inner_folds")
 def test_threshold_survives_saving(images, tmp_path):
     X, y, groups = images
     model = make_classifier(threshold="validation").fit(X, y, groups=groups)

@@ -19,6 +19,7 @@ from glomclf.cli.faults import InputError
 from glomclf.cli.options import _CLASSIFIER_OPTIONS
 from glomclf.cli.train import command as train
 from glomclf.network.checkpoints import Checkpoint
+from glomclf.report import Picture
 from glomclf.stain import NORMALIZER_NAMES
 
 TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--epochs", "2")
@@ -156,11 +157,31 @@ def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
     assert names == {"history.csv", "history.png", "class_proportions.png"}
 
 
-def test_evaluate_writes_predictions_scores_and_pictures(trained, data, tmp_path):
-    model, _ = trained
-    out = tmp_path / "out"
-    csv = data / "public.csv"
-    result = run("evaluate", "--test", csv, "--model", model, "-o", out, "-q")
+@pytest.fixture(scope="module")
+def evaluated(trained, data, tmp_path_factory):
+    """One evaluation, with all pictures, for tests that only read."""
+    out = tmp_path_factory.mktemp("evaluated")
+    words = ["evaluate", "--test", data / "public.csv", "--model", trained[0], "-q"]
+    words += ["-o", out, "--threshold", 0.5]
+    return words, out, run(*words)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Draw nothing: few tests look at pictures, and each takes a second."""
+
+    def picture(draw, *, alt, caption, **_):
+        return Picture("data:,", "data:,", alt, caption)
+
+    monkeypatch.setattr("glomclf.report.charts.draw_picture", picture)
+    monkeypatch.setattr(
+        "glomclf.cli.results.write_evaluation_pictures", lambda *_: None
+    )
+
+
+def test_evaluate_writes_predictions_scores_and_pictures(trained, data, evaluated):
+    model, csv = trained[0], data / "public.csv"
+    _, out, result = evaluated
     assert {path.name for path in out.iterdir()} == {
         "predictions.csv",
         "scores.csv",
@@ -191,22 +212,20 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, tmp_path
         assert name in result.stdout
 
 
-def test_report_of_evaluate_shows_the_command_and_each_mistake(trained, data, tmp_path):
-    model, _ = trained
-    words = ["evaluate", "--test", data / "public.csv", "--model", model, "-q"]
-    run(*words, "-o", tmp_path, "--threshold", 0.5)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert " ".join(map(str, ["glomclf", *words, "-o", tmp_path])) in text
+def test_report_of_evaluate_shows_the_command_and_each_mistake(evaluated):
+    words, out, _ = evaluated
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert " ".join(map(str, ["glomclf", *words[:-2]])) in text
     assert len(text) < 3_000_000
-    table = pd.read_csv(tmp_path / "predictions.csv")
+    table = pd.read_csv(out / "predictions.csv")
     wrong = table["label"][table["prediction"] != table["label"]]
     shown = sum(min(n, 6) for n in wrong.value_counts())
     assert text.count("data:image/jpeg") == shown > 0
-    biopsies = pd.read_csv(tmp_path / "biopsies.csv")
+    biopsies = pd.read_csv(out / "biopsies.csv")
     assert biopsies["n_glomeruli"].sum() == len(table)
 
 
-def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path):
+def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path, undrawn):
     model, _ = trained
     common = ("--test", data / "public.csv", "--model", model, "-o", tmp_path, "-q")
     run("evaluate", *common, "--threshold", 0)
@@ -258,7 +277,9 @@ def test_predict_does_not_overwrite_what_it_reads(trained, data):
     assert csv.read_bytes() == before
 
 
-def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(trained, data, tmp_path):
+def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(
+    trained, data, tmp_path, undrawn
+):
     csv, results = data / "public.csv", tmp_path / "results"
     options = ("--test", csv, "--train", csv, "--model", trained[0], "-o", results)
     result = run("evaluate", *options, "-q", code=2)
@@ -267,7 +288,9 @@ def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(trained, data, tmp_
     assert "The split leaks" in (results / "report.html").read_text()
 
 
-def test_evaluate_of_other_participants_passes_the_audit(trained, data, tmp_path):
+def test_evaluate_of_other_participants_passes_the_audit(
+    trained, data, tmp_path, undrawn
+):
     run("split", data / "public.csv", "-o", tmp_path)
     options = ("--images", data, "--model", trained[0], "-o", tmp_path / "results")
     csvs = ("--test", tmp_path / "test.csv", "--train", tmp_path / "train.csv")

@@ -194,7 +194,9 @@ def test_what_is_not_installed_is_named_with_its_extra(
     missing, engine, precision, hidden, named
 ):
     missing(*hidden)
-    with pytest.raises(EngineError, match=rf"{named}.*glomclf\[openvino\]"):
+    with pytest.raises(
+        EngineError, match=f"{named}.* pip install {' '.join(hidden)}, or"
+    ):
         choose_engine(engine, precision)
 
 
@@ -222,19 +224,6 @@ def test_features_are_shared_by_engines_in_float32_alone():
 # -- good manners ----------------------------------------------------------------------
 
 
-@needs_openvino
-def test_openvino_is_imported_without_what_reports_its_use(run_python):
-    done = run_python(
-        """
-        import sys
-        from glomclf.network import openvino_graph
-        openvino_graph.import_quietly("openvino")
-        print([name for name in sys.modules if "openvino_telemetry" in name])
-        """
-    )
-    assert (done.returncode, done.stdout) == (0, "[]\n")
-
-
 def test_the_choice_of_an_engine_imports_none(run_python):
     done = run_python(
         """
@@ -247,8 +236,8 @@ def test_the_choice_of_an_engine_imports_none(run_python):
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
 
 
-def test_threads_may_import_openvino_at_once(run_python):
-    pytest.importorskip("openvino")
+@needs_openvino
+def test_openvino_is_imported_without_what_reports_its_use_by_many_threads(run_python):
     done = run_python(
         """
         import sys
@@ -257,10 +246,11 @@ def test_threads_may_import_openvino_at_once(run_python):
         sys.setswitchinterval(1e-5)
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(import_quietly, ["openvino"] * 64))
-        print(len(set(map(id, found))), "openvino_telemetry" in sys.modules)
+        print(len(set(map(id, found))), "tensorflow" in sys.modules)
+        print([name for name in sys.modules if "openvino_telemetry" in name])
         """
     )
-    assert (done.returncode, done.stdout) == (0, "1 False\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "1 False\n[]\n"), done.stderr
 
 
 def test_workers_share_the_cores():
@@ -272,16 +262,3 @@ def test_workers_share_the_cores():
 def test_the_user_may_set_the_number_of_cores(monkeypatch, given, expected):
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     assert n_threads() == (expected or cpu_count())
-
-
-@pytest.mark.parametrize(("given", "expected"), [({}, 1), ({"TF": "3"}, 0)])
-def test_keras_takes_the_cores_of_its_worker(run_python, given, expected):
-    done = run_python(
-        """
-        from glomclf.network.backend import tf
-        print(tf.config.threading.get_intra_op_parallelism_threads())
-        """,
-        OMP_NUM_THREADS="1",
-        **{f"{name}_NUM_INTRAOP_THREADS": value for name, value in given.items()},
-    )
-    assert done.stdout == f"{expected}\n"

@@ -30,6 +30,26 @@ def test_participants_come_from_the_column_alone():
     assert participants_of(table).tolist() == ["p"]
     assert participants_of(table[["path"]]) is None
     assert participants_of(["a"]) is None
+    assert participants_of(table, groups=["q"]).tolist() == ["q"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (["a", None, "b", np.nan], "missing in rows 1, 3"),
+        (["a", 1, "b", "c"], "some are numbers"),
+    ],
+)
+def test_participants_that_cannot_be_told_apart_are_refused(groups, told):
+    with pytest.raises(SplitError, match=told):
+        participants_of(np.zeros(4), groups)
+    with pytest.raises(SplitError, match=told):
+        participants_of(pd.DataFrame({"participant": groups}))
+
+
+def test_participants_that_are_not_one_a_row_are_refused():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        participants_of(np.zeros(4), ["a"] * 3)
 
 
 def test_shared_participants_are_all_named():
@@ -97,6 +117,21 @@ def test_out_of_fold_no_row_is_predicted_by_what_saw_its_participant(
     for model in models:
         held_out = set(rows) - model.seen
         assert not set(groups[list(held_out)]) & set(model.groups)
+
+
+@pytest.mark.parametrize("names", ["ABCD", "BACD", "DCBA"])
+def test_every_inner_fold_trains_on_both_classes(names):
+    # scikit-learn's StratifiedGroupKFold puts both carriers of class 1 into one fold.
+    counts = {"A": (0, 9), "B": (3, 1), "C": (5, 0), "D": (2, 0)}
+    y = np.concatenate([np.repeat([0, 1], counts[name]) for name in names])
+    groups = np.repeat(list(names), [sum(counts[name]) for name in names])
+
+    def fit(X, y_inner, inner_groups):
+        assert set(y_inner) == {0, 1}
+        return Watched(X, y_inner, inner_groups)
+
+    for seed in range(5):
+        out_of_fold(fit, np.arange(len(y)), y, groups, random_state=seed)
 
 
 def test_out_of_fold_with_one_participant_of_a_class_says_so():

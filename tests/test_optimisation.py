@@ -228,6 +228,21 @@ def test_the_tail_moves_at_its_own_rate(name):
         np.testing.assert_allclose(10 * (slow - start), fast - start, rtol=1e-4)
 
 
+def test_the_decay_of_adamw_itself_follows_the_rate_of_the_tail():
+    head, tail = make_weights("head"), make_weights("tail")
+    paths = frozenset(weight.path for weight in tail)
+    spec = TrainingSpec(tail_learning_rate=0.05)
+    optimizer = make_optimizer("adamw", 0.5, spec, paths)
+    weights = [*head, *tail]
+    before = [weight.numpy() for weight in weights]
+    optimizer.apply([np.zeros_like(array) for array in before], weights)
+    decay = keras.optimizers.AdamW().weight_decay
+    assert decay > 0
+    rates = [0.5] * len(head) + [0.05] * len(tail)
+    for start, weight, rate in zip(before, weights, rates, strict=True):
+        np.testing.assert_allclose(weight, start * (1 - decay * rate), rtol=1e-6)
+
+
 def test_sgd_has_the_momentum_of_nesterov():
     optimizer = make_optimizer("sgd", 0.1, TrainingSpec(), frozenset())
     assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)

@@ -79,13 +79,20 @@ def test_arrays_come_back_to_the_bit_whatever_their_layout(scratch, array, trans
     assert restored.tobytes() == array.tobytes()
 
 
+def test_numbers_of_numpy_are_written_as_pythons(tmp_path):
+    given = {"epochs": np.int64(3), "dropout": np.float32(0.5), "lazy": np.bool_(True)}
+    write_model(tmp_path / "m", given, {})
+    header = read_model(tmp_path / "m")[0]
+    assert [header[name] for name in given] == [3, 0.5, True]
+
+
 def test_a_file_names_the_versions_that_wrote_it(model):
     versions = read_model(model)[0]["versions"]
     assert set(versions) == {"python", *persistence._LIBRARIES}
     assert versions["numpy"] == np.__version__
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), np.float32(1)])
+@pytest.mark.parametrize("value", [object(), float("nan"), np.float32("nan")])
 def test_a_header_that_is_not_json_is_refused_and_nothing_is_written(tmp_path, value):
     with pytest.raises(ModelFileError, match=r"written as JSON.*plain number"):
         write_model(tmp_path / "m", {"value": value}, {})

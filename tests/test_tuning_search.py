@@ -15,7 +15,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from glomclf import GlomeruliClassifier, GlomeruliSearchCV, make_glomeruli
 from glomclf.errors import LeakageError, ParameterError, TuningError
-from glomclf.tuning import feature_search_space, nested_cross_validate
+from glomclf.recipes import Recipe
+from glomclf.tuning import (
+    feature_search_space,
+    make_objective,
+    nested_cross_validate,
+)
 
 
 def space(trial):
@@ -42,6 +47,34 @@ def data():
 def fitted(data):
     X, y, groups = data
     return make(n_trials=6).fit(X, y, groups=groups)
+
+
+TRAINED = []
+
+
+class Choosy(LogisticRegression):
+    """Of many rows it makes something else than of few, as ``recipe="auto"`` does."""
+
+    def __init__(self, C=1.0, recipe="auto"):
+        super().__init__(C=C)
+        self.recipe = recipe
+
+    def resolve(self, n_samples):
+        return Recipe("many" if n_samples >= 120 else "few", "", {})
+
+    def fit(self, X, y):
+        TRAINED.append(self.recipe)
+        return super().fit(X, y)
+
+
+def test_trials_and_the_best_follow_the_recipe_of_all_rows(data):
+    X, y, groups = data
+    TRAINED.clear()
+    search = make(Choosy(), n_trials=1).fit(X, y, groups=groups)
+    objective = make_objective(Choosy(), X, y, groups=groups, search_space=space)
+    objective(optuna.create_study(direction="maximize").ask())
+    assert TRAINED == ["many"] * (3 + 1 + 5)
+    assert search.estimator.recipe == "auto"
 
 
 def test_results_are_a_table_of_the_trials(fitted):
@@ -392,9 +425,7 @@ def test_a_glomeruli_classifier_is_tuned_and_its_model_saved(tmp_path):
     assert search.study_.best_trial.user_attrs["audit"].endswith(
         "(images and rows compared)"
     )
-    again = GlomeruliSearchCV(
-        classifier, feature_search_space, n_trials=2, cv=2, random_state=0
-    ).fit(X, y, groups=groups)
+    again = clone(search).set_params(refit=False).fit(X, y, groups=groups)
     assert [t.values for t in again.study_.trials] == [
         t.values for t in search.study_.trials
     ]

@@ -223,5 +223,8 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         layer.set_weights([mean.astype(np.float32), variance.astype(np.float32)])
 
     def predict(self, x: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:
-        """Predict the array in batches, in its order."""
+        """Predict the array in its order: in batches, or small features whole."""
+        if x.ndim == 2 and x.nbytes <= _SMALL:
+            # To trace a head's function takes longer than to run all of it.
+            return self(tf.constant(x), training=False).numpy()
         return super().predict(ArrayBatches(x, batch_size=batch_size or 32), **kwargs)

@@ -33,7 +33,6 @@ ENGINE_CONSTRAINTS: dict[str, list] = {
 # Raised whenever the graph that int8 is quantised into may change.
 _INT8_RECIPE = 1
 _compiling = threading.RLock()
-_EXTRA = "python -m pip install openvino nncf"
 
 
 def choose_engine(engine: str, precision: str) -> str:
@@ -74,8 +73,8 @@ def choose_engine(engine: str, precision: str) -> str:
     if missing:
         raise EngineError(
             f"engine={engine!r} with precision={precision!r} needs "
-            f"{' and '.join(missing)}, which cannot be imported. Install with {_EXTRA}"
-            ", or pass engine='auto' with precision='float32'."
+            f"{' and '.join(missing)}, which cannot be imported. Install with "
+            f"python -m pip install {' '.join(missing)}, or pass engine='auto' with precision='float32'."
         )
     return "openvino"
 

@@ -14,12 +14,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import EngineError
-from .resnet50 import Backbone, make_trunk
+
+if TYPE_CHECKING:
+    from .resnet50 import Backbone
 
 __all__ = ["OpenVinoTrunk", "convert_trunk", "import_quietly"]
 
@@ -69,6 +71,7 @@ def import_quietly(name: str) -> ModuleType:
 def convert_trunk(backbone: Backbone, cut: str) -> Any:
     """Return the frozen part as an ``openvino.Model`` of any batch and image size."""
     from .backend import tf
+    from .resnet50 import make_trunk
 
     openvino = import_quietly("openvino")
     model = make_trunk(backbone, cut)

@@ -145,15 +145,16 @@ def _by_part(kind: Any) -> Any:
     """Return a kind of optimizer that treats kernels and the tail in their own way."""
 
     class ByPart(kind):
-        """Decays kernels alone; moves the tail at another rate."""
+        """Decays kernels alone, if told to; moves the tail at another rate."""
 
         def choose_parts(
             self, rate: float, spec: TrainingSpec, tail: frozenset[str]
         ) -> None:
             """Say which variables are decayed, and which move at the tail's rate."""
-            self._decay = spec.weight_decay
-            if spec.weight_decay is not None:
-                self.weight_decay = None  # Keras' own reaches biases and batch norm
+            decays_kernels = spec.weight_decay is not None
+            self._decay = spec.weight_decay if decays_kernels else self.weight_decay
+            self._decays_all = not decays_kernels  # as Keras does by itself
+            self.weight_decay = None  # Keras' own would be at the head's rate
             self._factor = (spec.tail_learning_rate or rate) / rate
             self._tail = tail
 
@@ -163,13 +164,15 @@ def _by_part(kind: Any) -> Any:
             self._factors = tuple(
                 self._factor if v.path in self._tail else 1.0 for v in variables
             )
-            self._is_kernel = tuple(v.name == "kernel" for v in variables)
+            self._is_decayed = tuple(
+                self._decays_all or v.name == "kernel" for v in variables
+            )
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             """Decay as Loshchilov & Hutter (2019) do, then move as Keras does."""
             index = self._get_variable_index(variable)
             rate = learning_rate * self._factors[index]
-            if self._decay is not None and self._is_kernel[index]:
+            if self._decay is not None and self._is_decayed[index]:
                 self.assign_sub(variable, variable * (self._decay * rate))
             super().update_step(gradient, variable, rate)
 

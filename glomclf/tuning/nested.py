@@ -240,7 +240,7 @@ def nested_cross_validate(
     """
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
-    owners = participants_of(X) if groups is None else np.asarray(groups)
+    owners = participants_of(X, groups)
     rng = check_random_state(random_state)
     seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=2)]
     folds = draw_folds(search, cv, labels, owners, X=X, seed=seeds[0])

@@ -27,6 +27,7 @@ from sklearn.utils.validation import (
 from ..errors import ParameterError, SamplingError, ScoreError, TuningError
 from ..folds import _splits
 from ..inner import participants_of
+from ..recipes import settled
 from .auditing import audit_folds
 from .space import search_space as default_search_space
 
@@ -184,10 +185,11 @@ default="average_precision"
     """
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
-    owners = participants_of(X) if groups is None else np.asarray(groups)
+    owners = participants_of(X, groups)
     seed = int(check_random_state(random_state).randint(2**31 - 2))
     folds = draw_folds(estimator, cv, labels, owners, X=X, seed=seed)
     verdict = audit_folds(X, labels, folds, owners, level=audit)
+    estimator = settled(estimator, len(labels))
     fit_params = dict(fit_params or {})
     if owners is not None and has_fit_parameter(estimator, "groups"):
         fit_params.setdefault("groups", owners)

@@ -38,6 +38,7 @@ from sklearn.utils.validation import (
 from ..classifier import GlomeruliClassifier
 from ..errors import ParameterError
 from ..inner import participants_of
+from ..recipes import settled
 from .auditing import audit_folds
 from .fingerprints import fingerprint, short_digest
 from .objective import Objective, draw_folds, make_scoring
@@ -483,9 +484,7 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _route(self, X, groups, fit_params):
         """Return what goes to the estimator's fit, the splitter and the scorers."""
-        owners = participants_of(X) if groups is None else np.asarray(groups)
-        if groups is not None:
-            check_consistent_length(X, owners)
+        owners = participants_of(X, groups)
         given = _check_method_params(X, fit_params)
         if _routing_enabled():
             passed = dict(given)
@@ -503,10 +502,12 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _plan(self, X, y, groups, scoring, routed):
         """Fix folds and seed, and name the study."""
-        owners = participants_of(X) if groups is None else np.asarray(groups)
+        owners = participants_of(X, groups)
         seed = self._seed()
+        # The best is fitted on more rows than a fold has, by the same recipe.
+        estimator = settled(self.estimator, len(y))
         folds = draw_folds(
-            self.estimator,
+            estimator,
             self.cv,
             y,
             owners,
@@ -515,7 +516,7 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             split_params=routed.split if _routing_enabled() else None,
         )
         objective = Objective(
-            self.estimator,
+            estimator,
             X,
             y,
             folds=folds,
@@ -552,7 +553,7 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if attributes.get(FINGERPRINT) == plan.fingerprint and "audit" in attributes:
             objective.verdict = attributes["audit"]
         else:
-            owners = participants_of(X) if groups is None else np.asarray(groups)
+            owners = participants_of(X, groups)
             objective.verdict = audit_folds(
                 X, y, objective.folds, owners, level=self.audit
             )
