@@ -74,7 +74,8 @@ def choose_engine(engine: str, precision: str) -> str:
         raise EngineError(
             f"engine={engine!r} with precision={precision!r} needs "
             f"{' and '.join(missing)}, which cannot be imported. Install with "
-            f"python -m pip install {' '.join(missing)}, or pass engine='auto' with precision='float32'."
+            f"python -m pip install {' '.join(missing)}, or pass engine='auto' with "
+            "precision='float32'."
         )
     return "openvino"
 

@@ -147,6 +147,8 @@ def _by_part(kind: Any) -> Any:
     class ByPart(kind):
         """Decays kernels alone, if told to; moves the tail at another rate."""
 
+        weight_decay: float | None
+
         def choose_parts(
             self, rate: float, spec: TrainingSpec, tail: frozenset[str]
         ) -> None:
