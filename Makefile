@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MODULES := glomclf examples tests docs
+comma := ,
 # pip would compile on one core. What cannot be compiled is no fault, as with pip.
 install = $(BIN)/python -m pip install --quiet --no-compile --editable $(1) && \
 	($(BIN)/python -m compileall -qq -j 0 .venv/lib || true)
@@ -39,3 +40,8 @@ clean:
 .venv/installed-docs: .venv/bin/python pyproject.toml
 	$(call install,".[docs]")
 	touch $@ .venv/installed
+
+# All at once, for those who need it: pip resolves and looks around once.
+.venv/installed-all: .venv/bin/python pyproject.toml
+	$(call install,".[test$(comma)docs]")
+	touch $@ .venv/installed .venv/installed-test .venv/installed-docs
