@@ -256,7 +256,7 @@ def test_gradients_are_clipped_by_their_common_norm():
     moves = np.concatenate(
         [(w - b).numpy().ravel() for w, b in zip(weights, before, strict=True)]
     )
-    np.testing.assert_allclose(moves, moves[0])
+    np.testing.assert_allclose(moves, moves[0], rtol=1e-5)  # of weights in float32
     assert np.linalg.norm(moves) == pytest.approx(0.1 * 1.9, rel=1e-5)  # Nesterov's
 
 

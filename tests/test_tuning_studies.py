@@ -301,9 +301,9 @@ def test_a_storage_that_cannot_be_opened_says_what_to_do(data, url, message):
     assert not any("s3cr3t" in str(error) for error in chain)
 
 
-def test_a_missing_driver_names_the_extra(data, monkeypatch):
+def test_a_missing_driver_is_named(data, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(StudyError, match=r"glomclf\[postgresql\]"):
+    with pytest.raises(StudyError, match=r"pip install 'psycopg\[binary\]'"):
         fit(data, storage="postgresql://me:s3cr3t@host/db")
 
 

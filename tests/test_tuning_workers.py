@@ -199,8 +199,11 @@ def test_ctrl_c_stops_the_workers_and_keeps_their_trials(tmp_path, start):
     assert "KeyboardInterrupt: Stopped." in errors
     assert "of 50 trials are finished and kept in" in errors
     tally = Tally.of(load(storage))
-    assert tally.running == 0
-    waiting = [t for t in load(storage).trials if t.state == TrialState.WAITING]
+    trials = load(storage).trials
+    # One that was asked for, and that nobody had signed yet, the next run gives up.
+    running = [t for t in trials if t.state == TrialState.RUNNING]
+    assert not any("worker" in trial.user_attrs for trial in running)
+    waiting = [t for t in trials if t.state == TrialState.WAITING]
     # Two processes may queue the same trial; the second of them will not be run.
     assert 1 <= len({t.user_attrs["retry_of"] for t in waiting}) <= 2
     time.sleep(0.5)
