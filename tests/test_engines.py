@@ -190,9 +190,7 @@ def test_without_openvino_keras_computes_in_float32(missing):
         ("auto", "int8", ["openvino", "nncf"], "needs openvino and nncf,"),
     ],
 )
-def test_what_is_not_installed_is_named(
-    missing, engine, precision, hidden, named
-):
+def test_what_is_not_installed_is_named(missing, engine, precision, hidden, named):
     missing(*hidden)
     with pytest.raises(
         EngineError, match=f"{named}.* pip install {' '.join(hidden)}, or"
