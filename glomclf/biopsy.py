@@ -125,8 +125,9 @@ def biopsy_summary(
         ``bias`` (mean of predicted less true); ``lower_limit`` and ``upper_limit``
         (bias less and plus 1.96 standard deviations of the differences); ``icc``, the
         intraclass correlation of single measurements for absolute agreement, ICC(A,1)
-        of McGraw and Wong, in [-1, 1]; and for each cut-off ``recall_above_20``,
-        ``specificity_above_20``, ``accuracy_above_20``, in [0, 1].
+        of McGraw and Wong, at most 1 (its interval is kept in [-1, 1]); and for each
+        cut-off ``recall_above_20``, ``specificity_above_20``, ``accuracy_above_20``, in
+        [0, 1].
 
     Raises
     ------

@@ -180,8 +180,9 @@ def find_duplicates(
     Notes
     -----
     For each image the five likeliest relatives are aligned, and all that are nearly
-    certain, so that time grows with the square of the images only in the search, which
-    is one matrix product. The result does not depend on the order of the images.
+    certain, so that time and memory grow with the square of the images only in the
+    search, which is one matrix product: of 50 000 images it takes 10 GB. The result
+    does not depend on the order of the images.
 
     Examples
     --------
@@ -321,12 +322,21 @@ def likely_relatives(images: NDArray[np.float32]) -> NDArray[np.intp]:
                 np.matmul(centres[rows], window.T, out=other)
                 np.maximum(block, other, out=block)
             similarity[rows, columns] = block
-    similarity = np.maximum(similarity, similarity.T)
+    _make_symmetric(similarity)
     np.fill_diagonal(similarity, -1)
     chosen = [
         _relatives(similarity[rows], rows) for rows in gen_batches(n_images, _BLOCK)
     ]
     return np.unique(np.concatenate(chosen), axis=0)
+
+
+def _make_symmetric(similarity: NDArray[np.float32]) -> None:
+    """Take the larger of both sides, in place: the matrix may fill the memory."""
+    for columns in gen_batches(len(similarity), _BLOCK):
+        for rows in gen_batches(columns.stop, _BLOCK):
+            larger = np.maximum(similarity[rows, columns], similarity[columns, rows].T)
+            similarity[rows, columns] = larger
+            similarity[columns, rows] = larger.T
 
 
 def _relatives(similarity: NDArray[np.float32], rows: slice) -> NDArray[np.intp]:

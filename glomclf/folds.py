@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 
 from .errors import LeakageError, SplitError
+from .inner import participants_of
 from .progress import headed, progress
 from .splitting import RepeatedStratifiedGroupKFold
 
@@ -117,9 +118,9 @@ def predict_folds(
     y : array-like of shape (n_samples,)
         Labels of two classes.
     groups : array-like of shape (n_samples,), default=None
-        Participant of each row.
+        Participant of each row; by default the column ``participant`` of ``X``.
     cv : int, splitter, or iterable of (train, test), default=5
-        An int gives stratified folds by participant where ``groups`` are given, by row
+        An int gives stratified folds by participant where these are known, by row
         where not.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds of an int.
@@ -154,7 +155,7 @@ def predict_folds(
     60
     """
     labels = column_or_1d(y)
-    participants = None if groups is None else np.asarray(groups)
+    participants = participants_of(X, groups)
     splits = list(_splits(cv, labels, participants, random_state))
     models = (clone(estimator) for _ in splits)
     tables = [

@@ -41,6 +41,7 @@ MAX_PIXELS = 50_000_000
 """Default bound on width times height: about 7000 x 7000, 200 MB while decoding."""
 
 _MIN_SIDE = 2
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and a value of it
 
 _FORMATS: dict[bytes, tuple[str, type[ImageFile.ImageFile]]] = {
     b"\x89PNG\r\n\x1a\n": ("PNG", PngImagePlugin.PngImageFile),
@@ -197,6 +198,12 @@ def _faults_named(path: str) -> Iterator[None]:
         raise ImageError({path: "there is no such file"}) from None
     except PermissionError:
         raise ImageError({path: "cannot be read: permission denied"}) from None
+    except PILImage.DecompressionBombError as error:
+        raise ImageError(
+            {path: f"{error}; raise PIL.Image.MAX_IMAGE_PIXELS, too, to read it"}
+        ) from None
+    except MemoryError:
+        raise ImageError({path: "does not fit into memory"}) from None
     # On damaged files Pillow's decoders raise nearly every built-in error.
     except Exception as error:
         detail = str(error) or type(error).__name__
@@ -269,6 +276,8 @@ def _to_8_bits(image: PILImage.Image) -> PILImage.Image:
     values = np.asarray(image)
     ceiling = 65535.0 if image.mode.startswith("I;16") else _ceiling(values)
     grey = np.rint(values * np.float32(255.0 / ceiling)).astype(np.uint8)
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        grey = 255 - grey  # Pillow does so with 8 bits alone
     if "transparency" in image.info:
         grey[values == image.info["transparency"]] = 255
     return PILImage.fromarray(grey)

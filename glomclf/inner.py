@@ -124,11 +124,11 @@ def refuse_shared_participants(groups: NDArray[Any] | None, X_val: Any) -> None:
     judged = participants_of(X_val)
     if groups is None or judged is None:
         return
-    shared = sorted(set(groups) & set(judged))
+    shared = sorted(set(map(str, groups)) & set(map(str, judged)))  # 7 may be "7" there
     if shared:
         raise LeakageError(
             f"{len(shared)} participants are in both X and X_val: "
-            f"{', '.join(map(str, shared))}. Keep each participant on one side."
+            f"{', '.join(shared)}. Keep each participant on one side."
         )
 
 

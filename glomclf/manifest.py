@@ -331,9 +331,9 @@ def _name_columns(
             alike = [repr(other) for other in header if _canonical(other) == name]
             faults.add("columns given twice; keep one", [" and ".join(alike)])
         elif name:
-            columns[name] = [
-                row[place] if place < len(row) else "" for row in lines.values()
-            ]
+            cells = [row[place] if place < len(row) else "" for row in lines.values()]
+            # "P1 " is P1; a file may have a blank at the end of its name.
+            columns[name] = cells if name == "name" else [c.strip() for c in cells]
     if "name" not in columns:
         faults.add(
             "no column 'name' (columns are separated by commas)",

@@ -46,8 +46,8 @@ def trace_resampling(
     Parameters
     ----------
     sampler : sampler
-        Of `glomclf.samplers`, fitted: its seeds are used again, so that the same rows
-        come about.
+        Of `glomclf.samplers`, fitted. Where its ``random_state`` is an int, as in a
+        `GlomeruliClassifier`, the same rows come about.
     X : array-like of shape (n_samples, ...)
         The training rows it was fitted on: images, or features.
     y : array-like of shape (n_samples,)

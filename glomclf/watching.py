@@ -29,7 +29,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .dihedral import DihedralImages
-from .errors import LeakageError
+from .errors import LeakageError, ParameterError
 from .inner import participants_of
 from .lazy_images import LazyImages
 from .network.streaming import ImageSource
@@ -41,6 +41,7 @@ _TRANSFORMS = ("transform", "fit_transform")
 _PREDICTIONS = ("predict", "predict_proba", "decision_function")
 _VALIDATION = ("X_val", "validation_data", "eval_set")
 _SYNTHETIC = -1
+_MANY_ROWS = 10_000  # from which scikit-learn's "auto" stops early
 
 _MEANINGS = {
     "judged participant seen": "rows of a judged participant were used in the fit",
@@ -193,17 +194,27 @@ def audit_fit(
         rows, options = _safe_indexing(X, train), {}
         if "groups" in inspect.signature(model.fit).parameters:
             options["groups"] = participants[train]
-        with _watching(ledger):
+        with _watching(ledger, model):
             model.fit(rows, labels[train], **options)
             ledger.in_fit = False
             # how judged rows look after each step, to know them where they were seen
             model.predict(_safe_indexing(X, test))
+        _require_a_training(ledger, model)
         verdict = _Verdict(fold, ledger, participants, train, test)
         findings += verdict.findings()
         calls += verdict.calls()
     columns = ["fold", "kind", "leaks", "step", "n_rows", "participants"]
     table = pd.DataFrame(findings, columns=columns).astype({"leaks": bool})
     return FitAudit(table.drop_duplicates(ignore_index=True), pd.DataFrame(calls))
+
+
+def _require_a_training(ledger: _Ledger, model: Any) -> None:
+    if not any(call.role == "training" for call in ledger.calls):
+        raise ParameterError(
+            f"The fit of {type(model).__name__} cannot be watched: none of its rows "
+            "was seen in a method of an estimator. Wrap it in one whose fit is "
+            "written in Python and takes X."
+        )
 
 
 def _participants(X: Any, groups: Any, n_samples: int) -> NDArray:
@@ -272,7 +283,7 @@ class _Ledger:
             self.calls.append(_Call(*about, role, keys, id(estimator), known))
             return
         self._trained[id(estimator)] = keys
-        itself = _splits_itself(estimator)
+        itself = _splits_itself(estimator, len(keys))
         self.calls.append(
             _Call(*about, "training", keys, id(estimator), splits_itself=itself)
         )
@@ -323,11 +334,17 @@ class _Ledger:
         return found
 
 
-def _splits_itself(estimator: Any) -> bool:
-    """Whether scikit-learn's own early stopping cuts validation rows out of X."""
-    fraction = getattr(estimator, "validation_fraction", None)
+def _splits_itself(estimator: Any, n_rows: int) -> bool:
+    """Whether early stopping of its own cuts validation rows out of X."""
+    if getattr(estimator, "validation_split", None):  # Keras takes the last rows
+        return True
     own = type(estimator).__module__.startswith("sklearn.")
-    return own and getattr(estimator, "early_stopping", None) is True and bool(fraction)
+    if not own or not getattr(estimator, "validation_fraction", None):
+        return False
+    if not hasattr(estimator, "early_stopping"):
+        return getattr(estimator, "n_iter_no_change", None) is not None
+    stops = estimator.early_stopping
+    return n_rows > _MANY_ROWS if stops == "auto" else bool(stops)
 
 
 def _validation_rows(value: Any) -> Iterator[list[bytes]]:
@@ -371,12 +388,12 @@ def _key(row: Any) -> bytes:
 
 
 @contextmanager
-def _watching(ledger: _Ledger) -> Iterator[None]:
+def _watching(ledger: _Ledger, model: Any) -> Iterator[None]:
     """Have the methods of all loaded estimators noted, and put them back."""
     replaced: list[tuple[type, str, Any]] = []
     names = dict.fromkeys((*_FITS, *_TRANSFORMS, *_PREDICTIONS))
     try:
-        for owner in _estimator_classes():
+        for owner in _estimator_classes(model):
             methods: dict[str, Any] = dict(vars(owner))
             for name in names:
                 method = methods.get(name)
@@ -389,9 +406,10 @@ def _watching(ledger: _Ledger) -> Iterator[None]:
             setattr(owner, name, method)
 
 
-def _estimator_classes() -> set[type]:
-    """All classes that loaded estimators take their methods from."""
-    visited: set[type] = set()
+def _estimator_classes(model: Any) -> set[type]:
+    """All classes that loaded estimators, the model and its parts take methods from."""
+    parts = [model, *model.get_params(deep=True).values()]
+    visited = {type(part) for part in parts if hasattr(part, "fit")}
     waiting: list[Any] = [BaseEstimator]
     while waiting:
         new = set(waiting.pop().__subclasses__()) - visited

@@ -97,6 +97,21 @@ def test_two_csv_files_of_different_participants_pass(data, tmp_path):
     assert "No leak found" in result.stdout
 
 
+def test_parts_of_a_biopsy_in_two_files_are_one_participant(data, tmp_path):
+    images = sorted(data.glob("*/*.png"))
+    names = [
+        *(f"S-2102-000100_PAS_1of3_{i}.png" for i in range(2)),
+        *(f"S-2102-000101_PAS_2of3_{i}.png" for i in range(2)),
+    ]
+    for name, image in zip(names, images, strict=False):
+        (tmp_path / name).write_bytes(image.read_bytes())
+    table = pd.DataFrame({"name": names, "ground truth": [0, 1, 0, 1]})
+    train = written(table[:2], tmp_path, "train.csv")
+    test = written(table[2:], tmp_path, "test.csv")
+    result = run(train, "--test", test, "-o", tmp_path / "out", code=2)
+    assert "participant on both sides" in result.stderr
+
+
 def test_what_cannot_be_audited_is_one_message(data, tmp_path):
     out = tmp_path / "out"
     unlabelled = written(rows(data)[["name", "participant"]], data, "unlabelled.csv")

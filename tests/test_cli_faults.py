@@ -121,6 +121,8 @@ def test_every_truncated_image_is_named_before_training(data):
         (["--weights", "nowhere.h5"], "nowhere.h5"),
         (["--cv", 7], "--cv 7"),
         (["--patience", "soon"], "--patience"),
+        (["--threshold", "nan"], "'nan' is not a number"),
+        (["--n-jobs", 0], "0 threads do nothing"),
     ],
 )
 def test_bad_options_are_refused_before_training(data, options, message):

@@ -54,6 +54,14 @@ def test_another_folder_says_where_the_images_are(data, tmp_path):
     assert len(manifest)
 
 
+def test_empty_rows_at_the_end_are_passed_over(data):
+    csv = data / "public.csv"
+    n_commas = csv.read_text().splitlines()[0].count(",")
+    csv.write_text(csv.read_text() + "," * n_commas + "\n")
+    run(csv)
+    assert sum(len(pd.read_csv(data / f"{n}.csv")) for n in ("train", "test")) == 60
+
+
 def test_the_input_is_not_overwritten(data):
     (data / "public.csv").rename(data / "train.csv")
     result = run(data / "train.csv", code=2)

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
@@ -47,6 +48,13 @@ def test_every_row_is_predicted_once_by_a_classifier_that_did_not_see_it():
 def test_an_int_keeps_participants_whole():
     rows = np.arange(60)
     table = predict_folds(Watched(), rows, Y, groups=GROUPS, cv=4, random_state=0)
+    owners = table.assign(owner=GROUPS[table.row])
+    assert (owners.groupby("owner").fold.nunique() == 1).all()
+
+
+def test_the_column_of_a_manifest_names_the_participants():
+    X = pd.DataFrame({"participant": GROUPS})
+    table = predict_folds(WithoutThreshold(), X, Y, cv=4, random_state=0)
     owners = table.assign(owner=GROUPS[table.row])
     assert (owners.groupby("owner").fold.nunique() == 1).all()
 

@@ -137,6 +137,22 @@ def test_16_bit_grey_is_scaled_to_8_bits(tmp_path, pixels, suffix):
     )
 
 
+@pytest.mark.parametrize("pixels", [GREY_16, GREY_16.astype(np.float32)])
+def test_grey_that_is_written_as_a_negative_is_turned(tmp_path, pixels):
+    path = tmp_path / "patch.tif"
+    Image.fromarray(pixels).save(path, tiffinfo={262: 0})
+    np.testing.assert_array_equal(
+        grey_of(read_image(path)), 255 - np.rint(GREY_16 / 257).astype(np.uint8)
+    )
+
+
+def test_an_image_that_pillow_refuses_says_what_to_raise(tmp_path, monkeypatch):
+    path = save(tmp_path, Image.new("L", (30, 30)), "patch.tif")
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ImageError, match=r"raise PIL\.Image\.MAX_IMAGE_PIXELS"):
+        read_image(path)
+
+
 def test_dark_16_bit_grey_is_not_stretched(tmp_path):
     path = save(tmp_path, Image.fromarray(GREY_16 // 256), "patch.png")
     assert read_image(path).max() <= 1

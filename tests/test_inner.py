@@ -57,6 +57,9 @@ def test_shared_participants_are_all_named():
     with pytest.raises(LeakageError, match=r"2 participants .* p1, p2\."):
         refuse_shared_participants(np.array(["p1", "p2", "p3"]), X_val)
     refuse_shared_participants(np.array(["p3"]), X_val)
+    numbered = pd.DataFrame({"participant": ["101", "102"]})
+    with pytest.raises(LeakageError, match="both X and X_val: 101"):
+        refuse_shared_participants(np.array([100, 101]), numbered)
     refuse_shared_participants(None, X_val)
 
 

@@ -1,8 +1,10 @@
 """What leaks is found and named; what does not, passes."""
 
+import functools
 import json
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline, make_pipeline
 from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GroupKFold,
@@ -30,10 +33,11 @@ from glomclf import (
     ResNet50Classifier,
     make_glomeruli,
 )
-from glomclf.errors import ImageError, LeakageError, SplitError
+from glomclf.errors import ImageError, LeakageError, ParameterError, SplitError
 from glomclf.leakage import audit_fit, audit_splits
 from glomclf.samplers import make_sampler
 from glomclf.splitting import StratifiedGroupShuffleSplit
+from glomclf.watching import _splits_itself
 
 
 def tiny_classifier(**parameters):
@@ -375,6 +379,70 @@ def test_early_stopping_within_scikit_learn_is_caught(features):
     with pytest.warns(UserWarning, match="Maximum iterations"):
         result = audit_fit(make_pipeline(SMOTE(random_state=0), net), *features)
     assert kinds(result) == {"own validation split"}
+
+
+@pytest.mark.parametrize(
+    ("net", "is_caught"),
+    [
+        (GradientBoostingClassifier(n_estimators=3, n_iter_no_change=2), True),
+        (GradientBoostingClassifier(n_estimators=3), False),
+        (HistGradientBoostingClassifier(max_iter=2), False),
+    ],
+)
+def test_rows_that_an_estimator_cuts_off_by_itself_are_caught(features, net, is_caught):
+    result = audit_fit(make_pipeline(SMOTE(random_state=0), net), *features)
+    assert kinds(result) == ({"own validation split"} if is_caught else set())
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_rows", "expected"),
+    [
+        ({"validation_split": 0.2}, 10, True),
+        ({"validation_split": 0.0}, 10, False),
+        ({}, 10, False),
+    ],
+)
+def test_the_last_rows_that_keras_takes_are_known(settings, n_rows, expected):
+    assert _splits_itself(SimpleNamespace(**settings), n_rows) is expected
+
+
+def test_early_stopping_of_many_rows_alone_is_known():
+    boosting = HistGradientBoostingClassifier()
+    assert [_splits_itself(boosting, n) for n in (10_000, 10_001)] == [False, True]
+
+
+class Foreign:
+    """A classifier by its methods, of no class of scikit-learn's."""
+
+    def get_params(self, deep=True):
+        return {}
+
+    def set_params(self):
+        return self
+
+    def fit(self, X, y):
+        Watched().fit(X, y, X_val=X, y_val=y)
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+class Silent(Foreign):
+    """Its rows pass through no method that can be watched."""
+
+    fit = functools.partialmethod(lambda self, rows, labels: self)
+
+
+def test_estimators_of_other_libraries_are_watched_too(features):
+    audit = audit_fit(Foreign(), *features)
+    assert set(audit.folds["step"]) == {"Foreign", "Watched"}
+    assert "validation participant trained on" in kinds(audit)
+
+
+def test_a_fit_that_cannot_be_watched_is_not_taken_for_clean(features):
+    with pytest.raises(ParameterError, match="fit of Silent cannot be watched"):
+        audit_fit(Silent(), *features)
 
 
 def test_the_estimator_and_all_classes_are_left_as_they_were(features):

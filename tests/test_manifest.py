@@ -115,6 +115,15 @@ def test_given_slides_participants_and_further_columns_are_kept(folder):
     np.testing.assert_array_equal(manifest["age"], [41, np.nan, 63])
 
 
+def test_blanks_around_names_of_participants_and_centres_say_nothing(folder):
+    header = "name,ground truth,participant,centre"
+    cells = ["P1,Graz", " P1 ,Graz ", "P2, Graz"]
+    rows = [f"{name},0,{cell}" for name, cell in zip(SEED_NAMES, cells, strict=True)]
+    manifest = read_manifest(write(folder, "\n".join([header, *rows, ""])))
+    assert manifest["participant"].tolist() == ["P1", "P1", "P2"]
+    assert set(manifest["centre"]) == {"Graz"}
+
+
 def test_blank_lines_and_rows_of_empty_cells_are_passed_over(folder):
     text = seed_csv().replace("\n", "\n\n") + ",\n,\n"
     assert len(read_manifest(write(folder, text))) == 3

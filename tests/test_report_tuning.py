@@ -261,6 +261,11 @@ def test_command_that_resumes_is_told_once(study):
     assert len(blocks(report, "To repeat it", Code)) == 2
 
 
+def test_a_study_without_a_trial_has_a_report():
+    report = tuning_report(optuna.create_study())
+    assert "All 0 trials" in report.render()
+
+
 def test_study_in_memory_has_no_dashboard(study):
     told = blocks(tuning_report(study), "To repeat it", Paragraph)
     assert "in memory" in told[-1].text
@@ -269,7 +274,8 @@ def test_study_in_memory_has_no_dashboard(study):
 @pytest.mark.parametrize(
     ("storage", "shown"),
     [
-        ("journal:///data/s.journal", "/data/s.journal"),
+        ("journal:////data/s.journal", "/data/s.journal"),
+        ("journal:///data/s.journal", "data/s.journal"),
         ("out/s.journal", "out/s.journal"),
         ("sqlite:///s.db", "sqlite:///s.db"),
         ("postgresql://me@host/db", "postgresql+psycopg://me@host/db"),

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState, create_trial
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.preprocessing import StandardScaler
 
-from glomclf import GlomeruliSearchCV
+from glomclf import GlomeruliClassifier, GlomeruliSearchCV
 from glomclf.errors import StudyError
 from glomclf.tuning import counted_trials, open_storage
 from glomclf.tuning.fingerprints import describe, differences, fingerprint
@@ -193,6 +194,20 @@ def test_a_dead_process_is_known_from_a_living_one():
     assert is_dead(done.stdout.strip())
     machine, pid, started = worker_name().rsplit("/", 2)
     assert is_dead(f"{machine}/{pid}/{int(started) - 1}")
+
+
+def test_what_ran_before_the_machine_was_started_again_is_dead(monkeypatch):
+    machine, pid, started = worker_name().rsplit("/", 2)
+    node, boot, space = "node 0a1b2c3d", "4e5f6a7b", "pid:[1]"
+    monkeypatch.setattr("glomclf.tuning.trials._machine", lambda: " ".join(here))
+    here = (node, boot, space)
+    assert is_dead(f"{node} 99999999 {space}/{pid}/{started}")
+    assert not is_dead(f"node 00000000 99999999 {space}/{pid}/{started}")
+    # The like of a container, whose processes nobody can look for.
+    assert not is_dead(f"{node} {boot} pid:[2]/{pid}/{started}")
+    here = ("node ", boot, space)  # unknown which of the machines of this name it is
+    assert not is_dead(f"node  99999999 {space}/{pid}/{started}")
+    assert machine
 
 
 def test_trials_of_a_dead_process_go_back_to_the_queue():
@@ -393,12 +408,93 @@ def bounded(bound):
     return lambda trial: {"C": trial.suggest_float("C", 0, bound)}
 
 
+def bounded_by(bounds):
+    return lambda trial: {"C": trial.suggest_float("C", 0, bounds["high"])}
+
+
+def print_of(data, X=None, estimator=None, **options):
+    _, y, groups = data
+    return fingerprint(
+        make_objective(
+            estimator or LogisticRegression(),
+            data[0] if X is None else X,
+            y,
+            groups=groups,
+            search_space=space,
+            audit="rows",
+            random_state=0,
+            **options,
+        )
+    )
+
+
+def test_scores_are_told_apart_by_what_computes_them(data):
+    def scored(beta):
+        return print_of(data, scoring=make_scorer(fbeta_score, beta=beta))
+
+    (told,) = differences(scored(1), scored(2))
+    assert told.startswith("the scores")
+    assert differences(scored(1), scored(1)) == []
+
+
+def test_files_are_told_apart_by_their_content_and_not_by_their_folder(data, tmp_path):
+    def paths(folder, content):
+        (tmp_path / folder).mkdir()
+        files = [tmp_path / folder / f"{i}.png" for i in range(60)]
+        for i, file in enumerate(files):
+            file.write_bytes(content + bytes([i]))
+        return pd.DataFrame({"path": list(map(str, files))})
+
+    raw = paths("raw", b"a")
+    first, moved, other = (
+        print_of(data, X) for X in (raw, paths("moved", b"a"), paths("stained", b"b"))
+    )
+    assert differences(first, moved) == []
+    (told,) = differences(first, other)
+    assert told.startswith("the images")
+
+
+def test_weights_are_told_apart_by_the_content_of_their_file(data, tmp_path):
+    def weighed(file, content):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+        return describe(GlomeruliClassifier(weights=str(file)))
+
+    first = weighed(tmp_path / "w.h5", b"first")
+    assert weighed(tmp_path / "elsewhere" / "v.h5", b"first") == first
+    assert weighed(tmp_path / "w.h5", b"second") != first
+
+
+def test_a_stricter_audit_is_not_taken_for_done(data, tmp_path, monkeypatch):
+    levels = []
+
+    def audited(X, y, folds, groups, *, level):
+        levels.append(level)
+        return f"audited by {level}"
+
+    monkeypatch.setattr("glomclf.tuning.search.audit_folds", audited)
+    storage = str(tmp_path / "a.journal")
+    for level in ("rows", "rows", "images", "images"):
+        assert fit(data, storage=storage, audit=level).audit_ == f"audited by {level}"
+    assert levels == ["rows", "images", "images"]
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me@server:s3cr3t@host/db", "postgresql://me:s3/cr3t@host/db"]
+)
+def test_passwords_are_hidden_as_sqlalchemy_reads_them(url):
+    assert "cr3t" not in shown(url)
+    assert shown(url).endswith(":***@host/db")
+
+
 def test_descriptions_tell_functions_and_parameters_apart():
     assert describe(lambda trial: {"C": 1}) != describe(lambda trial: {"C": 2})
     assert describe(functools.partial(space, a=1)) != describe(
         functools.partial(space, a=2)
     )
     assert describe(bounded(1)) != describe(bounded(2))
+    assert describe(bounded_by({"high": 1})) != describe(bounded_by({"high": 100}))
+    assert describe({"b", "a"}) == describe({"a", "b"})
     assert describe(StandardScaler()) != describe(StandardScaler(with_std=False))
     assert " at 0x" not in describe([space, {"a": object()}])
 

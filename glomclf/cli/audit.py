@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import check_output, list_files, output, print_table
-from .options import images_option, quiet_option, seed_option
+from .options import (
+    Number,
+    images_option,
+    n_jobs_type,
+    quiet_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +52,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 )
 @click.option(
     "--max-distance",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.4,
     help="Largest distance of near-duplicates; 0 looks for equal pixels only.",
 )
@@ -61,7 +67,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 )
 @click.option(
     "--n-jobs",
-    type=click.INT,
+    type=n_jobs_type,
     default=None,
     show_default="joblib's",
     help="Threads that decode and compare; -1 is all cores.",
@@ -159,6 +165,7 @@ def _with_test(
 
     from ..manifest import read_manifest
     from .faults import InputError
+    from .preparation import named_alike
 
     sides = [read_manifest(file, images) for file in (csv, test)]
     unlabelled = [
@@ -171,6 +178,7 @@ def _with_test(
             f"{' and '.join(unlabelled)} have no labels. The column 'ground truth' (or "
             "'label') must say 1 for globally sclerotic, 0 for the rest."
         )
+    sides = named_alike([csv, test], sides)
     manifest = pd.concat(sides, ignore_index=True)
     n_train = len(sides[0])
     return manifest, [(range(n_train), range(n_train, len(manifest)))]

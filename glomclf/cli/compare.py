@@ -17,7 +17,13 @@ from .console import (
     print_table,
     typed_command,
 )
-from .options import classifier_options, images_option, quiet_option, seed_option
+from .options import (
+    Number,
+    classifier_options,
+    images_option,
+    quiet_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from ..approaches import ApproachComparison
@@ -69,7 +75,7 @@ _SHOWN = {
 )
 @click.option(
     "--test-size",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.15,
     help="Share of its patches that each approach splits off as its test set.",
 )

@@ -70,14 +70,17 @@ def command(
     Example: glomclf evaluate --test test.csv --model model.glomclf --train train.csv
     """
     from ..manifest import read_manifest
-    from .preparation import labelled_manifest, load_model
+    from .preparation import labelled_manifest, load_model, named_alike
     from .results import EVALUATION_FILES
 
     inputs = [csv, model] if train_csv is None else [csv, model, train_csv]
     for name in EVALUATION_FILES:
         check_output(folder / name, inputs=inputs)
     manifest = read_manifest(csv, images)
-    train = None if train_csv is None else labelled_manifest(train_csv, images)
+    train = None
+    if train_csv is not None:
+        train = labelled_manifest(train_csv, images)
+        train, manifest = named_alike([train_csv, csv], [train, manifest])
     classifier = load_model(model, threshold, quiet)
     probability = classifier.predict_proba(manifest)[:, 1]
     audit = write_evaluation(manifest, probability, classifier, folder, train=train)
@@ -123,6 +126,9 @@ def write_evaluation(
     table = results.predictions_table(manifest, probability, threshold)
     results.write_csv(table, folder / "predictions.csv")
     if "label" not in manifest:
+        for name in results.EVALUATION_FILES:  # of an earlier run they would mislead
+            if name != "predictions.csv":
+                (folder / name).unlink(missing_ok=True)
         note(
             "There are no labels: predictions are written; scores and a report cannot "
             "be made."

@@ -12,10 +12,12 @@ __all__ = [
     "CLASSIFIER_OPTION_NAMES",
     "AtLeast",
     "Duration",
+    "Number",
     "OrWord",
     "classifier_options",
     "images_option",
     "model_option",
+    "n_jobs_type",
     "quiet_option",
     "seed_option",
     "threshold_option",
@@ -24,8 +26,45 @@ __all__ = [
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
-_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 _POSITIVE = click.IntRange(min=1)
+
+
+class Number(click.FloatRange):
+    """A number within a range, which ``nan`` is not.
+
+    Examples
+    --------
+    >>> from glomclf.cli.options import Number
+    >>> Number(0, 1).convert("0.5", None, None)
+    0.5
+    """
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Refuse what compares with nothing."""
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+class _Threads(click.ParamType):
+    """How many threads: any number but 0, as in joblib."""
+
+    name = "integer"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        number = click.INT.convert(value, param, ctx)
+        if number == 0:
+            self.fail("0 threads do nothing; give 1 or more, or -1.", param, ctx)
+        return number
+
+
+n_jobs_type = _Threads()
+_SHARE = Number(0, 1, min_open=True, max_open=True)
 
 
 class OrWord(click.ParamType):
@@ -200,7 +239,7 @@ weights_option = click.option(
 )
 threshold_option = click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=None,
     show_default="the model's own",
     help="Probability from which a glomerulus is predicted globally sclerotic.",
@@ -284,7 +323,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "dense_units": {"type": _POSITIVE, "help": "Units of the hidden layer."},
     "dropout": {
-        "type": click.FloatRange(0, 1, max_open=True),
+        "type": Number(0, 1, max_open=True),
         "help": "Share of hidden units left out in training.",
     },
     "optimizer": {
@@ -292,7 +331,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Optimizer.",
     },
     "learning_rate": {
-        "type": click.FloatRange(0, min_open=True),
+        "type": Number(0, min_open=True),
         "help": "Learning rate.",
     },
     "schedule": {
@@ -300,19 +339,19 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "How the learning rate goes down.",
     },
     "warmup_epochs": {
-        "type": click.FloatRange(min=0),
+        "type": Number(min=0),
         "help": "Epochs in which the learning rate rises from zero.",
     },
     "weight_decay": {
-        "type": OrWord(click.FloatRange(min=0), "none", None),
+        "type": OrWord(Number(min=0), "none", None),
         "help": "Decoupled weight decay of kernels; none is the optimizer's own.",
     },
     "label_smoothing": {
-        "type": click.FloatRange(0, 0.5, max_open=True),
+        "type": Number(0, 0.5, max_open=True),
         "help": "How far training labels are moved towards one half.",
     },
     "clip_norm": {
-        "type": OrWord(click.FloatRange(min=0, min_open=True), "none", None),
+        "type": OrWord(Number(min=0, min_open=True), "none", None),
         "help": "Norm that the gradients of a step are clipped to.",
     },
     "loss": {
@@ -328,7 +367,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Epochs in which the head is trained alone.",
     },
     "tail_learning_rate": {
-        "type": OrWord(click.FloatRange(0, min_open=True), "none", None),
+        "type": OrWord(Number(0, min_open=True), "none", None),
         "help": "Learning rate of the backbone's layers; none is that of the head.",
     },
     "batch_size": {"type": _POSITIVE, "help": "Images a batch."},
@@ -367,7 +406,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "them, else none.",
     },
     "threshold": {
-        "type": OrWord(click.FloatRange(0, 1), "validation", "validation"),
+        "type": OrWord(Number(0, 1), "validation", "validation"),
         "default": 0.5,
         "help": "Probability from which a glomerulus is predicted globally sclerotic; "
         "validation chooses it on training participants.",
@@ -379,7 +418,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "precision at --threshold-recall.",
     },
     "threshold_recall": {
-        "type": click.FloatRange(0, 1, min_open=True),
+        "type": Number(0, 1, min_open=True),
         "default": 0.95,
         "help": "Recall that --threshold-aim recall must reach.",
     },
@@ -402,7 +441,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "little.",
     },
     "n_jobs": {
-        "type": click.INT,
+        "type": n_jobs_type,
         "default": None,
         "show_default": "joblib's",
         "help": "Threads that decode and transform images; -1 is all cores.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "checked_classifier",
     "labelled_manifest",
     "load_model",
+    "named_alike",
     "participant_folds",
     "recipe_text",
 ]
@@ -64,6 +66,35 @@ def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[A
 
     splitter = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=seed)
     return list(splitter.split(manifest, manifest["label"], manifest["participant"]))
+
+
+def named_alike(csvs: Sequence[Path], sides: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Infer the participants of several files from the names in all of them.
+
+    The parts of a biopsy may lie in different files. Where a csv names participants,
+    all stay as they are.
+
+    Parameters
+    ----------
+    csvs : sequence of Path
+    sides : list of DataFrame
+        What each holds.
+
+    Returns
+    -------
+    list of DataFrame
+    """
+    from ..manifest import infer_participants
+
+    titles = {str(title).strip().lower() for csv in csvs for title in _columns(csv)}
+    if "participant" in titles:
+        return sides
+    names = [Path(path).name for side in sides for path in side["path"]]
+    inferred = iter(infer_participants(names))
+    return [
+        side.assign(participant=[next(inferred) or own for own in side["participant"]])
+        for side in sides
+    ]
 
 
 def _columns(csv: Path) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import check_output, list_files, note, print_table
-from .options import images_option, seed_option
+from .options import Number, images_option, seed_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ __all__ = ["command"]
 @images_option
 @click.option(
     "--test-size",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.2,
     help="Share of the patches that the test participants should have.",
 )
@@ -106,6 +106,7 @@ def _rows(csv: Path, manifest: pd.DataFrame, are_known: bool) -> pd.DataFrame:
     import pandas as pd
 
     rows = pd.read_csv(csv, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    rows = rows[(rows != "").any(axis=1)]  # the manifest has no empty rows either
     rows.index = manifest.index
     if not are_known:
         return rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .faults import InputError
@@ -143,11 +142,11 @@ def check_study(storage: str, study_name: str, *, resume: bool) -> None:
         If the study is there, and not to be gone on with.
     """
     from ..tuning.reading import trials_over
-    from ..tuning.storages import is_journal, shown
+    from ..tuning.storages import is_journal, journal_file, shown
     from ..tuning.studies import find_study
 
-    file = Path(storage.removeprefix("journal://"))
-    if is_journal(storage) and not file.exists():  # opening it would make it
+    # Opening it would make it.
+    if is_journal(storage) and not journal_file(storage).exists():
         return
     study = find_study(storage, study_name)
     if study is not None and not resume:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -174,6 +175,7 @@ def command(
     storage = storage or str(folder / _JOURNAL)
     search, default = _search(len(manifest), metrics, dict(bounds), seed, **options)
     search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
+    _check_outer_folds(manifest, n_outer, n_folds, seed)
     check_study(storage, study_name, resume=resume)
     results = StudyResults(search, folder, len(manifest), _words_to_resume())
     with _nothing_lost(results):
@@ -269,6 +271,26 @@ def _run(search: GlomeruliSearchCV, manifest: Any, quiet: bool) -> None:
         search.fit(manifest, y, groups=manifest["participant"].to_numpy())
 
 
+def _check_outer_folds(
+    manifest: Any, n_outer: int | None, n_folds: int, seed: int
+) -> None:
+    """See before the study that there are folds for what comes after it."""
+    from ..errors import SplitError, SplitWarning
+    from .preparation import participant_folds
+
+    if n_outer is None:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SplitWarning)
+            for train, _ in participant_folds(manifest, n_outer, seed):
+                participant_folds(manifest.iloc[train], n_folds, seed)
+    except (SplitError, SplitWarning) as error:
+        raise SplitError(
+            f"--nested {n_outer} with --cv {n_folds} inside: {error}"
+        ) from None
+
+
 def _run_nested(
     results: StudyResults,
     manifest: Any,
@@ -310,7 +332,7 @@ def _run_nested(
 @contextmanager
 def _nothing_lost(results: StudyResults) -> Iterator[None]:
     """If the block ends early, write what there is, and say how to go on."""
-    from ..errors import TuningError
+    from ..errors import GlomclfError
 
     try:
         yield
@@ -318,7 +340,7 @@ def _nothing_lost(results: StudyResults) -> Iterator[None]:
         _keep(results, with_report=False)
         note(_how_to_go_on(results))
         raise
-    except TuningError:
+    except GlomclfError:
         _keep(results, with_report=True)
         raise
 

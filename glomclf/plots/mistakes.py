@@ -264,9 +264,8 @@ class MistakesDisplay:
         text = f"{row['probability']:.2f}"
         if "participant" in row:
             text += f"\n{row['participant']}"
-        ax.text(
-            left + 0.5, top - 1.04, text, ha="center", va="top", fontsize="xx-small"
-        )
+        about: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": "xx-small"}
+        ax.text(left + 0.5, top - 1.04, text, parse_math=False, **about)
 
 
 def images_of(X: Any, rows: ArrayLike, image_size: int) -> NDArray[np.uint8]:

@@ -162,7 +162,9 @@ def _draw(ax: Any, pair: dict[Any, Any], images: tuple[np.ndarray, np.ndarray]) 
         lines = textwrap.wrap(str(pair[f"{end}_name"]), 30) or [""]
         who = [pair[f"{end}_participant"]] if pair[f"{end}_participant"] else []
         text = "\n".join([*lines, *who])
-        ax.text(left, -0.03, text, fontsize=7, va="top", clip_on=False)
+        ax.text(
+            left, -0.03, text, fontsize=7, va="top", clip_on=False, parse_math=False
+        )
     ax.set(xlim=(0, 2 + gap), ylim=(-0.28, 1))
     title = f"{pair['kind']}, distance {pair['distance']:.2f}"
     ax.set_title(title, loc="left", fontsize=9, color=_COLORS.get(pair["kind"], "#333"))

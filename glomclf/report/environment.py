@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import re
 import shlex
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from .. import __version__
+from ..passwords import without_passwords
 
 __all__ = ["command_text", "library_versions"]
 
@@ -24,8 +24,6 @@ _LIBRARIES = (
     "scipy",
     "pillow",
 )
-_SECRET = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@")
-_SECRET_OPTION = re.compile(r"(?i)([?&](?:password|sslpassword|pwd)=)[^&\s']*")
 
 
 def library_versions() -> dict[str, str]:
@@ -68,5 +66,4 @@ def command_text(words: Sequence[str]) -> str:
     >>> command_text(["glomclf", "tune", "--storage", "mysql://me:secret@host/db"])
     'glomclf tune --storage mysql://me:***@host/db'
     """
-    shown = _SECRET.sub(r"\1:***@", shlex.join(words))
-    return _SECRET_OPTION.sub(r"\1***", shown)
+    return without_passwords(shlex.join(words))

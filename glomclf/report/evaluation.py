@@ -235,7 +235,8 @@ def summary_section(run: Run) -> Section:
     evaluation, items = run.evaluation, []
     for name in _HEADLINES:
         ends = span(evaluation.interval(name), 2)
-        detail = "no interval" if ends == "–" else f"95 %: {ends}"
+        level = f"{100 * evaluation.confidence:g} %"
+        detail = "no interval" if ends == "–" else f"{level}: {ends}"
         value = number(evaluation.scores[name], 2)
         items.append((_MEANINGS[name][0], value, detail))
     if run.biopsies is not None:

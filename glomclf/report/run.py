@@ -134,7 +134,8 @@ class Run:
         """Participants on both sides; None where that cannot be known."""
         if self.train is None or "participant" not in self.train or self.groups is None:
             return None
-        return sorted(map(str, set(self.train["participant"]) & set(self.groups)))
+        known = set(map(str, self.train["participant"]))
+        return sorted(known & set(map(str, self.groups)))  # 7 may be "7" there
 
     @cached_property
     def parts(self) -> list[Part]:

@@ -21,6 +21,7 @@ from ..tuning.reading import (
     trials_table,
     varied_settings,
 )
+from ..tuning.storages import is_journal, journal_file
 from .blocks import (
     Block,
     Caution,
@@ -145,11 +146,12 @@ def dashboard_command(storage: str) -> list[str]:
     Examples
     --------
     >>> from glomclf.report.tuning import dashboard_command
-    >>> dashboard_command("journal:///data/study.journal")
+    >>> dashboard_command("journal:////data/study.journal")
     ['optuna-dashboard', '/data/study.journal']
     """
-    file = storage.removeprefix("journal://")
-    scheme, separator, rest = file.partition("://")
+    if is_journal(storage):
+        return ["optuna-dashboard", str(journal_file(storage))]
+    scheme, separator, rest = storage.partition("://")
     if scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg"  # the driver that the extra installs
     return ["optuna-dashboard", f"{scheme}{separator}{rest}"]
@@ -249,7 +251,12 @@ def _nested_item(run: _Tuning) -> tuple[str, str, str]:
     nested = run.nested.optimism
     ends = span(nested.interval("nested"), 2)
     title = f"{run.title_of(run.nested.scoring)}, nested"
-    return title, number(nested.scores["nested"]), f"95 %: {ends}; report this one"
+    told = f"{_level(nested)}: {ends}; report this one"
+    return title, number(nested.scores["nested"]), told
+
+
+def _level(estimates: Any) -> str:
+    return f"{100 * estimates.confidence:g} %"
 
 
 def _out_of_fold_items(run: _Tuning) -> list[tuple[str, str, str]]:
@@ -260,7 +267,11 @@ def _out_of_fold_items(run: _Tuning) -> list[tuple[str, str, str]]:
             ends = span(run.evaluation.interval(name), 2)
             told = f"{run.title_of(name)}, out of fold"
             items.append(
-                (told, number(run.evaluation.scores[name], 3), f"95 %: {ends}")
+                (
+                    told,
+                    number(run.evaluation.scores[name], 3),
+                    f"{_level(run.evaluation)}: {ends}",
+                )
             )
     return items
 
@@ -434,7 +445,8 @@ def _against_default(run: _Tuning) -> list[Block]:
         for name in dict.fromkeys([run.nested.scoring, *names])
         if name in comparison.scores
     ]
-    columns = ["score", "default", "tuned", "difference", "95 % interval"]
+    level = f"{_level(comparison)} interval"
+    columns = ["score", "default", "tuned", "difference", level]
     caption = (
         "Tuned against default settings, on the same outer folds: the predictions of "
         "all of them together. An interval that holds 0 leaves open whether tuning "
@@ -552,7 +564,9 @@ def _some(numbers: Sequence[int], most: int = 12) -> str:
 def _all_trials(run: _Tuning) -> Section:
     frame = trials_table(run.study)
     hidden = [name for name in frame if "_fold" in str(name)]
-    frame = frame.drop(columns=hidden if run.is_constrained else [*hidden, "feasible"])
+    if not run.is_constrained:
+        hidden.append("feasible")
+    frame = frame.drop(columns=hidden, errors="ignore")  # of no trial it has none
     rows = [
         [str(index), *map(_cell, row)]
         for index, row in zip(frame.index, frame.itertuples(index=False), strict=True)

@@ -3,6 +3,7 @@
 Each part is kept as a short text or a digest, so that a worker who joins a study with
 another of them is told which. What does not change a score (`n_jobs`, `verbose`, where
 the cache is) and where files lie are left out: workers on other machines differ there.
+What is in them is not.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from ..kept_images import file_key
 from .objective import Objective
 
 __all__ = ["describe", "differences", "fingerprint", "short_digest"]
 
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
 _PLAIN = (str, bytes, bool, int, float, tuple, type(None))
+_HOLDERS = (list, set, frozenset, dict, np.ndarray)
 _MEANINGS = {
     "estimator": "the estimator or its parameters",
     "search_space": "the search space",
@@ -55,7 +58,7 @@ def fingerprint(objective: Objective) -> dict[str, Any]:
         "search_space": f"{_name(objective.search_space)} "
         f"{_digest(describe(objective.search_space))}",
         "scoring": f"{', '.join(scoring.objectives)} {scoring.constraint or ''}".strip()
-        + f" {_digest(describe(scoring.scorer))}",
+        + f" {_digest(_describe_scorers(scoring.scorer))}",
         "folds": f"{len(objective.folds)} folds {joblib.hash(objective.folds)[:12]}",
         "data": f"{len(objective.y)} rows {_digest_rows(objective.X)}",
         "labels": joblib.hash(objective.y.tolist())[:12],
@@ -117,11 +120,24 @@ def describe(value: Any) -> str:
         return os.path.basename(os.fspath(value))
     if isinstance(value, Mapping):
         return _describe_call(value, value.items())
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(describe, value)))}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(describe(item) for item in value)}]"
     if isinstance(value, np.ndarray):
         return f"array {joblib.hash(value)[:12]}"
     return _describe_object(value)
+
+
+def _describe_scorers(scorer: Any) -> str:
+    """Describe each score by what computes it; the text of many holds names alone."""
+    scorers = getattr(scorer, "_scorers", {"score": scorer})
+    return describe(
+        {
+            name: [one, getattr(one, "_score_func", None)]
+            for name, one in scorers.items()
+        }
+    )
 
 
 def _describe_object(value: Any) -> str:
@@ -139,11 +155,18 @@ def _has_vars(value: Any) -> bool:
 
 def _describe_call(value: Any, items: Iterable[tuple[Any, Any]]) -> str:
     inner = ", ".join(
-        f"{key}={describe(content)}"
+        f"{key}={_describe_weights(content) if key == 'weights' else describe(content)}"
         for key, content in sorted(items, key=lambda item: str(item[0]))
         if key not in _WITHOUT_EFFECT
     )
     return f"{type(value).__name__}({inner})"
+
+
+def _describe_weights(weights: Any) -> str:
+    """Describe a file of weights by its content, wherever it lies."""
+    if isinstance(weights, str | os.PathLike) and (key := file_key(weights)):
+        return key.hex()[:12]
+    return describe(weights)
 
 
 def _name(function: Any) -> str:
@@ -170,7 +193,9 @@ def _captured(function: Any) -> list[str]:
         cell.cell_contents for cell in getattr(function, "__closure__", None) or ()
     ]
     held = [*(getattr(function, "__defaults__", None) or ()), *cells]
-    parts = [repr(one) for one in held if isinstance(one, _PLAIN)]
+    # A function may hold itself, and objects what differs in each process.
+    parts = [describe(one) for one in held if isinstance(one, _PLAIN + _HOLDERS)]
+    parts += [_source(one) for one in held if inspect.isroutine(one)]
     if getattr(function, "__name__", "") == "<lambda>":
         code = function.__code__
         constants = [one for one in code.co_consts if isinstance(one, _PLAIN)]
@@ -191,11 +216,16 @@ def _digest(*parts: str) -> str:
 
 
 def _digest_rows(X: Any) -> str:
-    """Digest the names of files, wherever they lie, or the content of arrays."""
+    """Digest the content of files, wherever they lie, or of arrays."""
     items: Any = X["path"] if isinstance(X, pd.DataFrame) and "path" in X else X
     if _is_content(items):
         return joblib.hash(_plain(items))[:12]
-    return _digest(*(os.path.basename(os.fspath(item)) for item in items))
+    return _digest(*map(_digest_file, items))
+
+
+def _digest_file(path: Any) -> str:
+    key = file_key(path)
+    return os.path.basename(os.fspath(path)) if key is None else key.hex()
 
 
 def _is_content(items: Any) -> bool:

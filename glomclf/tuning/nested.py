@@ -37,7 +37,13 @@ from ..intervals import Scale, bootstrap_estimates
 from ..progress import progress
 from ..scores import SCORE_NAMES, ScoredRows
 from .auditing import audit_folds
-from .objective import describe_settings, draw_folds, seeded
+from .objective import (
+    describe_settings,
+    draw_folds,
+    make_scoring,
+    refuse_undefined_folds,
+    seeded,
+)
 from .search import GlomeruliSearchCV
 from .studies import FINGERPRINT
 
@@ -244,6 +250,8 @@ def nested_cross_validate(
     rng = check_random_state(random_state)
     seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=2)]
     folds = draw_folds(search, cv, labels, owners, X=X, seed=seeds[0])
+    scoring = make_scoring(search.estimator, search.scoring, search.constraint)
+    refuse_undefined_folds(folds, labels, scoring)
     audit_folds(X, labels, folds, owners, level=search.audit)
     nest = _Nest(search, default, X, labels, owners)
     summarize = _Summary(nest, n_bootstrap, confidence, seeds[1])

@@ -24,7 +24,13 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
-from ..errors import ParameterError, SamplingError, ScoreError, TuningError
+from ..errors import (
+    ParameterError,
+    SamplingError,
+    ScoreError,
+    SplitError,
+    TuningError,
+)
 from ..folds import _splits
 from ..inner import participants_of
 from ..recipes import settled
@@ -35,6 +41,17 @@ __all__ = ["Objective", "Scoring", "make_objective", "make_scoring", "seeded"]
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 _CONTRADICTIONS = (InvalidParameterError, ParameterError, SamplingError)
+# Scores of scikit-learn that mean nothing where a class is missing.
+_COMPARING = {
+    "average_precision",
+    "balanced_accuracy",
+    "f1",
+    "matthews_corrcoef",
+    "neg_log_loss",
+    "precision",
+    "recall",
+    "roc_auc",
+}
 
 
 @dataclass(frozen=True)
@@ -227,6 +244,39 @@ def draw_folds(
     ]
 
 
+def refuse_undefined_folds(
+    folds: Sequence[Fold], y: NDArray[Any], scoring: Scoring
+) -> None:
+    """Refuse folds on whose test rows a score is undefined, before anything is fitted.
+
+    Parameters
+    ----------
+    folds : sequence of (train, test)
+    y : ndarray of shape (n_samples,)
+    scoring : Scoring
+
+    Raises
+    ------
+    SplitError
+        If the test rows of a fold lack a class that a score compares; scikit-learn
+        would give 0 for some of these scores, and no number for others.
+    """
+    names = [*scoring.objectives, *scoring.constraint]
+    undefined = sorted(_COMPARING & set(names))
+    n_classes = len(np.unique(y))
+    lacking = [
+        fold
+        for fold, (_, test) in enumerate(folds)
+        if len(np.unique(y[test])) < n_classes
+    ]
+    if undefined and lacking:
+        raise SplitError(
+            f"The test rows of the folds {', '.join(map(str, lacking))} lack a class, "
+            f"so that {', '.join(undefined)} is undefined there. Take fewer folds: at "
+            "most as many as participants with the rarer class."
+        )
+
+
 class Objective:
     """The mean scores of a trial over the folds, as `make_objective` makes it.
 
@@ -273,6 +323,7 @@ class Objective:
     ):
         self.estimator, self.X, self.y = estimator, X, y
         self.folds = list(folds)
+        refuse_undefined_folds(self.folds, y, scoring)
         self.scoring = scoring
         self.search_space = search_space
         self.seed = seed

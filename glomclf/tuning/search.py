@@ -38,6 +38,7 @@ from sklearn.utils.validation import (
 from ..classifier import GlomeruliClassifier
 from ..errors import ParameterError
 from ..inner import participants_of
+from ..passwords import without_passwords
 from ..recipes import settled
 from .auditing import audit_folds
 from .fingerprints import fingerprint, short_digest
@@ -48,7 +49,6 @@ from .storages import (
     close_storage,
     readable_errors,
     shareable,
-    without_passwords,
 )
 from .studies import FINGERPRINT, StudyPlan, copy_to_memory, find_study, open_study
 from .trials import counted_trials
@@ -550,14 +550,15 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if plan.storage is not None:
             known = find_study(plan.storage, plan.study_name)
         attributes = {} if known is None else known.user_attrs
-        if attributes.get(FINGERPRINT) == plan.fingerprint and "audit" in attributes:
+        is_same = attributes.get(FINGERPRINT) == plan.fingerprint
+        if is_same and attributes.get("audit_level") == self.audit:
             objective.verdict = attributes["audit"]
         else:
             owners = participants_of(X, groups)
             objective.verdict = audit_folds(
                 X, y, objective.folds, owners, level=self.audit
             )
-        plan.attributes["audit"] = objective.verdict
+        plan.attributes |= {"audit": objective.verdict, "audit_level": self.audit}
         self.audit_ = objective.verdict
 
     def _run(self, objective, plan):
@@ -577,6 +578,7 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     timeout=self.timeout,
                     n_jobs=self.n_jobs,
                     verbose=self.verbose,
+                    is_kept=self.storage is not None,
                 )
             finally:
                 try:

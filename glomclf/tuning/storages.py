@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 
 from ..errors import StudyError
+from ..passwords import passwords_in, without_passwords
 from ..threads import threads_for
 
 if TYPE_CHECKING:
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "close_storage",
+    "is_journal",
+    "journal_file",
     "open_storage",
     "readable_errors",
     "shareable",
     "shown",
-    "without_passwords",
 ]
 
 HEARTBEAT_SECONDS = 20
@@ -130,6 +131,18 @@ def is_journal(url: str) -> bool:
     return url.startswith(_JOURNAL) or ("://" not in url and url.endswith(".journal"))
 
 
+def journal_file(url: str) -> Path:
+    """Return the file of a journal; as with sqlite, a fourth slash begins at the root.
+
+    Examples
+    --------
+    >>> from glomclf.tuning.storages import journal_file
+    >>> str(journal_file("journal:///study.log")), str(journal_file("a.journal"))
+    ('study.log', 'a.journal')
+    """
+    return Path(url.removeprefix(_JOURNAL))
+
+
 def shown(storage: Any) -> str:
     """Name a storage without its password.
 
@@ -163,38 +176,15 @@ def readable_errors(storage: Any) -> Iterator[None]:
         raise StudyError(_explained(storage, error)) from None
 
 
-def without_passwords(text: str) -> str:
-    """Hide passwords of URLs, also those among their options.
-
-    Examples
-    --------
-    >>> from glomclf.tuning.storages import without_passwords
-    >>> without_passwords("mysql://host/db?user=me&password=secret")
-    'mysql://host/db?user=me&password=***'
-    """
-    text = re.sub(r"(://[^/:@\s]*):[^/\s]*@", r"\1:***@", text)
-    return re.sub(r"(?i)([?&](?:password|sslpassword|pwd)=)[^&\s]*", r"\1***", text)
-
-
 def _explained(storage: Any, error: BaseException) -> str:
     cause = error.__cause__ or error
     reason = str(cause).split("\n(Background on")[0].strip()
-    for secret in _secrets(storage):
-        reason = reason.replace(secret, "***")
+    for password in passwords_in(storage) if isinstance(storage, str) else ():
+        reason = reason.replace(password, "***")
     return (
         f"The storage {shown(storage)} cannot be used: {without_passwords(reason)}. "
         f"{_advice(storage, reason)}"
     )
-
-
-def _secrets(storage: Any) -> list[str]:
-    """Return the passwords in a URL, as they stand there and as they are meant."""
-    if not isinstance(storage, str):
-        return []
-    found = re.findall(r"://[^/:@\s]*:([^/\s]*)@", storage)
-    found += re.findall(r"(?i)[?&](?:password|sslpassword|pwd)=([^&\s]*)", storage)
-    meant = [unquote(secret) for secret in found]
-    return [secret for secret in {*found, *meant, *map(quote, meant)} if secret]
 
 
 def _advice(storage: Any, reason: str) -> str:
@@ -226,12 +216,13 @@ def _checked_object(storage: Any) -> BaseStorage:
 
 def _open_journal(url: str) -> BaseStorage:
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
 
-    file = Path(url.removeprefix(_JOURNAL) if url.startswith(_JOURNAL) else url)
+    from .journal import WholeLinesBackend
+
+    file = journal_file(url)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return JournalStorage(JournalFileBackend(str(file)))
+        return JournalStorage(WholeLinesBackend(str(file)))
     except (ValueError, KeyError) as error:
         raise StudyError(
             f"The storage {url} cannot be used: it is not a journal of Optuna's, or is "

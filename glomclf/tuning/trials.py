@@ -36,6 +36,7 @@ __all__ = [
     "worker_name",
 ]
 
+_MACHINE_ID = Path("/etc/machine-id")
 _MOST_DEATHS = 3
 """How often a trial may end its worker before it counts as failed."""
 
@@ -258,7 +259,7 @@ def is_dead(worker: str) -> bool:
     """Tell whether a worker is known to be gone; of another machine nobody knows."""
     machine, pid, started = ["", "", *worker.rsplit("/", 2)][-3:]
     if machine != _machine():
-        return False
+        return _is_before_start(machine)
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
@@ -274,14 +275,30 @@ def runs_here(trial: FrozenTrial) -> bool:
     return worker is None or worker.rsplit("/", 2)[0] == _machine()
 
 
+def _is_before_start(machine: str) -> bool:
+    """Tell whether a name is of this machine, before it was started again."""
+    theirs, own = machine.split(" "), _machine().split(" ")
+    is_known = len(own) == len(theirs) == 4 and own[1] != ""
+    return is_known and theirs[:2] == own[:2] and theirs[2] != own[2]
+
+
 @functools.cache
 def _machine() -> str:
-    """Name the machine since its start, and the space its process ids are from."""
+    """Name the machine, its start, and the space its process ids are from."""
     parts = [platform.node()]
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        parts += [boot.strip()[:8], os.readlink("/proc/self/ns/pid")]
-    return ":".join(parts)
+        space = os.readlink("/proc/self/ns/pid")
+        parts += [_installation(), boot.strip()[:8], space]
+    return " ".join(parts)
+
+
+def _installation() -> str:
+    """Tell machines of one name apart; "" where that is unknown."""
+    try:
+        return _MACHINE_ID.read_text().strip()[:8]
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> str:

@@ -58,6 +58,7 @@ def run_trials(
     timeout: float | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
+    is_kept: bool = True,
 ) -> None:
     """Run trials until as many of the study count as are planned.
 
@@ -77,6 +78,8 @@ def run_trials(
         Processes; None and 1 run the trials in this one, -1 takes one for each core.
     verbose : int, default=0
         1 shows a bar on standard error.
+    is_kept : bool, default=True
+        Whether `storage` is there afterwards, to go on from.
 
     Raises
     ------
@@ -101,7 +104,8 @@ def run_trials(
                     shower
                 )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_go_on(study, storage, n_trials)) from None
+        place = storage if is_kept else None
+        raise KeyboardInterrupt(_how_to_go_on(study, place, n_trials)) from None
     finally:
         objective.on_fold = None
 
