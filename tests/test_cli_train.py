@@ -237,9 +237,12 @@ def test_evaluate_without_labels_writes_predictions_only(trained, data, tmp_path
     table = pd.read_csv(data / "public.csv").drop(columns="ground truth")
     csv, out = tmp_path / "test.csv", tmp_path / "out"
     table.to_csv(csv, index=False)
+    out.mkdir()
+    (out / "scores.csv").touch()
     arguments = ("--test", csv, "--images", data, "--model", model, "-o", out, "-q")
     result = run("evaluate", *arguments)
     assert "no labels" in result.stderr
+    # Scores of an earlier run would mislead.
     assert [path.name for path in out.iterdir()] == ["predictions.csv"]
     assert "label" not in pd.read_csv(out / "predictions.csv")
 

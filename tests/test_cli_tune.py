@@ -391,6 +391,7 @@ def test_interrupt_in_an_outer_fold_keeps_the_study_and_the_folds_before(
         (["--pruner", "median", "--at-least", "recall=0.9"], "by a single score"),
         (["--sampling-space", "features", "--sampler", "augment"], "transforms images"),
         (["--cv", 17], "--cv 17"),
+        (["--nested", 17], "--nested 17 with --cv 2 inside"),
         (["--storage", "nowhere://host/db"], "nowhere://host/db cannot be used"),
         (["--storage", "sqlite:///no/such/folder/s.db"], "Check that its folder"),
     ],

@@ -1,5 +1,7 @@
 """Pairs are drawn side by side, with what is known of them."""
 
+import io
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -36,6 +38,15 @@ def test_each_pair_is_drawn_once_with_names_participants_and_distance(leaky):
     assert "X[6]" in shown
     assert "other" in shown
     assert display.ax_.get_title(loc="left") == "identical, distance 0.00"
+
+
+def test_names_that_look_like_formulas_are_drawn_as_they_are():
+    X, y, _ = make_glomeruli(4, n_participants=2, image_size=64, random_state=0)
+    X, groups = np.concatenate([X, X]), np.repeat(["$a$_$", "b_$^"], 4)
+    audit = audit_splits(X, np.append(y, y), [(range(4), range(4, 8))], groups)
+    figure = Figure()
+    LeakyPairsDisplay.from_audit(audit, X, figure=figure)
+    figure.savefig(io.BytesIO())
 
 
 def test_what_is_left_out_is_said(leaky):

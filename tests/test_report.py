@@ -278,6 +278,26 @@ def test_participants_on_both_sides_are_named_in_the_summary():
     assert "Not disjoint: 2" in Page(report.render()).text
 
 
+def test_numbers_and_texts_of_one_name_are_one_participant():
+    y, y_score, groups = rows()
+    numbers = np.unique(groups, return_inverse=True)[1]
+    train = pd.DataFrame({"label": [0, 1], "participant": [3, 99]})
+    told = report_of(
+        rows_=(y, y_score, numbers.astype(str)), classifier=classifier(), train=train
+    )
+    assert "Not disjoint: 1" in Page(told.render()).text
+
+
+def test_an_interval_is_named_by_its_level():
+    y, y_score, groups = rows()
+    at = evaluate(y, y_score, groups=groups, n_bootstrap=100, confidence=0.8)
+    details = [
+        item[2] for item in section(report_of(evaluation=at), "Summary").blocks[0].items
+    ]
+    assert any(detail.startswith("80 %: ") for detail in details)
+    assert not any("95 %" in detail for detail in details)
+
+
 def test_audit_that_was_not_run_says_how_to_run_it(plain):
     assert "Not run. `glomclf audit`" in texts(plain, "Audit for leaks")
 

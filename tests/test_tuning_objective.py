@@ -10,7 +10,13 @@ from sklearn.metrics import make_scorer, recall_score
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 from sklearn.utils._param_validation import InvalidParameterError
 
-from glomclf.errors import LeakageError, ParameterError, SamplingError, TuningError
+from glomclf.errors import (
+    LeakageError,
+    ParameterError,
+    SamplingError,
+    SplitError,
+    TuningError,
+)
 from glomclf.tuning import make_objective
 
 
@@ -140,6 +146,24 @@ def test_folds_that_leak_are_refused_before_any_trial(data):
         make(data, cv=[(rows[:46], rows[46:])])
     with pytest.raises(LeakageError, match="row on both sides"):
         make(data, groups=None, cv=[(rows, rows[:20])])
+
+
+@pytest.mark.parametrize(
+    ("scoring", "is_refused"),
+    [("average_precision", True), (["accuracy", "roc_auc"], True), ("accuracy", False)],
+)
+def test_test_rows_of_one_class_are_refused_where_scores_compare_classes(
+    data, scoring, is_refused
+):
+    _, y, groups = data
+    test = np.flatnonzero(y == 0)[:6]
+    rest = np.setdiff1d(np.arange(90), np.flatnonzero(np.isin(groups, groups[test])))
+    options = {"scoring": scoring, "cv": [(rest, test)]}
+    if is_refused:
+        with pytest.raises(SplitError, match="folds 0 lack a class"):
+            make(data, **options)
+    else:
+        assert 0 <= run(make(data, **options)).best_value <= 1
 
 
 def test_several_scores_are_several_objectives(data):

@@ -389,6 +389,16 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(data, tmp_path, n_f
     )
 
 
+def test_a_study_in_a_file_that_is_gone_is_not_said_to_be_kept(data, monkeypatch):
+    def interrupted(self, shower):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glomclf.tuning.workers._Team.run", interrupted)
+    X, y, groups = data
+    with pytest.raises(KeyboardInterrupt, match="Name a storage"):
+        make(n_jobs=2).fit(X, y, groups=groups)
+
+
 def test_time_up_before_a_trial_is_said(data):
     X, y, groups = data
     with pytest.raises(TuningError, match="before time was up"):
