@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import __version__
 from ..errors import ModelFileError
 from ..persistence import read_model, write_model
 from .backend import keras
@@ -43,7 +44,7 @@ def training_fingerprint(
     Returns
     -------
     str
-        SHA-256, other for other versions of the libraries that compute.
+        SHA-256, other for other versions of glomclf and of what it computes with.
 
     Examples
     --------
@@ -55,6 +56,7 @@ def training_fingerprint(
     False
     """
     versions = {name: version(name) for name in _BACKENDS}
+    versions["glomclf"] = __version__
     text = json.dumps([versions, settings], sort_keys=True, default=repr)
     digest = hashlib.sha256(text.encode())
     for array in arrays:
