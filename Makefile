@@ -13,8 +13,9 @@ install = $(BIN)/python -m pip install --quiet --no-compile --editable $(1) && \
 demo: .venv/installed
 	$(BIN)/glomclf demo --output glomclf-demo
 
+# Three also on two cores: some tests wait for other processes.
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-test
 	$(BIN)/ruff check $(MODULES)

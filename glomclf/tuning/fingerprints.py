@@ -26,8 +26,7 @@ from .objective import Objective
 __all__ = ["describe", "differences", "fingerprint", "short_digest"]
 
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
-_PLAIN = (str, bytes, bool, int, float, tuple, type(None))
-_HOLDERS = (list, set, frozenset, dict, np.ndarray)
+_PLAIN = (str, bytes, bool, int, float, type(None))
 _MEANINGS = {
     "estimator": "the estimator or its parameters",
     "search_space": "the search space",
@@ -187,20 +186,29 @@ def _source(value: Any) -> str:
 def _captured(function: Any) -> list[str]:
     """Return what a function has besides its text: defaults, and names around it.
 
+    One that changes what it holds is another one afterwards.
     The text of a lambda is that of its line, which may hold others.
     """
     cells = [
         cell.cell_contents for cell in getattr(function, "__closure__", None) or ()
     ]
     held = [*(getattr(function, "__defaults__", None) or ()), *cells]
-    # A function may hold itself, and objects what differs in each process.
-    parts = [describe(one) for one in held if isinstance(one, _PLAIN + _HOLDERS)]
+    parts = [describe(one) for one in held if _is_plain(one)]
     parts += [_source(one) for one in held if inspect.isroutine(one)]
     if getattr(function, "__name__", "") == "<lambda>":
         code = function.__code__
-        constants = [one for one in code.co_consts if isinstance(one, _PLAIN)]
+        constants = [one for one in code.co_consts if _is_plain(one)]
         parts.append(f"{constants} {code.co_names}")
     return parts
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell values, and containers of them, from objects, which have what changes."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_plain, value))
+    return isinstance(value, (*_PLAIN, np.ndarray))
 
 
 def _code(code: Any) -> str:
