@@ -227,8 +227,9 @@ def test_resumed_study_is_the_undisturbed_one(data, tmp_path, quick):
 
 
 def test_several_metrics_give_a_front_and_the_first_decides(
-    data, tmp_path, without_network
+    data, tmp_path, without_network, monkeypatch
 ):
+    monkeypatch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
     metrics = ("--metric", "recall", "--metric", "precision")
     result = run(*command(data, tmp_path, *metrics, trials=8))
     assert (tmp_path / "pareto_front.png").exists()
