@@ -37,6 +37,12 @@ def pytest_configure(config):
         os.environ.setdefault("OMP_NUM_THREADS", str(share))
 
 
+def pytest_collection_modifyitems(items):
+    # Files are dealt in this order: one with slow tests must not be the last.
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_unconfigure(config):
     shutil.rmtree(config.stash[CACHE], ignore_errors=True)
 

@@ -603,6 +603,7 @@ def test_the_state_after_an_epoch_is_all_there_is_to_know(features, path):
         np.testing.assert_array_equal(found, weights)
 
 
+@pytest.mark.slow
 def test_parts_of_training_are_resumed_as_well(maps):
     X, y = maps[0], maps[1].astype(np.float32)
     training = TrainingSpec(

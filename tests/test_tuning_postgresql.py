@@ -162,6 +162,7 @@ def assert_one_was_retried(study):
     assert retry.user_attrs["worker"] != lost.user_attrs["worker"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_a_worker_killed_amid_a_trial_costs_the_study_nothing(folder, url, undisturbed):
     victim = start(url, folder, VICTIM="sign")
@@ -174,6 +175,7 @@ def test_a_worker_killed_amid_a_trial_costs_the_study_nothing(folder, url, undis
     assert_one_was_retried(study)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_the_heartbeat_tells_of_a_death_on_another_machine(folder, url, undisturbed):
@@ -191,6 +193,7 @@ def test_the_heartbeat_tells_of_a_death_on_another_machine(folder, url, undistur
     assert_one_was_retried(study)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads command lines in /proc")
 def test_a_search_starts_workers_that_show_no_password(
     folder, postgresql_server, postgresql_url, undisturbed

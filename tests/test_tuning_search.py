@@ -422,6 +422,7 @@ def test_a_bar_shows_trials_folds_and_the_best(data, capsys):
 # -- the classifier of glomeruli -------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_glomeruli_classifier_is_tuned_and_its_model_saved(tmp_path):
     X, y, groups = make_glomeruli(
         60, n_participants=12, sclerotic_fraction=1 / 3, image_size=32, random_state=0
