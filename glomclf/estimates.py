@@ -50,6 +50,11 @@ class Estimates:
     n_bootstrap: int
     caution: str = ""
 
+    @property
+    def level(self) -> str:
+        """Confidence in words, such as "95 %"."""
+        return f"{100 * self.confidence:g} %"
+
     def interval(self, name: str) -> tuple[float, float]:
         """Return the interval of a score.
 
@@ -124,8 +129,7 @@ class Estimates:
 
     def _table(self) -> str:
         width = max(map(len, self.scores))
-        level = f"{100 * self.confidence:g} % interval"
-        lines = [f"{'':{width}}  {'value':>8}  {level}"]
+        lines = [f"{'':{width}}  {'value':>8}  {self.level} interval"]
         for name, value in self.scores.items():
             low, high = self.intervals[name]
             ends = f"{low:.3f} to {high:.3f}" if math.isfinite(low + high) else "none"

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 
 from .errors import LeakageError, SplitError
 from .inner import participants_of
 from .progress import headed, progress
-from .splitting import RepeatedStratifiedGroupKFold
+from .splitting import fold_splitter
 
 __all__ = ["FittedFold", "fit_folds", "predict_folds", "refuse_unfit_folds"]
 
@@ -232,9 +232,5 @@ def _splits(
 ) -> Iterable[Split]:
     """Return the folds; those of an int are shuffled and respect participants."""
     if isinstance(cv, Integral):
-        seed = check_random_state(random_state)
-        if groups is None:
-            cv = StratifiedKFold(int(cv), shuffle=True, random_state=seed)
-        else:
-            cv = RepeatedStratifiedGroupKFold(int(cv), 1, random_state=seed)
+        cv = fold_splitter(int(cv), groups, check_random_state(random_state))
     return check_cv(cv).split(np.arange(len(y)), y, groups)

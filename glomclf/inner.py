@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length
 
@@ -21,7 +21,7 @@ from .errors import LeakageError, SplitError
 from .estimates import MIN_PARTICIPANTS
 from .intervals import equal_number
 from .progress import progress
-from .splitting import RepeatedStratifiedGroupKFold, StratifiedGroupShuffleSplit
+from .splitting import StratifiedGroupShuffleSplit, fold_splitter
 
 __all__ = [
     "ChosenThreshold",
@@ -257,7 +257,5 @@ def _folds(
             f"participants are not known) of each class, got {n_folds}. Give a number "
             "as threshold, or more participants."
         )
-    splitter: Any = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=random_state)
-    if groups is None:
-        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
+    splitter = fold_splitter(n_folds, groups, random_state)
     return splitter.split(np.arange(len(y)), y, groups)

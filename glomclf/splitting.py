@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     GroupShuffleSplit,
     LeaveOneGroupOut,
     ShuffleSplit,
+    StratifiedKFold,
 )
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.multiclass import type_of_target
@@ -295,6 +296,30 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
             )
         if faults:
             raise SplitError("\n".join(faults))
+
+
+def fold_splitter(
+    n_splits: int,
+    groups: ArrayLike | None,
+    random_state: int | np.random.RandomState | None,
+) -> BaseCrossValidator:
+    """Return what draws stratified folds once: by participant, where these are known.
+
+    Parameters
+    ----------
+    n_splits : int
+    groups : array-like of shape (n_samples,) or None
+        Participants.
+    random_state : int, RandomState instance or None
+
+    Returns
+    -------
+    splitter
+        Of scikit-learn's kind; its ``split`` is to be given the same groups.
+    """
+    if groups is None:
+        return StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
+    return RepeatedStratifiedGroupKFold(n_splits, 1, random_state=random_state)
 
 
 def train_test_split_by_participant(

@@ -15,6 +15,7 @@ import pytest
 
 from glomclf import ResNet50Classifier, make_glomeruli
 from glomclf.benchmarks.postgresql import private_server
+from glomclf.report import Picture
 
 ROOT = Path(__file__).parents[1]
 CACHE = pytest.StashKey[str]()
@@ -54,6 +55,16 @@ def patches():
         24, n_participants=6, sclerotic_fraction=0.5, image_size=32, random_state=0
     )
     return X, y
+
+
+@pytest.fixture(scope="session")
+def blank_picture():
+    """Take the place of `draw_picture`: few tests look at pictures, each takes long."""
+
+    def picture(draw, *, alt, caption, **_):
+        return Picture("data:,", "data:,", alt, caption)
+
+    return picture
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from glomclf.cli.faults import InputError
 from glomclf.cli.options import _CLASSIFIER_OPTIONS
 from glomclf.cli.train import command as train
 from glomclf.network.checkpoints import Checkpoint
-from glomclf.report import Picture
 from glomclf.stain import NORMALIZER_NAMES
 
 TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--epochs", "2")
@@ -167,13 +166,9 @@ def evaluated(trained, data, tmp_path_factory):
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """Draw nothing: few tests look at pictures, and each takes a second."""
-
-    def picture(draw, *, alt, caption, **_):
-        return Picture("data:,", "data:,", alt, caption)
-
-    monkeypatch.setattr("glomclf.report.charts.draw_picture", picture)
+def undrawn(monkeypatch, blank_picture):
+    """Draw nothing."""
+    monkeypatch.setattr("glomclf.report.charts.draw_picture", blank_picture)
     monkeypatch.setattr(
         "glomclf.cli.results.write_evaluation_pictures", lambda *_: None
     )

@@ -24,7 +24,6 @@ from glomclf.cli.study_watch import Snapshot, time_left, watch_studies
 from glomclf.cli.train import command as train
 from glomclf.cli.tune import command as tune
 from glomclf.recipes import RECIPE_PARAMETERS
-from glomclf.report import Picture
 from glomclf.tuning import search_space
 
 TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--cv", "2")
@@ -85,15 +84,10 @@ def without_network():
 
 
 @pytest.fixture
-def quick(without_network):
+def quick(without_network, blank_picture):
     """Draw nothing and compare no images either: few tests look at that."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "glomclf.report.tuning.draw_picture",
-            lambda draw, *, alt, caption, **_: Picture(
-                "data:,", "data:,", alt, caption
-            ),
-        )
+        patch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
         patch.setattr(StudyResults, "write_pictures", lambda self: None)
         patch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
         yield patch

@@ -19,15 +19,10 @@ COMMAND = ["glomclf", "tune", "a.csv", "--storage", "postgresql://me:secret@host
 
 
 @pytest.fixture(autouse=True)
-def undrawn(request, monkeypatch):
+def undrawn(request, monkeypatch, blank_picture):
     """Leave pictures out of the tests that do not look at them: they take a second."""
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(
-            "glomclf.report.tuning.draw_picture",
-            lambda draw, *, alt, caption, **_: Picture(
-                "data:,", "data:,", alt, caption
-            ),
-        )
+        monkeypatch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def _disjoint(run: Run) -> str:
 def _uncertainty(run: Run) -> str:
     evaluation = run.evaluation
     return (
-        f"{100 * evaluation.confidence:g} % intervals by bootstrap over {run.units}, "
+        f"{evaluation.level} intervals by bootstrap over {run.units}, "
         f"{evaluation.n_bootstrap} replicates."
     )
 

@@ -57,7 +57,7 @@ def _curves(run: Run) -> list[Picture]:
     from ..plots import PrecisionRecallBandDisplay, RocBandDisplay
 
     band = (
-        f"The shade is the pointwise {100 * run.evaluation.confidence:g} % band from "
+        f"The shade is the pointwise {run.evaluation.level} band from "
         f"{run.evaluation.n_bootstrap} bootstrap replicates over {run.units}, "
         "stratified by the classes they have."
     )
@@ -95,7 +95,7 @@ def _reliability(run: Run) -> Block:
         _on_axes(ReliabilityDisplay(bins)),
         alt="Reliability diagram: share of class 1 against predicted probability",
         caption="Reliability. On the dashed line probabilities mean what they say; "
-        f"bars are {100 * run.evaluation.confidence:g} % intervals over {run.units}.",
+        f"bars are {run.evaluation.level} intervals over {run.units}.",
     )
 
 
@@ -125,7 +125,7 @@ def biopsies_section(run: Run) -> Section | None:
     if run.biopsies is None:
         return None
     summary = run.biopsies
-    level = f"{100 * summary.confidence:g} %"
+    level = summary.level
     blocks: list[Block] = [
         draw_picture(
             _on_axes(BiopsyPercentageDisplay(summary)),
@@ -170,8 +170,7 @@ def _agreement_table(summary: BiopsySummary) -> Table:
         ]
         for name, (title, digits) in shown.items()
     ]
-    level = f"{100 * summary.confidence:g} % interval"
-    return Table(["agreement", "value", level], rows)
+    return Table(["agreement", "value", f"{summary.level} interval"], rows)
 
 
 def mistakes_section(run: Run) -> Section:

@@ -200,7 +200,7 @@ def score_table(evaluation: Evaluation) -> list[Block]:
     for name, score in evaluation.scores.items():
         shown, meaning = meanings[name]
         rows.append([shown, number(score), span(evaluation.interval(name)), meaning])
-    level = f"{100 * evaluation.confidence:g} % interval"
+    level = f"{evaluation.level} interval"
     blocks: list[Block] = [Table(["score", "value", level, "what it says"], rows)]
     names_of: dict[str, list[str]] = {}
     for name, remark in evaluation.notes.items():
@@ -235,8 +235,7 @@ def summary_section(run: Run) -> Section:
     evaluation, items = run.evaluation, []
     for name in _HEADLINES:
         ends = span(evaluation.interval(name), 2)
-        level = f"{100 * evaluation.confidence:g} %"
-        detail = "no interval" if ends == "–" else f"{level}: {ends}"
+        detail = "no interval" if ends == "–" else f"{evaluation.level}: {ends}"
         value = number(evaluation.scores[name], 2)
         items.append((_MEANINGS[name][0], value, detail))
     if run.biopsies is not None:

@@ -251,12 +251,8 @@ def _nested_item(run: _Tuning) -> tuple[str, str, str]:
     nested = run.nested.optimism
     ends = span(nested.interval("nested"), 2)
     title = f"{run.title_of(run.nested.scoring)}, nested"
-    told = f"{_level(nested)}: {ends}; report this one"
+    told = f"{nested.level}: {ends}; report this one"
     return title, number(nested.scores["nested"]), told
-
-
-def _level(estimates: Any) -> str:
-    return f"{100 * estimates.confidence:g} %"
 
 
 def _out_of_fold_items(run: _Tuning) -> list[tuple[str, str, str]]:
@@ -270,7 +266,7 @@ def _out_of_fold_items(run: _Tuning) -> list[tuple[str, str, str]]:
                 (
                     told,
                     number(run.evaluation.scores[name], 3),
-                    f"{_level(run.evaluation)}: {ends}",
+                    f"{run.evaluation.level}: {ends}",
                 )
             )
     return items
@@ -420,7 +416,7 @@ def _nested(run: _Tuning) -> Section | None:
     ]
     blocks: list[Block] = [
         Paragraph(text),
-        Table([name, "value", f"{100 * estimates.confidence:g} % interval"], rows),
+        Table([name, "value", f"{estimates.level} interval"], rows),
         *_against_default(run),
         Paragraph("All scores of the outer folds' predictions together:"),
         *score_table(run.nested.evaluation),
@@ -445,7 +441,7 @@ def _against_default(run: _Tuning) -> list[Block]:
         for name in dict.fromkeys([run.nested.scoring, *names])
         if name in comparison.scores
     ]
-    level = f"{_level(comparison)} interval"
+    level = f"{comparison.level} interval"
     columns = ["score", "default", "tuned", "difference", level]
     caption = (
         "Tuned against default settings, on the same outer folds: the predictions of "

@@ -33,7 +33,7 @@ class WholeLinesBackend(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write lines below the last whole one."""
-        if _whole_bytes(self._path) < os.path.getsize(self._path):
+        if not _ends_whole(self._path):
             self._cut()
         super().append_logs(logs)
 
@@ -52,6 +52,15 @@ class WholeLinesBackend(JournalFileBackend):
                 os.truncate(self._path, whole)
         finally:
             self._own_lock.release()
+
+
+def _ends_whole(path: str) -> bool:
+    """Tell whether a file ends with a line, or has none."""
+    with open(path, "rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def _whole_bytes(path: str) -> int:
