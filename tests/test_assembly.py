@@ -1,9 +1,14 @@
 """The network that is trained: trunk, tail and head are one model, cut anywhere."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from glomclf import ResNet50Classifier
+from glomclf.network import assembly
 from glomclf.network.assembly import (
     HeadSpec,
     build_network,
@@ -124,6 +129,22 @@ def test_too_many_and_too_few_weights_are_errors(cnn):
         set_owned_weights(whole, [*weights, weights[0]])
     with pytest.raises(ValueError, match="weights"):
         set_owned_weights(whole, weights[:-1])
+
+
+def test_networks_are_made_by_one_thread_at_a_time(cnn, monkeypatch):
+    is_made = threading.Lock()
+
+    class Watched(assembly.BatchedModel):
+        def __init__(self, *args, **kwargs):
+            assert is_made.acquire(blocking=False), "by two threads at once"
+            time.sleep(0.05)
+            super().__init__(*args, **kwargs)
+            is_made.release()
+
+    monkeypatch.setattr(assembly, "BatchedModel", Watched)
+    with ThreadPoolExecutor(3) as threads:
+        made = [threads.submit(build_whole, cnn, 0) for _ in range(3)]
+    assert {type(one.result()) for one in made} == {Watched}
 
 
 def test_the_head_starts_from_its_seed_alone(cnn):

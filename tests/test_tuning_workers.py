@@ -339,6 +339,34 @@ def test_ctrl_c_that_a_library_makes_an_error_of_still_stops_the_study():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_that_the_storage_makes_an_error_of_still_stops_the_study(monkeypatch):
+    study = optuna.create_study()
+
+    def release(*args, **kwargs):  # as a journal's lock whose file is gone already
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as interrupt:
+            monkeypatch.undo()
+            raise FileNotFoundError("journal.lock") from interrupt
+
+    monkeypatch.setattr(study._storage, "set_trial_state_values", release)
+    with pytest.raises(KeyboardInterrupt):
+        TrialLoop(study, lambda trial: 0.0, 3, Deadline(None)).run()
+    tally = Tally.of(study)
+    assert (tally.finished, tally.running, tally.waiting) == (0, 0, 1)
+
+
+def test_an_error_of_the_storage_alone_is_no_ctrl_c(monkeypatch):
+    study = optuna.create_study()
+
+    def lost(*args, **kwargs):
+        raise FileNotFoundError("journal.lock")
+
+    monkeypatch.setattr(study._storage, "create_new_trial", lost)
+    with pytest.raises(FileNotFoundError):
+        TrialLoop(study, lambda trial: 0.0, 3, Deadline(None)).run()
+
+
 def elsewhere(storage):
     """Return a study with one trial that a worker of another machine has begun."""
     with quiet_optuna(), warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -18,6 +19,9 @@ __all__ = ["HeadSpec", "build_network", "owned_weights", "set_owned_weights"]
 
 # bfloat16 takes products; weights and their updates stay in float32.
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+# The first network of its class has Keras exchange the bases of the class, which
+# two threads (workers of dask, joblib's threads) must not do at once.
+_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ def build_network(
         tail = make_tail(backbone, trainable_layers, spec.policy)
         x = x if tail is None else tail(x)
     is_live = backbone is not None and backbone.is_whole(trainable_layers)
-    model = BatchedModel(inputs, _head(x, spec, is_live), name="glomeruli")
+    outputs = _head(x, spec, is_live)
+    with _MAKING:
+        model = BatchedModel(inputs, outputs, name="glomeruli")
     model.shuffle_seed = spec.seed
     model.compiled_in = (input_shape, spec.compiled_in)
     model.make_again = partial(

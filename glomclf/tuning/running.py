@@ -124,10 +124,13 @@ class TrialLoop:
                     on_trial()
                 if is_enough is not None and is_enough():
                     return
-        except KeyboardInterrupt:
+        except BaseException as error:
+            # Ctrl-C may fall into a library's clean-up, whose error hides it.
+            if not self._interrupts and not isinstance(error, KeyboardInterrupt):
+                raise
             self._give_up_own()
             requeue_interrupted(self.study)
-            raise
+            raise KeyboardInterrupt from error
 
     def _give_up_own(self) -> None:
         """Give up what this process was at, if it was stopped outside the objective."""
