@@ -1,14 +1,14 @@
-"""Results are written to a temporary name and then moved into place."""
+"""Files: results are moved into place when they are whole; short names to show."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["written_whole"]
+__all__ = ["short_names", "written_whole"]
 
 
 @contextmanager
@@ -48,6 +48,35 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def short_names(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Name files without their folders, or with as few as tell them all apart.
+
+    Parameters
+    ----------
+    paths : iterable of str or path-like, of length n_files
+
+    Returns
+    -------
+    names : list of str, of length n_files
+        With the same number of folders each, separated by slashes.
+
+    Examples
+    --------
+    >>> from glomclf.files import short_names
+    >>> short_names(["/data/slide1/a.png", "/data/slide1/b.png"])
+    ['a.png', 'b.png']
+    >>> short_names(["/data/slide1/a.png", "/data/slide2/a.png"])
+    ['slide1/a.png', 'slide2/a.png']
+    """
+    files = [Path(path) for path in paths]
+    names = [file.name for file in files]
+    for n_parts in range(2, max((len(file.parts) for file in files), default=0) + 1):
+        if len(set(names)) == len(set(files)):
+            break
+        names = [Path(*file.parts[-n_parts:]).as_posix() for file in files]
+    return names
 
 
 def _umask() -> int:

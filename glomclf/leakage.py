@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,9 @@ from sklearn.utils.validation import _num_samples, check_consistent_length, colu
 
 from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_images
 from .errors import LeakageError, SplitError
+from .files import short_names
 from .inner import participants_of
+from .manifest import participant_kind
 from .watching import FitAudit, audit_fit, split_rows
 
 __all__ = ["FitAudit", "SplitAudit", "audit_fit", "audit_splits"]
@@ -47,6 +48,10 @@ _MEANINGS = {
     "participants disagree": "images that show the same have different participants",
 }
 _MOST_NAMED = 10  # of each kind, in a message
+_UNKNOWN = {
+    True: "Participants are not known, so that they were not checked.",
+    False: "Participants are not all known: what stands for them was checked.",
+}
 _Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
@@ -65,7 +70,7 @@ class SplitAudit:
     n_samples : int
         Rows of the data.
     participants_known : bool
-        Whether participants could be checked.
+        Whether participants could be checked, and not just what stands for them.
     """
 
     findings: pd.DataFrame
@@ -132,7 +137,7 @@ class SplitAudit:
             f"{self.n_samples} rows, {n_folds} folds."
         ]
         if not self.participants_known:
-            lines.append("Participants are not known, so that they were not checked.")
+            lines.append(_UNKNOWN[bool(self.folds["n_participants"].isna().all())])
         if len(self.findings):
             lines.append(_described(self.findings))
         lacking = self.folds[self.folds["missing_classes"] != ""]
@@ -170,6 +175,8 @@ def audit_splits(
         knows no participants.
     groups : array-like of shape (n_samples,), default=None
         The participant of each row; by default the column ``participant`` of `X`.
+        In a table of `glomclf.read_manifest` that knows slides alone, these are
+        checked in their place.
     compare_images : bool, default=True
         False looks at rows and participants alone; then `X` may be a table of features.
     max_distance : float in [0, 1], default=NEAR_DUPLICATE_DISTANCE
@@ -206,8 +213,11 @@ def audit_splits(
     """
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
+    kind = "participant" if groups is not None else _kind(X)
     participants = _participants(X, groups)
     folds = _folds(X, labels, cv, participants)
+    if kind == "image":  # two images may well be of one person
+        participants = None
     findings = _Findings(_names(X), participants)
     for fold, (train, test) in enumerate(folds):
         findings.add_rows(fold, train, test)
@@ -224,7 +234,7 @@ def audit_splits(
         findings=findings.to_frame(),
         folds=_fold_table(folds, labels, participants),
         n_samples=len(labels),
-        participants_known=participants is not None,
+        participants_known=participants is not None and kind == "participant",
     )
 
 
@@ -351,17 +361,16 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _names(X: Any) -> list[str]:
-    """Name rows by file, shortly where that is clear, or by number."""
+    """Name rows by file, or by number."""
     is_table = isinstance(X, pd.DataFrame) and "path" not in X.columns
     items = list(X["path"]) if isinstance(X, pd.DataFrame) and not is_table else X
     if is_table or not all(isinstance(item, str | os.PathLike) for item in items):
         return [f"X[{row}]" for row in range(_num_samples(X))]
-    short = [Path(item).name for item in items]
-    return (
-        short
-        if len(set(short)) == len(set(map(str, items)))
-        else [str(i) for i in items]
-    )
+    return short_names(items)
+
+
+def _kind(X: Any) -> str:
+    return participant_kind(X) if isinstance(X, pd.DataFrame) else "participant"
 
 
 def _participants(X: Any, groups: Any) -> NDArray | None:

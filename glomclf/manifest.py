@@ -25,7 +25,9 @@ __all__ = [
     "CLASS_FOLDERS",
     "image_folder_manifest",
     "infer_participants",
+    "participant_kind",
     "read_manifest",
+    "stack_manifests",
 ]
 
 CLASS_FOLDERS = ("non_globally_sclerotic_glomeruli", "globally_sclerotic_glomeruli")
@@ -38,6 +40,8 @@ _HEADERS = {
     "participant": ("participant",),
 }
 _LABELS = {"0": 0, "0.0": 0, "1": 1, "1.0": 1}
+# Of a table: what its participants are. Rows that are taken from it keep it.
+_KIND = "glomclf.participants"
 
 _SEED_NAME = re.compile(
     r"(?P<slide>(?P<batch>S-\d{4}|\d+)-(?P<number>\d+)"
@@ -79,6 +83,7 @@ def read_manifest(
         seed's form, see :func:`infer_participants`. For other names the slide stands
         for the participant; where the slide is not known either, the participant
         stands for it, or, without both, each image counts as its own slide.
+        :func:`participant_kind` tells which it was.
 
     Raises
     ------
@@ -246,6 +251,71 @@ def infer_participants(names: Iterable[str]) -> NDArray[np.object_]:
     found = np.empty(len(sections), dtype=object)
     found[:] = [section and participant[section.accession] for section in sections]
     return found
+
+
+def participant_kind(*manifests: pd.DataFrame) -> str:
+    """Tell what the column `participant` holds: participants, or what stands for them.
+
+    Parameters
+    ----------
+    *manifests : DataFrame
+        As from :func:`read_manifest`, or rows of one.
+
+    Returns
+    -------
+    kind : {"participant", "slide", "image", "group"}
+        ``"slide"``: no participant is known, and slides stand for them. ``"image"``:
+        neither is known, and each image stands for itself. ``"group"``: a mixture.
+        Of several manifests, what is so in all; ``"image"`` if it is so in one.
+        Other tables, and those whose participants were put in later, hold
+        participants.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from glomclf.manifest import participant_kind
+    >>> participant_kind(pd.DataFrame({"path": ["a.png"], "participant": ["P1"]}))
+    'participant'
+    """
+    kinds = {_kind_in(manifest) for manifest in manifests}
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "image" if "image" in kinds else "group"
+
+
+def _kind_in(manifest: pd.DataFrame) -> str:
+    kind = manifest.attrs.get(_KIND, "participant")
+    if kind == "participant" or not {"slide", "participant"} <= set(manifest.columns):
+        return "participant"
+    # Stand-ins are called like their slide; others were put in their place since.
+    stands_in = manifest["participant"] == manifest["slide"]
+    is_so = stands_in.any() if kind == "group" else stands_in.all()
+    return kind if is_so else "participant"
+
+
+def stack_manifests(*manifests: pd.DataFrame) -> pd.DataFrame:
+    """Put manifests one below the other, and keep what their participants are.
+
+    Parameters
+    ----------
+    *manifests : DataFrame
+
+    Returns
+    -------
+    manifest : DataFrame
+        With rows numbered anew.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from glomclf.manifest import stack_manifests
+    >>> one = pd.DataFrame({"path": ["a.png"], "participant": ["P1"]})
+    >>> len(stack_manifests(one, one))
+    2
+    """
+    rows = pd.concat(manifests, ignore_index=True)
+    rows.attrs[_KIND] = participant_kind(*manifests)
+    return rows
 
 
 # -- faults ---------------------------------------------------------------------------
@@ -575,10 +645,13 @@ def _assemble(
     columns: dict[str, Any] = {"path": [os.path.abspath(str(path)) for path in paths]}
     if labels is not None:
         columns["label"] = labels.to_numpy()
-    columns |= _slides_and_participants(rows)
+    known = _known_groups(rows)
+    columns |= _slides_and_participants(rows, known)
     for title in rows.columns.difference(list(_HEADERS), sort=False):
         columns[title] = _as_numbers(rows[title]).to_list()
-    return pd.DataFrame(columns)
+    manifest = pd.DataFrame(columns)
+    manifest.attrs[_KIND] = _kind_of(known)
+    return manifest
 
 
 def _as_numbers(text: pd.Series) -> pd.Series:
@@ -589,10 +662,9 @@ def _as_numbers(text: pd.Series) -> pd.Series:
         return text
 
 
-def _slides_and_participants(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the given, else the inferred, else the next best groups of the rows."""
+def _known_groups(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return slides and participants, given or else inferred; missing if neither."""
     sections = [_Section.from_name(name) for name in rows["name"]]
-    stems = [str(PurePosixPath(name).with_suffix("")) for name in rows["name"]]
     inferred = pd.DataFrame(
         {
             "slide": [section.slide if section else None for section in sections],
@@ -601,8 +673,25 @@ def _slides_and_participants(rows: pd.DataFrame) -> dict[str, list[str]]:
         index=rows.index,
         dtype=object,
     )
-    known = inferred.assign(**rows.filter(["slide", "participant"]))
+    return inferred.assign(**rows.filter(["slide", "participant"]))
+
+
+def _kind_of(known: pd.DataFrame) -> str:
+    """Return the kind of the participants, as `participant_kind` tells it."""
+    without = known[known["participant"].isna()]
+    if without.empty:
+        return "participant"
+    if len(without) < len(known) or without["slide"].isna().nunique() > 1:
+        return "group"
+    return "image" if without["slide"].isna().all() else "slide"
+
+
+def _slides_and_participants(
+    rows: pd.DataFrame, known: pd.DataFrame
+) -> dict[str, list[str]]:
+    """Return the known, else the next best groups of the rows."""
     _warn_of_substitutes(known)
+    stems = [str(PurePosixPath(name).with_suffix("")) for name in rows["name"]]
     slides = _first_known(known["slide"], known["participant"], stems)
     return {"slide": slides, "participant": _first_known(known["participant"], slides)}
 

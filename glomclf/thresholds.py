@@ -206,7 +206,8 @@ def adjust_to_prevalence(
         trained on, after resampling if they were resampled.
 
     prevalence : float
-        Share of class 1 at the new site, in (0, 1).
+        Share of class 1 at the new site, in [0, 1], such as `estimate_prevalence`
+        finds. At 0 and 1 all adjusted probabilities are 0 or 1.
 
     Returns
     -------
@@ -225,8 +226,12 @@ def adjust_to_prevalence(
     >>> adjust_to_prevalence([0.5, 0.9], train_prevalence=0.5, prevalence=0.1).round(2)
     array([0.1, 0.5])
     """
-    _check_open_shares(train_prevalence=train_prevalence, prevalence=prevalence)
+    is_open = prevalence not in (0, 1)
+    open_shares = {"prevalence": prevalence} if is_open else {}
+    _check_open_shares(train_prevalence=train_prevalence, **open_shares)
     _, scores, _ = check_scores(None, y_score)
+    if not is_open:
+        return np.full(scores.shape, float(prevalence))
     gain = _odds(prevalence) / _odds(train_prevalence)
     adjusted = gain * scores / (gain * scores + 1 - scores)
     # Rounding may carry a probability of 1 just past it.

@@ -1,5 +1,6 @@
 """Keras on TensorFlow: nothing else will do, and nothing is heard of it."""
 
+import json
 import os
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 
 from glomclf.errors import BackendError
 from glomclf.network import backend
+from glomclf.network.resnet50 import load_backbone
 
 
 def test_another_backend_is_named_before_keras_is_imported(run_python):
@@ -35,10 +37,13 @@ def test_the_backend_in_use_is_tensorflow():
             backend._check_backend(name)
 
 
-@pytest.mark.slow
-def test_fitting_two_networks_writes_nothing_to_standard_error(run_python):
-    done = run_python(
+@pytest.fixture(scope="module")
+def fresh(run_python):
+    """Fit networks in a process of one thread; TensorFlow takes long to import."""
+    return run_python(
         """
+        import json
+        import numpy as np
         from glomclf import ResNet50Classifier, ResNet50Trunk, make_glomeruli
         X, y, _ = make_glomeruli(8, n_participants=4, sclerotic_fraction=0.5,
                                  image_size=32, random_state=0)
@@ -46,23 +51,34 @@ def test_fitting_two_networks_writes_nothing_to_standard_error(run_python):
             net = ResNet50Classifier("cnn", weights=None, epochs=1, random_state=seed)
             net.fit(X, y).predict(X)
         ResNet50Trunk("cnn", weights=None, cache_dir=False).fit_transform(X)
-        """
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_worker_is_as_quiet_as_we_are_and_takes_its_share_of_the_cores(run_python):
-    name = "TF_CPP_MIN_LOG_LEVEL"
-    done = run_python(
-        """
-        from glomclf.network.backend import tf
-        print(tf.get_logger().level)
-        print(tf.config.threading.get_intra_op_parallelism_threads())
+        from glomclf.network.backend import keras, tf
+        from glomclf.network.resnet50 import load_backbone
+        np.random.seed(1)
+        keras.utils.set_random_seed(2)
+        known = {
+            "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+            "random": [load_backbone(name, None).fingerprint
+                       for name in ("cnn", "resnet50")],
+        }
+        print(json.dumps(known))
         """,
         OMP_NUM_THREADS="1",
-        **{name: os.environ[name]},  # set when this file imported the backend
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "40\n1\n", "")
+
+
+@pytest.mark.slow
+def test_fitting_two_networks_writes_nothing_to_standard_error(fresh):
+    assert (fresh.returncode, fresh.stderr) == (0, "")
+    assert len(fresh.stdout.splitlines()) == 1
+
+
+def test_a_process_takes_its_share_of_the_cores(fresh):
+    assert json.loads(fresh.stdout)["threads"] == 1
+
+
+def test_random_weights_are_the_same_in_another_process(fresh):
+    own = [load_backbone(name, None).fingerprint for name in ("cnn", "resnet50")]
+    assert json.loads(fresh.stdout)["random"] == own
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,8 @@ def test_train_keeps_an_existing_model(trained, data):
 
 def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
     model = tmp_path / "m.glomclf"
+    (tmp_path / "m-training").mkdir()
+    (tmp_path / "m-training" / "cv_scores.csv").touch()  # of an earlier run
     options = ("--sampler", "smote", "--sampling-space", "features", "--epochs", 1)
     result = run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
     assert "made no images" in result.stderr
@@ -170,7 +172,7 @@ def undrawn(monkeypatch, blank_picture):
     """Draw nothing."""
     monkeypatch.setattr("glomclf.report.charts.draw_picture", blank_picture)
     monkeypatch.setattr(
-        "glomclf.cli.results.write_evaluation_pictures", lambda *_: None
+        "glomclf.cli.results.write_evaluation_pictures", lambda *_, **options: None
     )
 
 
@@ -248,11 +250,29 @@ def test_evaluate_of_one_class_says_what_is_undefined(trained, data, tmp_path):
     csv, out = tmp_path / "test.csv", tmp_path / "out"
     table[table["ground truth"] == 1].to_csv(csv, index=False)
     arguments = ("--test", csv, "--images", data, "--model", model, "-o", out, "-q")
+    out.mkdir()
+    (out / "roc_curve.png").touch()  # of an earlier run
     result = run("evaluate", *arguments)
     assert "labels are 1" in result.stderr
     assert "undefined" in result.stdout
     assert json.loads((out / "scores.json").read_text())["scores"]["roc_auc"] is None
     assert not (out / "roc_curve.png").exists()
+
+
+def test_images_that_stand_for_participants_are_not_told_as_such(
+    trained, data, tmp_path, undrawn
+):
+    table = pd.read_csv(data / "public.csv")
+    for row, name in enumerate(table["name"]):
+        (tmp_path / f"{row}.png").write_bytes(next(data.rglob(name)).read_bytes())
+    csv, out = tmp_path / "test.csv", tmp_path / "out"
+    names = [f"{row}.png" for row in range(len(table))]
+    table.assign(name=names)[["name", "ground truth"]].to_csv(csv, index=False)
+    result = run("evaluate", "--test", csv, "--model", trained[0], "-o", out, "-q")
+    assert "not all participants are known" in result.stderr
+    assert not (out / "biopsies.csv").exists()
+    assert "participant" not in pd.read_csv(out / "predictions.csv")
+    assert "rows count as independent" in (out / "report.html").read_text("utf-8")
 
 
 def test_predict_of_folder_and_csv_agree(trained, data, tmp_path):

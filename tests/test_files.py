@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from glomclf.files import written_whole
+from glomclf.files import short_names, written_whole
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -67,3 +67,21 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path):
         assert os.umask(0o027) == 0o027  # and the umask is as it was
     finally:
         os.umask(previous)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/d/s1/a.png", "/d/s2/b.png"], ["a.png", "b.png"]),
+        (
+            ["/d/s1/a.png", "/d/s2/a.png", "/d/b.png"],
+            ["s1/a.png", "s2/a.png", "d/b.png"],
+        ),
+        (["/d/1/s/a.png", "/d/2/s/a.png"], ["1/s/a.png", "2/s/a.png"]),
+        (["/a.png", "/d/a.png"], ["/a.png", "d/a.png"]),
+        (["/d/a.png", "/d/a.png"], ["a.png", "a.png"]),
+        ([], []),
+    ],
+)
+def test_names_have_as_few_folders_as_tell_them_apart(paths, names):
+    assert short_names(paths) == names

@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GroupKFold,
     LeaveOneGroupOut,
+    StratifiedKFold,
     cross_validate,
     train_test_split,
 )
@@ -153,6 +154,30 @@ def test_a_participant_on_both_sides_is_found_and_named(manifest):
     assert leaks["train_participant"].tolist() == [who]
     with pytest.raises(LeakageError, match=rf"participant on both sides.*\n  {who}"):
         result.raise_if_leaky()
+
+
+@pytest.mark.parametrize("kind", ["image", "slide"])
+def test_what_stands_for_participants_is_not_told_as_them(manifest, kind):
+    unknown = manifest.assign(participant=manifest["slide"])
+    if kind == "image":
+        unknown["participant"] = unknown["slide"] = manifest.index.astype(str)
+    unknown.attrs = {"glomclf.participants": kind}
+    cv = StratifiedKFold(2)
+    result = audit_splits(unknown, unknown["label"], cv, max_distance=0)
+    assert not result.participants_known
+    assert result.is_leaky == (kind == "slide")  # a slide is of one person
+    assert result.folds["n_participants"].isna().all() == (kind == "image")
+    assert "are not" in str(result)
+
+
+def test_participants_put_in_place_of_images_are_checked(manifest):
+    known = manifest["participant"]
+    manifest["participant"] = manifest["slide"] = manifest.index.astype(str)
+    manifest.attrs = {"glomclf.participants": "image"}
+    manifest["participant"] = known
+    result = audit_splits(manifest, manifest["label"], StratifiedKFold(2))
+    assert result.participants_known
+    assert result.is_leaky
 
 
 def test_rows_on_both_sides_and_repeated_rows_are_told_apart(manifest):

@@ -16,7 +16,9 @@ from glomclf.manifest import (
     CLASS_FOLDERS,
     image_folder_manifest,
     infer_participants,
+    participant_kind,
     read_manifest,
+    stack_manifests,
 )
 
 REAL = Path(glomclf.__file__).parents[2] / "shared" / "data"
@@ -389,6 +391,45 @@ def test_given_participant_stands_for_an_unknown_slide_without_a_warning(tmp_pat
     (tmp_path / "a.png").touch()
     manifest = read_manifest(write(tmp_path, "name,participant\na.png,p7\n"))
     assert manifest[["slide", "participant"]].to_numpy().tolist() == [["p7", "p7"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("name,participant\na.png,p\nb.png,q\n", "participant"),
+        ("name,slide\na.png,s\nb.png,t\n", "slide"),
+        ("name\na.png\nb.png\n", "image"),
+        (f"name\na.png\n{SEED_NAMES[0]}\n", "group"),
+        (f"name\n{SEED_NAMES[0]}\n", "participant"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::glomclf.errors.ParticipantWarning")
+def test_a_manifest_knows_what_its_participants_are(folder, text, kind):
+    for name in ("a.png", "b.png"):
+        (folder / name).touch()
+    manifest = read_manifest(write(folder, text))
+    assert participant_kind(manifest) == kind
+    assert participant_kind(manifest.iloc[:1].copy()) == kind
+    assert participant_kind(stack_manifests(manifest, manifest)) == kind
+
+
+@pytest.mark.filterwarnings("ignore::glomclf.errors.ParticipantWarning")
+def test_participants_that_are_put_in_later_stand_for_nobody(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    manifest = read_manifest(write(tmp_path, "name\na.png\nb.png\n"))
+    assert participant_kind(manifest.assign(participant=["p", "q"])) == "participant"
+    manifest["participant"] = ["p", "q"]
+    assert participant_kind(manifest) == "participant"
+
+
+def test_what_is_not_known_in_one_manifest_is_not_known_of_all():
+    tables = {}
+    for kind in ("participant", "slide", "image"):
+        tables[kind] = pd.DataFrame({"slide": ["a"], "participant": ["a"]})
+        tables[kind].attrs = {"glomclf.participants": kind}
+    assert participant_kind(tables["participant"], tables["slide"]) == "group"
+    assert participant_kind(tables["slide"], tables["image"]) == "image"
 
 
 def same_groups(names):

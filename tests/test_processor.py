@@ -7,7 +7,6 @@ import pytest
 from glomclf import ResNet50Classifier
 from glomclf.errors import EngineError
 from glomclf.network import processor
-from glomclf.network.known_trunks import weights_identity
 
 
 @pytest.fixture
@@ -68,18 +67,3 @@ def test_onednn_is_on_unless_the_user_says_otherwise(monkeypatch, given, expecte
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given)
     assert processor.settle_kernels() == expected
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == expected
-
-
-def test_random_weights_of_other_kernels_or_another_processor_are_not_taken_for_known(
-    monkeypatch,
-):
-    """Their digits differ, and a known trunk's fingerprint would not be theirs."""
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
-    names = [weights_identity(None)]
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    names.append(weights_identity(None))
-    monkeypatch.setattr(
-        "glomclf.network.known_trunks.processor_name", lambda: "another"
-    )
-    names.append(weights_identity(None))
-    assert len(set(names)) == 3

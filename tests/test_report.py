@@ -259,7 +259,7 @@ def test_training_rows_are_counted_where_they_are_known():
     train = pd.DataFrame(
         {"label": [0, 1] * 50, "participant": np.repeat(list("abcdefghij"), 10)}
     )
-    report = report_of(classifier=classifier(), train=train)
+    report = report_of(classifier=classifier(n_participants=10), train=train)
     table = section(report, "Data and splits").blocks[0]
     assert table.rows[:2] == [
         ["training", "90", "45", "45 (50%)", "9"],
@@ -341,6 +341,74 @@ def test_unknown_participants_leave_biopsies_out_and_say_so(drawn):
     assert "Percentage per biopsy" not in [one.title for one in report.sections]
     assert "Participants are not known" in texts(report, "Data and splits")
     assert "over rows" in Page(report.render()).text
+
+
+def manifest_of(kind):
+    """Return a manifest whose participants are others' stand-ins, with its scores."""
+    y, y_score, groups = rows()
+    if kind == "image":
+        groups = np.arange(len(y)).astype(str)
+    manifest = pd.DataFrame({"label": y, "slide": groups, "participant": groups})
+    manifest.attrs = {"glomclf.participants": kind}
+    return manifest, (y, y_score, groups)
+
+
+@pytest.mark.parametrize("kind", ["slide", "group", "image"])
+def test_what_stands_for_participants_is_called_what_it_is(kind):
+    manifest, rows_ = manifest_of(kind)
+    train = pd.DataFrame({"label": [0, 1] * 50, "participant": list("abcdefghij") * 10})
+    report = report_of(
+        manifest,
+        rows_,
+        classifier=classifier(n_participants=10),
+        train=train,
+        n_mistakes=0,
+    )
+    assert "Percentage per biopsy" not in [one.title for one in report.sections]
+    assert "cannot be told" in texts(report, "Data and splits")
+    summary = texts(report, "Summary")
+    told = Page(report.render()).text
+    assert f"over {kind}s" in told
+    assert "none is in both" not in told
+    assert "per biopsy" not in told
+    if kind == "image":
+        assert "rows count as independent" in texts(report, "Data and splits")
+    else:
+        assert f"96 patches of 12 {kind}s" in told
+        assert "somebody was trained on cannot be told" in summary
+
+
+def test_better_known_groups_than_those_of_the_manifest_are_participants():
+    manifest, (y, y_score, _) = manifest_of("image")
+    _, _, groups = rows()
+    report = report_of(manifest, (y, y_score, groups), n_mistakes=0)
+    assert "Percentage per biopsy" in [one.title for one in report.sections]
+    assert "over participants" in Page(report.render()).text
+
+
+def test_training_rows_that_the_model_was_not_trained_on_are_told():
+    train = pd.DataFrame({"label": [0, 1] * 40, "participant": list("abcdefgh") * 10})
+    report = report_of(classifier=classifier(n_participants=8), train=train)
+    assert "given are 80 rows of 8 participants, and the model was trained on 100" in (
+        texts(report, "Summary")
+    )
+    assert "cannot be told" in texts(report, "Data and splits")
+    assert section(report, "Data and splits").blocks[0].rows[0][1] == "90"
+
+
+def test_threshold_of_the_evaluation_is_that_of_all_sections():
+    y, y_score, groups = rows()
+    at = quick(y, y_score, groups, threshold=0.3)
+    report = report_of(evaluation=at)
+    assert "probability of 0.3 on" in report.lead
+    assert "at threshold 0.3" in Page(report.render()).text
+    with pytest.raises(ScoreError, match=r"threshold 0\.3, and threshold is 0\.5"):
+        report_of(evaluation=at, threshold=0.5)
+
+
+def test_error_of_the_percentage_has_its_interval_in_the_summary(plain):
+    (item,) = [i for i in section(plain, "Summary").blocks[0].items if "biopsy" in i[0]]
+    assert re.search(r"points off, mean error; 95 %: \d", item[2])
 
 
 def test_few_participants_are_cautioned_about():

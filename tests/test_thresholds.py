@@ -165,7 +165,10 @@ def test_estimate_is_where_expectation_maximisation_comes_to_rest():
 )
 def test_estimate_without_ground_is_given_with_a_warning(y_score, share):
     with pytest.warns(ScoreWarning, match=f"is estimated as {share:g} because"):
-        assert estimate_prevalence(y_score, train_prevalence=0.5) == share
+        found = estimate_prevalence(y_score, train_prevalence=0.5)
+    assert found == share
+    adjusted = adjust_to_prevalence(y_score, train_prevalence=0.5, prevalence=found)
+    assert adjusted.tolist() == ([share] * 2 if share in (0, 1) else y_score)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9), shares)

@@ -76,7 +76,8 @@ def as_markdown(judged: pd.DataFrame, arguments: argparse.Namespace) -> str:
         "# Coverage of 95 % bands",
         "",
         f"`python examples/benchmarks/band_coverage.py --simulations "
-        f"{arguments.n_simulations} --bootstrap {arguments.n_bootstrap}`",
+        f"{arguments.n_simulations} --bootstrap {arguments.n_bootstrap} "
+        "--output band_coverage.md`",
         "",
         f"Percent of {arguments.n_simulations} simulations in which the band held the "
         f"true value (noise: ±{error:.1f} a cell, one standard error), by setting and "

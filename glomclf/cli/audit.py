@@ -161,9 +161,7 @@ def _with_test(
     csv: Path, test: Path, images: Path | None
 ) -> tuple[pd.DataFrame, list[Any]]:
     """Put the rows of two files into one table, with the split between them."""
-    import pandas as pd
-
-    from ..manifest import read_manifest
+    from ..manifest import read_manifest, stack_manifests
     from .faults import InputError
     from .preparation import named_alike
 
@@ -179,7 +177,7 @@ def _with_test(
             "'label') must say 1 for globally sclerotic, 0 for the rest."
         )
     sides = named_alike([csv, test], sides)
-    manifest = pd.concat(sides, ignore_index=True)
+    manifest = stack_manifests(*sides)
     n_train = len(sides[0])
     return manifest, [(range(n_train), range(n_train, len(manifest)))]
 

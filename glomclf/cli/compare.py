@@ -194,7 +194,7 @@ def print_comparison(comparison: ApproachComparison) -> None:
         rows = [
             (
                 str(name),
-                f"{row['reported']:.2f}",
+                _number(row["reported"], ".2f"),
                 _with_interval(row, "untouched", ".2f"),
                 _with_interval(row, "inflation", "+.2f"),
             )
@@ -207,9 +207,13 @@ def print_comparison(comparison: ApproachComparison) -> None:
         note(f"Caution: {comparison.caution}.")
 
 
+def _number(value: float, form: str) -> str:
+    return "undefined" if value != value else f"{value:{form}}"
+
+
 def _with_interval(row: Any, side: str, form: str) -> str:
     ends = row[f"{side}_low"], row[f"{side}_high"]
     value, low, high = (round(x, 2) + 0.0 for x in (row[side], *ends))  # no "-0.00"
     if low != low or high != high:  # NaN: there is no interval
-        return f"{value:{form}}"
+        return _number(value, form)
     return f"{value:{form}} ({low:{form}} to {high:{form}})"

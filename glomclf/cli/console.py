@@ -14,6 +14,7 @@ from ..files import written_whole
 
 __all__ = [
     "check_output",
+    "drop_unwritten",
     "list_files",
     "note",
     "output",
@@ -89,6 +90,12 @@ def written_files() -> list[Path]:
     if context is None:
         return []
     return context.find_root().meta.setdefault("glomclf.written", [])
+
+
+def drop_unwritten(paths: Iterable[Path]) -> None:
+    """Remove files of an earlier run that this one has not replaced: they mislead."""
+    for path in set(paths) - set(written_files()):
+        path.unlink(missing_ok=True)
 
 
 def remember_command(context: click.Context, words: Sequence[str]) -> None:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, note, typed_command
+from .console import (
+    check_output,
+    drop_unwritten,
+    list_files,
+    note,
+    typed_command,
+)
 from .options import images_option, model_option, quiet_option, threshold_option
 
 if TYPE_CHECKING:
@@ -84,6 +90,7 @@ def command(
     classifier = load_model(model, threshold, quiet)
     probability = classifier.predict_proba(manifest)[:, 1]
     audit = write_evaluation(manifest, probability, classifier, folder, train=train)
+    drop_unwritten(folder / name for name in EVALUATION_FILES)
     list_files()
     if audit is not None:
         audit.raise_if_leaky()
@@ -119,6 +126,7 @@ def write_evaluation(
     SplitAudit or None
         Of the split between the two; None where either has no labels.
     """
+    from ..manifest import participant_kind
     from ..report import evaluation_report
     from . import results
 
@@ -126,9 +134,6 @@ def write_evaluation(
     table = results.predictions_table(manifest, probability, threshold)
     results.write_csv(table, folder / "predictions.csv")
     if "label" not in manifest:
-        for name in results.EVALUATION_FILES:  # of an earlier run they would mislead
-            if name != "predictions.csv":
-                (folder / name).unlink(missing_ok=True)
         note(
             "There are no labels: predictions are written; scores and a report cannot "
             "be made."
@@ -140,8 +145,10 @@ def write_evaluation(
             f"All {len(y)} labels are {y[0]}: scores that need both classes are "
             "undefined."
         )
-    found = _score(y, probability, groups, threshold, folder)
-    results.write_evaluation_pictures(y, probability, groups, threshold, folder)
+    are_known = participant_kind(manifest) == "participant"
+    told = (y, probability, groups, threshold, folder)
+    found = _score(*told, with_biopsies=are_known)
+    results.write_evaluation_pictures(*told, with_biopsies=are_known)
     audit = None if train is None else _audit(train, manifest)
     if train is None:
         note("Not audited: --train CSV looks for what the model was trained on.")
@@ -164,13 +171,12 @@ def write_evaluation(
 
 def _audit(train: pd.DataFrame, test: pd.DataFrame) -> SplitAudit:
     """Look for what is in the training and in the test set."""
-    import pandas as pd
-
     from ..leakage import audit_splits
+    from ..manifest import stack_manifests
 
     note("Looking for participants and images that were trained on.")
-    columns = ["path", "label", "participant"]
-    rows = pd.concat([train[columns], test[columns]], ignore_index=True)
+    columns = ["path", "label", "slide", "participant"]
+    rows = stack_manifests(train[columns], test[columns])
     split = (range(len(train)), range(len(train), len(rows)))
     audit = audit_splits(rows, rows["label"], [split])
     if audit.is_leaky:
@@ -184,14 +190,19 @@ def _score(
     groups: np.ndarray,
     threshold: float,
     folder: Path,
+    *,
+    with_biopsies: bool,
 ) -> dict[str, Any]:
-    """Score patches and biopsies; write and print both."""
+    """Score patches and, where they are known, biopsies; write and print both."""
     from ..evaluation import biopsy_summary, evaluate
     from . import results
 
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
     results.write_scores(evaluation, folder)
     results.print_scores(f"Scores of {len(y)} patches", evaluation)
+    if not with_biopsies:
+        note("There is no percentage per biopsy: not all participants are known.")
+        return {"evaluation": evaluation}
     biopsies = biopsy_summary(y, probability, groups, threshold=threshold)
     results.write_csv(biopsies.table, folder / "biopsies.csv", index=True)
     results.print_biopsies(biopsies)

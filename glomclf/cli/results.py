@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..files import short_names
 from .console import note, output, print_table, typed_command
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ EVALUATION_FILES = (
     "report.html",
 )
 TRAINING_FILES = (
+    "cv_predictions.csv",
+    "cv_scores.csv",
+    "cv_scores.json",
+    "report.html",
     "history.csv",
     "history.png",
     "class_proportions.png",
@@ -114,23 +119,28 @@ def predictions_table(
     """
     table = pd.DataFrame(
         {
-            "name": _names(manifest["path"]),
+            "name": short_names(manifest["path"]),
             "probability": probability,
             "prediction": (probability >= threshold).astype(int),
         }
     )
-    for column in ("label", "participant"):
-        if column in manifest:
-            table[column] = manifest[column].to_numpy()
+    if "label" in manifest:
+        table["label"] = manifest["label"].to_numpy()
+    participants = _known_participants(manifest)
+    if (participants != "").any():
+        table["participant"] = participants.to_numpy()
     return table
 
 
-def _names(paths: pd.Series) -> list[str]:
-    """Name files without their folder, unless that would confuse two of them."""
-    files = [Path(path) for path in paths]
-    if len({file.name for file in files}) == len(files):
-        return [file.name for file in files]
-    return [str(file) for file in files]
+def _known_participants(manifest: pd.DataFrame) -> pd.Series:
+    """Return the participants, empty where slide or image stands for them."""
+    from ..manifest import participant_kind
+
+    participants = manifest["participant"]
+    if participant_kind(manifest) == "participant":
+        return participants
+    # A participant that is inferred from a name is never called like its slide.
+    return participants.where(participants != manifest["slide"], "")
 
 
 def print_scores(title: str, evaluation: Evaluation) -> None:
@@ -245,6 +255,8 @@ def write_evaluation_pictures(
     groups: np.ndarray,
     threshold: float,
     folder: Path,
+    *,
+    with_biopsies: bool = True,
 ) -> None:
     """Draw the confusion matrix, reliability, biopsies and, with two classes, curves.
 
@@ -255,6 +267,8 @@ def write_evaluation_pictures(
     threshold : float
         Probability from which class 1 is predicted.
     folder : Path
+    with_biopsies : bool, default=True
+        Whether groups are participants, and each is a biopsy.
     """
     from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -285,6 +299,8 @@ def write_evaluation_pictures(
             display.from_predictions(
                 y_true, y_score, groups=groups, ax=figure.subplots()
             )
+    if not with_biopsies:
+        return
     with new_figure(folder / "biopsies.png", figsize=(9, 4.4)) as figure:
         panels = figure.subplots(1, 2)
         share = BiopsyPercentageDisplay.from_predictions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,13 +53,16 @@ def command(
 
     Example: glomclf split public.csv --test-size 0.2
     """
+    from ..manifest import participant_kind
     from ..splitting import train_test_split_by_participant
+    from .preparation import labelled_manifest
     from .results import write_csv
 
     folder = csv.parent if folder is None else folder
     files = [folder / "train.csv", folder / "test.csv"]
     _check_outputs(files, csv, overwrite)
-    manifest, are_known = _read(csv, images)
+    manifest = labelled_manifest(csv, images)
+    are_known = participant_kind(manifest) == "participant"
     sides = train_test_split_by_participant(
         manifest, manifest["label"], test_size=test_size, random_state=seed
     )[:2]
@@ -85,20 +87,6 @@ def _check_outputs(files: list[Path], csv: Path, overwrite: bool) -> None:
             f"{' and '.join(existing)} exist. Pass --overwrite to replace them, or "
             "another --output."
         )
-
-
-def _read(csv: Path, images: Path | None) -> tuple[pd.DataFrame, bool]:
-    """Read the csv, and tell whether the participants are more than stand-ins."""
-    from ..errors import ParticipantWarning
-    from .preparation import labelled_manifest
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        manifest = labelled_manifest(csv, images)
-    for one in caught:
-        warnings.warn(one.message, one.category, stacklevel=2)
-    stand_in = any(issubclass(one.category, ParticipantWarning) for one in caught)
-    return manifest, not stand_in
 
 
 def _rows(csv: Path, manifest: pd.DataFrame, are_known: bool) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from .console import note, output, print_table, typed_command
+from .console import drop_unwritten, note, output, print_table, typed_command
 from .results import (
     new_figure,
     print_scores,
@@ -100,6 +100,11 @@ class StudyResults:
         if kept["weights"] is not None:
             kept["weights"] = Path(kept["weights"]).name
         return kept
+
+    def drop_earlier(self) -> None:
+        """Remove what an earlier study left in the folder, unless it goes on."""
+        if not self.search.resume:
+            drop_unwritten(self.folder / name for name in TUNING_FILES)
 
     def write_trials(self) -> None:
         """Write the table of all trials."""
@@ -233,16 +238,19 @@ class StudyResults:
 
 def _print_nested(nested: NestedResult) -> None:
     """Print the score to report, the optimism, and what tuning is worth."""
+    titles = {
+        "best": "best of a study (too good)",
+        "nested": "nested: to be reported",
+        "optimism": "difference",
+    }
     rows = [
         (shown, f"{nested.optimism.scores[key]:.3f}", _ends(nested.optimism, key))
-        for key, shown in (
-            ("best", "best of a study (too good)"),
-            ("nested", "nested: to be reported"),
-            ("optimism", "difference"),
-        )
+        for key, shown in titles.items()
     ]
     title = f"Nested cross-validation, {len(nested.folds)} outer folds"
     print_table(title, (nested.scoring, "value", "95 % interval"), rows)
+    for key, why in nested.optimism.notes.items():
+        note(f"{titles[key]}: {why}.")
     comparison = nested.comparison
     if comparison is not None:
         rows = [

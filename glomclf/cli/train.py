@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, note, output
+from .console import check_output, drop_unwritten, list_files, note, output
 from .options import (
     OrWord,
     classifier_options,
@@ -88,6 +88,7 @@ def command(
         participant_folds,
         recipe_text,
     )
+    from .results import TRAINING_FILES
 
     _check_outputs(model, overwrite, csv)
     _check_folds(ensemble, n_folds)
@@ -106,6 +107,7 @@ def command(
             _train_ensemble(classifier, pixels, manifest, len(folds), model)
         else:
             _train_one(classifier, pixels, manifest, folds, model)
+    drop_unwritten(_folder(model) / name for name in TRAINING_FILES)
     list_files()
 
 
@@ -223,3 +225,7 @@ def _cross_validate(
     note(f"Cross-validating by participant, {len(folds)} folds.")
     evaluation = write_out_of_fold(classifier, pixels, manifest, folds, folder)
     print_scores(f"Cross-validated by participant, {len(folds)} folds", evaluation)
+    note(
+        "Predictions of all folds are scored together; ROC AUC and average precision "
+        "then rank probabilities of different models, which lowers them a little."
+    )

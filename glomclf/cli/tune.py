@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, note, typed_command, written_files
+from .console import (
+    check_output,
+    list_files,
+    note,
+    typed_command,
+    written_files,
+)
 from .options import (
     AtLeast,
     Duration,
@@ -343,6 +349,7 @@ def _nothing_lost(results: StudyResults) -> Iterator[None]:
     except GlomclfError:
         _keep(results, with_report=True)
         raise
+    results.drop_earlier()
 
 
 def _keep(results: StudyResults, *, with_report: bool) -> None:
@@ -352,6 +359,7 @@ def _keep(results: StudyResults, *, with_report: bool) -> None:
     results.write_trials()
     if with_report:
         results.write_report()
+        results.drop_earlier()
         kept = "\n  ".join(map(str, written_files()))
         note(f"What the trials were is in\n  {kept}")
 

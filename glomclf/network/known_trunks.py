@@ -10,20 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from ..threads import n_threads
-from .processor import processor_name, settle_kernels
 from .store import FeatureStore
 
 __all__ = ["KnownTrunks", "weights_identity"]
 
 # Raised whenever a backbone, its random weights or its cuts change.
-_RECIPE = 1
+_RECIPE = 2
 _N_BYTES = 256
 _BLOCK_BYTES = 1024**2
 _KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -32,10 +29,6 @@ _KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 def weights_identity(weights: str | Path | None) -> str | None:
     """Name the weights by their file's content; None where there is no such file.
 
-    Random weights are computed, with digits that may differ from one machine to
-    another: their name holds the machine, its processor and threads, and the kernels
-    and versions that compute.
-
     Examples
     --------
     >>> from glomclf.network.known_trunks import weights_identity
@@ -43,9 +36,7 @@ def weights_identity(weights: str | Path | None) -> str | None:
     True
     """
     if weights is None:
-        packages = [f"{name} {version(name)}" for name in ("tensorflow", "numpy")]
-        machine = [platform.node(), processor_name(), str(n_threads())]
-        return " ".join([*machine, f"oneDNN {settle_kernels()}", *packages])
+        return "random"  # the same everywhere
     if weights == "imagenet":
         home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
         return _content(home / "models" / _KERAS_FILE)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from ..errors import ParameterError, WeightsError
-from .backend import keras, refuse_fork, tf
+from .backend import keras, refuse_fork
+from .random_weights import randomise
 
 __all__ = [
     "BACKBONES",
@@ -35,15 +35,9 @@ __all__ = [
 
 # Outputs that every path from image to features runs through.
 _BLOCK_OUTPUT = re.compile(r"_out$|^pool1_pool$|^avg_pool$")
-# weights=None is one fixed random network, so that its features can be kept.
-_RANDOM_WEIGHTS_SEED = 50
-_N_CALIBRATION_IMAGES = 16
-_CALIBRATION_SIZE = 224
 # Of batch-norm statistics where the whole network is trained: by Keras' own 0.99 they
 # still tell of the untrained network when a small data set has been seen a few times.
 LIVE_MOMENTUM = 0.9
-# Optical density of PAS' magenta in red, green and blue: most light is lost in green.
-_STAIN = (0.25, 0.65, 0.35)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +128,7 @@ def load_backbone(name: str, weights: str | Path | None) -> Backbone:
     ----------
     name : {"resnet50", "cnn"}
     weights : "imagenet", path or None
-        ``None`` is one fixed random network whose batch-norm statistics are
-        calibrated, the same in every process.
+        ``None`` is one fixed random network, the same on every machine.
 
     Returns
     -------
@@ -174,7 +167,7 @@ def _cached_backbone(name: str, weights: str | None, _version: Any) -> Backbone:
     build, _ = BACKBONES[name]
     if weights is None:
         model = build(None)
-        _randomise(name, model)
+        randomise(name, model)
     elif weights == "imagenet":
         model = _fetch_imagenet(name, build)
     else:
@@ -309,60 +302,6 @@ def _refuse_foreign_hdf5(path: str) -> None:
             f"{path} links to data outside itself at {', '.join(foreign)}. A weights "
             "file must hold its own arrays."
         )
-
-
-def _randomise(backbone_name: str, model: Any) -> None:
-    """Give a model fixed random weights whose features are usable as they are.
-
-    Kernels follow He et al. (2015), "Delving deep into rectifiers"; batch-norm
-    statistics are those of a fixed batch that is stained like tissue, so that
-    activations keep their scale through all layers.
-    """
-    rng = np.random.default_rng(_RANDOM_WEIGHTS_SEED)
-    for layer in model.layers:
-        if hasattr(layer, "kernel"):
-            shape = tuple(layer.kernel.shape)
-            scale = np.sqrt(2.0 / np.prod(shape[:-1]))
-            kernel = rng.standard_normal(shape, dtype=np.float32) * np.float32(scale)
-            layer.kernel.assign(kernel)
-    images = keras.ops.convert_to_tensor(_calibration_images())
-    _calibrate_batch_norm(model, BACKBONES[backbone_name][1](images))
-
-
-def _calibrate_batch_norm(model: Any, inputs: Any) -> None:
-    norms = [
-        layer
-        for layer in model.layers
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0  # one pass replaces the statistics
-    # Run layer by layer, Keras would hold the output of every layer at once.
-    tf.function(model)(inputs, training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-
-
-def _calibration_images() -> np.ndarray:
-    """Draw float32 images in [0, 255]: blobs of all sizes in the colours of a stain.
-
-    Beer and Lambert's law turns the density of the stain into colour. The batch is part
-    of the random network, so that it depends on nothing that may change.
-    """
-    rng = np.random.default_rng(_RANDOM_WEIGHTS_SEED)
-    side = _CALIBRATION_SIZE
-    images = np.empty((_N_CALIBRATION_IMAGES, side, side, 3), dtype=np.float32)
-    for image in images:
-        blobs = sum(
-            size * gaussian_filter(rng.normal(size=(side, side)), size)
-            for size in (1, 3, 8, 20)
-        )
-        blobs /= np.std(blobs)
-        density = np.clip(0.55 + 0.35 * blobs + 0.12 * rng.normal(), 0.0, None)
-        stain = np.array(_STAIN) + 0.06 * rng.normal(size=3)
-        image[:] = 255.0 * np.exp(-density[..., None] * stain)
-    return images
 
 
 @functools.lru_cache(maxsize=8)

@@ -140,7 +140,7 @@ class _BiopsyDisplay:
             color=CLASS_COLORS[0],
             alpha=0.6,
             linewidth=0,
-            label=f"biopsy of {_span(n_glomeruli)} glomeruli",
+            label=f"biopsy of {_span(n_glomeruli)} patches",
         )
         ax.grid(alpha=0.3)
         legend_below(ax, markerscale=0.6)

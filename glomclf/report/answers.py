@@ -92,9 +92,7 @@ def _facts(run: Run) -> dict[str, str]:
     facts = {
         "goal": "Evaluation of a classifier that tells globally sclerotic glomeruli "
         "from the rest in patches of kidney biopsies.",
-        "measures": "Recall and precision at the threshold, ranking (ROC AUC, average "
-        "precision), calibration, and agreement of percentages per biopsy; see Scores, "
-        "Curves and Percentage per biopsy.",
+        "measures": _measures(run),
         "uncertainty": _uncertainty(run),
         "counts": _counts(run),
         "performance": _performance(run),
@@ -110,6 +108,18 @@ def _facts(run: Run) -> dict[str, str]:
     if disjoint:
         facts["disjoint"] = disjoint
     return {**facts, **(_model_facts(run) if _is_network(run) else {})}
+
+
+def _measures(run: Run) -> str:
+    """Name the scores; those of biopsies only where these are known."""
+    ends = ", calibration", "; see Scores and Curves."
+    if run.biopsies is not None:
+        ends = (
+            ", calibration, and agreement of percentages per biopsy",
+            "; see Scores, Curves and Percentage per biopsy.",
+        )
+    ranking = "Recall and precision at the threshold, ranking (ROC AUC, average "
+    return f"{ranking}precision){''.join(ends)}"
 
 
 def _is_network(run: Run) -> bool:
@@ -194,7 +204,8 @@ def _counts(run: Run) -> str:
     for part in run.parts:
         positive = "" if part.n_positive is None else f", {part.n_positive} of class 1"
         units = part.n_participants
-        owners = "" if units is None else f", {units} participants"
+        whose = "participants" if run.unit == "participant" else "groups"
+        owners = "" if units is None else f", {units} {whose}"
         told.append(f"{part.name}: {part.n_rows} patches{positive}{owners}")
     return f"{'; '.join(told)}. What was left out before is not known here."
 

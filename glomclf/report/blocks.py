@@ -234,7 +234,7 @@ class Section:
     @property
     def anchor(self) -> str:
         """Name the section in the address of the page."""
-        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+        return re.sub(r"[^\w]+", "-", self.title.casefold()).strip("-") or "section"
 
     @property
     def runs(self) -> list[list[Block]]:

@@ -137,7 +137,8 @@ def biopsies_section(run: Run) -> Section | None:
             _on_axes(BlandAltmanDisplay(summary)),
             alt="Bland-Altman plot of predicted and true percentages",
             caption="Bland-Altman plot: bias and limits of agreement, with their "
-            f"{level} intervals over biopsies.",
+            f"{level} intervals over biopsies. Those of the limits are too narrow: in "
+            "simulations they held the truth less often, of 50 biopsies, too.",
         ),
         _agreement_table(summary),
         _biopsy_table(summary),
@@ -209,8 +210,8 @@ def _gallery_item(run: Run, image: Any, row: int, mistake: pd.Series) -> Gallery
         "probability": f"{mistake['probability']:.3f}",
         "label": str(mistake["label"]),
     }
-    if "participant" in mistake:
-        facts["participant"] = str(mistake["participant"])
+    if "participant" in mistake and run.unit != "image":
+        facts[run.unit] = str(mistake["participant"])
     name = f"row {row}" if run.named is None else run.named[row]
     facts["image"] = name
     alt = f"{mistake['kind']}: {name}, probability {facts['probability']}"

@@ -16,7 +16,7 @@ from .charts import biopsies_section, curves_section, mistakes_section
 from .evaluation import repeat_section, score_table, summary_section
 from .members import members_section
 from .page import Report
-from .run import Run
+from .run import Run, unit_of
 
 __all__ = ["ensemble_report"]
 
@@ -129,8 +129,8 @@ def _run(
     _refuse_other_rows(ensemble, codes)
     if np.isnan(ensemble.oof_evaluation_.threshold):
         threshold = ensemble.oof_threshold_
-    biopsies = None
-    if groups is not None:
+    biopsies, unit = None, unit_of(X, groups)
+    if groups is not None and unit == "participant":
         biopsies = biopsy_summary(codes, probability, groups, threshold=threshold)
     return Run(
         X=X,
@@ -145,6 +145,7 @@ def _run(
         audit=None,
         command=command,
         n_mistakes=n_mistakes,
+        unit=unit,
     )
 
 
@@ -165,7 +166,7 @@ def _refuse_other_rows(ensemble: Any, codes: NDArray[np.intp]) -> None:
 def _lead(run: Run) -> str:
     units = ""
     if run.groups is not None:
-        units = f" of {len(set(run.groups))} participants"
+        units = f" of {len(set(run.groups))} {run.unit}s"
     n_members = len(run.classifier.estimators_)
     return (
         f"{n_members} classifiers, each trained on all folds but one of {len(run.y)} "
@@ -194,7 +195,7 @@ def _folds(run: Run) -> Section:
         threshold = f"{ensemble.oof_threshold_[inside][0]:.3f}"
         counts = [str(inside.sum()), str(int(y.sum())), owners]
         rows.append([str(fold + 1), *counts, threshold, auc])
-    columns = ["fold", "patches", "class 1", "participants", "threshold", "ROC AUC"]
+    columns = ["fold", "patches", "class 1", f"{run.unit}s", "threshold", "ROC AUC"]
     return Section("Folds", [Table(columns, rows)])
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..biopsy import BiopsySummary, biopsy_summary
+from ..errors import ScoreError
 from ..estimates import MIN_PARTICIPANTS
 from ..evaluation import Evaluation, evaluate
 from ..scores import check_scores
@@ -35,7 +36,7 @@ from .charts import (
 from .environment import command_text
 from .members import members_section
 from .page import Report
-from .run import Part, Run
+from .run import Part, Run, unit_of
 
 __all__ = ["evaluation_report", "repeat_section", "score_table", "summary_section"]
 
@@ -60,10 +61,12 @@ _MEANINGS = {
     "calibration_slope": ("Calibration slope", "1 is best; below, they are too bold"),
     "expected_calibration_error": (
         "Expected calibration error",
-        "mean gap of probability and frequency; 0 is best",
+        "mean gap of probability and frequency; 0 is best; noise makes it too large, "
+        "which its interval is rid of",
     ),
 }
 _MAX_FINDINGS = 200  # of an audit; a split at random can have thousands
+_MOST_NAMED = 10  # participants in a sentence
 _HEADLINES = ("recall", "precision", "f1", "roc_auc")
 
 
@@ -99,12 +102,13 @@ def evaluation_report(
         Probabilities of class 1, in [0, 1].
 
     groups : array-like of shape (n_samples,), default=None
-        The participant of each row. None: rows count as independent, and nothing is
-        said of biopsies.
+        The participant of each row. None, or images that stand for themselves in a
+        manifest: rows count as independent. Where not all participants are known,
+        nothing is said of biopsies.
 
     threshold : float, default=None
-        A row is predicted 1 if its probability is at least this. None: the
-        ``threshold_`` of the classifier, 0.5 without one.
+        A row is predicted 1 if its probability is at least this. None: that of
+        `evaluation`, without one the ``threshold_`` of the classifier, else 0.5.
 
     classifier : GlomeruliClassifier or FoldEnsembleClassifier, default=None
         Fitted; tells settings, losses and numbers of its training.
@@ -140,7 +144,8 @@ def evaluation_report(
     Raises
     ------
     ScoreError
-        If labels, probabilities, groups or threshold cannot be used.
+        If labels, probabilities, groups or threshold cannot be used, or `evaluation`
+        is of another threshold.
     ImageError
         If the image of a mistake cannot be read.
 
@@ -152,12 +157,18 @@ def evaluation_report(
     >>> [section.title for section in report.sections][:3]
     ['Summary', 'Data and splits', 'Audit for leaks']
     """
-    if threshold is None:
-        threshold = float(getattr(classifier, "threshold_", 0.5))
+    threshold = _threshold(threshold, evaluation, classifier)
+    unit = unit_of(X, groups)
     if evaluation is None:
         evaluation = evaluate(y, y_score, groups=groups, threshold=threshold)
-    if biopsies is None and groups is not None:
-        biopsies = biopsy_summary(y, y_score, groups, threshold=threshold)
+    if biopsies is None and groups is not None and unit == "participant":
+        biopsies = biopsy_summary(
+            y,
+            y_score,
+            groups,
+            threshold=threshold,
+            confidence=evaluation.confidence,
+        )
     labels, scores, _ = check_scores(y, y_score, groups)
     run = Run(
         X=X,
@@ -172,10 +183,26 @@ def evaluation_report(
         audit=audit,
         command=command,
         n_mistakes=n_mistakes,
+        unit=unit,
     )
     made = [make(run) for make in _SECTIONS]
     told = [section for section in made if section is not None]
     return Report(title, _lead(run), [*told, *sections, checklist_section(run)])
+
+
+def _threshold(given: float | None, evaluation: Any, classifier: Any) -> float:
+    """Return the threshold that all sections are about."""
+    judged = None if evaluation is None else float(evaluation.threshold)
+    if judged is None:
+        return float(getattr(classifier, "threshold_", 0.5) if given is None else given)
+    if given is None and not np.isnan(judged):
+        return judged
+    if given != judged:
+        raise ScoreError(
+            f"evaluation is of the threshold {judged:g}, and threshold is {given}; "
+            "give an evaluation of that one threshold."
+        )
+    return judged
 
 
 def score_table(evaluation: Evaluation) -> list[Block]:
@@ -218,7 +245,8 @@ def score_table(evaluation: Evaluation) -> list[Block]:
 
 
 def _lead(run: Run) -> str:
-    units = "" if run.groups is None else f" of {_count(run, 'participant')}"
+    are_alone = run.groups is None or run.unit == "image"
+    units = "" if are_alone else f" of {_count(run, run.unit)}"
     return (
         f"{len(run.y)} patches{units}, judged globally sclerotic (1) from a "
         f"probability of {run.threshold:g} on, compared with their labels."
@@ -241,11 +269,15 @@ def summary_section(run: Run) -> Section:
     if run.biopsies is not None:
         error = run.biopsies.scores["mean_absolute_error"]
         items.append(
-            ("Percentage per biopsy", number(error, 1), "points off, mean error")
+            ("Percentage per biopsy", number(error, 1), _points_off(run.biopsies))
         )
     blocks: list[Block] = [Numbers(items)]
     if run.shared_participants:
         blocks.append(Caution(_shared(run.shared_participants)))
+    if run.unit in ("slide", "group"):
+        blocks.append(Caution(str(run.unknown)))
+    if run.other_training:
+        blocks.append(Caution(run.other_training))
     if run.audit is not None and run.audit.is_leaky:
         blocks.append(
             Caution("The audit found leaks: these scores cannot be believed.")
@@ -255,15 +287,25 @@ def summary_section(run: Run) -> Section:
     return Section("Summary", blocks)
 
 
+def _points_off(biopsies: BiopsySummary) -> str:
+    ends = span(biopsies.interval("mean_absolute_error"), 1)
+    told = "no interval" if ends == "–" else f"{biopsies.level}: {ends}"
+    return f"points off, mean error; {told}"
+
+
 def _shared(participants: Sequence[str]) -> str:
+    named = ", ".join(participants[:_MOST_NAMED])
+    n_more = len(participants) - _MOST_NAMED
+    more = f" and {n_more} more" if n_more > 0 else ""
     return (
         f"{len(participants)} participants of the test set were trained on, so these "
-        f"scores may be too high: {', '.join(participants)}."
+        f"scores may be too high: {named}{more}."
     )
 
 
 def _data(run: Run) -> Section:
-    columns = ["part", "patches", "class 0", "class 1", "participants"]
+    owners = "participants" if run.unit == "participant" else "groups"
+    columns = ["part", "patches", "class 0", "class 1", owners]
     table = Table(columns, [_part_row(part) for part in run.parts])
     return Section("Data and splits", [table, *map(Paragraph, _remarks_on_data(run))])
 
@@ -295,8 +337,8 @@ def _remarks_on_data(run: Run) -> list[str]:
         )
     elif not run.shared_participants:
         remarks.append("No participant of the test set was trained on.")
-    if run.groups is None:
-        remarks.append("Participants are not known: rows count as independent.")
+    if run.unknown:
+        remarks.append(run.unknown)
     return remarks
 
 

@@ -16,12 +16,34 @@ from numpy.typing import NDArray
 from ..biopsy import BiopsySummary
 from ..ensemble import FoldEnsembleClassifier
 from ..evaluation import Evaluation
+from ..files import short_names
+from ..manifest import participant_kind
 from .environment import library_versions
 
-__all__ = ["Part", "Run"]
+__all__ = ["Part", "Run", "unit_of"]
 
 # Where things are kept and how loudly they are done does not change a result.
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
+
+
+def unit_of(X: Any, groups: Any) -> str:
+    """Tell what groups are: participants, or what stands for them in a manifest.
+
+    Parameters
+    ----------
+    X : object
+        The images; a manifest knows.
+    groups : array-like of shape (n_samples,) or None
+        Those of the manifest, or better known ones.
+
+    Returns
+    -------
+    unit : {"participant", "slide", "image", "group"}
+    """
+    if groups is None or not isinstance(X, pd.DataFrame) or "participant" not in X:
+        return "participant"
+    are_its = X["participant"].astype(str).tolist() == [str(group) for group in groups]
+    return participant_kind(X) if are_its else "participant"
 
 
 @dataclass(frozen=True)
@@ -68,6 +90,8 @@ class Run:
         Words of the command that made the run.
     n_mistakes : int
         How many mistakes of either kind are shown.
+    unit : {"participant", "slide", "image", "group"}
+        What groups are, as `unit_of` tells it.
     """
 
     X: Any
@@ -82,6 +106,7 @@ class Run:
     audit: Any
     command: Sequence[str] | None
     n_mistakes: int
+    unit: str = "participant"
     versions: Mapping[str, str] = field(default_factory=library_versions)
 
     @cached_property
@@ -117,7 +142,47 @@ class Run:
     @property
     def units(self) -> str:
         """What was resampled for intervals."""
-        return "rows" if self.groups is None else "participants"
+        return "rows" if self.groups is None else f"{self.unit}s"
+
+    @cached_property
+    def unknown(self) -> str | None:
+        """What is not known of the participants, in a sentence; None if all are."""
+        if self.groups is None or self.unit == "image":
+            return "Participants are not known: rows count as independent."
+        if self.unit == "participant":
+            return None
+        stands = {
+            "slide": "Participants are not known, and slides stand for them",
+            "group": "Not all participants are known; slides or images stand for some",
+        }[self.unit]
+        return (
+            f"{stands}: those of one person count as several, so that intervals are "
+            "narrower than they should be, and whether somebody was trained on cannot "
+            "be told."
+        )
+
+    @cached_property
+    def other_training(self) -> str | None:
+        """Why `train` is not what the model was trained on; None if nothing tells."""
+        if self.train is None or "n_samples" not in self.record:
+            return None
+        given, known = {"rows": len(self.train)}, {}
+        aside = self.record.get("n_validation_samples", 0)
+        known["rows"] = self.record["n_samples"] + aside
+        n_participants = self.record.get("n_participants")
+        if "participant" in self.train and n_participants is not None:
+            given["participants"] = self.train["participant"].nunique()
+            known["participants"] = n_participants
+        if given == known:
+            return None
+        ends = [
+            " of ".join(f"{n} {unit}" for unit, n in counts.items())
+            for counts in (given, known)
+        ]
+        return (
+            f"The training rows given are {ends[0]}, and the model was trained on "
+            f"{ends[1]}: what is said of leaks is of other rows than those."
+        )
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -135,12 +200,16 @@ class Run:
         if self.train is None or "participant" not in self.train or self.groups is None:
             return None
         known = set(map(str, self.train["participant"]))
-        return sorted(known & set(map(str, self.groups)))  # 7 may be "7" there
+        shared = sorted(known & set(map(str, self.groups)))  # 7 may be "7" there
+        kinds = {self.unit, participant_kind(self.train)}
+        are_all_known = kinds == {"participant"} and self.other_training is None
+        return shared if shared or are_all_known else None
 
     @cached_property
     def parts(self) -> list[Part]:
         """Training, validation and test rows, as far as they are known."""
-        n_test = None if self.groups is None else len(set(self.groups))
+        owners: Any = [] if self.groups is None or self.unit == "image" else self.groups
+        n_test = len(set(owners)) or None
         test = Part("test", len(self.y), int(self.y.sum()), n_test)
         return [*(self._training_parts() if self.record else []), test]
 
@@ -150,12 +219,13 @@ class Run:
         paths = self.X["path"] if isinstance(self.X, pd.DataFrame) else self.X
         if paths is None or not all(isinstance(p, str | PathLike) for p in paths):
             return None
-        return [Path(path).name for path in paths]
+        return short_names(paths)
 
     def _training_parts(self) -> list[Part]:
         rows = getattr(self.classifier, "validation_indices_", np.arange(0))
         n_validation = self.record.get("n_validation_samples", 0)
-        if self.train is not None and len(rows) == n_validation:
+        is_it = self.train is not None and self.other_training is None
+        if is_it and len(rows) == n_validation:
             return self._counted_parts(rows)
         counts = self.record.get("class_counts", {})
         n_rows, n_positive = self.record["n_samples"], counts.get("1")

@@ -251,8 +251,8 @@ def _nested_item(run: _Tuning) -> tuple[str, str, str]:
     nested = run.nested.optimism
     ends = span(nested.interval("nested"), 2)
     title = f"{run.title_of(run.nested.scoring)}, nested"
-    told = f"{nested.level}: {ends}; report this one"
-    return title, number(nested.scores["nested"]), told
+    told = "no interval" if ends == "–" else f"{nested.level}: {ends}"
+    return title, number(nested.scores["nested"]), f"{told}; report this one"
 
 
 def _out_of_fold_items(run: _Tuning) -> list[tuple[str, str, str]]:
@@ -417,6 +417,11 @@ def _nested(run: _Tuning) -> Section | None:
     blocks: list[Block] = [
         Paragraph(text),
         Table([name, "value", f"{estimates.level} interval"], rows),
+        *[
+            Paragraph(f"{titles[key]}: {note}.")
+            for key, note in estimates.notes.items()
+            if key in titles
+        ],
         *_against_default(run),
         Paragraph("All scores of the outer folds' predictions together:"),
         *score_table(run.nested.evaluation),
