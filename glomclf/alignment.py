@@ -56,7 +56,7 @@ def aligned_correlation(
     ----------
     fixed, moving : ndarray of shape (n_pairs, size, size), float32
         Images whose mean over any larger area is about 0.
-    n_iterations : int, default=10
+    n_iterations : int, default=8
         Gradient steps.
 
     Returns

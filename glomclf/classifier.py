@@ -32,6 +32,7 @@ from .inner import (
     refuse_shared_participants,
     split_validation,
 )
+from .large_arrays import arrays_in
 from .network.engines import ENGINE_CONSTRAINTS
 from .network.net import (
     BACKBONE_CONSTRAINTS,
@@ -405,7 +406,8 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         ndarray of shape (n_samples, 2), float64 in [0, 1]
         """
         check_is_fitted(self)
-        return mean_over_views(self.pipeline_, X, self._settings().predict_views)
+        with self._large_arrays_in_cache():
+            return mean_over_views(self.pipeline_, X, self._settings().predict_views)
 
     def predict(self, X):
         """Predict the positive class where its probability reaches ``threshold_``.
@@ -462,9 +464,10 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
             If the file is truncated, changed or foreign, or holds another kind of
             model.
         """
-        from .persistence import read_model
+        from .persistence import read_model, rebuilt
 
-        return cls._from_parts(*read_model(path, kind="GlomeruliClassifier"))
+        parts = read_model(path, kind="GlomeruliClassifier")
+        return rebuilt(path, cls._from_parts, *parts)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -567,6 +570,16 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
 
     def _fit_pipeline(self, X, y, validation):
         """Fit all steps; validation rows meet what transforms, no sampler."""
+        with self._large_arrays_in_cache():
+            self._fit_steps(X, y, validation)
+
+    def _large_arrays_in_cache(self):
+        """Keep arrays that memory may not hold where features are kept."""
+        from .network.database import resolve
+
+        return arrays_in(None if self.cache_dir is False else resolve(self.cache_dir))
+
+    def _fit_steps(self, X, y, validation):
         prepared = None
         if validation.X is not None:
             prepared = prepare_validation(self.pipeline_, X, validation.X)

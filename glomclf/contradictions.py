@@ -79,6 +79,11 @@ def _space_faults(settings: Any) -> list[str]:
             'sampling_space="features" resamples the output of frozen layers. Pass '
             'sampling_space="pixels", or augmented_views in place of augmentation.'
         )
+    if settings.sampling_space == "features" and settings.trainable_layers == "all":
+        faults.append(
+            'sampling_space="features" resamples the output of frozen layers, but '
+            'trainable_layers="all" leaves none. Pass sampling_space="pixels".'
+        )
     return faults
 
 
@@ -101,13 +106,16 @@ def _view_faults(settings: Any) -> list[str]:
 
 def _engine_faults(settings: Any) -> list[str]:
     """Say what is for the trunk's features where there is no trunk."""
+    why = f"augmentation={settings.augmentation!r} trains and predicts from images"
+    remedy = "Leave {name} out, or pass augmentation=None."
     if settings.augmentation is None:
-        return []
+        if settings.trainable_layers != "all":
+            return []
+        why, remedy = 'trainable_layers="all" leaves none', "Leave {name} out."
     plain = {"engine": ("auto", "keras"), "precision": ("float32",)}
     return [
         f"{name}={getattr(settings, name)!r} is for stored output of frozen layers, "
-        f"but augmentation={settings.augmentation!r} trains and predicts from images. "
-        f"Leave {name} out, or pass augmentation=None."
+        f"but {why}. {remedy.format(name=name)}"
         for name, usual in plain.items()
         if getattr(settings, name) not in usual
     ]

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -41,6 +41,7 @@ from .errors import ImageError
 from .images import read_image, resize_image
 from .loader import _check_images
 from .progress import progress
+from .threads import threads_for
 
 __all__ = [
     "NEAR_DUPLICATE_DISTANCE",
@@ -109,7 +110,7 @@ def fingerprint_images(
     items = _check_images(X)
     thumbnails = np.empty((len(items), _THUMBNAIL, _THUMBNAIL), dtype=np.uint8)
     done = Parallel(
-        n_jobs=effective_n_jobs(n_jobs), require="sharedmem", return_as="generator"
+        n_jobs=threads_for(n_jobs), require="sharedmem", return_as="generator"
     )(delayed(_fingerprint)(item, row) for row, item in enumerate(items))
     digests: list[bytes] = []
     faults: dict[str, str] = {}
@@ -238,7 +239,7 @@ def _near_pairs(
         candidates[rows] for rows in gen_batches(len(candidates), _PAIRS_AT_ONCE)
     ]
     aligned = Parallel(
-        n_jobs=effective_n_jobs(n_jobs), require="sharedmem", return_as="generator"
+        n_jobs=threads_for(n_jobs), require="sharedmem", return_as="generator"
     )(
         delayed(aligned_correlation)(structure[pairs[:, 0]], structure[pairs[:, 1]])
         for pairs in batches

@@ -308,9 +308,9 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             If the file is truncated, changed or foreign, or holds another kind of
             model.
         """
-        from .persistence import read_model
+        from .persistence import read_model, rebuilt
 
-        return cls._from_parts(*read_model(path, kind=_KIND))
+        return rebuilt(path, cls._from_parts, *read_model(path, kind=_KIND))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -38,10 +38,11 @@ IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 """Endings, in lower case, of the files that `read_image` understands."""
 
 MAX_PIXELS = 50_000_000
-"""Default bound on width times height: about 7000 x 7000, 200 MB while decoding."""
+"""Default bound on width times height: about 7000 x 7000, up to 1 GB while decoding."""
 
 _MIN_SIDE = 2
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and a value of it
+# Tags of TIFF, and a value of one.
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 _FORMATS: dict[bytes, tuple[str, type[ImageFile.ImageFile]]] = {
     b"\x89PNG\r\n\x1a\n": ("PNG", PngImagePlugin.PngImageFile),
@@ -272,11 +273,14 @@ def _on_white(image: PILImage.Image) -> PILImage.Image:
 
 
 def _to_8_bits(image: PILImage.Image) -> PILImage.Image:
-    """Scale 16-bit and 32-bit grey values to [0, 255]."""
+    """Scale grey values of 12, 16 and 32 bits to [0, 255]."""
     values = np.asarray(image)
-    ceiling = 65535.0 if image.mode.startswith("I;16") else _ceiling(values)
+    tags = getattr(image, "tag_v2", {})
+    n_bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
+    is_16 = image.mode.startswith("I;16")
+    ceiling = 2.0 ** min(n_bits, 16) - 1 if is_16 else _ceiling(values)
     grey = np.rint(values * np.float32(255.0 / ceiling)).astype(np.uint8)
-    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         grey = 255 - grey  # Pillow does so with 8 bits alone
     if "transparency" in image.info:
         grey[values == image.info["transparency"]] = 255

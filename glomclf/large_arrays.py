@@ -5,6 +5,9 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -12,10 +15,30 @@ from numpy.typing import DTypeLike, NDArray
 
 from .errors import CacheError
 
-__all__ = ["LARGE_BYTES", "empty_array"]
+__all__ = ["LARGE_BYTES", "arrays_in", "empty_array"]
+
+_folder: ContextVar[str | os.PathLike[str] | None] = ContextVar("folder", default=None)
 
 LARGE_BYTES = 256 * 1024**2
 """Bytes from which an array is memory-mapped."""
+
+
+@contextmanager
+def arrays_in(folder: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Name the folder where large arrays of the block lie; None leaves it as it is.
+
+    Examples
+    --------
+    >>> from glomclf.large_arrays import arrays_in, empty_array
+    >>> with arrays_in("no-such-folder"):  # this one is small
+    ...     empty_array((2, 3), "uint8").shape
+    (2, 3)
+    """
+    token = _folder.set(_folder.get() if folder is None else folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
 
 
 def empty_array(
@@ -33,8 +56,8 @@ def empty_array(
     shape : tuple of int
     dtype : dtype
     folder : path-like or None, default=None
-        Where the file lies, made where it is not; None is the platform's folder of
-        temporary files.
+        Where the file lies, made where it is not; None is that of `arrays_in`, else the
+        platform's folder of temporary files.
 
     Returns
     -------
@@ -55,6 +78,7 @@ def empty_array(
     n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     if n_bytes < LARGE_BYTES:
         return np.empty(shape, dtype)
+    folder = _folder.get() if folder is None else folder
     try:
         if folder is not None:
             os.makedirs(folder, exist_ok=True)

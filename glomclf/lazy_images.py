@@ -261,13 +261,14 @@ class MappedImages(ImagesOnDemand):
         ndarray of shape (n_rows, height, width, 3), dtype uint8
         """
         if self._kept is None:
-            return self._changed(rows)
+            return self._changed(self.source.read(rows))
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         kept, found = self._kept.get(self.source.known_keys(rows))
         for place in np.flatnonzero(found):
             images[place] = kept[place]
-        images[~found] = fresh = self._changed(rows[~found])
-        self._keep(rows[~found], fresh)
+        unchanged = self.source.read(rows[~found])
+        images[~found] = fresh = self._changed(unchanged)
+        self._keep(rows[~found], unchanged, fresh)
         return images
 
     def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
@@ -276,19 +277,26 @@ class MappedImages(ImagesOnDemand):
             return [None] * len(rows)
         return self._kept.content_keys(self.source.known_keys(rows))
 
-    def _changed(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-        if not len(rows):
+    def _changed(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if not len(images):
             return np.empty((0, *self.shape[1:]), np.uint8)
         run = Parallel(self.n_threads, require="sharedmem")
-        images = self.source.read(rows)
         return np.stack(run(delayed(self.change)(image) for image in images))
 
-    def _keep(self, rows: NDArray[np.intp], images: NDArray[np.uint8]) -> None:
-        """Keep images whose source is known, which it is once it has been read."""
+    def _keep(
+        self,
+        rows: NDArray[np.intp],
+        unchanged: NDArray[np.uint8],
+        images: NDArray[np.uint8],
+    ) -> None:
+        """Keep images whose source is known, which it is once it has been read.
+
+        Under what was read: the file may be another by now.
+        """
         known = self.source.known_keys(rows)
         places = [place for place, key in enumerate(known) if key is not None]
         if self._kept is not None and places:
-            sources = [key for key in known if key is not None]
+            sources = content_keys(unchanged[places])
             self._kept.put(sources, images[places], content_keys(images[places]))
 
 

@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -578,7 +578,7 @@ class _Section(NamedTuple):
 
     @classmethod
     def from_name(cls, name: str) -> _Section | None:
-        match = _SEED_NAME.fullmatch(PurePosixPath(name).name)
+        match = _SEED_NAME.fullmatch(PurePath(name).name)
         if match is None:
             return None
         batch, number = match["batch"], match["number"]
@@ -655,11 +655,12 @@ def _assemble(
 
 
 def _as_numbers(text: pd.Series) -> pd.Series:
-    """Return numbers, NaN where empty, if that is what all the text is."""
+    """Return numbers if that is what all the text is; missing where it is empty."""
+    filled = text.where(text.str.strip() != "", None)
     try:
-        return pd.to_numeric(text.where(text.str.strip() != ""))
+        return pd.to_numeric(filled)
     except ValueError:
-        return text
+        return filled
 
 
 def _known_groups(rows: pd.DataFrame) -> pd.DataFrame:
@@ -691,7 +692,7 @@ def _slides_and_participants(
 ) -> dict[str, list[str]]:
     """Return the known, else the next best groups of the rows."""
     _warn_of_substitutes(known)
-    stems = [str(PurePosixPath(name).with_suffix("")) for name in rows["name"]]
+    stems = [str(PurePath(name).with_suffix("")) for name in rows["name"]]
     slides = _first_known(known["slide"], known["participant"], stems)
     return {"slide": slides, "participant": _first_known(known["participant"], slides)}
 

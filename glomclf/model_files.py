@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
 from .errors import ModelFileError
-from .persistence import read_model
+from .persistence import read_model, rebuilt
 
 __all__ = ["read_classifier"]
 
@@ -62,4 +63,5 @@ def read_classifier(
             "Install the glomclf that wrote it: "
             f"{header.get('versions', {}).get('glomclf', 'unknown')}."
         )
-    return _CLASSES[kind]._from_parts(header, arrays)
+    build: Any = _CLASSES[kind]._from_parts
+    return rebuilt(path, build, header, arrays)

@@ -11,17 +11,25 @@ import importlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .errors import ModelFileError
+from .errors import GlomclfError, ModelFileError
 from .files import written_whole
 
-__all__ = ["estimator_from_json", "estimator_to_json", "read_model", "write_model"]
+__all__ = [
+    "estimator_from_json",
+    "estimator_to_json",
+    "read_model",
+    "rebuilt",
+    "write_model",
+]
+
+_T = TypeVar("_T")
 
 _FORMAT = "glomclf-model"
 _FORMAT_VERSION = 2
@@ -152,6 +160,31 @@ def read_model(
     return header, arrays
 
 
+def rebuilt(
+    path: str | os.PathLike[str],
+    build: Callable[..., _T],
+    header: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+) -> _T:
+    """Build the classifier that a model file describes.
+
+    Raises
+    ------
+    ModelFileError
+        If the description is not what this glomclf expects.
+    """
+    try:
+        return build(header, arrays)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        if isinstance(error, GlomclfError):
+            raise
+        raise ModelFileError(
+            f"{path} does not describe a classifier of this glomclf "
+            f"({type(error).__name__}: {error}). Install the glomclf that wrote it: "
+            f"{header.get('versions', {}).get('glomclf', 'unknown')}."
+        ) from error
+
+
 def estimator_to_json(estimator: Any) -> Any:
     """Describe a sampler or augmenter, or a list, by public class and parameters.
 
@@ -246,8 +279,10 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+            # What is not ours may be large, or of types that NumPy does not know.
+            names = file.keys() if metadata.get("glomclf") else ()
+            arrays = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelFileError(
             f"{path} cannot be read as a glomclf model; it is truncated, or another "
             f"kind of file ({error})."

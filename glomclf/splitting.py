@@ -463,7 +463,8 @@ def _check_centres(manifest: pd.DataFrame) -> None:
         )
     centre = manifest["centre"]
     faults = []
-    if n_unknown := int(centre.isna().sum()):
+    is_unknown = centre.isna() | (centre.astype(str).str.strip() == "")
+    if n_unknown := int(is_unknown.sum()):
         faults.append(f"the centre is missing in {n_unknown} of {len(centre)} rows")
     if centre.nunique() == 1:
         faults.append(f"there is one centre only, {centre.dropna().iloc[0]}")

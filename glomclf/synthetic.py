@@ -393,12 +393,15 @@ def _as_folder(
 ) -> pd.DataFrame:
     _check_free(directory)
     target = directory.resolve()  # renaming would replace a link, not its folder
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+    # An empty folder that is there, perhaps a mounted one, is filled.
+    beside = target if target.exists() else target.parent
+    partial = beside / f".{target.name}.{uuid.uuid4().hex}.partial"
     try:
         _write(patches, sizes, partial)
-        if target.exists():  # and is empty; Windows renames onto nothing only
-            target.rmdir()
-        partial.rename(target)
+        if beside == target:
+            _move_up(partial)
+        else:
+            partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -410,6 +413,13 @@ def _as_folder(
             "participant": [patch.slide.participant for patch in patches],
         }
     )
+
+
+def _move_up(folder: Path) -> None:
+    """Move what is in a folder beside it; the csv comes last, when all is there."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.suffix):
+        path.rename(folder.parent / path.name)
+    folder.rmdir()
 
 
 def _check_free(directory: Path) -> None:

@@ -93,6 +93,17 @@ def test_alpha_is_composed_on_white(tmp_path, mode, suffix):
     assert grey_of(read_image(path))[0].tolist() == [0, 255, 127, 0]
 
 
+def test_12_bit_grey_is_scaled_to_8_bits(tmp_path):
+    rows = bytes([0xFF, 0xF8, 0x00] * 2)  # 4095 and 2048, in 12 bits each
+    tags = {256: 2, 257: 2, 258: 12, 259: 1, 262: 1, 273: 0, 277: 1, 278: 2, 279: 6}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = [struct.pack("<HHIHH", tag, 3, 1, v, 0) for tag, v in tags.items()]
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    path = tmp_path / "patch.tif"
+    path.write_bytes(head + b"".join(entries) + bytes(4) + rows)
+    assert read_image(path)[..., 0].tolist() == [[255, 128]] * 2
+
+
 @pytest.mark.parametrize("transparency", [1, bytes([255, 0, 255])])
 def test_transparent_palette_colour_becomes_white(tmp_path, transparency):
     image = Image.new("P", (4, 4), 2)

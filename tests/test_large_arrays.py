@@ -60,3 +60,18 @@ def test_no_room_on_the_disk_is_an_error_that_names_the_remedy(
 def test_an_array_beyond_the_disk_is_refused_before_it_is_used(tmp_path):
     with pytest.raises(CacheError, match="cannot be kept"):
         empty_array((2**60,), np.uint8, tmp_path)
+
+
+def test_they_lie_where_the_block_says(all_are_large, tmp_path, monkeypatch):
+    chosen, make = [], large_arrays.tempfile.TemporaryFile
+
+    def noted(dir=None):
+        chosen.append(dir)
+        return make(dir=dir)
+
+    monkeypatch.setattr(large_arrays.tempfile, "TemporaryFile", noted)
+    with large_arrays.arrays_in(tmp_path), large_arrays.arrays_in(None):
+        large_arrays.empty_array((2, 3), "uint8")
+        large_arrays.empty_array((2, 3), "uint8", tmp_path / "other")
+    large_arrays.empty_array((2, 3), "uint8")
+    assert chosen == [tmp_path, tmp_path / "other", None]

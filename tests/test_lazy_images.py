@@ -13,7 +13,10 @@ from PIL import Image
 from glomclf import ImageLoader, ImageSampler
 from glomclf import lazy_images as room
 from glomclf.errors import ImageError
-from glomclf.lazy_images import LazyImages
+from glomclf.kept_images import KeptPixels
+from glomclf.lazy_images import LazyImages, MappedImages
+from glomclf.network.store import content_keys
+from glomclf.network.streaming import ArraySource
 
 SIZE = 32
 N_FILES = 70  # more than are decoded at once
@@ -181,3 +184,15 @@ def test_arrays_are_not_kept(tmp_path):
     images = lazy([np.zeros((50, 50, 3), np.uint8)] * 2, tmp_path)
     images.read(np.arange(2))
     assert images.known_keys(np.arange(2)) == [None, None]
+
+
+def test_a_change_of_an_image_replaced_meanwhile_is_not_kept_as_the_old_ones(tmp_path):
+    images = np.array([10, 20], np.uint8)[:, None, None, None]
+    images = np.broadcast_to(images, (2, SIZE, SIZE, 3))
+    source = ArraySource(images)
+    source.known_keys = lambda rows: content_keys(images[::-1][rows])  # others' keys
+    kept = KeptPixels(tmp_path, "darkened")
+    MappedImages(source, lambda image: image - 1, kept=kept).read(np.arange(2))
+    changed, found = kept.get(content_keys(images))
+    assert found.all()
+    assert greys_of(changed) == [9, 19]

@@ -413,6 +413,14 @@ def test_a_manifest_knows_what_its_participants_are(folder, text, kind):
     assert participant_kind(stack_manifests(manifest, manifest)) == kind
 
 
+def test_an_empty_cell_of_another_column_is_missing(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    text = "name,participant,centre\na.png,p,Lyon\nb.png,q, \n"
+    manifest = read_manifest(write(tmp_path, text))
+    assert manifest["centre"].isna().tolist() == [False, True]
+
+
 @pytest.mark.filterwarnings("ignore::glomclf.errors.ParticipantWarning")
 def test_participants_that_are_put_in_later_stand_for_nobody(tmp_path):
     for name in ("a.png", "b.png"):

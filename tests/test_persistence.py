@@ -20,6 +20,7 @@ from sklearn.neighbors import NearestNeighbors
 from glomclf import (
     AugmentationOverSampler,
     AugmentedViews,
+    GlomeruliClassifier,
     ImageSampler,
     PatchAugmenter,
     persistence,
@@ -167,6 +168,31 @@ def test_safetensors_of_another_library_are_refused(tmp_path, metadata):
     safetensors.numpy.save_file(ARRAYS, path, metadata=metadata)
     with pytest.raises(ModelFileError, match="is not a glomclf model"):
         read_model(path)
+
+
+def test_types_that_numpy_does_not_know_are_a_named_error(tmp_path, model):
+    def written(metadata):
+        entry = {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}
+        header = json.dumps({"__metadata__": metadata, "a": entry}).encode()
+        path = tmp_path / "foreign.glomclf"
+        path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+        return path
+
+    for metadata in ({}, {"glomclf": "{}", "sha256": ""}):
+        with pytest.raises(ModelFileError, match=r"foreign\.glomclf"):
+            read_model(written(metadata))
+
+
+@pytest.mark.parametrize("change", [{"colour": "red"}, None])
+def test_parameters_of_another_glomclf_are_a_named_error(change):
+    def build(header, arrays):
+        return GlomeruliClassifier(**header["parameters"])
+
+    header = {"versions": {"glomclf": "9.0"}}
+    if change is not None:
+        header["parameters"] = change
+    with pytest.raises(ModelFileError, match=r"does not describe .* wrote it: 9\.0"):
+        persistence.rebuilt("model.glomclf", build, header, {})
 
 
 @pytest.mark.parametrize(

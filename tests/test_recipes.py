@@ -136,6 +136,11 @@ def test_scratch_computes_in_bfloat16_where_the_processor_does(
             {"trainable_layers": "all", "augmented_views": 2},
             "is for frozen layers",
         ),
+        ({"trainable_layers": "all", "precision": "int8"}, "Leave precision out"),
+        (
+            {"trainable_layers": "all", "sampling_space": "features"},
+            "leaves none. Pass sampling_space",
+        ),
         (
             {
                 "recipe": "scratch",

@@ -29,7 +29,7 @@ from glomclf.errors import CacheError, CacheWarning, GlomclfError
 from glomclf.network import database
 from glomclf.network import store as room
 from glomclf.network.cache import cache_info, clear_cache
-from glomclf.network.database import default_cache_dir
+from glomclf.network.database import database_of, default_cache_dir, transaction
 from glomclf.network.store import FeatureStore, content_keys
 
 N_FEATURES = 512
@@ -576,6 +576,70 @@ def test_the_least_recently_used_are_evicted_first(folder, clock):
     assert kept[0] == 1
     assert kept[1] == 0
     assert kept == [1, *sorted(kept[1:])]
+
+
+def test_what_was_read_a_minute_ago_outlives_what_was_put_before(
+    folder, clock, monkeypatch
+):
+    monkeypatch.setattr(room, "_NEARLY_FULL", 0.5)
+    store = FeatureStore(folder, "a trunk", max_bytes=1024**2)
+    batches = [keys_from(100 * i, 16) for i in range(4)]
+    for keys in batches:
+        put(store, keys, 4096)
+        clock[0] += 60
+    store.get_many(batches[0])
+    clock[0] += 60
+    put(store, keys_from(400, 48), 4096)
+    kept = [store.get_many(keys)[1].mean() for keys in batches]
+    assert kept[0] == 1
+    assert kept[1] < 1
+
+
+def test_the_limit_is_that_of_the_environment(folder, monkeypatch):
+    monkeypatch.setenv("GLOMCLF_CACHE_MAX_BYTES", str(2 * 1024**2))
+    assert FeatureStore(folder, "a").max_bytes == 2 * 1024**2
+    assert FeatureStore(folder, "a", max_bytes=1024**2).max_bytes == 1024**2
+    for text in ("1000", "10 GB"):
+        monkeypatch.setenv("GLOMCLF_CACHE_MAX_BYTES", text)
+        with pytest.raises(CacheError, match=rf"'{text}'.*at least 1048576"):
+            FeatureStore(folder, "a")
+
+
+def test_a_full_cache_that_nobody_has_limited_is_told_once(folder, monkeypatch):
+    monkeypatch.setattr(room, "DEFAULT_MAX_BYTES", 1024**2)
+    store = FeatureStore(folder, "a trunk")
+    with pytest.warns(CacheWarning, match="used today were removed") as told:
+        put(store, keys_from(0, 200), 4096)
+    assert len(told) == 1
+
+
+def test_ctrl_c_as_a_transaction_begins_leaves_none_open(folder, monkeypatch):
+    store = FeatureStore(folder, "a trunk")
+    put(store, keys_from(0))
+    connection = database_of(store.cache_dir)._connected()
+
+    class Interrupted:
+        in_transaction = property(lambda self: connection.in_transaction)
+
+        def execute(self, statement):
+            connection.execute(statement)
+            if statement.startswith("BEGIN"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), transaction(Interrupted()):
+        pass
+    assert not connection.in_transaction
+    put(store, keys_from(100))
+    assert store.get_many(keys_from(0))[1].all()
+
+
+def test_connections_of_removed_folders_are_closed(tmp_path):
+    folders = [tmp_path / str(n) for n in range(3)]
+    for folder in folders:
+        put(FeatureStore(folder, "a trunk"), keys_from(0))
+        shutil.rmtree(folder)
+    open_ones = [database_of(f)._connection is not None for f in folders]
+    assert open_ones == [False, False, True]
 
 
 def test_eviction_takes_the_oldest_of_all_fingerprints(folder, clock):

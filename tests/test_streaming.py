@@ -120,6 +120,16 @@ def test_images_whose_features_are_stored_are_not_read(store):
     assert (reader.n_read, network.n_computed) == (0, 0)
 
 
+def test_an_image_replaced_since_its_key_was_read_is_kept_as_what_it_is(store):
+    before, after = images_of([1, 2, 3]), images_of([1, 2, 9])
+    source = Reader(after, known=range(3))
+    source.known_keys = lambda rows: content_keys(before[rows])
+    stream(source, Network(), store)
+    found = store.get_many(content_keys(before))[1]
+    assert found.tolist() == [True, True, False]
+    assert store.get_many(content_keys(after))[1].all()
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_reading_goes_on_in_another_thread_one_chunk_ahead(store):
     reader = Reader(images_of(range(40)))

@@ -288,6 +288,16 @@ def test_empty_folder_behind_a_link_is_filled_and_the_link_kept(tmp_path):
     )
 
 
+def test_empty_folder_that_cannot_be_replaced_is_filled(tmp_path, monkeypatch):
+    folder = tmp_path / "volume"  # as a mounted one, or the one we are in
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    before = folder.stat().st_ino
+    make_glomeruli(2, n_participants=1, image_size=8, directory=".")
+    assert sorted(os.listdir(os.getcwd())) == [*CLASS_FOLDERS, "public.csv"]
+    assert folder.stat().st_ino == before
+
+
 def test_folder_that_holds_files_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("ten years of work")
     with pytest.raises(ManifestError, match=r"overwrites nothing.*is not empty: pass"):

@@ -120,13 +120,15 @@ def warn(message: str) -> None:
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Write all or nothing, holding the only write lock from the start."""
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        # Within, for Ctrl-C may come when it has begun.
+        connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
         raise
 
 
@@ -157,8 +159,12 @@ def delete(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
 
 def make_room(
     connection: sqlite3.Connection, max_bytes: int, n_values: int, n_bytes: int
-) -> None:
-    """Evict the least recently used entries until the new ones fit the limit."""
+) -> int | None:
+    """Evict the least recently used entries until the new ones fit the limit.
+
+    Returns the time at which the last of them was used; None if none had to go.
+    """
+    last_used = None
     allowed = max_bytes // _PAGE_BYTES
     needed = n_values * bytes_on_pages(n_bytes) // _PAGE_BYTES
     if _pages_in_use(connection) + needed > allowed:
@@ -167,7 +173,14 @@ def make_room(
             victims = _least_recently_used(connection, excess * _PAGE_BYTES)
             if not victims:
                 break
-            delete(connection, victims)
+            delete(connection, [id_ for id_, _ in victims])
+            last_used = victims[-1][1]
+    return last_used
+
+
+def fullness(connection: sqlite3.Connection, max_bytes: int) -> float:
+    """Return the share of the limit that is taken."""
+    return _pages_in_use(connection) * _PAGE_BYTES / max_bytes
 
 
 def bytes_on_pages(n_bytes: int) -> int:
@@ -183,17 +196,20 @@ def shrink(connection: sqlite3.Connection, max_bytes: int) -> None:
         connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
 
 
-def _least_recently_used(connection: sqlite3.Connection, n_bytes: int) -> list[int]:
+def _least_recently_used(
+    connection: sqlite3.Connection, n_bytes: int
+) -> list[tuple[int, int]]:
+    """Return the ids of entries, and when each was used, the least recent first."""
     victims = []
     cursor = connection.execute(
-        f"SELECT entries.id, coalesce(n_bytes, {_PAGE_BYTES}) FROM entries"
+        f"SELECT entries.id, used, coalesce(n_bytes, {_PAGE_BYTES}) FROM entries"
         " LEFT JOIN namespaces ON namespaces.id = namespace ORDER BY used, entries.id"
     )
     with contextlib.closing(cursor):
-        for id_, freed in cursor:
+        for id_, used, freed in cursor:
             if n_bytes <= 0:
                 break
-            victims.append(id_)
+            victims.append((id_, used))
             n_bytes -= freed
     return victims
 
@@ -358,6 +374,9 @@ _inherited: list[sqlite3.Connection | None] = []
 
 def database_of(cache_dir: Path) -> _Database:
     """Return this process's one connection to the file of a folder."""
+    if cache_dir not in _databases:
+        for abandoned in [of for of in _databases.values() if not of.file.exists()]:
+            abandoned.close()  # or the space of a removed file stays taken
     return _databases.setdefault(cache_dir, _Database(cache_dir))
 
 

@@ -34,17 +34,20 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import CacheError
 from .database import (
     LOCK,
     DamagedError,
     bytes_on_pages,
     database_of,
     delete,
+    fullness,
     make_room,
     resolve,
     shrink,
@@ -61,6 +64,10 @@ _TRANSACTION_BYTES = 8 * 1024**2
 _KEYS_PER_QUERY = 128
 # An access time is renewed once it is this old: a second reading writes nothing.
 _ACCESS_GRANULARITY_S = 3600
+# Where entries must go soon, the order in which they were read today counts.
+_NEARLY_FULL, _FULL_GRANULARITY_S, _A_DAY_S = 0.8, 60, 86_400
+_LIMIT_VARIABLE = "GLOMCLF_CACHE_MAX_BYTES"
+_told_full: set[Path] = set()
 _DTYPES = ("float16", "float32", "uint8")
 _MAX_HASH_THREADS = 4
 
@@ -149,15 +156,18 @@ class FeatureStore:
         All that decides a value beside the image: architecture, cut, weights, image
         size, precision, engine. Stores with different fingerprints share a file and its
         size limit, and nothing else.
-    max_bytes : int, default=DEFAULT_MAX_BYTES
-        Largest size of the file in bytes, at least 1 MiB. Before a value is added that
-        would exceed it, the least recently used values of any fingerprint go. Access
-        times are exact to an hour. Processes with different limits each keep their own.
+    max_bytes : int or None, default=None
+        Largest size of the file in bytes, at least 1 MiB. None takes the environment
+        variable ``GLOMCLF_CACHE_MAX_BYTES``, else `DEFAULT_MAX_BYTES`. Before a value
+        is added that would exceed it, the least recently used values of any fingerprint
+        go. Access times are exact to an hour, and to a minute once the file is nearly
+        full. Processes with different limits each keep their own.
 
     Raises
     ------
     CacheError
-        On first use, if the folder cannot be created or written to.
+        On first use, if the folder cannot be created or written to; or if
+        ``GLOMCLF_CACHE_MAX_BYTES`` is no such number.
     ValueError, TypeError
         If `fingerprint` is empty or no string, or `max_bytes` is too small.
 
@@ -165,7 +175,8 @@ class FeatureStore:
     -----
     CacheWarning
         If entries or the file are damaged (they are removed and reported missing), or
-        if values cannot be kept because the disk is full or the file stays locked.
+        if values cannot be kept because the disk is full or the file stays locked. Or
+        once, if values that were used today go, and nobody has set a limit.
 
     Notes
     -----
@@ -199,19 +210,21 @@ class FeatureStore:
         cache_dir: str | os.PathLike[str] | None,
         fingerprint: str,
         *,
-        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_bytes: int | None = None,
     ):
         if not isinstance(fingerprint, str):
             raise TypeError(f"fingerprint must be a string; got {fingerprint!r}.")
         if not fingerprint:
             raise ValueError("fingerprint must not be empty.")
-        if max_bytes < _MIN_MAX_BYTES:
+        if max_bytes is not None and max_bytes < _MIN_MAX_BYTES:
             raise ValueError(
                 f"max_bytes must be at least {_MIN_MAX_BYTES} (1 MiB); got {max_bytes}."
             )
         self.cache_dir = resolve(cache_dir)
         self.fingerprint = fingerprint
-        self.max_bytes = int(max_bytes)
+        given = _limit_of_environment() if max_bytes is None else int(max_bytes)
+        self._is_limited = given is not None
+        self.max_bytes = DEFAULT_MAX_BYTES if given is None else given
 
     def __repr__(self) -> str:
         return (
@@ -393,7 +406,7 @@ class FeatureStore:
             rows = dict(zip(keys, _as_bytes(values), strict=True))
             for key in self._present(connection, layout, list(rows)):
                 rows.pop(key, None)
-            make_room(connection, self.max_bytes, len(rows), layout.n_bytes)
+            evicted = make_room(connection, self.max_bytes, len(rows), layout.n_bytes)
             first = connection.execute(
                 "SELECT 1 + max(coalesce((SELECT max(id) FROM entries), 0),"
                 " coalesce((SELECT max(id) FROM payloads), 0))"
@@ -412,7 +425,20 @@ class FeatureStore:
                 ((id_, value.data) for id_, value in enumerate(rows.values(), first)),
             )
         shrink(connection, self.max_bytes)
+        if evicted is not None and now - evicted < _A_DAY_S and not self._is_limited:
+            self._tell_that_it_is_full()
         return True
+
+    def _tell_that_it_is_full(self) -> None:
+        if self.cache_dir in _told_full:
+            return
+        _told_full.add(self.cache_dir)
+        warn(
+            f"The feature cache in {self.cache_dir} has reached its limit of"
+            f" {self.max_bytes} bytes: values that were used today were removed, and"
+            f" are computed again when they are needed. Set {_LIMIT_VARIABLE} to more"
+            " bytes, or to this number to leave it at that."
+        )
 
     def _present(
         self, connection: sqlite3.Connection, layout: _Layout, keys: Sequence[bytes]
@@ -464,12 +490,14 @@ class _Reading:
         stale_ids: list[int] = []
         damaged_ids: list[int] = []
         now = _now()
+        is_full = fullness(connection, self.store.max_bytes) > _NEARLY_FULL
+        exact_to = _FULL_GRANULARITY_S if is_full else _ACCESS_GRANULARITY_S
         cursor = connection.execute(
             "SELECT entries.id, key, checksum, value, abs(? - used) >= ?"
             " FROM entries LEFT JOIN payloads ON payloads.id = entries.id"
             " WHERE namespace = (SELECT id FROM namespaces WHERE fingerprint = ?)"
             f" AND key IN ({_marks(self.rows_of)})",
-            [now, _ACCESS_GRANULARITY_S, self.store.fingerprint, *self.rows_of],
+            [now, exact_to, self.store.fingerprint, *self.rows_of],
         )
         # An open cursor holds a lock on the file, so it must not outlive an exception.
         with contextlib.closing(cursor):
@@ -505,6 +533,18 @@ class _Reading:
             f"{len(ids)} damaged entries of the feature cache in"
             f" {self.store.cache_dir} were removed and are computed again."
         )
+
+
+def _limit_of_environment() -> int | None:
+    text = os.environ.get(_LIMIT_VARIABLE, "")
+    if not text:
+        return None
+    if not text.isdigit() or int(text) < _MIN_MAX_BYTES:
+        raise CacheError(
+            f"{_LIMIT_VARIABLE} is {text!r}; a number of bytes of at least"
+            f" {_MIN_MAX_BYTES} was expected."
+        )
+    return int(text)
 
 
 def _check_keys(keys: Sequence[bytes]) -> None:

@@ -163,11 +163,13 @@ class _Stream:
         stored, found = self.store.get_many(keys)
         wanted = ~found & ~self._note_copies(rows, keys)
         images = [new_images[wanted[is_new]]]
-        if (wanted & ~is_new).any():
-            images.append(self.source.read(rows[wanted & ~is_new]))
-        absent = np.append(
-            np.flatnonzero(wanted & is_new), np.flatnonzero(wanted & ~is_new)
-        )
+        late = np.flatnonzero(wanted & ~is_new)
+        if len(late):
+            images.append(self.source.read(rows[late]))
+            # Under what was read: the file may be another by now.
+            for place, key in zip(late, content_keys(images[-1]), strict=True):
+                keys[place] = key
+        absent = np.append(np.flatnonzero(wanted & is_new), late)
         return _Chunk(rows, stored, found, keys, absent, np.concatenate(images))
 
     def _note_copies(self, rows: _Rows, keys: list[bytes]) -> NDArray[np.bool_]:
