@@ -67,6 +67,14 @@ def blank_picture():
     return picture
 
 
+@pytest.fixture
+def equal_pixels_alone(monkeypatch):
+    """Copies are found, near-duplicates are not: laying images over each other takes
+    seconds.
+    """
+    monkeypatch.setattr("glomclf.duplicates._near_pairs", lambda *_: ())
+
+
 @pytest.fixture(scope="module")
 def tiny_net(patches):
     """Return one fit for all tests of a room that only read: a fit costs seconds."""

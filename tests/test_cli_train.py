@@ -296,18 +296,19 @@ def test_predict_does_not_overwrite_what_it_reads(trained, data):
 
 
 def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(
-    trained, data, tmp_path, undrawn
+    trained, data, tmp_path, undrawn, equal_pixels_alone
 ):
     csv, results = data / "public.csv", tmp_path / "results"
     options = ("--test", csv, "--train", csv, "--model", trained[0], "-o", results)
     result = run("evaluate", *options, "-q", code=2)
     assert "the scores cannot be believed" in result.stderr
     assert "participant on both sides" in result.stderr
+    assert "identical" in result.stderr
     assert "The split leaks" in (results / "report.html").read_text()
 
 
 def test_evaluate_of_other_participants_passes_the_audit(
-    trained, data, tmp_path, undrawn
+    trained, data, tmp_path, undrawn, equal_pixels_alone
 ):
     run("split", data / "public.csv", "-o", tmp_path)
     options = ("--images", data, "--model", trained[0], "-o", tmp_path / "results")
