@@ -69,9 +69,7 @@ def blank_picture():
 
 @pytest.fixture
 def equal_pixels_alone(monkeypatch):
-    """Copies are found, near-duplicates are not: laying images over each other takes
-    seconds.
-    """
+    """Find copies, no near-duplicates: laying images over each other takes long."""
     monkeypatch.setattr("glomclf.duplicates._near_pairs", lambda *_: ())
 
 

@@ -340,9 +340,10 @@ def test_interrupt_after_the_trials_keeps_the_model(data, tmp_path, quick):
 
 
 def test_nested_cross_validation_gives_the_score_to_report(
-    data, tmp_path, without_network, monkeypatch
+    data, tmp_path, without_network, monkeypatch, blank_picture
 ):
     monkeypatch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
+    monkeypatch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
     result = run(*command(data, tmp_path, "--nested", 2, trials=2))
     nested = json.loads((tmp_path / "nested.json").read_text())
     predictions = pd.read_csv(tmp_path / "nested_predictions.csv")
