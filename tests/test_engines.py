@@ -222,18 +222,6 @@ def test_features_are_shared_by_engines_in_float32_alone():
 # -- good manners ----------------------------------------------------------------------
 
 
-def test_the_choice_of_an_engine_imports_none(run_python):
-    done = run_python(
-        """
-        import sys
-        from glomclf.network.engines import choose_engine
-        choose_engine("auto", "float32")
-        print(sorted({"tensorflow", "openvino", "nncf"} & set(sys.modules)))
-        """
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
-
-
 @needs_openvino
 def test_openvino_is_imported_without_what_reports_its_use_by_many_threads(run_python):
     done = run_python(
