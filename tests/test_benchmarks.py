@@ -15,12 +15,12 @@ from glomclf.benchmarks import (
     Study,
     cross_validation,
     estimate_study,
+    loading,
     processes,
     training,
 )
 from glomclf.benchmarks.arithmetic import saved_by_trunk
 from glomclf.benchmarks.figures import figure, in_turn
-from glomclf.benchmarks.loading import measure_loading
 from glomclf.benchmarks.timed import TimedClassifier
 from glomclf.cli import bench, main
 from glomclf.manifest import read_manifest
@@ -65,8 +65,9 @@ def test_what_is_compared_runs_in_turn():
     assert (times["b"] >= 0.01).all()
 
 
-def test_decoders_are_measured_on_patches_of_both_sizes(setting):
-    figures = measure_loading(setting)
+def test_decoders_are_measured_on_patches_of_both_sizes(setting, monkeypatch):
+    monkeypatch.setattr(loading, "_N_FILES", 3)
+    figures = loading.measure_loading(setting)
     names = [found.name for found in figures]
     for side in (224, 600):
         assert f"{side} px PNG: Pillow, one core" in names

@@ -65,17 +65,23 @@ def tiny():
     )
 
 
-@pytest.fixture
-def manifest(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
     """20 files of 5 participants, no two of which are alike."""
     return make_glomeruli(
         20,
         n_participants=5,
         sclerotic_fraction=0.4,
         image_size=96,
-        directory=tmp_path / "set",
+        directory=tmp_path_factory.mktemp("leakage") / "set",
         random_state=0,
     )
+
+
+@pytest.fixture
+def manifest(drawn):
+    """Return a table of one's own, of files that nobody changes."""
+    return drawn.copy()
 
 
 def audit(manifest, cv=None, **options):
