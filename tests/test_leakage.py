@@ -319,10 +319,15 @@ def test_the_classifier_passes_and_its_validation_rows_are_real(tiny):
 
 
 @pytest.mark.slow
-def test_a_threshold_chosen_within_the_fit_sees_no_judged_participant(tiny):
+def test_a_threshold_chosen_within_the_fit_sees_no_judged_participant(
+    tiny, monkeypatch
+):
+    monkeypatch.setattr("glomclf.inner._N_FOLDS", 2)  # fewer are quicker
     model = tiny_classifier(sampler="oversample", threshold="validation")
     result = audit_fit(model, *tiny)
     assert result.to_frame().empty, str(result)
+    trained = result.folds.query("role == 'training' and step == 'ResNet50Classifier'")
+    assert len(trained) == 3  # once for all, once an inner fold
 
 
 def test_the_classifier_passes_on_files(tmp_path):
