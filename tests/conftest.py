@@ -67,6 +67,12 @@ def blank_picture():
     return picture
 
 
+@pytest.fixture
+def equal_pixels_alone(monkeypatch):
+    """Find copies, no near-duplicates: laying images over each other takes long."""
+    monkeypatch.setattr("glomclf.duplicates._near_pairs", lambda *_: ())
+
+
 @pytest.fixture(scope="module")
 def tiny_net(patches):
     """Return one fit for all tests of a room that only read: a fit costs seconds."""

@@ -27,6 +27,7 @@ from glomclf.samplers import make_sampler
 NAMES = [one.name for one in APPROACHES]
 BY_PARTICIPANT = [one.name for one in APPROACHES if one.by_participant]
 N_FOLDS = 3
+RUNS = [(name, fold) for name in NAMES for fold in range(N_FOLDS)]
 FITS = []
 
 
@@ -67,8 +68,8 @@ def watched(biopsies):
     resampled, resample = [], room._resample_before_the_split
 
     def watch(rows, sampler, seed):
-        resampled.append(set(rows.participants))
-        return resample(rows, sampler, seed)
+        resampled.append((rows, resample(rows, sampler, seed)))
+        return resampled[-1][1]
 
     FITS.clear()
     with pytest.MonkeyPatch.context() as patch:
@@ -95,10 +96,8 @@ def test_untouched_participants_are_never_trained_on(watched, biopsies):
     comparison, fits, resampled = watched
     X, _, groups = biopsies
     owner = {image.tobytes(): name for image, name in zip(X, groups, strict=True)}
-    runs = [(name, fold) for name in NAMES for fold in range(N_FOLDS)]
-    assert len(fits) == len(runs)
     assert len(resampled) == N_FOLDS
-    for (name, fold), fit in zip(runs, fits, strict=True):
+    for (name, fold), fit in zip(RUNS, fits, strict=True):
         table = rows_of(comparison.predictions, approach=name, fold=fold)
         untouched = set(rows_of(table, part="untouched")["participant"])
         reported = set(rows_of(table, part="reported")["participant"])
@@ -106,7 +105,7 @@ def test_untouched_participants_are_never_trained_on(watched, biopsies):
         assert untouched
         assert not untouched & (reported | trained)
         if name == "1":
-            assert not untouched & resampled[fold]
+            assert not untouched & set(resampled[fold][0].participants)
 
 
 def test_every_patch_is_untouched_once_and_for_all_approaches_in_the_same_fold(watched):
@@ -150,14 +149,19 @@ def test_first_approach_alone_trains_on_resampled_rows_without_a_sampler(watched
 
 
 def test_kin_and_participants_trained_on_are_those_of_the_fit(watched, biopsies):
-    comparison, fits, _ = watched
+    comparison, fits, resampled = watched
     X, _, groups = biopsies
-    trained = {image.tobytes() for image in fits[0]["X"]}
-    table = rows_of(comparison.predictions, approach="1", fold=0, part="reported")
-    for one in table.itertuples():
-        if X[one.row].tobytes() in trained:
-            assert one.kin_trained_on
-        assert groups[one.row] == one.participant
+    for (name, fold), fit in zip(RUNS, fits, strict=True):
+        images, rows = X, np.arange(len(X))
+        if name == "1":
+            images, rows = resampled[fold][1].images, resampled[fold][1].origins
+        row_of = dict(zip((image.tobytes() for image in images), rows, strict=True))
+        trained = [row_of[image.tobytes()] for image in fit["X"]]
+        table = rows_of(comparison.predictions, approach=name, fold=fold)
+        row, who = table["row"], table["participant"]
+        assert (who == groups[row]).all()
+        assert (table["kin_trained_on"] == row.isin(trained)).all()
+        assert (table["participant_trained_on"] == who.isin(groups[trained])).all()
 
 
 def test_report_of_the_leak_is_far_above_and_of_participants_within_intervals():

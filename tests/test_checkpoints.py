@@ -1,5 +1,6 @@
 """Checkpoints: a training that was killed goes on, and ends as if it had not been."""
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -61,22 +62,27 @@ class Killed(Exception):
 
 
 @pytest.fixture
-def killed_after(monkeypatch):
-    """Return a function that lets training die once it has kept so many epochs."""
+def watch(monkeypatch):
+    """Return a function that notes the epochs that are kept, and acts after one."""
 
-    def set_epochs(n_epochs):
-        write, n_written = Checkpoint.write, []
+    def note(act=None, after=None):
+        monkeypatch.undo()
+        write, kept = Checkpoint.write, []
 
-        def write_and_die(self, state):
+        def write_and_act(self, state):
             write(self, state)
-            n_written.append(state.epoch)
-            if len(n_written) == n_epochs:
-                raise Killed
+            kept.append(state.epoch)
+            if state.epoch == after:
+                act()
 
-        monkeypatch.setattr(Checkpoint, "write", write_and_die)
-        return n_written
+        monkeypatch.setattr(Checkpoint, "write", write_and_act)
+        return kept
 
-    return set_epochs
+    return note
+
+
+def die():
+    raise Killed
 
 
 IMAGES = {
@@ -87,31 +93,44 @@ IMAGES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("rows", "settings", "n_epochs"),
-    [("features", {}, 1), ("features", {}, 3), ("patches", IMAGES, 2)],
-)
-def test_a_killed_training_ends_as_an_undisturbed_one(
-    request, tmp_path, killed_after, monkeypatch, rows, settings, n_epochs
-):
-    rows = request.getfixturevalue(rows)
-    whole = fitted(rows, None, **settings)
-    killed_after(n_epochs)
-    with pytest.raises(Killed):
-        fitted(rows, tmp_path, **settings)
-    monkeypatch.undo()
-    resumed = fitted(rows, tmp_path, **settings)
+def assert_resumed(resumed, whole, X, kept, n_epochs):
+    """Epochs that were kept before were not trained again, and show nowhere."""
+    assert kept == list(range(n_epochs + 1, len(whole.history_["loss"]) + 1))
+    assert kept
     assert resumed.history_ == whole.history_
-    np.testing.assert_array_equal(
-        resumed.predict_proba(rows[0]), whole.predict_proba(rows[0])
-    )
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
 
 
-def test_a_finished_training_is_not_done_again(features, tmp_path, killed_after):
+@pytest.mark.parametrize("n_epochs", [1, 3])
+def test_a_killed_training_ends_as_an_undisturbed_one(
+    features, tmp_path, watch, n_epochs
+):
+    whole = fitted(features, None)
+    watch(die, after=n_epochs)
+    with pytest.raises(Killed):
+        fitted(features, tmp_path)
+    kept = watch()
+    resumed = fitted(features, tmp_path)
+    assert_resumed(resumed, whole, features[0], kept, n_epochs)
+
+
+def test_a_killed_training_from_images_ends_as_an_undisturbed_one(
+    patches, tmp_path, watch
+):
+    """What a kill leaves is copied in passing: networks of images take seconds."""
+    folders = tmp_path / "whole", tmp_path / "killed"
+    watch(lambda: shutil.copytree(*folders), after=2)
+    whole = fitted(patches, folders[0], **IMAGES)
+    kept = watch()
+    resumed = fitted(patches, folders[1], **IMAGES)
+    assert_resumed(resumed, whole, patches[0], kept, 2)
+
+
+def test_a_finished_training_is_not_done_again(features, tmp_path, watch):
     first = fitted(features, tmp_path)
-    written = killed_after(1)
+    kept = watch()
     again = fitted(features, tmp_path)
-    assert written == []
+    assert kept == []
     assert again.history_ == first.history_
     np.testing.assert_array_equal(
         again.predict_proba(features[0]), first.predict_proba(features[0])
@@ -163,7 +182,7 @@ def test_the_front_door_keeps_checkpoints(patches, tmp_path):
 
 @pytest.mark.slow
 def test_a_process_killed_in_an_epoch_goes_on_with_the_last_whole_one(
-    features, tmp_path
+    features, tmp_path, watch
 ):
     program = textwrap.dedent(
         """
@@ -193,15 +212,10 @@ def test_a_process_killed_in_an_epoch_goes_on_with_the_last_whole_one(
     died = subprocess.run([sys.executable, "-c", *arguments], check=False)
     assert died.returncode == -9
     settings = {"trainable_layers": 0, "epochs": 3, "random_state": 0}
-    (file,) = (tmp_path / "kept").iterdir()
-    before = file.stat().st_mtime_ns
+    kept = watch()
     resumed = ResNet50Classifier(**settings, checkpoint_dir=tmp_path / "kept")
     whole = ResNet50Classifier(**settings)
-    np.testing.assert_array_equal(
-        resumed.fit(X, y).predict_proba(X), whole.fit(X, y).predict_proba(X)
-    )
-    assert resumed.history_ == whole.history_
-    assert file.stat().st_mtime_ns > before
+    assert_resumed(resumed.fit(X, y), whole.fit(X, y), X, kept, 1)
 
 
 @given(TREES)

@@ -56,7 +56,8 @@ def test_folds_by_participant_pass(data, tmp_path):
 
 def test_random_folds_leak_after_all_results_are_written(data, tmp_path):
     out = tmp_path / "out"
-    result = run(data / "public.csv", "--by", "random", "--cv", 2, "-o", out, code=2)
+    options = ("--by", "random", "--cv", 2, "--max-distance", 0, "-o", out)
+    result = run(data / "public.csv", *options, code=2)
     assert "participant on both sides" in result.stderr
     table = pd.read_csv(out / "findings.csv")
     for who in table["train_participant"]:
@@ -84,7 +85,7 @@ def test_a_copy_in_the_test_csv_is_found_named_and_drawn(data, tmp_path):
 
 def test_a_picture_of_an_earlier_run_does_not_stay(data, tmp_path):
     (tmp_path / "pairs.png").write_bytes(b"old")
-    run(data / "public.csv", "--cv", 2, "-o", tmp_path)
+    run(data / "public.csv", "--cv", 2, "--max-distance", 0, "-o", tmp_path)
     assert not (tmp_path / "pairs.png").exists()
 
 
@@ -131,7 +132,7 @@ def test_the_default_distance_is_the_measured_one():
 
 
 def test_progress_goes_to_standard_error(data, tmp_path):
-    arguments = ["audit", str(data / "public.csv"), "--cv", "2", "-o", str(tmp_path)]
-    result = CliRunner().invoke(main, arguments)
+    options = ["--cv", "2", "--max-distance", "0", "-o", str(tmp_path)]
+    result = CliRunner().invoke(main, ["audit", str(data / "public.csv"), *options])
     assert "Comparing images" in result.stderr
     assert "Comparing images" not in result.stdout

@@ -181,7 +181,8 @@ def test_csv_is_not_overwritten(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_network_is_compared(data, tmp_path):
+def test_a_network_is_compared(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("glomclf.cli.compare.write_comparison", lambda *_: None)
     arguments = ("--epochs", 1, "-o", tmp_path / "out")
     result = run("compare", data / "public.csv", *TINY, *arguments)
     assert "10/10" in result.stderr

@@ -1,5 +1,7 @@
 """``glomclf split`` on files."""
 
+import shutil
+
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -8,9 +10,9 @@ from glomclf import make_glomeruli, read_manifest
 from glomclf.cli import main
 
 
-@pytest.fixture
-def data(tmp_path):
-    folder = tmp_path / "data"
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("split") / "data"
     make_glomeruli(
         60,
         n_participants=12,
@@ -20,6 +22,12 @@ def data(tmp_path):
         random_state=0,
     )
     return folder
+
+
+@pytest.fixture
+def data(drawn, tmp_path):
+    """Copy the files: some tests change them."""
+    return shutil.copytree(drawn, tmp_path / "data")
 
 
 def run(*arguments, code=0):

@@ -125,6 +125,7 @@ def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch
         return self
 
     monkeypatch.setattr(GlomeruliClassifier, "fit", spy)
+    monkeypatch.setattr("glomclf.cli.results.write_training", lambda *_: None)
     out = tmp_path / "m.glomclf"
     options = (*TINY, "--cv", 2, "--validation-fraction", 0.15, "-o", out, "-q")
     run("train", data / "public.csv", *options)
@@ -244,7 +245,10 @@ def test_evaluate_without_labels_writes_predictions_only(trained, data, tmp_path
     assert "label" not in pd.read_csv(out / "predictions.csv")
 
 
-def test_evaluate_of_one_class_says_what_is_undefined(trained, data, tmp_path):
+def test_evaluate_of_one_class_says_what_is_undefined(
+    trained, data, tmp_path, monkeypatch, blank_picture
+):
+    monkeypatch.setattr("glomclf.report.charts.draw_picture", blank_picture)
     model, _ = trained
     table = pd.read_csv(data / "public.csv")
     csv, out = tmp_path / "test.csv", tmp_path / "out"
@@ -296,18 +300,19 @@ def test_predict_does_not_overwrite_what_it_reads(trained, data):
 
 
 def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(
-    trained, data, tmp_path, undrawn
+    trained, data, tmp_path, undrawn, equal_pixels_alone
 ):
     csv, results = data / "public.csv", tmp_path / "results"
     options = ("--test", csv, "--train", csv, "--model", trained[0], "-o", results)
     result = run("evaluate", *options, "-q", code=2)
     assert "the scores cannot be believed" in result.stderr
     assert "participant on both sides" in result.stderr
+    assert "identical" in result.stderr
     assert "The split leaks" in (results / "report.html").read_text()
 
 
 def test_evaluate_of_other_participants_passes_the_audit(
-    trained, data, tmp_path, undrawn
+    trained, data, tmp_path, undrawn, equal_pixels_alone
 ):
     run("split", data / "public.csv", "-o", tmp_path)
     options = ("--images", data, "--model", trained[0], "-o", tmp_path / "results")
@@ -364,7 +369,10 @@ def test_scores_of_an_ensemble_are_those_of_its_out_of_fold_predictions(ensemble
     assert loaded.cv == 2
 
 
-def test_evaluate_and_predict_take_an_ensemble(ensemble, data, tmp_path):
+def test_evaluate_and_predict_take_an_ensemble(
+    ensemble, data, tmp_path, undrawn, monkeypatch, blank_picture
+):
+    monkeypatch.setattr("glomclf.report.members.draw_picture", blank_picture)
     model, _ = ensemble
     csv, out = data / "public.csv", tmp_path / "predictions.csv"
     run("evaluate", "--test", csv, "--model", model, "-o", tmp_path, "-q")

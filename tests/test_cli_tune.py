@@ -102,7 +102,9 @@ def command(data, out, *options, trials=3):
 def written(data, without_network):
     """One run for all tests that only read: pictures and report take seconds."""
     out = data.parent / "out"
-    return out, run(*command(data, out, "--dense-units", 64, trials=12))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
+        return out, run(*command(data, out, "--dense-units", 64, trials=12))
 
 
 def journal(out, name="glomclf"):
@@ -338,9 +340,10 @@ def test_interrupt_after_the_trials_keeps_the_model(data, tmp_path, quick):
 
 
 def test_nested_cross_validation_gives_the_score_to_report(
-    data, tmp_path, without_network, monkeypatch
+    data, tmp_path, without_network, monkeypatch, blank_picture
 ):
     monkeypatch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
+    monkeypatch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
     result = run(*command(data, tmp_path, "--nested", 2, trials=2))
     nested = json.loads((tmp_path / "nested.json").read_text())
     predictions = pd.read_csv(tmp_path / "nested_predictions.csv")

@@ -148,7 +148,7 @@ def test_no_positive_prediction_leaves_precision_undefined_not_zero():
 
 def test_perfect_model_has_an_honest_bound_not_a_zero_width():
     y_true, _, groups = clustered()
-    result = evaluate(y_true, 0.2 + 0.6 * y_true, groups=groups)
+    result = evaluate(y_true, 0.2 + 0.6 * y_true, groups=groups, n_bootstrap=200)
     low, high = result.interval("recall")
     assert high == 1
     assert 0.7 < low < 0.9
@@ -186,7 +186,7 @@ def test_ties_of_all_scores_are_flagged():
 def test_thresholds_a_row_are_those_of_folds():
     y_true, y_score, groups = clustered()
     cuts = np.where(groups < 12, 0.3, 0.7)
-    result = evaluate(y_true, y_score, groups=groups, threshold=cuts)
+    result = evaluate(y_true, y_score, groups=groups, threshold=cuts, n_bootstrap=100)
     expected = ((y_score >= cuts) & (y_true == 1)).sum() / y_true.sum()
     assert result.scores["recall"] == pytest.approx(expected)
     assert result.to_dict()["threshold"] is None
@@ -195,9 +195,12 @@ def test_thresholds_a_row_are_those_of_folds():
 
 def test_higher_specificity_has_lower_sensitivity():
     y_true, y_score, groups = clustered()
-    name = "sensitivity_at_specificity"
-    lax = evaluate(y_true, y_score, groups=groups, specificity=0.5).scores[name]
-    strict = evaluate(y_true, y_score, groups=groups, specificity=0.99).scores[name]
+    lax, strict = (
+        evaluate(
+            y_true, y_score, groups=groups, specificity=specificity, n_bootstrap=100
+        ).scores["sensitivity_at_specificity"]
+        for specificity in (0.5, 0.99)
+    )
     assert strict < lax
 
 
@@ -264,8 +267,9 @@ def test_paired_difference_is_narrower_than_two_intervals():
     y_true, y_score, groups = clustered(between=1.5)
     noise = 0.2 * np.random.RandomState(1).normal(size=len(y_true))
     worse = 1 / (1 + np.exp(-(np.log(y_score / (1 - y_score)) + noise)))
-    comparison = compare_scores(y_true, y_score, worse, groups=groups)
-    alone = evaluate(y_true, y_score, groups=groups)
+    options = {"groups": groups, "n_bootstrap": 200}
+    comparison = compare_scores(y_true, y_score, worse, **options)
+    alone = evaluate(y_true, y_score, **options)
     assert np.ptp(comparison.interval("recall")) < np.ptp(alone.interval("recall"))
     for name, difference in comparison.scores.items():
         both = comparison.scores_b[name] - comparison.scores_a[name]
@@ -277,15 +281,18 @@ def test_clearly_better_model_is_found_better_and_swapping_turns_the_sign():
     y_true, y_score, groups = clustered()
     noise = 3 * np.random.RandomState(1).normal(size=len(y_true))
     worse = 1 / (1 + np.exp(-(np.log(y_score / (1 - y_score)) + noise)))
-    comparison = compare_scores(y_true, worse, y_score, groups=groups)
+    options = {"groups": groups, "n_bootstrap": 200}
+    comparison = compare_scores(y_true, worse, y_score, **options)
     assert comparison.interval("roc_auc")[0] > 0
-    swapped = compare_scores(y_true, y_score, worse, groups=groups)
+    swapped = compare_scores(y_true, y_score, worse, **options)
     assert swapped.scores["roc_auc"] == pytest.approx(-comparison.scores["roc_auc"])
 
 
 def test_model_compared_with_itself_differs_by_nothing():
     y_true, y_score, groups = clustered()
-    comparison = compare_scores(y_true, y_score, y_score, groups=groups)
+    comparison = compare_scores(
+        y_true, y_score, y_score, groups=groups, n_bootstrap=100
+    )
     assert set(comparison.scores.values()) == {0.0}
     assert comparison.notes["roc_auc"] == "the score is the same in every replicate"
 
@@ -293,7 +300,13 @@ def test_model_compared_with_itself_differs_by_nothing():
 def test_two_thresholds_of_one_model_can_be_compared():
     y_true, y_score, groups = clustered()
     comparison = compare_scores(
-        y_true, y_score, y_score, groups=groups, threshold=0.5, threshold_b=0.2
+        y_true,
+        y_score,
+        y_score,
+        groups=groups,
+        threshold=0.5,
+        threshold_b=0.2,
+        n_bootstrap=100,
     )
     assert comparison.scores["recall"] > 0 > comparison.scores["specificity"]
     assert comparison.scores["roc_auc"] == 0
@@ -301,7 +314,9 @@ def test_two_thresholds_of_one_model_can_be_compared():
 
 def test_comparison_is_a_table_and_json_with_both_models():
     y_true, y_score, groups = clustered()
-    comparison = compare_scores(y_true, y_score, y_score**2, groups=groups)
+    comparison = compare_scores(
+        y_true, y_score, y_score**2, groups=groups, n_bootstrap=100
+    )
     frame = comparison.to_frame()
     assert list(frame.columns[:5]) == ["a", "b", "value", "low", "high"]
     np.testing.assert_allclose(frame["b"] - frame["a"], frame["value"], atol=1e-12)
@@ -348,7 +363,7 @@ def test_one_error_bounds_a_score_little_less_than_none():
     for n_wrong in (0, 1, 2):
         y_score = np.where(y_true, 0.9, 0.1)
         y_score[:n_wrong] = 0.8
-        result = evaluate(y_true, y_score, groups=np.arange(600))
+        result = evaluate(y_true, y_score, groups=np.arange(600), n_bootstrap=200)
         lows.append(result.interval("specificity")[0])
     assert lows == sorted(lows, reverse=True)
     assert lows[-1] > 0.96

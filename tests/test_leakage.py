@@ -65,22 +65,28 @@ def tiny():
     )
 
 
-@pytest.fixture
-def manifest(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
     """20 files of 5 participants, no two of which are alike."""
     return make_glomeruli(
         20,
         n_participants=5,
         sclerotic_fraction=0.4,
         image_size=96,
-        directory=tmp_path / "set",
+        directory=tmp_path_factory.mktemp("leakage") / "set",
         random_state=0,
     )
 
 
-def audit(manifest, cv=None):
+@pytest.fixture
+def manifest(drawn):
+    """Return a table of one's own, of files that nobody changes."""
+    return drawn.copy()
+
+
+def audit(manifest, cv=None, **options):
     cv = GroupKFold(2) if cv is None else cv
-    return audit_splits(manifest, manifest["label"], cv)
+    return audit_splits(manifest, manifest["label"], cv, **options)
 
 
 def planted(manifest, path, **values):
@@ -120,7 +126,7 @@ def test_a_jpeg_copy_under_another_participant_is_found_and_named(manifest, tmp_
 def test_identical_pixels_in_another_format_are_found(manifest, tmp_path, suffix):
     copy = tmp_path / f"copy.{suffix}"
     Image.open(manifest["path"][0]).convert("RGB").save(copy)
-    result = audit(planted(manifest, copy), LeaveOneGroupOut())
+    result = audit(planted(manifest, copy), LeaveOneGroupOut(), max_distance=0)
     assert set(result.to_frame().query("leaks")["kind"]) == {"identical"}
 
 
@@ -149,7 +155,7 @@ def test_a_participant_on_both_sides_is_found_and_named(manifest):
     who = manifest["participant"][0]
     rows = np.flatnonzero(manifest["participant"] == who)
     train = np.setdiff1d(np.arange(20), rows[:1])
-    result = audit(manifest, [(train, rows[:1])])
+    result = audit(manifest, [(train, rows[:1])], max_distance=0)
     leaks = result.to_frame().query("leaks")
     assert leaks["train_participant"].tolist() == [who]
     with pytest.raises(LeakageError, match=rf"participant on both sides.*\n  {who}"):
@@ -175,13 +181,14 @@ def test_participants_put_in_place_of_images_are_checked(manifest):
     manifest["participant"] = manifest["slide"] = manifest.index.astype(str)
     manifest.attrs = {"glomclf.participants": "image"}
     manifest["participant"] = known
-    result = audit_splits(manifest, manifest["label"], StratifiedKFold(2))
+    result = audit(manifest, StratifiedKFold(2), max_distance=0)
     assert result.participants_known
     assert result.is_leaky
 
 
 def test_rows_on_both_sides_and_repeated_rows_are_told_apart(manifest):
-    result = audit(manifest.drop(columns="participant"), [([0, 1, 2, 2], [2, 3])])
+    rows = manifest.drop(columns="participant")
+    result = audit(rows, [([0, 1, 2, 2], [2, 3])], max_distance=0)
     table = result.to_frame()
     assert table.query("kind == 'row on both sides'")["train_row"].tolist() == [2]
     assert table.query("kind == 'row repeated'")["leaks"].tolist() == [False]
@@ -191,7 +198,8 @@ def test_contradicting_labels_are_named_though_nothing_leaks(manifest, tmp_path)
     copy = tmp_path / "copy.png"
     Image.open(manifest["path"][0]).save(copy)
     other = planted(manifest, copy, label=1 - manifest["label"][0])
-    result = audit(other.drop(columns="participant"), [(range(10, 20), [0, 20])])
+    rows = other.drop(columns="participant")
+    result = audit(rows, [(range(10, 20), [0, 20])], max_distance=0)
     assert not result.is_leaky
     assert result.to_frame()["kind"].tolist() == ["labels disagree"]
     assert "labels disagree" in str(result)
@@ -201,7 +209,7 @@ def test_contradicting_labels_are_named_though_nothing_leaks(manifest, tmp_path)
 def test_folds_count_classes_and_participants_and_say_what_is_missing(manifest):
     ones = np.flatnonzero(manifest["label"] == 1)
     zeros = np.flatnonzero(manifest["label"] == 0)
-    result = audit(manifest, [(zeros, ones)])
+    result = audit(manifest, [(zeros, ones)], max_distance=0)
     train, test = result.folds.to_dict("records")
     assert (train["n_class_0"], train["n_class_1"]) == (len(zeros), 0)
     assert test["n_participants"] == manifest["participant"][ones].nunique()
@@ -211,16 +219,18 @@ def test_folds_count_classes_and_participants_and_say_what_is_missing(manifest):
 
 def test_an_int_means_what_it_means_to_scikit_learn(manifest):
     ordered = manifest.sort_values(["label", "participant"], ignore_index=True)
-    assert set(audit(ordered, 4).to_frame()["kind"]) == {"participant on both sides"}
+    found = audit(ordered, 4, max_distance=0).to_frame()
+    assert set(found["kind"]) == {"participant on both sides"}
 
 
 def test_boolean_masks_are_rows(manifest):
     mask = np.arange(20) < 10
-    assert audit(manifest, [(mask, ~mask)]).folds["n_samples"].tolist() == [10, 10]
+    result = audit(manifest, [(mask, ~mask)], max_distance=0)
+    assert result.folds["n_samples"].tolist() == [10, 10]
 
 
 def test_a_report_can_be_written_as_json(manifest):
-    content = audit(manifest.drop(columns="participant"), 2).to_dict()
+    content = audit(manifest.drop(columns="participant"), 2, max_distance=0).to_dict()
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert content["folds"][0]["n_participants"] is None
 
@@ -309,10 +319,15 @@ def test_the_classifier_passes_and_its_validation_rows_are_real(tiny):
 
 
 @pytest.mark.slow
-def test_a_threshold_chosen_within_the_fit_sees_no_judged_participant(tiny):
+def test_a_threshold_chosen_within_the_fit_sees_no_judged_participant(
+    tiny, monkeypatch
+):
+    monkeypatch.setattr("glomclf.inner._N_FOLDS", 2)  # fewer are quicker
     model = tiny_classifier(sampler="oversample", threshold="validation")
     result = audit_fit(model, *tiny)
     assert result.to_frame().empty, str(result)
+    trained = result.folds.query("role == 'training' and step == 'ResNet50Classifier'")
+    assert len(trained) == 3  # once for all, once an inner fold
 
 
 def test_the_classifier_passes_on_files(tmp_path):

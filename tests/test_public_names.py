@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 
 import pytest
 
@@ -9,18 +10,34 @@ import glomclf
 
 
 def test_importing_glomclf_loads_neither_tensorflow_nor_matplotlib(run_python):
+    """Nor do plots, reports or the choice of an engine, in one process for all."""
     done = run_python(
         """
-        import sys
+        import json, sys
+        loaded = {}
+
+        def note(name, *heavy):
+            loaded[name] = sorted(set(heavy) & set(sys.modules))
+
         import glomclf
         glomclf.GlomeruliClassifier()
         glomclf.ResNet50Classifier()
         glomclf.ResNet50Trunk()
-        heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "optuna"}
-        print(sorted(heavy & set(sys.modules)))
+        note("names", "tensorflow", "keras", "scikeras", "matplotlib", "optuna")
+        import glomclf.plots
+        note("plots", "matplotlib")
+        import glomclf.report
+        note("report", "tensorflow", "keras", "matplotlib", "jinja2")
+        from glomclf.network.engines import choose_engine
+        choose_engine("auto", "float32")
+        note("engine", "tensorflow", "openvino", "nncf")
+        print(json.dumps(loaded))
         """
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {
+        name: [] for name in ("names", "plots", "report", "engine")
+    }
 
 
 def test_importing_glomclf_alone_loads_no_third_party_package(run_python):

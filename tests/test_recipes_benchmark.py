@@ -9,16 +9,23 @@ import subprocess
 import sys
 import textwrap
 import time
-from functools import partial
+from collections import defaultdict
+from functools import partial, wraps
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from glomclf import make_glomeruli
+from glomclf import (
+    GlomeruliClassifier,
+    ImageLoader,
+    ResNet50Classifier,
+    make_glomeruli,
+)
 from glomclf.evaluation import compare_scores, evaluate
 from glomclf.thresholds import choose_threshold
 
@@ -440,21 +447,51 @@ def test_the_process_of_a_network_ends_with_the_run(tmp_path):
     assert time.monotonic() - begin < 60
 
 
+@pytest.fixture
+def fitted(monkeypatch):
+    """Tell by class what parameters were fitted with."""
+    given = defaultdict(list)
+
+    def watch(cls):
+        fit = cls.fit
+
+        @wraps(fit)
+        def noting(self, *arguments, **options):
+            given[cls].append(self.get_params(deep=False))
+            return fit(self, *arguments, **options)
+
+        monkeypatch.setattr(cls, "fit", noting)
+
+    for cls in (
+        GlomeruliClassifier,
+        ImageLoader,
+        LogisticRegression,
+        ResNet50Classifier,
+    ):
+        watch(cls)
+    return given
+
+
 @pytest.mark.parametrize(
-    ("kind", "parameters", "threshold"),
+    ("kind", "parameters", "threshold", "estimator"),
     [
-        ("frozen", {**SMALL, "dense_units": 4, "epochs": 1}, "inner folds"),
-        ("frozen, logistic", {**SMALL, "C": 0.01}, "inner folds"),
-        ("classifier", {"patience": None, "epochs": 1}, "0.5, not chosen"),
+        ("frozen", {"dense_units": 4, "epochs": 1}, "inner folds", ResNet50Classifier),
+        ("frozen, logistic", {"C": 0.01}, "inner folds", LogisticRegression),
+        (
+            "classifier",
+            {"patience": None, "epochs": 1},
+            "0.5, not chosen",
+            GlomeruliClassifier,
+        ),
     ],
 )
 def test_a_network_is_fitted_by_its_parameters(
-    parts, csv, tmp_path, kind, parameters, threshold
+    parts, csv, tmp_path, fitted, kind, parameters, threshold, estimator
 ):
     patches = parts.patches.Patches(csv)
     train, test = patches.folds("centre", 0)["Graz"]
     outcome = parts.fitting.fit_and_predict(
-        parts.methods.Method(kind, parameters, threshold),
+        parts.methods.Method(kind, {**SMALL, **parameters}, threshold),
         patches.rows(train),
         patches.X.iloc[test],
         shared=TINY,
@@ -463,6 +500,11 @@ def test_a_network_is_fitted_by_its_parameters(
     )
     assert outcome.probability.shape == (len(test),)
     assert 0 < outcome.threshold <= 1
+    assert outcome.threshold == 0.5 or threshold == "inner folds"
+    assert all(parameters.items() <= given.items() for given in fitted[estimator])
+    assert {given["image_size"] for given in fitted[ImageLoader]} == {32}
+    is_chosen_inside = len(fitted[estimator]) > 1
+    assert is_chosen_inside == (threshold == "inner folds")
 
 
 class Recorder:

@@ -483,18 +483,6 @@ def test_index_that_only_numbers_rows_is_left_out_of_a_table():
     assert (table.columns, table.rows) == (["kind"], [["same image"]])
 
 
-def test_importing_the_report_loads_nothing_heavy(run_python):
-    done = run_python(
-        """
-        import sys
-        import glomclf.report
-        heavy = {"tensorflow", "keras", "matplotlib", "jinja2"}
-        print(sorted(heavy & set(sys.modules)))
-        """
-    )
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
-
-
 def test_mistakes_without_images_are_listed(plain):
     (table,) = [
         b for b in section(plain, "Worst mistakes").blocks if isinstance(b, Table)

@@ -24,7 +24,7 @@ from glomclf.tuning.fingerprints import describe, differences, fingerprint
 from glomclf.tuning.objective import make_objective
 from glomclf.tuning.sampling import SeededSampler
 from glomclf.tuning.storages import shown
-from glomclf.tuning.studies import quiet_optuna
+from glomclf.tuning.studies import find_study, quiet_optuna
 from glomclf.tuning.trials import (
     Tally,
     index_of,
@@ -245,6 +245,15 @@ def test_without_a_seed_a_study_goes_on_with_its_own(data, tmp_path):
     assert outcome(more.study_)[:4] == outcome(first.study_)
 
 
+@pytest.fixture(scope="module")
+def taken(data, tmp_path_factory):
+    """Return a storage with a study of that name, for fits that are refused."""
+    storage = f"sqlite:///{tmp_path_factory.mktemp('taken')}/a.db"
+    fit(data, storage=storage, resume=False)
+    yield storage
+    assert len(find_study(storage, "one").trials) == 4  # they changed nothing
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -255,18 +264,14 @@ def test_without_a_seed_a_study_goes_on_with_its_own(data, tmp_path):
         ({"random_state": 1}, "the random state"),
     ],
 )
-def test_joining_another_study_of_that_name_is_refused(data, tmp_path, change, named):
-    storage = f"sqlite:///{tmp_path}/a.db"
-    fit(data, storage=storage)
+def test_joining_another_study_of_that_name_is_refused(data, taken, change, named):
     with pytest.raises(StudyError, match=r"is another study") as caught:
-        fit(data, storage=storage, **change)
+        fit(data, storage=taken, **change)
     assert named in str(caught.value)
 
 
-def test_joining_with_other_data_names_what_differs(data, tmp_path):
+def test_joining_with_other_data_names_what_differs(data, taken):
     X, y, groups = data
-    storage = f"sqlite:///{tmp_path}/a.db"
-    fit(data, storage=storage)
     flipped = y.copy()
     flipped[:2] = 1 - flipped[:2]
     for other, named in (
@@ -274,14 +279,12 @@ def test_joining_with_other_data_names_what_differs(data, tmp_path):
         ((X, flipped, groups), "labels"),
     ):
         with pytest.raises(StudyError, match=named):
-            fit(other, storage=storage)
+            fit(other, storage=taken)
 
 
-def test_a_study_that_is_there_is_joined_only_with_resume(data, tmp_path):
-    storage = f"sqlite:///{tmp_path}/a.db"
-    fit(data, storage=storage, resume=False)
+def test_a_study_that_is_there_is_joined_only_with_resume(data, taken):
     with pytest.raises(StudyError, match=r"exists already, with 4 trials.*resume=True"):
-        fit(data, storage=storage, resume=False)
+        fit(data, storage=taken, resume=False)
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
