@@ -62,7 +62,7 @@ _SHIFT = 2  # pixels of the small image, a twelfth of its side either way
 _N_RELATIVES = 5  # candidates that are aligned, for each image
 _INDEPENDENT_PIXELS = 400  # about the median of real patches' thumbnails
 _SURE = 0.9  # small images so alike are aligned however many they are
-_BLOCK, _PAIRS_AT_ONCE = 512, 128
+_BLOCK, _PAIRS_AT_ONCE = 512, 32  # more pairs leave the cache of the processor
 
 
 @dataclass(frozen=True)
