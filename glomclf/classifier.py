@@ -153,7 +153,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
     cache_dir : path, None or False, default=None
         Folder where the trunk's features are kept, so that each image is computed once.
         None is the platform's cache folder; False keeps nothing. Decoded files are kept
-        there as well.
+        there as well, and arrays that memory may not hold lie there in the meantime.
     engine, precision
         What runs the frozen layers, and what it computes in. See
         :class:`ResNet50Trunk`.

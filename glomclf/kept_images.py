@@ -24,7 +24,7 @@ from .network.store import FeatureStore
 __all__ = ["KeptImages", "KeptPixels", "file_key"]
 
 # Raised whenever read_image or resize_image give other pixels for some file.
-_DECODING = 1
+_DECODING = 2
 _BLOCK_BYTES = 1024**2
 
 

@@ -87,10 +87,11 @@ def empty_array(
             mapped = mmap.mmap(file.fileno(), n_bytes)
     except OSError as error:
         place = tempfile.gettempdir() if folder is None else os.fspath(folder)
+        variable = "TMPDIR" if folder is None else "GLOMCLF_CACHE_DIR"
         raise CacheError(
             f"An array of {n_bytes / 1e9:.1f} GB cannot be kept in {place}: "
             f"{error.strerror}. Free some space there, or name a folder on another "
-            "disk (cache_dir, or the environment variable TMPDIR)."
+            f"disk (cache_dir, or the environment variable {variable})."
         ) from error
     return np.frombuffer(mapped, dtype).reshape(shape)
 

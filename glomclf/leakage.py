@@ -20,7 +20,7 @@ from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_im
 from .errors import LeakageError, SplitError
 from .files import short_names
 from .inner import participants_of
-from .manifest import participant_kind
+from .manifest import kind_of_groups
 from .watching import FitAudit, audit_fit, split_rows
 
 __all__ = ["FitAudit", "SplitAudit", "audit_fit", "audit_splits"]
@@ -213,7 +213,7 @@ def audit_splits(
     """
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
-    kind = "participant" if groups is not None else _kind(X)
+    kind = kind_of_groups(X, groups)
     participants = _participants(X, groups)
     folds = _folds(X, labels, cv, participants)
     if kind == "image":  # two images may well be of one person
@@ -229,7 +229,7 @@ def audit_splits(
         )
         for fold, (train, test) in enumerate(folds):
             findings.add_pairs(fold, train, test, pairs)
-        findings.add_contradictions(pairs, labels)
+        findings.add_contradictions(pairs, labels, kind == "participant")
     return SplitAudit(
         findings=findings.to_frame(),
         folds=_fold_table(folds, labels, participants),
@@ -278,11 +278,13 @@ class _Findings:
                 if trained[i] and judged[j]:
                     self._add(kind, i, j, fold=fold, distance=distance)
 
-    def add_contradictions(self, pairs: pd.DataFrame, labels: NDArray) -> None:
+    def add_contradictions(
+        self, pairs: pd.DataFrame, labels: NDArray, are_known: bool
+    ) -> None:
         """Find pairs whose labels or participants differ, whatever the split."""
         for first, second, _, distance in pairs.itertuples(index=False):
             values = {"labels disagree": labels}
-            if self.participants is not None:
+            if self.participants is not None and are_known:
                 values["participants disagree"] = self.participants
             for kind, of in values.items():
                 if of[first] != of[second]:
@@ -367,10 +369,6 @@ def _names(X: Any) -> list[str]:
     if is_table or not all(isinstance(item, str | os.PathLike) for item in items):
         return [f"X[{row}]" for row in range(_num_samples(X))]
     return short_names(items)
-
-
-def _kind(X: Any) -> str:
-    return participant_kind(X) if isinstance(X, pd.DataFrame) else "participant"
 
 
 def _participants(X: Any, groups: Any) -> NDArray | None:

@@ -25,6 +25,7 @@ __all__ = [
     "CLASS_FOLDERS",
     "image_folder_manifest",
     "infer_participants",
+    "kind_of_groups",
     "participant_kind",
     "read_manifest",
     "stack_manifests",
@@ -268,7 +269,8 @@ def participant_kind(*manifests: pd.DataFrame) -> str:
         neither is known, and each image stands for itself. ``"group"``: a mixture.
         Of several manifests, what is so in all; ``"image"`` if it is so in one.
         Other tables, and those whose participants were put in later, hold
-        participants.
+        participants. What pandas makes of several tables (``merge``, ``concat``) may
+        forget it; `stack_manifests` does not.
 
     Examples
     --------
@@ -289,8 +291,38 @@ def _kind_in(manifest: pd.DataFrame) -> str:
         return "participant"
     # Stand-ins are called like their slide; others were put in their place since.
     stands_in = manifest["participant"] == manifest["slide"]
-    is_so = stands_in.any() if kind == "group" else stands_in.all()
-    return kind if is_so else "participant"
+    if not stands_in.any():
+        return "participant"
+    return kind if kind == "image" or stands_in.all() else "group"
+
+
+def kind_of_groups(X: Any, groups: Any) -> str:
+    """Tell what groups are: participants, or what stands for them in a manifest.
+
+    Parameters
+    ----------
+    X : object
+        The images; a manifest knows.
+    groups : array-like of shape (n_samples,) or None
+        Those of the manifest, or better known ones. None: those of the manifest.
+
+    Returns
+    -------
+    kind : {"participant", "slide", "image", "group"}
+        As `participant_kind` tells it.
+
+    Examples
+    --------
+    >>> from glomclf.manifest import kind_of_groups
+    >>> kind_of_groups(["a.png"], ["P1"])
+    'participant'
+    """
+    if not isinstance(X, pd.DataFrame) or "participant" not in X:
+        return "participant"
+    own = X["participant"].astype(str).tolist()
+    if groups is not None and own != [str(group) for group in groups]:
+        return "participant"
+    return participant_kind(X)
 
 
 def stack_manifests(*manifests: pd.DataFrame) -> pd.DataFrame:

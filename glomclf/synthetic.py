@@ -403,7 +403,9 @@ def _as_folder(
         else:
             partial.rename(target)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        made = [target / name for name in _CLASS_FOLDERS] if beside == target else []
+        for folder in (partial, *made):
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     return pd.DataFrame(
         {

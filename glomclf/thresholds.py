@@ -17,6 +17,7 @@ References
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -226,11 +227,10 @@ def adjust_to_prevalence(
     >>> adjust_to_prevalence([0.5, 0.9], train_prevalence=0.5, prevalence=0.1).round(2)
     array([0.1, 0.5])
     """
-    is_open = prevalence not in (0, 1)
-    open_shares = {"prevalence": prevalence} if is_open else {}
-    _check_open_shares(train_prevalence=train_prevalence, **open_shares)
+    shares = {"train_prevalence": train_prevalence, "prevalence": prevalence}
+    _check_shares(shares, closed="prevalence")
     _, scores, _ = check_scores(None, y_score)
-    if not is_open:
+    if prevalence in (0, 1):
         return np.full(scores.shape, float(prevalence))
     gain = _odds(prevalence) / _odds(train_prevalence)
     adjusted = gain * scores / (gain * scores + 1 - scores)
@@ -252,7 +252,7 @@ def adjust_threshold(
         In (0, 1), meant for probabilities adjusted to `prevalence`.
 
     train_prevalence, prevalence : float
-        As in `adjust_to_prevalence`.
+        As in `adjust_to_prevalence`, both in (0, 1).
 
     Returns
     -------
@@ -270,8 +270,12 @@ def adjust_threshold(
     >>> adjust_threshold(0.5, train_prevalence=0.5, prevalence=0.1)
     0.9
     """
-    _check_open_shares(
-        threshold=threshold, train_prevalence=train_prevalence, prevalence=prevalence
+    _check_shares(
+        {
+            "threshold": threshold,
+            "train_prevalence": train_prevalence,
+            "prevalence": prevalence,
+        }
     )
     odds = _odds(threshold) * _odds(train_prevalence) / _odds(prevalence)
     return float(odds / (1 + odds))
@@ -314,7 +318,7 @@ def estimate_prevalence(y_score: ArrayLike, *, train_prevalence: float) -> float
     >>> round(estimate_prevalence(y_score, train_prevalence=0.5), 2)
     0.04
     """
-    _check_open_shares(train_prevalence=train_prevalence)
+    _check_shares({"train_prevalence": train_prevalence})
     _, scores, _ = check_scores(None, y_score)
     likely_1, likely_0 = (
         scores / train_prevalence,
@@ -376,11 +380,11 @@ def _odds(share: float) -> float:
     return share / (1 - share)
 
 
-def _check_open_shares(**shares: float) -> None:
+def _check_shares(shares: Mapping[str, float], closed: str | None = None) -> None:
     faults = [
-        f"{name} must be in (0, 1), got {share!r}"
+        f"{name} must be in {'[0, 1]' if name == closed else '(0, 1)'}, got {share!r}"
         for name, share in shares.items()
-        if not 0 < share < 1
+        if not (0 < share < 1 or (name == closed and share in (0, 1)))
     ]
     if faults:
         raise ScoreError("\n".join(faults))

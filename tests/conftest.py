@@ -31,6 +31,7 @@ def pytest_configure(config):
     # as well; child processes inherit it.
     config.stash[CACHE] = tempfile.mkdtemp(prefix="glomclf-tests-")
     os.environ["GLOMCLF_CACHE_DIR"] = config.stash[CACHE]
+    os.environ.pop("GLOMCLF_CACHE_MAX_BYTES", None)
     # Workers share the cores as those of joblib do; two that take all of them both are
     # slower for it.
     if n_workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):

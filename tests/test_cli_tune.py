@@ -249,7 +249,11 @@ def test_settings_below_the_bound_are_never_the_best(data, tmp_path, quick):
 
 def test_bound_that_nothing_reaches_keeps_the_trials_and_says_so(data, tmp_path, quick):
     options = ("--at-least", "recall=1.5")
+    for name in ("model.glomclf", "nested.json"):  # of an earlier study
+        (tmp_path / name).touch()
     result = run(*command(data, tmp_path, *options), code=2)
+    assert "model.glomclf are of an earlier study" in " ".join(result.stderr.split())
+    (tmp_path / "model.glomclf").unlink()  # kept: it took long to make
     assert "None of 3 complete trials meets the constraint recall >= 1.5" in (
         result.stderr
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import RandomUnderSampler
@@ -653,6 +654,17 @@ def test_report_without_participants_or_histories_leaves_both_out():
     page = report.render()
     assert "Confusion matrix at threshold 0.4" in page
     assert "best on the other folds" not in page
+
+
+def test_report_of_images_without_participants_says_so():
+    X, y, _ = table()
+    ensemble = make_ensemble(LogisticRegression(), threshold=0.4).fit(X, y)
+    names = [f"{row}.png" for row in range(len(y))]
+    manifest = pd.DataFrame({"slide": names, "participant": names})
+    manifest.attrs = {"glomclf.participants": "image"}
+    report = ensemble_report(ensemble, manifest, y, groups=names, n_mistakes=0)
+    assert "Participants are not known" in report.render()
+    assert "Percentage per biopsy" not in {one.title for one in report.sections}
 
 
 def test_curves_of_members_have_scales_in_common(fitted):

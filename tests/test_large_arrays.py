@@ -52,9 +52,11 @@ def test_no_room_on_the_disk_is_an_error_that_names_the_remedy(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(large_arrays, "_reserve", full)
-    message = rf"0\.0 GB cannot be kept in {tmp_path}: No space.*cache_dir.*TMPDIR"
+    message = rf"0\.0 GB cannot be kept in {tmp_path}: No space.*GLOMCLF_CACHE_DIR"
     with pytest.raises(CacheError, match=message):
         empty_array((4,), np.uint8, tmp_path)
+    with pytest.raises(CacheError, match=r"cache_dir, or the .* TMPDIR"):
+        empty_array((4,), np.uint8)
 
 
 def test_an_array_beyond_the_disk_is_refused_before_it_is_used(tmp_path):

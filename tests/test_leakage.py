@@ -169,7 +169,10 @@ def test_what_stands_for_participants_is_not_told_as_them(manifest, kind):
         unknown["participant"] = unknown["slide"] = manifest.index.astype(str)
     unknown.attrs = {"glomclf.participants": kind}
     cv = StratifiedKFold(2)
-    result = audit_splits(unknown, unknown["label"], cv, max_distance=0)
+    result = audit(unknown, cv, max_distance=0)
+    groups = unknown["participant"]
+    given = audit_splits(unknown, unknown["label"], cv, groups, max_distance=0)
+    assert str(given) == str(result)
     assert not result.participants_known
     assert result.is_leaky == (kind == "slide")  # a slide is of one person
     assert result.folds["n_participants"].isna().all() == (kind == "image")

@@ -431,6 +431,16 @@ def test_participants_that_are_put_in_later_stand_for_nobody(tmp_path):
     assert participant_kind(manifest) == "participant"
 
 
+@pytest.mark.filterwarnings("ignore::glomclf.errors.ParticipantWarning")
+def test_known_participants_do_not_hide_unknown_ones_of_another_file(folder):
+    (folder / "a.png").touch()
+    known = read_manifest(write(folder, f"name\n{SEED_NAMES[0]}\n"))
+    unknown = read_manifest(write(folder, "name\na.png\n"))
+    stacked = stack_manifests(known, unknown)
+    assert participant_kind(stacked) == "image"
+    assert participant_kind(pd.concat([known, unknown])) == "participant"  # forgotten
+
+
 def test_what_is_not_known_in_one_manifest_is_not_known_of_all():
     tables = {}
     for kind in ("participant", "slide", "image"):

@@ -378,6 +378,13 @@ def test_what_stands_for_participants_is_called_what_it_is(kind):
         assert "somebody was trained on cannot be told" in summary
 
 
+def test_images_of_one_name_are_not_taken_for_one_participant():
+    manifest, rows_ = manifest_of("image")
+    report = report_of(manifest, rows_, train=manifest, n_mistakes=0)
+    assert "were trained on" not in texts(report, "Summary")
+    assert "Not disjoint" not in Page(report.render()).text
+
+
 def test_better_known_groups_than_those_of_the_manifest_are_participants():
     manifest, (y, y_score, _) = manifest_of("image")
     _, _, groups = rows()
@@ -389,11 +396,27 @@ def test_better_known_groups_than_those_of_the_manifest_are_participants():
 def test_training_rows_that_the_model_was_not_trained_on_are_told():
     train = pd.DataFrame({"label": [0, 1] * 40, "participant": list("abcdefgh") * 10})
     report = report_of(classifier=classifier(n_participants=8), train=train)
-    assert "given are 80 rows of 8 participants, and the model was trained on 100" in (
-        texts(report, "Summary")
-    )
+    assert "given are 80, and the model was trained on 100" in texts(report, "Summary")
     assert "cannot be told" in texts(report, "Data and splits")
     assert section(report, "Data and splits").blocks[0].rows[0][1] == "90"
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "participants", "is_told"),
+    [
+        (100, "abcdefghij", False),
+        (90, "abcdefghi", False),  # validation rows were given apart
+        (100, "aabbccddee", False),  # merged, for the test set shows that they are one
+        (100, "abcdefghijklmnopqrst", True),
+    ],
+)
+def test_training_rows_are_others_only_where_that_is_sure(
+    n_rows, participants, is_told
+):
+    owners = list(participants) * (n_rows // len(participants))
+    train = pd.DataFrame({"label": [0, 1] * (n_rows // 2), "participant": owners})
+    report = report_of(classifier=classifier(n_participants=10), train=train)
+    assert ("of other rows than those" in texts(report, "Summary")) is is_told
 
 
 def test_threshold_of_the_evaluation_is_that_of_all_sections():

@@ -611,6 +611,7 @@ def test_a_full_cache_that_nobody_has_limited_is_told_once(folder, monkeypatch):
     with pytest.warns(CacheWarning, match="used today were removed") as told:
         put(store, keys_from(0, 200), 4096)
     assert len(told) == 1
+    put(FeatureStore(folder, "another"), keys_from(0, 200), 4096)
 
 
 def test_ctrl_c_as_a_transaction_begins_leaves_none_open(folder, monkeypatch):

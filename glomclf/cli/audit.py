@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, output, print_table
+from .console import check_output, list_files, note, output, print_table
 from .options import (
     Number,
     images_option,
@@ -211,3 +211,5 @@ def _print(audit: SplitAudit) -> None:
     counts = audit.findings["kind"].value_counts(sort=False)
     rows = [(str(kind), str(n)) for kind, n in counts.items()]
     print_table("Findings, over all folds", ("kind", "findings"), rows)
+    if not audit.participants_known:
+        note("Not all participants are known: there may be more of one person.")

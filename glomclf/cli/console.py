@@ -94,8 +94,11 @@ def written_files() -> list[Path]:
 
 def drop_unwritten(paths: Iterable[Path]) -> None:
     """Remove files of an earlier run that this one has not replaced: they mislead."""
-    for path in set(paths) - set(written_files()):
-        path.unlink(missing_ok=True)
+    for path in sorted(set(paths) - set(written_files())):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            note(f"{path} is of an earlier run and cannot be removed: {error}.")
 
 
 def remember_command(context: click.Context, words: Sequence[str]) -> None:

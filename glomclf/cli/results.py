@@ -134,13 +134,14 @@ def predictions_table(
 
 def _known_participants(manifest: pd.DataFrame) -> pd.Series:
     """Return the participants, empty where slide or image stands for them."""
-    from ..manifest import participant_kind
+    from ..manifest import infer_participants, participant_kind
 
     participants = manifest["participant"]
     if participant_kind(manifest) == "participant":
         return participants
-    # A participant that is inferred from a name is never called like its slide.
-    return participants.where(participants != manifest["slide"], "")
+    is_inferred = pd.notna(infer_participants(manifest["path"]))
+    is_own = (participants != manifest["slide"]).to_numpy()
+    return participants.where(is_inferred | is_own, "")
 
 
 def print_scores(title: str, evaluation: Evaluation) -> None:

@@ -69,7 +69,7 @@ def command(
     rows = _rows(csv, manifest, are_known)
     for file, side in zip(files, sides, strict=True):
         write_csv(rows.loc[side.index], file)
-    _print(files, sides)
+    _print(files, sides, f"{participant_kind(manifest)}s")
     if folder.resolve() != csv.parent.resolve() and images is None:
         note(f"Names are relative to {csv.parent}: pass it as --images.")
     list_files()
@@ -102,11 +102,11 @@ def _rows(csv: Path, manifest: pd.DataFrame, are_known: bool) -> pd.DataFrame:
     return rows.drop(columns=known).assign(participant=manifest["participant"])
 
 
-def _print(files: list[Path], sides: list[pd.DataFrame]) -> None:
+def _print(files: list[Path], sides: list[pd.DataFrame], owners: str) -> None:
     lines = []
     for file, side in zip(files, sides, strict=True):
         counts = side["label"].value_counts()
         per_class = [str(counts.get(label, 0)) for label in (0, 1)]
         lines.append((file.name, str(side["participant"].nunique()), *per_class))
-    header = ("file", "participants", "class 0", "class 1")
+    header = ("file", owners, "class 0", "class 1")
     print_table("Split by participant", header, lines)

@@ -70,7 +70,8 @@ def make_space(fixed: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
     fixed : mapping of str to object
         Settings and their values. If samplers are to see features and
         ``trainable_layers`` is not among them, the head alone is trained: features of
-        more layers are large, and such trials take long.
+        more layers are large, and such trials take long. If all layers are trained,
+        samplers see pixels.
 
     Returns
     -------
@@ -95,6 +96,8 @@ def make_space(fixed: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
     settings = dict(fixed)
     if settings.get("sampling_space") == "features":
         settings.setdefault("trainable_layers", 0)
+    if settings.get("trainable_layers") == "all":  # there are no features to resample
+        settings.setdefault("sampling_space", "pixels")
     return partial(search_space, **settings)
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from .console import drop_unwritten, note, output, print_table, typed_command
+from .console import (
+    drop_unwritten,
+    note,
+    output,
+    print_table,
+    typed_command,
+    written_files,
+)
 from .results import (
     new_figure,
     print_scores,
@@ -47,6 +54,7 @@ TUNING_FILES = (
     "nested.json",
     "report.html",
 )
+_OF_THE_MODEL = ("best.json", "model.glomclf")
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
 
 
@@ -102,9 +110,19 @@ class StudyResults:
         return kept
 
     def drop_earlier(self) -> None:
-        """Remove what an earlier study left in the folder, unless it goes on."""
-        if not self.search.resume:
-            drop_unwritten(self.folder / name for name in TUNING_FILES)
+        """Remove what an earlier study left in the folder, unless it goes on.
+
+        A model stays until another takes its place: it took long to make.
+        """
+        if self.search.resume:
+            return
+        drop_unwritten(
+            self.folder / name for name in TUNING_FILES if name not in _OF_THE_MODEL
+        )
+        earlier = set(_OF_THE_MODEL) - {path.name for path in written_files()}
+        left = sorted(name for name in earlier if (self.folder / name).exists())
+        if left:
+            note(f"Caution: {' and '.join(left)} are of an earlier study.")
 
     def write_trials(self) -> None:
         """Write the table of all trials."""

@@ -118,13 +118,15 @@ def _folder(model: Path) -> Path:
 
 def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
     from .faults import InputError
+    from .results import TRAINING_FILES
 
     check_output(model, inputs=[csv])
     if model.exists() and not overwrite:
         raise InputError(
             f"{model} exists. Pass --overwrite to replace it, or another --output."
         )
-    check_output(_folder(model) / "history.csv", inputs=[csv])
+    for name in TRAINING_FILES:
+        check_output(_folder(model) / name, inputs=[csv])
 
 
 def _check_folds(ensemble: bool, n_folds: int | None) -> None:

@@ -258,11 +258,12 @@ def _given() -> set[str]:
 
 def _run(search: GlomeruliSearchCV, manifest: Any, quiet: bool) -> None:
     """Run the trials and train with the best settings, in sight of the user."""
+    from ..manifest import participant_kind
     from .study_watch import watch_studies
 
-    n_participants = manifest["participant"].nunique()
+    n_participants, kind = manifest["participant"].nunique(), participant_kind(manifest)
     note(
-        f"Tuning on {len(manifest)} patches of {n_participants} participants, "
+        f"Tuning on {len(manifest)} patches of {n_participants} {kind}s, "
         f"{len(search.cv)} folds. The folds are audited for leaks first."
     )
     with watch_studies(

@@ -202,7 +202,8 @@ def _least_recently_used(
     """Return the ids of entries, and when each was used, the least recent first."""
     victims = []
     cursor = connection.execute(
-        f"SELECT entries.id, used, coalesce(n_bytes, {_PAGE_BYTES}) FROM entries"
+        "SELECT entries.id, coalesce(CAST(used AS INTEGER), 0),"
+        f" coalesce(n_bytes, {_PAGE_BYTES}) FROM entries"
         " LEFT JOIN namespaces ON namespaces.id = namespace ORDER BY used, entries.id"
     )
     with contextlib.closing(cursor):

@@ -176,11 +176,11 @@ class FeatureStore:
     CacheWarning
         If entries or the file are damaged (they are removed and reported missing), or
         if values cannot be kept because the disk is full or the file stays locked. Or
-        once, if values that were used today go, and nobody has set a limit.
+        once a process, if values that were used today go, and nobody has set a limit.
 
     Notes
     -----
-    The object holds its three parameters. Connections belong to the process: they are
+    The object holds its parameters alone. Connections belong to the process: they are
     opened on first use, shared by threads and by all stores in one folder, and never
     cross a fork or a pickle. Values are raw bytes, never pickles.
 
@@ -539,7 +539,7 @@ def _limit_of_environment() -> int | None:
     text = os.environ.get(_LIMIT_VARIABLE, "")
     if not text:
         return None
-    if not text.isdigit() or int(text) < _MIN_MAX_BYTES:
+    if not text.isdecimal() or int(text) < _MIN_MAX_BYTES:
         raise CacheError(
             f"{_LIMIT_VARIABLE} is {text!r}; a number of bytes of at least"
             f" {_MIN_MAX_BYTES} was expected."

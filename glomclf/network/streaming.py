@@ -168,6 +168,8 @@ class _Stream:
             images.append(self.source.read(rows[late]))
             # Under what was read: the file may be another by now.
             for place, key in zip(late, content_keys(images[-1]), strict=True):
+                if keys[place] != key:  # no later row is a copy of it
+                    self._row_of.pop(keys[place], None)
                 keys[place] = key
         absent = np.append(np.flatnonzero(wanted & is_new), late)
         return _Chunk(rows, stored, found, keys, absent, np.concatenate(images))

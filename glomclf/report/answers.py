@@ -185,7 +185,7 @@ def _disjoint(run: Run) -> str:
         return ""
     if run.shared_participants:
         return (
-            f"Not disjoint: {len(run.shared_participants)} participants are in "
+            f"Not disjoint: {len(run.shared_participants)} {run.owners} are in "
             "training and test."
         )
     return "Participant: none is in both training and test."
@@ -204,8 +204,7 @@ def _counts(run: Run) -> str:
     for part in run.parts:
         positive = "" if part.n_positive is None else f", {part.n_positive} of class 1"
         units = part.n_participants
-        whose = "participants" if run.unit == "participant" else "groups"
-        owners = "" if units is None else f", {units} {whose}"
+        owners = "" if units is None else f", {units} {run.owners}"
         told.append(f"{part.name}: {part.n_rows} patches{positive}{owners}")
     return f"{'; '.join(told)}. What was left out before is not known here."
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from ..estimates import Estimates
+
 __all__ = [
     "Block",
     "Caution",
@@ -23,6 +25,7 @@ __all__ = [
     "number",
     "sentence",
     "span",
+    "told_span",
 ]
 
 
@@ -274,6 +277,20 @@ def span(ends: tuple[float, float], digits: int = 3) -> str:
     if low != low or high != high:
         return "–"
     return f"{low:.{digits}f}\u00a0to\u00a0{high:.{digits}f}"  # on one line
+
+
+def told_span(estimates: Estimates, name: str, digits: int = 3) -> str:
+    """Tell the interval of a score with its level, or that there is none.
+
+    Examples
+    --------
+    >>> from glomclf import evaluate
+    >>> from glomclf.report.blocks import told_span
+    >>> told_span(evaluate([1, 1], [0.2, 0.8], n_bootstrap=100), "roc_auc")
+    'no interval'
+    """
+    ends = span(estimates.interval(name), digits)
+    return "no interval" if ends == "–" else f"{estimates.level}: {ends}"
 
 
 def sentence(text: str) -> str:

@@ -138,7 +138,8 @@ def biopsies_section(run: Run) -> Section | None:
             alt="Bland-Altman plot of predicted and true percentages",
             caption="Bland-Altman plot: bias and limits of agreement, with their "
             f"{level} intervals over biopsies. Those of the limits are too narrow: in "
-            "simulations they held the truth less often, of 50 biopsies, too.",
+            "simulations they held the truth less often than they claim, even with 50 "
+            "biopsies.",
         ),
         _agreement_table(summary),
         _biopsy_table(summary),

@@ -11,18 +11,19 @@ from sklearn.metrics import roc_auc_score
 
 from ..biopsy import biopsy_summary
 from ..errors import ScoreError
+from ..manifest import kind_of_groups
 from .blocks import Block, Paragraph, Section, Table, number
 from .charts import biopsies_section, curves_section, mistakes_section
 from .evaluation import repeat_section, score_table, summary_section
 from .members import members_section
 from .page import Report
-from .run import Run, unit_of
+from .run import Run
 
 __all__ = ["ensemble_report"]
 
 _ESTIMATE = (
     "These are scores of single members: each patch is judged by the one that was "
-    "trained without its participant. They estimate what one such member is worth on "
+    "trained without its fold. They estimate what one such member is worth on "
     "new participants. The model that was saved is the mean of all members. Its Brier "
     "score is no worse than theirs, up to chance; other scores are mostly a little "
     "better, which nothing guarantees. ROC AUC and average precision of all folds "
@@ -129,7 +130,8 @@ def _run(
     _refuse_other_rows(ensemble, codes)
     if np.isnan(ensemble.oof_evaluation_.threshold):
         threshold = ensemble.oof_threshold_
-    biopsies, unit = None, unit_of(X, groups)
+    biopsies = None
+    unit = "participant" if groups is None else kind_of_groups(X, groups)
     if groups is not None and unit == "participant":
         biopsies = biopsy_summary(codes, probability, groups, threshold=threshold)
     return Run(
@@ -165,7 +167,7 @@ def _refuse_other_rows(ensemble: Any, codes: NDArray[np.intp]) -> None:
 
 def _lead(run: Run) -> str:
     units = ""
-    if run.groups is not None:
+    if run.groups is not None and run.unit != "image":
         units = f" of {len(set(run.groups))} {run.unit}s"
     n_members = len(run.classifier.estimators_)
     return (

@@ -13,6 +13,7 @@ from ..biopsy import BiopsySummary, biopsy_summary
 from ..errors import ScoreError
 from ..estimates import MIN_PARTICIPANTS
 from ..evaluation import Evaluation, evaluate
+from ..manifest import kind_of_groups
 from ..scores import check_scores
 from .answers import checklist_section
 from .blocks import (
@@ -26,6 +27,7 @@ from .blocks import (
     number,
     sentence,
     span,
+    told_span,
 )
 from .charts import (
     biopsies_section,
@@ -36,7 +38,7 @@ from .charts import (
 from .environment import command_text
 from .members import members_section
 from .page import Report
-from .run import Part, Run, unit_of
+from .run import Part, Run
 
 __all__ = ["evaluation_report", "repeat_section", "score_table", "summary_section"]
 
@@ -158,7 +160,7 @@ def evaluation_report(
     ['Summary', 'Data and splits', 'Audit for leaks']
     """
     threshold = _threshold(threshold, evaluation, classifier)
-    unit = unit_of(X, groups)
+    unit = "participant" if groups is None else kind_of_groups(X, groups)
     if evaluation is None:
         evaluation = evaluate(y, y_score, groups=groups, threshold=threshold)
     if biopsies is None and groups is not None and unit == "participant":
@@ -262,20 +264,23 @@ def summary_section(run: Run) -> Section:
     """Show the few scores that matter most, and what stands against them."""
     evaluation, items = run.evaluation, []
     for name in _HEADLINES:
-        ends = span(evaluation.interval(name), 2)
-        detail = "no interval" if ends == "–" else f"{evaluation.level}: {ends}"
         value = number(evaluation.scores[name], 2)
-        items.append((_MEANINGS[name][0], value, detail))
+        items.append((_MEANINGS[name][0], value, told_span(evaluation, name, 2)))
     if run.biopsies is not None:
         error = run.biopsies.scores["mean_absolute_error"]
         items.append(
-            ("Percentage per biopsy", number(error, 1), _points_off(run.biopsies))
+            (
+                "Percentage per biopsy",
+                number(error, 1),
+                "points off, mean error; "
+                + told_span(run.biopsies, "mean_absolute_error", 1),
+            )
         )
     blocks: list[Block] = [Numbers(items)]
     if run.shared_participants:
-        blocks.append(Caution(_shared(run.shared_participants)))
-    if run.unit in ("slide", "group"):
-        blocks.append(Caution(str(run.unknown)))
+        blocks.append(Caution(_shared(run)))
+    if run.unknown and run.groups is not None:  # else the evaluation says so
+        blocks.append(Caution(run.unknown))
     if run.other_training:
         blocks.append(Caution(run.other_training))
     if run.audit is not None and run.audit.is_leaky:
@@ -287,25 +292,19 @@ def summary_section(run: Run) -> Section:
     return Section("Summary", blocks)
 
 
-def _points_off(biopsies: BiopsySummary) -> str:
-    ends = span(biopsies.interval("mean_absolute_error"), 1)
-    told = "no interval" if ends == "–" else f"{biopsies.level}: {ends}"
-    return f"points off, mean error; {told}"
-
-
-def _shared(participants: Sequence[str]) -> str:
+def _shared(run: Run) -> str:
+    participants = run.shared_participants or []
     named = ", ".join(participants[:_MOST_NAMED])
     n_more = len(participants) - _MOST_NAMED
     more = f" and {n_more} more" if n_more > 0 else ""
     return (
-        f"{len(participants)} participants of the test set were trained on, so these "
+        f"{len(participants)} {run.owners} of the test set were trained on, so these "
         f"scores may be too high: {named}{more}."
     )
 
 
 def _data(run: Run) -> Section:
-    owners = "participants" if run.unit == "participant" else "groups"
-    columns = ["part", "patches", "class 0", "class 1", owners]
+    columns = ["part", "patches", "class 0", "class 1", run.owners]
     table = Table(columns, [_part_row(part) for part in run.parts])
     return Section("Data and splits", [table, *map(Paragraph, _remarks_on_data(run))])
 
@@ -324,7 +323,7 @@ def _remarks_on_data(run: Run) -> list[str]:
     together = run.record.get("n_participants")
     if together is not None and any(part.n_participants is None for part in run.parts):
         remarks.append(
-            f"Training and validation rows come from {together} participants."
+            f"Training and validation rows come from {together} {run.owners}."
         )
     resampled = run.record.get("class_counts_resampled")
     if resampled and run.settings.get("sampler") != "None":

@@ -20,30 +20,10 @@ from ..files import short_names
 from ..manifest import participant_kind
 from .environment import library_versions
 
-__all__ = ["Part", "Run", "unit_of"]
+__all__ = ["Part", "Run"]
 
 # Where things are kept and how loudly they are done does not change a result.
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
-
-
-def unit_of(X: Any, groups: Any) -> str:
-    """Tell what groups are: participants, or what stands for them in a manifest.
-
-    Parameters
-    ----------
-    X : object
-        The images; a manifest knows.
-    groups : array-like of shape (n_samples,) or None
-        Those of the manifest, or better known ones.
-
-    Returns
-    -------
-    unit : {"participant", "slide", "image", "group"}
-    """
-    if groups is None or not isinstance(X, pd.DataFrame) or "participant" not in X:
-        return "participant"
-    are_its = X["participant"].astype(str).tolist() == [str(group) for group in groups]
-    return participant_kind(X) if are_its else "participant"
 
 
 @dataclass(frozen=True)
@@ -91,7 +71,7 @@ class Run:
     n_mistakes : int
         How many mistakes of either kind are shown.
     unit : {"participant", "slide", "image", "group"}
-        What groups are, as `unit_of` tells it.
+        What groups are, as `glomclf.manifest.kind_of_groups` tells it.
     """
 
     X: Any
@@ -147,14 +127,13 @@ class Run:
     @cached_property
     def unknown(self) -> str | None:
         """What is not known of the participants, in a sentence; None if all are."""
-        if self.groups is None or self.unit == "image":
-            return "Participants are not known: rows count as independent."
-        if self.unit == "participant":
+        if self.unit == "participant" and self.groups is not None:
             return None
+        alone = "Participants are not known, and rows count as independent"
         stands = {
             "slide": "Participants are not known, and slides stand for them",
             "group": "Not all participants are known; slides or images stand for some",
-        }[self.unit]
+        }.get(self.unit, alone)
         return (
             f"{stands}: those of one person count as several, so that intervals are "
             "narrower than they should be, and whether somebody was trained on cannot "
@@ -166,23 +145,33 @@ class Run:
         """Why `train` is not what the model was trained on; None if nothing tells."""
         if self.train is None or "n_samples" not in self.record:
             return None
-        given, known = {"rows": len(self.train)}, {}
+        n_rows, n_given = self.record["n_samples"], len(self.train)
         aside = self.record.get("n_validation_samples", 0)
-        known["rows"] = self.record["n_samples"] + aside
-        n_participants = self.record.get("n_participants")
-        if "participant" in self.train and n_participants is not None:
-            given["participants"] = self.train["participant"].nunique()
-            known["participants"] = n_participants
-        if given == known:
-            return None
-        ends = [
-            " of ".join(f"{n} {unit}" for unit, n in counts.items())
-            for counts in (given, known)
-        ]
-        return (
-            f"The training rows given are {ends[0]}, and the model was trained on "
-            f"{ends[1]}: what is said of leaks is of other rows than those."
+        told = "what is said of leaks is of other rows than those"
+        if n_given not in (n_rows, n_rows + aside):  # validation rows may be others
+            return (
+                f"The training rows given are {n_given}, and the model was trained on "
+                f"{n_rows + aside}: {told}."
+            )
+        known = self.record.get("n_participants")
+        given = (
+            self.train["participant"].nunique() if "participant" in self.train else 0
         )
+        # Fewer may be those that a look at both files has found to be one.
+        if known is None or given <= known:
+            return None
+        return (
+            f"The training rows given are of {given} {participant_kind(self.train)}s, "
+            f"and those that the model was trained on of {known}: {told}."
+        )
+
+    @property
+    def owners(self) -> str:
+        """What is counted of training and test rows, in a word."""
+        kinds = {self.unit}
+        if self.train is not None:
+            kinds.add(participant_kind(self.train))
+        return "participants" if kinds == {"participant"} else "groups"
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -199,9 +188,11 @@ class Run:
         """Participants on both sides; None where that cannot be known."""
         if self.train is None or "participant" not in self.train or self.groups is None:
             return None
+        kinds = {self.unit, participant_kind(self.train)}
+        if "image" in kinds:  # two images of one name need not be of one person
+            return None
         known = set(map(str, self.train["participant"]))
         shared = sorted(known & set(map(str, self.groups)))  # 7 may be "7" there
-        kinds = {self.unit, participant_kind(self.train)}
         are_all_known = kinds == {"participant"} and self.other_training is None
         return shared if shared or are_all_known else None
 

@@ -33,6 +33,7 @@ from .blocks import (
     Table,
     number,
     span,
+    told_span,
 )
 from .environment import command_text, library_versions
 from .evaluation import score_table
@@ -249,10 +250,9 @@ def _summary(run: _Tuning) -> Section:
 
 def _nested_item(run: _Tuning) -> tuple[str, str, str]:
     nested = run.nested.optimism
-    ends = span(nested.interval("nested"), 2)
     title = f"{run.title_of(run.nested.scoring)}, nested"
-    told = "no interval" if ends == "–" else f"{nested.level}: {ends}"
-    return title, number(nested.scores["nested"]), f"{told}; report this one"
+    told = f"{told_span(nested, 'nested', 2)}; report this one"
+    return title, number(nested.scores["nested"]), told
 
 
 def _out_of_fold_items(run: _Tuning) -> list[tuple[str, str, str]]:
@@ -260,13 +260,12 @@ def _out_of_fold_items(run: _Tuning) -> list[tuple[str, str, str]]:
     items = []
     for name in run.names:
         if name in run.evaluation.scores:
-            ends = span(run.evaluation.interval(name), 2)
             told = f"{run.title_of(name)}, out of fold"
             items.append(
                 (
                     told,
                     number(run.evaluation.scores[name], 3),
-                    f"{run.evaluation.level}: {ends}",
+                    told_span(run.evaluation, name, 2),
                 )
             )
     return items

@@ -54,7 +54,10 @@ def audit_folds(
     audit = audit_splits(X, y, folds, groups, compare_images=compared)
     audit.raise_if_leaky()
     basis = "images and rows compared" if compared else "rows compared, not images"
-    return f"{str(audit).splitlines()[0]} ({basis})"
+    verdict = f"{str(audit).splitlines()[0]} ({basis})"
+    if groups is not None and not audit.participants_known:
+        verdict += " Not all participants are known."
+    return verdict
 
 
 def _are_images(X: Any) -> bool:
