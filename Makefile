@@ -28,8 +28,11 @@ docs: .venv/installed-docs
 clean:
 	rm -rf .venv docs/_build docs/auto_examples docs/api/generated glomclf-demo
 
+# What is begun and cannot be ended is removed, that make may be run again.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) \
+		else "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/installed: .venv/bin/python pyproject.toml
 	$(call install,.)

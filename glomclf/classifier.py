@@ -32,6 +32,7 @@ from .inner import (
     refuse_shared_participants,
     split_validation,
 )
+from .labels import encode_labels
 from .large_arrays import arrays_in
 from .network.engines import ENGINE_CONSTRAINTS
 from .network.net import (
@@ -370,8 +371,11 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         ImageError
             If files cannot be read; it lists every one of them.
         """
+        self.__dict__.pop("training_record_", None)  # not fitted until this fit is done
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
+        if len(y):
+            encode_labels(y)  # before images are read for hours
         groups = participants_of(X, groups)
         self.recipe_ = self.resolve(
             len(y), has_X_val=X_val is not None, has_y_val=y_val is not None
@@ -381,7 +385,9 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         train, self.validation_indices_ = self._split(y, groups, X_val, seeds[0])
         validation = self._validation_rows(X, y, groups, X_val, y_val)
         self.pipeline_ = make_pipeline(self._settings(), *seeds[1:3])
-        self._fit_pipeline(_safe_indexing(X, train), y[train], validation)
+        # All rows are not copied, of which there may be more than memory holds.
+        rows = X if len(train) == len(y) else _safe_indexing(X, train)
+        self._fit_pipeline(rows, y[train], validation)
         self.classes_ = self.pipeline_["net"].classes_
         chosen = ChosenThreshold(self.threshold)
         if self.threshold == "validation":
@@ -406,6 +412,9 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         ndarray of shape (n_samples, 2), float64 in [0, 1]
         """
         check_is_fitted(self)
+        return self._probability(X)
+
+    def _probability(self, X):
         with self._large_arrays_in_cache():
             return mean_over_views(self.pipeline_, X, self._settings().predict_views)
 
@@ -468,6 +477,9 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
 
         parts = read_model(path, kind="GlomeruliClassifier")
         return rebuilt(path, cls._from_parts, *parts)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "training_record_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -594,7 +606,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         """Choose the threshold on the validation rows, if they are enough."""
         if validation.y is None or not are_enough(validation.y, validation.groups):
             return None
-        probability = self.predict_proba(validation.X)[:, 1]
+        probability = self._probability(validation.X)[:, 1]
         return self._choose(validation.y, probability, "validation participants")
 
     def _choose_on_folds(self, X, y, groups, given, seed):

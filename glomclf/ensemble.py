@@ -215,6 +215,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             If the threshold of a fold cannot be chosen, for the other folds lack a
             class.
         """
+        self.__dict__.pop("training_record_", None)  # not fitted until this fit is done
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         (X,) = indexable(X)
@@ -311,6 +312,9 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         from .persistence import read_model, rebuilt
 
         return rebuilt(path, cls._from_parts, *read_model(path, kind=_KIND))
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "training_record_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
-__all__ = ["passwords_in", "without_passwords"]
+__all__ = ["passwords_in", "without_password", "without_passwords"]
 
 # As SQLAlchemy reads an address: a user's name may hold an @, a password a slash.
 _USER = re.compile(r"(://[^:/\s]*):(\S*)@")
-_OPTION = re.compile(r"(?i)([?&](?:password|sslpassword|pwd)=)([^&\s']*)")
+_USER_OF_ONE = re.compile(r"(?s)(://[^:/\s]*):(.*)@")  # a password may have blanks
+_OPTION = re.compile(r"(?i)([?&](?:password|sslpassword|passwd|pwd)=)([^&\s']*)")
 
 
 def without_passwords(text: str) -> str:
@@ -35,6 +36,27 @@ def without_passwords(text: str) -> str:
     return _OPTION.sub(r"\1***", _USER.sub(r"\1:***@", text))
 
 
+def without_password(address: str) -> str:
+    """Hide the password of one URL, which may have blanks.
+
+    Parameters
+    ----------
+    address : str
+        Or anything else that is one word.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from glomclf.passwords import without_password
+    >>> without_password("postgresql://me:my secret@host/db")
+    'postgresql://me:***@host/db'
+    """
+    return without_passwords(_USER_OF_ONE.sub(r"\1:***@", address))
+
+
 def passwords_in(text: str) -> list[str]:
     """Return the passwords in a URL, as they stand there and as they are meant.
 
@@ -52,6 +74,7 @@ def passwords_in(text: str) -> list[str]:
     >>> sorted(passwords_in("mysql://me:a%20b@host/db"))
     ['a b', 'a%20b']
     """
-    found = [password for _, password in _USER.findall(text) + _OPTION.findall(text)]
+    named = _USER_OF_ONE.findall(text) + _OPTION.findall(text)
+    found = [password for _, password in named]
     meant = [unquote(password) for password in found]
     return [one for one in {*found, *meant, *map(quote, meant)} if one]

@@ -255,6 +255,36 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_measuring(tmp_path)
     assert "is a folder" in done.output
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--memory-images", 300, 300], "two numbers that differ"),
+        (["--patches", 40, "--folds", 6], "participants"),  # there are 5
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_the_measuring(options, message):
+    words = ["bench", "--weights", "none", *map(str, options)]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "startup" not in result.stderr
+
+
+def test_figures_of_an_interrupted_run_are_kept(tmp_path, monkeypatch):
+    def measure(setting, sections):
+        yield figure("startup", "an undefined one", float("nan"), "s")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glomclf.benchmarks.measure", measure)
+    file = tmp_path / "figures.json"
+    words = ["bench", "--weights", "none", "--patches", "64", "--json", str(file)]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 130
+    assert str(file) in result.stderr
+    content = json.loads(file.read_text(), parse_constant=pytest.fail)
+    assert content["figures"][0]["value"] is None
+
+
 def test_a_folder_of_images_without_a_csv_is_refused(tmp_path):
     done = run("--images", str(tmp_path))
     assert done.exit_code == 2

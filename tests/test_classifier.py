@@ -10,6 +10,7 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import (
     GridSearchCV,
     StratifiedGroupKFold,
@@ -579,3 +580,24 @@ TABLE_FREE_CHECKS = [
 @pytest.mark.parametrize("check", TABLE_FREE_CHECKS, ids=lambda check: check.__name__)
 def test_scikit_learn_checks_that_need_no_table(check):
     check("GlomeruliClassifier", GlomeruliClassifier())
+
+
+@pytest.mark.parametrize("y", [[0, 1, 2] * 4, [1] * 12, [0, np.nan] * 6])
+def test_labels_are_refused_before_an_image_is_read(y):
+    paths = [f"no such file {row}.png" for row in range(12)]
+    with pytest.raises(ValueError, match=r"(?i)class|binary|NaN"):
+        GlomeruliClassifier(weights=None).fit(paths, y)
+
+
+def test_a_fit_that_failed_leaves_nothing_that_predicts(images, monkeypatch):
+    X, y, groups = images
+    model = make_classifier().fit(X, y, groups)
+
+    def fail(*args, **options):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(GlomeruliClassifier, "_record_fit", fail)
+    with pytest.raises(RuntimeError):
+        model.fit(X, y, groups)
+    with pytest.raises(NotFittedError):
+        model.predict(X)

@@ -1,5 +1,6 @@
 """`glomclf train`, and what its model does in `evaluate` and `predict`."""
 
+import errno
 import inspect
 import json
 import re
@@ -261,6 +262,21 @@ def test_evaluate_of_one_class_says_what_is_undefined(
     assert "undefined" in result.stdout
     assert json.loads((out / "scores.json").read_text())["scores"]["roc_auc"] is None
     assert not (out / "roc_curve.png").exists()
+
+
+def test_who_closes_the_pipe_finds_every_file(
+    trained, data, tmp_path, undrawn, monkeypatch
+):
+    def closed(*_):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("glomclf.cli.results.print_table", closed)
+    csv = data / "public.csv"
+    words = ("evaluate", "--test", csv, "--model", trained[0], "-o", tmp_path, "-q")
+    result = run(*words, code=1)
+    assert "fault" not in result.stderr
+    assert (tmp_path / "report.html").is_file()
+    assert (tmp_path / "biopsies.csv").is_file()
 
 
 def test_images_that_stand_for_participants_are_not_told_as_such(

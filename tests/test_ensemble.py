@@ -1,5 +1,6 @@
 """The models of a cross-validation as one classifier: blind where it says so."""
 
+import contextlib
 import functools
 import json
 import pickle
@@ -15,6 +16,7 @@ from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import RandomUnderSampler
 from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     RepeatedStratifiedKFold,
@@ -654,6 +656,30 @@ def test_report_without_participants_or_histories_leaves_both_out():
     page = report.render()
     assert "Confusion matrix at threshold 0.4" in page
     assert "best on the other folds" not in page
+
+
+def test_a_fit_that_failed_leaves_nothing_that_predicts():
+    class Failing(LogisticRegression):
+        n_fits, fails_at = 0, 3
+
+        def fit(self, X, y):
+            Failing.n_fits += 1
+            if Failing.n_fits == Failing.fails_at:
+                raise RuntimeError("out of luck")
+            return super().fit(X, y)
+
+    X, y, _ = table()
+    ensemble = make_ensemble(Failing(), threshold=0.4)
+    for fails_at in (3, 0):  # at first, then not at all
+        Failing.n_fits, Failing.fails_at = 0, fails_at
+        with contextlib.suppress(RuntimeError):
+            ensemble.fit(X, y)
+    ensemble.predict_proba(X)
+    Failing.n_fits, Failing.fails_at = 0, 3
+    with pytest.raises(RuntimeError):
+        ensemble.fit(X, y)
+    with pytest.raises(NotFittedError):
+        ensemble.predict_proba(X)
 
 
 def test_report_of_images_without_participants_says_so():

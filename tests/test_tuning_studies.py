@@ -19,6 +19,8 @@ from sklearn.preprocessing import StandardScaler
 
 from glomclf import GlomeruliClassifier, GlomeruliSearchCV
 from glomclf.errors import StudyError
+from glomclf.passwords import passwords_in
+from glomclf.report.environment import command_text
 from glomclf.tuning import counted_trials, open_storage
 from glomclf.tuning.fingerprints import describe, differences, fingerprint
 from glomclf.tuning.objective import make_objective
@@ -483,11 +485,21 @@ def test_a_stricter_audit_is_not_taken_for_done(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://me@server:s3cr3t@host/db", "postgresql://me:s3/cr3t@host/db"]
+    "url",
+    [
+        "postgresql://me@server:s3cr3t@host/db",
+        "postgresql://me:s3/cr3t@host/db",
+        "postgresql://me:s3 cr3t@host/db",
+    ],
 )
 def test_passwords_are_hidden_as_sqlalchemy_reads_them(url):
     assert "cr3t" not in shown(url)
     assert shown(url).endswith(":***@host/db")
+    words = ["glomclf", "tune", "a b.csv", "--storage", url]
+    text = command_text(words)
+    assert text.startswith("glomclf tune 'a b.csv' --storage postgresql://me")
+    assert "cr3t" not in text
+    assert any("cr3t" in password for password in passwords_in(url))
 
 
 def test_descriptions_tell_functions_and_parameters_apart():

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from kept_settings import check_settings
 
 OUT_OF_FOLD, MEMBER, ENSEMBLE, SINGLE = "oof", "member", "ensemble", "single"
 TITLES = {
@@ -222,6 +223,7 @@ def main() -> None:
     """Fit, score and write."""
     warnings.simplefilter("ignore")
     options = parse_options()
+    check_settings(options)
     report = as_markdown(kept(options), options)
     options.output.write_text(report, encoding="utf-8")
     print(report)

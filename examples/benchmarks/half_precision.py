@@ -60,7 +60,8 @@ def page(table: pd.DataFrame, n_samples: int, image_size: int) -> str:
         f"{_TRAINABLE_LAYERS} layers are trained from fixed random weights on "
         f"{n_samples} patches of {image_size} px for {_EPOCHS} epochs. Made by\n\n"
         "    python examples/benchmarks/half_precision.py patches.csv "
-        f"--image-size {image_size} --n-samples {n_samples}\n\n"
+        f"--image-size {image_size} --n-samples {n_samples} "
+        "--output half_precision.md\n\n"
         + "\n".join(f"| {' | '.join(line)} |" for line in lines)
         + "\n"
     )

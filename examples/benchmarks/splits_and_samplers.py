@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 
 import pandas as pd
+from kept_settings import check_settings
 
 SHOWN = (
     "f1",
@@ -207,6 +208,7 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     """Cross-validate, score and write."""
     options = parse_options()
+    check_settings(options)
     report = as_markdown(options)
     options.output.write_text(report, encoding="utf-8")
     print(report)

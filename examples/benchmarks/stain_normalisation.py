@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from kept_settings import check_settings
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import cross_val_predict
@@ -266,6 +267,7 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     """Cross-validate, score and write."""
     options = parse_options()
+    check_settings(options)
     report = as_markdown(options)
     options.output.write_text(report, encoding="utf-8")
     print(report)

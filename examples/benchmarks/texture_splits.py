@@ -33,7 +33,9 @@ def pooled_probabilities(
     data: pd.DataFrame, group: str | None, n_repeats: int, seed: int
 ) -> np.ndarray:
     """Cross-validate: probabilities of shape (n_repeats, n_samples)."""
-    features = data.select_dtypes("number").drop(columns="label").to_numpy()
+    told = ["label", "name", "slide", "participant"]  # numbers at times, no features
+    features = data.drop(columns=told, errors="ignore").select_dtypes("number")
+    features = features.to_numpy()
     labels, n_splits = data["label"].to_numpy(), 5
     options = {"n_splits": n_splits, "n_repeats": n_repeats, "random_state": seed}
     if group is None:

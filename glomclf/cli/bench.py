@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,13 +109,11 @@ def command(
     import tempfile
 
     from ..benchmarks import Setting, Study, measure
-    from .faults import InputError
+    from .preparation import participant_folds
 
-    if csv is None and images is not None:
-        raise InputError("--images belongs to a CSV, and none was given.")
-    if file is not None:
-        check_output(file)
-    planned, figures = Study(images=study_images, **study), []
+    _check(csv, images, file, memory_images)
+    planned = Study(images=study_images, **study)
+    figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="glomclf-bench-") as folder:
         manifest = _manifest(csv, images, Path(folder), patches, seed)
         setting = Setting(
@@ -127,15 +126,46 @@ def command(
             epochs=planned.epochs,
             memory_images=memory_images,
         )
-        for found in measure(setting, only or _SECTIONS):
-            figures.append(found)
-            if not quiet:
-                note(f"{found.section}: {found.name} {_number(found.value)}")
+        participant_folds(manifest, planned.folds, seed)  # or there are too few
+        with _kept_if_interrupted(file, setting, figures, planned):
+            for found in measure(setting, only or _SECTIONS):
+                figures.append(found)
+                if not quiet:
+                    note(f"{found.section}: {found.name} {_number(found.value)}")
     _print(figures)
     estimate = _print_estimate(planned, figures)
     if file is not None:
         _write(file, setting, figures, planned, estimate)
         list_files()
+
+
+def _check(
+    csv: Path | None,
+    images: Path | None,
+    file: Path | None,
+    memory_images: tuple[int, int],
+) -> None:
+    from .faults import InputError
+
+    if csv is None and images is not None:
+        raise InputError("--images belongs to a CSV, and none was given.")
+    if file is not None:
+        check_output(file, inputs=[] if csv is None else [csv])
+    if memory_images[0] == memory_images[1]:
+        raise InputError("--memory-images needs two numbers that differ.")
+
+
+@contextmanager
+def _kept_if_interrupted(
+    file: Path | None, setting: Setting, figures: Sequence[Figure], planned: Study
+) -> Iterator[None]:
+    """If the user ends the block, write what was measured."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if file is not None:
+            _write(file, setting, figures, planned, None)
+        raise
 
 
 def _manifest(
@@ -216,12 +246,17 @@ def _write(
     content: dict[str, Any] = {
         "machine": _machine(),
         "patches": len(setting.manifest),
-        "figures": [asdict(found) for found in figures],
+        "figures": [_without_nan(asdict(found)) for found in figures],
         "study": asdict(study),
         "estimate_s": estimate,
     }
     with output(file) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        text = json.dumps(content, indent=1, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if v != v else v for name, v in values.items()}
 
 
 def _machine() -> dict[str, Any]:

@@ -166,6 +166,10 @@ def write_evaluation(
         **found,
     )
     results.write_report(report, folder)
+    # Last, for whoever reads it may close the pipe.
+    results.print_scores(f"Scores of {len(y)} patches", found["evaluation"])
+    if are_known:
+        results.print_biopsies(found["biopsies"])
     return audit
 
 
@@ -193,17 +197,15 @@ def _score(
     *,
     with_biopsies: bool,
 ) -> dict[str, Any]:
-    """Score patches and, where they are known, biopsies; write and print both."""
+    """Score patches and, where they are known, biopsies; write both."""
     from ..evaluation import biopsy_summary, evaluate
     from . import results
 
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
     results.write_scores(evaluation, folder)
-    results.print_scores(f"Scores of {len(y)} patches", evaluation)
     if not with_biopsies:
         note("There is no percentage per biopsy: not all participants are known.")
         return {"evaluation": evaluation}
     biopsies = biopsy_summary(y, probability, groups, threshold=threshold)
     results.write_csv(biopsies.table, folder / "biopsies.csv", index=True)
-    results.print_biopsies(biopsies)
     return {"evaluation": evaluation, "biopsies": biopsies}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from .console import written_files
 from .wording import in_options
 
 __all__ = ["InputError", "faults_explained", "input_checked"]
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quota on Windows
 
 
 class InputError(click.ClickException):
@@ -62,7 +65,7 @@ def faults_explained(*, debug: bool) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         raise _Interrupted(_what_was_kept()) from None
-    except (click.ClickException, click.exceptions.Exit, click.Abort):
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise
     except Exception as error:
         if debug:
@@ -75,6 +78,8 @@ def _explained(error: Exception) -> click.ClickException:
         return InputError(in_options(str(error)))
     if isinstance(error, OSError) and error.filename is not None:
         return InputError(f"{error.filename}: {error.strerror}.")
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return InputError(f"{error.strerror}: free some, or write to another disk.")
     reason = " ".join(str(error).split()) or "no message"
     return _InternalFault(
         f"internal fault: {type(error).__name__}: {reason} "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from .. import __version__
-from ..passwords import without_passwords
+from ..passwords import without_password
 
 __all__ = ["command_text", "library_versions"]
 
@@ -66,4 +66,6 @@ def command_text(words: Sequence[str]) -> str:
     >>> command_text(["glomclf", "tune", "--storage", "mysql://me:secret@host/db"])
     'glomclf tune --storage mysql://me:***@host/db'
     """
-    return without_passwords(shlex.join(words))
+    shown = [without_password(word) for word in words]
+    pairs = zip(words, shown, strict=True)
+    return " ".join(shlex.quote(word) if word == of else of for word, of in pairs)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyError
-from ..passwords import passwords_in, without_passwords
+from ..passwords import passwords_in, without_password, without_passwords
 from ..threads import threads_for
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def shown(storage: Any) -> str:
         return "memory"
     if not isinstance(storage, str | os.PathLike):
         return type(storage).__name__
-    return without_passwords(os.fspath(storage))
+    return without_password(os.fspath(storage))
 
 
 @contextmanager
