@@ -175,7 +175,7 @@ def test_single_biopsy_has_a_bias_without_limits():
         [0, 1], [0.2, 0.4], groups=["a", "a"], ax=axes()
     )
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert labels == ["bias", "biopsy of 2 glomeruli"]
+    assert labels == ["bias", "biopsy of 2 patches"]
 
 
 def test_classifier_without_probabilities_is_refused(rows):

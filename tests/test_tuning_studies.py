@@ -497,7 +497,7 @@ def test_passwords_are_hidden_as_sqlalchemy_reads_them(url):
     assert shown(url).endswith(":***@host/db")
     words = ["glomclf", "tune", "a b.csv", "--storage", url]
     text = command_text(words)
-    assert text.startswith("glomclf tune 'a b.csv' --storage postgresql://me")
+    assert text.startswith("glomclf tune 'a b.csv' --storage ")
     assert "cr3t" not in text
     assert any("cr3t" in password for password in passwords_in(url))
 

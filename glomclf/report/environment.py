@@ -66,6 +66,10 @@ def command_text(words: Sequence[str]) -> str:
     >>> command_text(["glomclf", "tune", "--storage", "mysql://me:secret@host/db"])
     'glomclf tune --storage mysql://me:***@host/db'
     """
-    shown = [without_password(word) for word in words]
-    pairs = zip(words, shown, strict=True)
-    return " ".join(shlex.quote(word) if word == of else of for word, of in pairs)
+    return " ".join(map(_shown, words))
+
+
+def _shown(word: str) -> str:
+    """Quote a word for a shell; three stars alone need no quotes to be read."""
+    shown = without_password(word)
+    return shown if shlex.quote(word) == word else shlex.quote(shown)
