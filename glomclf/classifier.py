@@ -387,7 +387,8 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         self.pipeline_ = make_pipeline(self._settings(), *seeds[1:3])
         # All rows are not copied, of which there may be more than memory holds.
         rows = X if len(train) == len(y) else _safe_indexing(X, train)
-        self._fit_pipeline(rows, y[train], validation)
+        with self._large_arrays_in_cache():
+            self._fit_pipeline(rows, y[train], validation)
         self.classes_ = self.pipeline_["net"].classes_
         chosen = ChosenThreshold(self.threshold)
         if self.threshold == "validation":
@@ -582,16 +583,6 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
 
     def _fit_pipeline(self, X, y, validation):
         """Fit all steps; validation rows meet what transforms, no sampler."""
-        with self._large_arrays_in_cache():
-            self._fit_steps(X, y, validation)
-
-    def _large_arrays_in_cache(self):
-        """Keep arrays that memory may not hold where features are kept."""
-        from .network.database import resolve
-
-        return arrays_in(None if self.cache_dir is False else resolve(self.cache_dir))
-
-    def _fit_steps(self, X, y, validation):
         prepared = None
         if validation.X is not None:
             prepared = prepare_validation(self.pipeline_, X, validation.X)
@@ -601,6 +592,12 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         else:
             rows = {f"net__{name}": value for name, value in rows.items()}
         self.pipeline_.fit(X, y, **rows)
+
+    def _large_arrays_in_cache(self):
+        """Keep arrays that memory may not hold where features are kept."""
+        from .network.database import resolve
+
+        return arrays_in(None if self.cache_dir is False else resolve(self.cache_dir))
 
     def _choose_on_validation(self, validation):
         """Choose the threshold on the validation rows, if they are enough."""

@@ -8,7 +8,7 @@ from typing import Any
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
 from .errors import ModelFileError
-from .persistence import read_model, rebuilt
+from .persistence import read_model, rebuilt, writer_of
 
 __all__ = ["read_classifier"]
 
@@ -61,7 +61,7 @@ def read_classifier(
         raise ModelFileError(
             f"{path} holds a {kind!r}; this glomclf reads {' and '.join(_CLASSES)}. "
             "Install the glomclf that wrote it: "
-            f"{header.get('versions', {}).get('glomclf', 'unknown')}."
+            f"{writer_of(header)}."
         )
     build: Any = _CLASSES[kind]._from_parts
     return rebuilt(path, build, header, arrays)

@@ -27,6 +27,7 @@ __all__ = [
     "read_model",
     "rebuilt",
     "write_model",
+    "writer_of",
 ]
 
 _T = TypeVar("_T")
@@ -149,7 +150,7 @@ def read_model(
             f"{path} has the format {found[0]!r} version {found[1]!r}; this glomclf "
             f"reads {_FORMAT!r} version {_FORMAT_VERSION}. Install the glomclf that "
             "wrote it: "
-            f"{header.get('versions', {}).get('glomclf', 'unknown')}."
+            f"{writer_of(header)}."
         )
     header.setdefault("kind", _FIRST_KIND)
     if kind not in (None, header["kind"]):
@@ -158,6 +159,11 @@ def read_model(
             f"{header['kind']}.load, or with glomclf.read_classifier, which takes any."
         )
     return header, arrays
+
+
+def writer_of(header: Mapping[str, Any]) -> str:
+    """Return the version of the glomclf that wrote a model file."""
+    return header.get("versions", {}).get("glomclf", "unknown")
 
 
 def rebuilt(
@@ -181,7 +187,7 @@ def rebuilt(
         raise ModelFileError(
             f"{path} does not describe a classifier of this glomclf "
             f"({type(error).__name__}: {error}). Install the glomclf that wrote it: "
-            f"{header.get('versions', {}).get('glomclf', 'unknown')}."
+            f"{writer_of(header)}."
         ) from error
 
 

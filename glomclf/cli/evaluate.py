@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import (
-    check_output,
-    drop_unwritten,
-    list_files,
-    note,
-    typed_command,
-)
+from .console import check_output, drop_unwritten, list_files, note, typed_command
 from .options import images_option, model_option, quiet_option, threshold_option
 
 if TYPE_CHECKING:

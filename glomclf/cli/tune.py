@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import (
-    check_output,
-    list_files,
-    note,
-    typed_command,
-    written_files,
-)
+from .console import check_output, list_files, note, typed_command, written_files
 from .options import (
     AtLeast,
     Duration,

@@ -112,14 +112,16 @@ def _facts(run: Run) -> dict[str, str]:
 
 def _measures(run: Run) -> str:
     """Name the scores; those of biopsies only where these are known."""
-    ends = ", calibration", "; see Scores and Curves."
-    if run.biopsies is not None:
-        ends = (
-            ", calibration, and agreement of percentages per biopsy",
-            "; see Scores, Curves and Percentage per biopsy.",
-        )
-    ranking = "Recall and precision at the threshold, ranking (ROC AUC, average "
-    return f"{ranking}precision){''.join(ends)}"
+    told = (
+        "Recall and precision at the threshold, ranking (ROC AUC, average precision), "
+        "calibration"
+    )
+    if run.biopsies is None:
+        return f"{told}; see Scores and Curves."
+    return (
+        f"{told}, and agreement of percentages per biopsy; see Scores, Curves and "
+        "Percentage per biopsy."
+    )
 
 
 def _is_network(run: Run) -> bool:

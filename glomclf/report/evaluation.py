@@ -194,9 +194,9 @@ def evaluation_report(
 
 def _threshold(given: float | None, evaluation: Any, classifier: Any) -> float:
     """Return the threshold that all sections are about."""
-    judged = None if evaluation is None else float(evaluation.threshold)
-    if judged is None:
+    if evaluation is None:
         return float(getattr(classifier, "threshold_", 0.5) if given is None else given)
+    judged = float(evaluation.threshold)
     if given is None and not np.isnan(judged):
         return judged
     if given != judged:
