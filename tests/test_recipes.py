@@ -215,7 +215,7 @@ def test_a_fit_from_scratch_has_no_trunk_and_says_what_it_was_set_to(scratch):
     assert list(scratch.pipeline_.named_steps) == ["load", "stain", "net"]
     assert scratch.recipe_.name == "scratch"
     assert scratch.recipe_.parameters["epochs"] == 2
-    assert scratch.pipeline_["net"].augmentation == "geometry+stain"
+    assert scratch.pipeline_["net"].augmentation == "geometry"
     assert clone(scratch).get_params()["epochs"] == 2
     assert scratch.get_params()["optimizer"] == "auto"
 

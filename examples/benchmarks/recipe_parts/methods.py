@@ -144,7 +144,10 @@ _OTHER_ANSWERS: dict[str, dict[str, Any]] = {
 
 def _classifier(*changes: Mapping[str, Any]) -> Method:
     """Return the classifier with parameters, later ones over earlier ones."""
-    return Method("classifier", {k: v for one in changes for k, v in one.items()}, FIXED)
+    parameters: dict[str, Any] = {}
+    for one in changes:
+        parameters |= one
+    return Method("classifier", parameters, FIXED)
 
 
 def _other_parts() -> dict[str, Method]:

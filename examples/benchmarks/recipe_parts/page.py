@@ -101,6 +101,10 @@ class Page:
             "",
             "(`--pictures` takes a folder outside the repository.)",
             "",
+            "*scratch* is the recipe as it is. *All parts* is what it was before those "
+            "that showed nothing left it, and stays what changes of one part are "
+            "compared with; the last table says what all of them set.",
+            "",
         ]
 
     # Scores and differences.
