@@ -216,6 +216,7 @@ def test_a_fit_from_scratch_has_no_trunk_and_says_what_it_was_set_to(scratch):
     assert scratch.recipe_.name == "scratch"
     assert scratch.recipe_.parameters["epochs"] == 2
     assert scratch.pipeline_["net"].augmentation == "geometry"
+    assert scratch.pipeline_["net"].class_weight is None
     assert clone(scratch).get_params()["epochs"] == 2
     assert scratch.get_params()["optimizer"] == "auto"
 

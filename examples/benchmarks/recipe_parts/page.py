@@ -88,8 +88,9 @@ class Page:
             "chosen within the training rows of each fold, or none is chosen and 0.5 "
             "taken (below); *cross-fitted* is the threshold that the predictions of "
             "the other folds choose, which costs no fit, and of which the labels of "
-            "the fold are nearly independent. Both recipes were settled on some of "
-            "these patches, so take their scores as slightly optimistic; pretrained "
+            'the fold are nearly independent. The recipe "features" was settled on '
+            'some of these patches, and what is in "scratch" by the tables below, on '
+            "all of them, so take their scores as slightly optimistic; pretrained "
             'weights, and with them the recipe "fine-tune", are not measured. '
             "Predictions are pooled over folds; "
             "95 % intervals by bootstrap over participants. The units of work are in "
@@ -101,9 +102,9 @@ class Page:
             "",
             "(`--pictures` takes a folder outside the repository.)",
             "",
-            "*scratch* is the recipe as it is. *All parts* is what it was before those "
-            "that showed nothing left it, and stays what changes of one part are "
-            "compared with; the last table says what all of them set.",
+            "*scratch* is the recipe as it is. *All parts* is the recipe with stain "
+            "jitter, class weights and weight decay as well, which it had before; "
+            "changes of one part of the training are compared with that.",
             "",
         ]
 
@@ -213,7 +214,8 @@ class Page:
         return [
             f"## What limits the scores {HEADINGS[split].lower()}",
             "",
-            f"Of *{best}*, the method with the highest ROC AUC there.",
+            f"Of *{best}*, the method of the first table with the highest ROC AUC "
+            "there.",
             "",
             *self._by_fold(one),
             "",
