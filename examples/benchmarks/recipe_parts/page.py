@@ -184,8 +184,8 @@ class Page:
             "Seconds of a fit, reading the images and the choice of the threshold "
             "included: median (least to most), by the clock, some beside other work. "
             "Numbers and features of images that an earlier unit has computed are not "
-            "computed again. Methods with the same times on all folds were judged on the "
-            "same fits, which gave what fits of their own give.",
+            "computed again. Methods with the same times on all folds were judged on "
+            "the same fits, which give what fits of their own do.",
         ]
         if records.empty:
             return [*lines, "", "No unit is done.", ""]
