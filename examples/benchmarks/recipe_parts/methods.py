@@ -197,6 +197,7 @@ METHODS: dict[str, Method] = {
 _FEWER: dict[str, Any] = {"splits": ("half", "centre"), "n_centres": 2}
 TABLES = (
     Table("Methods", "frozen features, logistic regression", tuple(_COMPARED)),
+    Table("The two recipes", "features", ("features", "scratch")),
     Table(
         "The scratch recipe, what comes after its training, and all parts",
         "scratch",

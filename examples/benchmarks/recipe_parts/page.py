@@ -38,9 +38,10 @@ _HOW = {
     "texture": "Co-occurrence, local binary patterns, scales, gradients and entropy "
     "(scikit-image); a support vector machine whose cost and calibration come from "
     "inner folds.",
-    "frozen": "Pooled features of the frozen network, and `ResNet50Classifier` with "
-    "the defaults of its own, of no recipe.",
-    "frozen, logistic": "Pooled features of the frozen network; logistic regression.",
+    "frozen": "Pooled features of the frozen network, stains as they are, and "
+    "`ResNet50Classifier` with the defaults of its own, of no recipe.",
+    "frozen, logistic": "Pooled features of the frozen network, stains as they are; "
+    "logistic regression.",
     "classifier": "`GlomeruliClassifier`",
 }
 
@@ -88,10 +89,10 @@ class Page:
             "chosen within the training rows of each fold, or none is chosen and 0.5 "
             "taken (below); *cross-fitted* is the threshold that the predictions of "
             "the other folds choose, which costs no fit, and of which the labels of "
-            'the fold are nearly independent. The recipe "features" was settled on '
-            'some of these patches, and what is in "scratch" by the tables below, on '
-            "all of them, so take their scores as slightly optimistic; pretrained "
-            'weights, and with them the recipe "fine-tune", are not measured. '
+            "the fold are nearly independent. Class 1 is globally sclerotic. What is "
+            "in the recipes was chosen on these patches, so take their scores as "
+            'optimistic; pretrained weights, and with them the recipe "fine-tune", are '
+            "not measured. "
             "Predictions are pooled over folds; "
             "95 % intervals by bootstrap over participants. The units of work are in "
             f"`{self.results.path.name}`; made, and this page of them, by",

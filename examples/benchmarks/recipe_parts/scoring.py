@@ -16,6 +16,8 @@ COLUMNS = {
     "ROC AUC": ("roc_auc", 1),
     "average precision": ("average_precision", 1),
     "F1": ("f1", 1),
+    "recall": ("recall", 1),
+    "precision": ("precision", 1),
     "balanced accuracy": ("balanced_accuracy", 1),
     "Brier score": ("neg_brier_score", -1),
     "calibration slope": ("calibration_slope", 1),
