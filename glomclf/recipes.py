@@ -29,6 +29,7 @@ __all__ = [
 _PLAIN: dict[str, Any] = {
     "stain_normalizer": None,
     "sampling_space": "pixels",
+    "class_weight": None,
     "dense_units": 256,
     "dropout": 0.5,
     "batch_size": 32,
@@ -72,7 +73,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "label_smoothing": 0.1,
         "epochs": 30,
         "patience": None,  # few validation participants stop it early for no reason
-        "class_weight": None,
     },
     "fine-tune": {
         **_PLAIN,
@@ -97,7 +97,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         # away alone, cost neither ROC AUC nor F1 beyond the intervals
         # (docs/benchmarks/recipes.md): they are left out.
         "augmentation": "geometry",
-        "class_weight": None,
         "optimizer": "adam",
         "trainable_layers": "all",
         # With those parts, and without the stain, 128 pixels did not help there. They

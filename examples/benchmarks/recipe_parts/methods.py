@@ -104,7 +104,7 @@ class Table(NamedTuple):
         return [fold for fold in parted if fold in taken]
 
 
-_SCRATCH = {"recipe": "scratch"}
+_SCRATCH: dict[str, Any] = {"recipe": "scratch"}
 # The recipe with the parts that have left it since. Each part of the training is
 # changed alone beside all others, so that what one is worth does not hang on the order
 # of leaving. What is not named here is as the recipe has it.
@@ -123,7 +123,7 @@ _ALL_PARTS: dict[str, Any] = {
     "predict_views": 8,
 }
 # Four times the multiplications, affordable where the processor has bfloat16.
-_MORE_PIXELS = {"image_size": 128, "training_precision": "bfloat16"}
+_MORE_PIXELS: dict[str, Any] = {"image_size": 128, "training_precision": "bfloat16"}
 _UNSTAINED = "all parts without fixed stain"  # as `_other_parts` names it
 _UNSTAINED_LARGE = f"{_UNSTAINED}, at 128 pixels"
 _PARTS: dict[str, dict[str, Any]] = {
@@ -143,11 +143,7 @@ _OTHER_ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
-def _classifier(*changes: Mapping[str, Any]) -> Method:
-    """Return the classifier with parameters, later ones over earlier ones."""
-    parameters: dict[str, Any] = {}
-    for one in changes:
-        parameters |= one
+def _classifier(parameters: Mapping[str, Any]) -> Method:
     return Method("classifier", parameters, FIXED)
 
 
@@ -157,23 +153,22 @@ def _other_parts() -> dict[str, Method]:
     changed["all parts with label smoothing"] = {"label_smoothing": 0.1}
     # The yardstick: how far apart two fits are between which nothing has changed.
     changed["all parts with another seed"] = {"random_state": 1}
-    return {name: _classifier(_ALL_PARTS, it) for name, it in changed.items()}
+    return {name: _classifier(_ALL_PARTS | it) for name, it in changed.items()}
 
 
 def _other_answers() -> dict[str, Method]:
     """Return all parts with one answer to imbalance in place of another."""
+    unanswered = _ALL_PARTS | _PARTS["class weights"]
     return {
-        f"all parts with {answer}, not class weights": _classifier(
-            _ALL_PARTS, _PARTS["class weights"], it
-        )
+        f"all parts with {answer}, not class weights": _classifier(unanswered | it)
         for answer, it in _OTHER_ANSWERS.items()
     }
 
 
 # What leaves the training as it is, and so is measured with the recipe as it is.
 _AFTERWARDS: dict[str, Method] = {
-    "scratch without test-time views": _classifier(_SCRATCH, {"predict_views": 1}),
-    "scratch with averaged weights": _classifier(_SCRATCH, {"ema_momentum": 0.99}),
+    "scratch without test-time views": _classifier(_SCRATCH | {"predict_views": 1}),
+    "scratch with averaged weights": _classifier(_SCRATCH | {"ema_momentum": 0.99}),
 }
 _COMPARED: dict[str, Method] = {
     "colour statistics": Method("colour"),
@@ -191,7 +186,7 @@ METHODS: dict[str, Method] = {
     "all parts": _classifier(_ALL_PARTS),
     **_other_parts(),
     **_other_answers(),
-    _UNSTAINED_LARGE: _classifier(_ALL_PARTS, _PARTS["fixed stain"], _MORE_PIXELS),
+    _UNSTAINED_LARGE: _classifier(_ALL_PARTS | _PARTS["fixed stain"] | _MORE_PIXELS),
 }
 # Changes of all parts are many; halves and two centres are fewer and smaller fits.
 _FEWER: dict[str, Any] = {"splits": ("half", "centre"), "n_centres": 2}
