@@ -69,33 +69,15 @@ html_sidebars = {page.stem: [] for page in Path(__file__).parent.glob("*.rst")}
 # The rooms of the reference, in the order of the way of the data. A name has its page
 # under `glomclf` if that offers it, otherwise under the first room that does.
 PUBLIC_ROOMS = (
-    "manifest",
-    "images",
-    "loader",
-    "lazy_images",
-    "augmenting",
-    "dihedral",
-    "stain",
+    "data",
     "samplers",
     "network",
-    "recipes",
-    "classifier",
-    "ensemble",
-    "folds",
-    "model_files",
-    "splitting",
+    "model",
     "leakage",
-    "duplicates",
     "evaluation",
-    "approaches",
     "tuning",
-    "persistence",
-    "synthetic",
-    "plots",
-    "bands",
     "report",
-    "checklists",
-    "resampling",
+    "report.displays",
     "errors",
 )
 
@@ -129,7 +111,7 @@ def write_reference(app, config):
 
 def write_recipes(app, config):
     """Write what each recipe sets, a column a recipe; equal rows are left out."""
-    from glomclf.recipes import RECIPE_PARAMETERS, RECIPES
+    from glomclf.model.recipes import RECIPE_PARAMETERS, RECIPES
 
     rows = [["parameter", *RECIPES]]
     for name in RECIPE_PARAMETERS:

@@ -20,8 +20,8 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from glomclf import GlomeruliClassifier, make_glomeruli
-from glomclf.leakage import audit_fit, audit_splits
-from glomclf.plots import LeakyPairsDisplay
+from glomclf.leakage.splits import audit_fit, audit_splits
+from glomclf.report.displays import LeakyPairsDisplay
 
 folder = Path(tempfile.mkdtemp(), "patches")
 manifest = make_glomeruli(

@@ -23,8 +23,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from glomclf import AugmentedViews, ImageLoader, PatchAugmenter, make_glomeruli
-from glomclf.augmenting import make_augmenter
-from glomclf.images import IMAGE_SUFFIXES
+from glomclf.data.augmenter import make_augmenter
+from glomclf.data.images import IMAGE_SUFFIXES
 
 X, y, _ = make_glomeruli(
     40, n_participants=8, sclerotic_fraction=0.5, image_size=128, random_state=3

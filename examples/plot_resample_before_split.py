@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from glomclf import GlomeruliClassifier, evaluate, make_glomeruli
-from glomclf.approaches import compare_approaches
-from glomclf.plots import ApproachesDisplay
+from glomclf.model.approaches import compare_approaches
+from glomclf.report.displays import ApproachesDisplay
 
 X, y, participants = make_glomeruli(
     320,

@@ -18,10 +18,10 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from glomclf import ResNet50Trunk, StainNormalizer, make_glomeruli
-from glomclf.folds import predict_folds
-from glomclf.splitting import RepeatedStratifiedGroupKFold
-from glomclf.stain import NORMALIZER_METHODS
+from glomclf import PatchEncoder, StainNormalizer, make_glomeruli
+from glomclf.data.splitting import RepeatedStratifiedGroupKFold
+from glomclf.data.stain import NORMALIZER_METHODS
+from glomclf.model.folds import predict_folds
 
 X, y, participants = make_glomeruli(
     72, n_participants=12, sclerotic_fraction=0.4, image_size=96, random_state=4
@@ -71,7 +71,7 @@ pd.DataFrame(table).round(1)
 
 pipeline = make_pipeline(
     StainNormalizer("macenko"),
-    ResNet50Trunk("cnn", weights=None),
+    PatchEncoder("cnn", weights=None),
     LogisticRegression(class_weight="balanced", max_iter=1000),
 )
 cv = RepeatedStratifiedGroupKFold(3, 1, random_state=0)

@@ -22,13 +22,13 @@ from imblearn.pipeline import make_pipeline
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from glomclf import GlomeruliSearchCV, ResNet50Trunk, make_glomeruli
+from glomclf import GlomeruliSearchCV, PatchEncoder, make_glomeruli
 from glomclf.tuning import nested_cross_validate
 
 images, y, participants = make_glomeruli(
     240, n_participants=24, sclerotic_fraction=0.25, image_size=64, random_state=0
 )
-X = ResNet50Trunk("cnn", weights=None).fit_transform(images)
+X = PatchEncoder("cnn", weights=None).fit_transform(images)
 
 # %%
 # What is tried

@@ -13,7 +13,7 @@ import hypothesis
 import joblib
 import pytest
 
-from glomclf import ResNet50Classifier, make_glomeruli
+from glomclf import PatchClassifier, make_glomeruli
 from glomclf.benchmarks.postgresql import private_server
 from glomclf.report import Picture
 
@@ -71,13 +71,13 @@ def blank_picture():
 @pytest.fixture
 def equal_pixels_alone(monkeypatch):
     """Find copies, no near-duplicates: laying images over each other takes long."""
-    monkeypatch.setattr("glomclf.duplicates._near_pairs", lambda *_: ())
+    monkeypatch.setattr("glomclf.leakage.duplicates._near_pairs", lambda *_: ())
 
 
 @pytest.fixture(scope="module")
 def tiny_net(patches):
     """Return one fit for all tests of a room that only read: a fit costs seconds."""
-    net = ResNet50Classifier(
+    net = PatchClassifier(
         "cnn", weights=None, dense_units=8, epochs=2, batch_size=8, random_state=0
     )
     return net.fit(*patches)

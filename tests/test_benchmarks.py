@@ -23,10 +23,10 @@ from glomclf.benchmarks.arithmetic import saved_by_trunk
 from glomclf.benchmarks.figures import figure, in_turn
 from glomclf.benchmarks.timed import TimedClassifier
 from glomclf.cli import bench, main
-from glomclf.manifest import read_manifest
-from glomclf.network.cache import cache_info
+from glomclf.data.cache import cache_info
+from glomclf.data.manifest import read_manifest
+from glomclf.data.synthetic import make_glomeruli
 from glomclf.network.resnet50 import load_backbone
-from glomclf.synthetic import make_glomeruli
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,10 @@ def test_importing_glomclf_loads_neither_tensorflow_nor_matplotlib(run_python):
 
         import glomclf
         glomclf.GlomeruliClassifier()
-        glomclf.ResNet50Classifier()
-        glomclf.ResNet50Trunk()
+        glomclf.PatchClassifier()
+        glomclf.PatchEncoder()
         note("names", "tensorflow", "keras", "scikeras", "matplotlib", "optuna")
-        import glomclf.plots
+        import glomclf.report.displays
         note("plots", "matplotlib")
         import glomclf.report
         note("report", "tensorflow", "keras", "matplotlib", "jinja2")

@@ -23,11 +23,11 @@ from sklearn.metrics import f1_score
 from glomclf import (
     GlomeruliClassifier,
     ImageLoader,
-    ResNet50Classifier,
+    PatchClassifier,
     make_glomeruli,
 )
-from glomclf.evaluation import compare_scores, evaluate
-from glomclf.thresholds import choose_threshold
+from glomclf.evaluation.evaluation import compare_scores, evaluate
+from glomclf.evaluation.thresholds import choose_threshold
 
 pytest.importorskip("skimage", reason="needs the extra benchmarks")
 
@@ -72,7 +72,7 @@ def csv(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def few_inner_folds(monkeypatch):
     """Two serve as well as five here, and are quicker."""
-    monkeypatch.setattr("glomclf.inner._N_FOLDS", 2)
+    monkeypatch.setattr("glomclf.model.validation._N_FOLDS", 2)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def run(parts, csv, tmp_path, monkeypatch):
     monkeypatch.setattr(parts.fitting, "NATIVE_SIZE", 32)
     for function in (evaluate, compare_scores):
         quick = partial(function, n_bootstrap=100)
-        monkeypatch.setattr(f"glomclf.evaluation.{function.__name__}", quick)
+        monkeypatch.setattr(f"glomclf.evaluation.evaluation.{function.__name__}", quick)
 
     def command(*arguments, results="results.json"):
         return parts.recipes.main(
@@ -380,7 +380,9 @@ def test_neither_predictions_nor_threshold_depend_on_the_rows_judged(
     """Each row is described on its own, and the threshold is of training rows alone."""
     monkeypatch.setattr(parts.fitting, "NATIVE_SIZE", 32)
     monkeypatch.setattr(parts.fitting, "SVM_COSTS", (1.0,))
-    monkeypatch.setattr("glomclf.inner._N_FOLDS", 3)  # the machine folds them again
+    monkeypatch.setattr(
+        "glomclf.model.validation._N_FOLDS", 3
+    )  # the machine folds them again
     patches = parts.patches.Patches(csv)
     train, test = patches.folds("centre", 0)["Graz"]
     fit = parts.fitting.fit_and_predict
@@ -464,7 +466,7 @@ def fitted(monkeypatch):
         GlomeruliClassifier,
         ImageLoader,
         LogisticRegression,
-        ResNet50Classifier,
+        PatchClassifier,
     ):
         watch(cls)
     return given
@@ -473,7 +475,7 @@ def fitted(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "parameters", "threshold", "estimator"),
     [
-        ("frozen", {"dense_units": 4, "epochs": 1}, "inner folds", ResNet50Classifier),
+        ("frozen", {"dense_units": 4, "epochs": 1}, "inner folds", PatchClassifier),
         ("frozen, logistic", {"C": 0.01}, "inner folds", LogisticRegression),
         (
             "classifier",

@@ -1,4 +1,4 @@
-"""Measure how often the bands of glomclf.bands hold the true curve, place by place.
+"""Measure how often `glomclf.evaluation` bands hold the true curve, place by place.
 
 Participants are simulated as for the coverage of intervals. The true curve is that of
 very many of them. A pointwise band at 95 % should hold it at each place in 95 % of the
@@ -17,7 +17,7 @@ import pandas as pd
 from interval_coverage import SETTINGS, draw, drawn_with_both_classes
 from joblib import Parallel, delayed
 
-from glomclf.bands import precision_recall_band, reliability_bins, roc_band
+from glomclf.evaluation.curves import precision_recall_band, reliability_bins, roc_band
 
 PLACES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 N_PLACES, N_BINS = 21, 10

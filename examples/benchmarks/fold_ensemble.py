@@ -50,7 +50,7 @@ def scorers() -> dict[str, Callable[[np.ndarray, np.ndarray], float]]:
 
 def outer_folds(patches: pd.DataFrame, n_folds: int, seed: int) -> Iterator[tuple]:
     """Split participants."""
-    from glomclf.splitting import RepeatedStratifiedGroupKFold
+    from glomclf.data.splitting import RepeatedStratifiedGroupKFold
 
     splitter = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=seed)
     return splitter.split(patches, patches["label"], patches["participant"])
@@ -140,7 +140,7 @@ def mean_scores(table: pd.DataFrame) -> pd.DataFrame:
 
 def difference(table: pd.DataFrame, kind: str):
     """Compare the ensemble with others on the same untouched rows."""
-    from glomclf.evaluation import compare_scores
+    from glomclf.evaluation.evaluation import compare_scores
 
     keys = ["seed", "outer", "row"]
     ensemble = table[table["kind"] == ENSEMBLE][[*keys, "probability"]]

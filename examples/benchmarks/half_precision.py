@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from glomclf import ImageLoader, ResNet50Classifier, ResNet50Trunk, read_manifest
-from glomclf.splitting import train_test_split_by_participant
+from glomclf import ImageLoader, PatchClassifier, PatchEncoder, read_manifest
+from glomclf.data.splitting import train_test_split_by_participant
 
 _TRAINABLE_LAYERS = 25
 _EPOCHS = 3
@@ -82,7 +82,7 @@ def kinds_of_maps(images: _Maps) -> dict[str, _Maps]:
     """Return the output of the frozen layers: exact, rounded, of another engine."""
 
     def maps(engine: str) -> Any:
-        trunk = ResNet50Trunk(
+        trunk = PatchEncoder(
             weights=None,
             trainable_layers=_TRAINABLE_LAYERS,
             engine=engine,
@@ -99,7 +99,7 @@ def compare(
     kinds: dict[str, _Maps], y: np.ndarray, rate: float
 ) -> list[dict[str, Any]]:
     """Train on each kind; predict from each by the network of the exact ones."""
-    net = ResNet50Classifier(
+    net = PatchClassifier(
         weights=None,
         trainable_layers=_TRAINABLE_LAYERS,
         learning_rate=rate,

@@ -1,4 +1,4 @@
-"""Measure how often the intervals of glomclf.evaluation hold the true score.
+"""Measure how often the intervals of glomclf.evaluation.evaluation hold the true score.
 
 Participants are simulated who differ in their number of patches, in their share of
 sclerotic glomeruli and in how well a model does on them. The true score is that of very
@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from glomclf.evaluation import biopsy_summary, compare_scores, evaluate
-from glomclf.intervals import equal_number
-from glomclf.scores import ScoredRows
+from glomclf.evaluation.evaluation import biopsy_summary, compare_scores, evaluate
+from glomclf.evaluation.intervals import equal_number
+from glomclf.evaluation.scores import ScoredRows
 
 
 @dataclass(frozen=True)

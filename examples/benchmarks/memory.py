@@ -33,12 +33,12 @@ def measure(options: argparse.Namespace) -> None:
     """Run the steps and print what they took."""
     from imblearn.over_sampling import SMOTE
 
-    from glomclf import ImageLoader, ImageSampler, ResNet50Trunk, read_manifest
+    from glomclf import ImageLoader, ImageSampler, PatchEncoder, read_manifest
 
     manifest = read_manifest(options.directory / "public.csv")
     start = time.perf_counter()
     images = ImageLoader(options.image_size, n_jobs=-1).fit_transform(manifest)
-    trunk = ResNet50Trunk(weights=None, cache_dir=options.cache_dir, verbose=1)
+    trunk = PatchEncoder(weights=None, cache_dir=options.cache_dir, verbose=1)
     features = trunk.fit_transform(images)
     sampler = ImageSampler(SMOTE(), random_state=0)
     resampled, _ = sampler.fit_resample(features, manifest["label"])

@@ -24,14 +24,14 @@ import pandas as pd
 from PIL import Image, ImageEnhance, ImageOps
 
 from glomclf import make_glomeruli, read_manifest
-from glomclf.duplicates import (
+from glomclf.data.images import read_image
+from glomclf.errors import ParticipantWarning
+from glomclf.leakage.duplicates import (
     NEAR_DUPLICATE_DISTANCE,
     RE_ENCODED_DISTANCE,
     find_duplicates,
     fingerprint_images,
 )
-from glomclf.errors import ParticipantWarning
-from glomclf.images import read_image
 
 DISTANCES = (0.30, 0.35, 0.40, 0.45, 0.50)
 
@@ -201,8 +201,8 @@ def draw_pairs(csvs: list[Path], path: Path) -> None:
     """Draw pairs within a participant that are reported, to be judged by eye."""
     from matplotlib.figure import Figure
 
-    from glomclf.leakage import audit_splits
-    from glomclf.plots import LeakyPairsDisplay
+    from glomclf.leakage.splits import audit_splits
+    from glomclf.report.displays import LeakyPairsDisplay
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ParticipantWarning)

@@ -48,7 +48,10 @@ def splitter(way: str, patches: pd.DataFrame, seed: int) -> tuple:
     """Return the folds and the groups that the classifier's own splits respect."""
     from sklearn.model_selection import StratifiedKFold
 
-    from glomclf.splitting import RepeatedStratifiedGroupKFold, leave_one_centre_out
+    from glomclf.data.splitting import (
+        RepeatedStratifiedGroupKFold,
+        leave_one_centre_out,
+    )
 
     if way == "at random":
         return StratifiedKFold(5, shuffle=True, random_state=seed), None
@@ -61,7 +64,7 @@ def splitter(way: str, patches: pd.DataFrame, seed: int) -> tuple:
 def predictions(way: str, sampler: str, options: argparse.Namespace) -> pd.DataFrame:
     """Cross-validate one row of the table."""
     from glomclf import GlomeruliClassifier, read_manifest
-    from glomclf.folds import predict_folds
+    from glomclf.model.folds import predict_folds
 
     warnings.simplefilter("ignore")
     patches = read_manifest(options.csv)
@@ -108,7 +111,7 @@ def kept(way: str, sampler: str, options: argparse.Namespace) -> pd.DataFrame:
 
 def as_markdown(options: argparse.Namespace) -> str:
     """Write the report: scores with intervals, and differences from no sampler."""
-    from glomclf.evaluation import compare_scores, evaluate
+    from glomclf.evaluation.evaluation import compare_scores, evaluate
 
     lines, first = [], True
     for way in ways(options):

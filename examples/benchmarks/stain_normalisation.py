@@ -28,15 +28,15 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from glomclf import (
     ImageLoader,
-    ResNet50Classifier,
-    ResNet50Trunk,
+    PatchClassifier,
+    PatchEncoder,
     read_manifest,
 )
+from glomclf.data.splitting import RepeatedStratifiedGroupKFold, leave_one_centre_out
+from glomclf.data.stain import NORMALIZER_METHODS, make_normalizer
 from glomclf.errors import GlomclfWarning
-from glomclf.evaluation import compare_scores, evaluate
-from glomclf.folds import predict_folds
-from glomclf.splitting import RepeatedStratifiedGroupKFold, leave_one_centre_out
-from glomclf.stain import NORMALIZER_METHODS, make_normalizer
+from glomclf.evaluation.evaluation import compare_scores, evaluate
+from glomclf.model.folds import predict_folds
 
 METHODS = ("none", *NORMALIZER_METHODS, "fixed-reinhard")
 # What describes an image, and what classifies it.
@@ -66,12 +66,12 @@ def pipeline(method: str, model: str, options: argparse.Namespace) -> Pipeline:
     if method != "none":
         steps.append(("stain", make_normalizer(method, n_jobs=-1)))
     if description == "features":
-        trunk = ResNet50Trunk(weights=weights, cache_dir=options.cache_dir)
+        trunk = PatchEncoder(weights=weights, cache_dir=options.cache_dir)
         steps.append(("describe", trunk))
     else:
         steps.append(("describe", FunctionTransformer(colour_statistics)))
     if classifier == "head":
-        net = ResNet50Classifier(
+        net = PatchClassifier(
             weights=weights,
             optimizer="adam",
             learning_rate=1e-4,

@@ -8,7 +8,7 @@ happens to them and to its file. This script measures, on the machine it runs on
 
 - SQLite with a rollback journal and with a write-ahead log,
 - LMDB, where ``pip install lmdb`` has put it,
-- and `glomclf.network.store.FeatureStore`, which is the first of these with a checksum
+- and `glomclf.data.store.FeatureStore`, which is the first of these with a checksum
   on every value, access times and a size limit.
 
 Run it with ``python examples/benchmarks/store_comparison.py``. Rates are medians of
@@ -116,7 +116,7 @@ class Glomclf:
     """The store of glomclf."""
 
     def __init__(self, folder: Path):
-        from glomclf.network.store import FeatureStore
+        from glomclf.data.store import FeatureStore
 
         self.store = FeatureStore(folder, "comparison")
 

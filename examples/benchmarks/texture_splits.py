@@ -22,8 +22,8 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import RepeatedStratifiedKFold
 
+from glomclf.data.splitting import RepeatedStratifiedGroupKFold
 from glomclf.evaluation import Comparison, Evaluation, compare_scores, evaluate
-from glomclf.splitting import RepeatedStratifiedGroupKFold
 
 SHOWN = ("f1", "recall", "precision", "roc_auc", "average_precision", "neg_brier_score")
 SPLITS = {"at random": None, "by slide": "slide", "by participant": "participant"}

@@ -136,12 +136,12 @@ def plain_seconds(
 
 def warm_up(options: argparse.Namespace) -> None:
     """Do what a process does once: load TensorFlow, build the network."""
-    from glomclf import ResNet50Classifier
+    from glomclf import PatchClassifier
 
     images = np.random.default_rng(0).integers(
         0, 256, (8, options.image_size, options.image_size, 3), dtype=np.uint8
     )
-    net = ResNet50Classifier(
+    net = PatchClassifier(
         weights=classifier(options).weights, epochs=1, patience=None, random_state=0
     )
     net.fit(images, [0, 1] * 4).predict_proba(images)
@@ -153,7 +153,7 @@ def plain_pipeline(
     """Return the three steps that run each image in each epoch."""
     from imblearn.pipeline import Pipeline
 
-    from glomclf import ImageLoader, ResNet50Classifier
+    from glomclf import ImageLoader, PatchClassifier
     from glomclf.samplers import make_sampler
 
     head = {
@@ -162,7 +162,7 @@ def plain_pipeline(
         if name not in ("sampler", "sampling_space", "trainable_layers")
     }
     sampler = make_sampler(parameters["sampler"], random_state=options.seed)
-    net = ResNet50Classifier(
+    net = PatchClassifier(
         weights=classifier(options).weights,
         epochs=epochs,
         patience=None,

@@ -21,9 +21,9 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
+from ..data.loader import ImageLoader
 from ..errors import EngineError
-from ..loader import ImageLoader
-from ..network import ResNet50Classifier, ResNet50Trunk
+from ..network import PatchClassifier, PatchEncoder
 from ..network.resnet50 import load_backbone
 from ..samplers import make_sampler
 from .arithmetic import saved_by_trunk
@@ -219,7 +219,7 @@ def measure_scores(setting: Setting) -> Iterator[Figure]:
         yield figure("scores", name, change, "", note)
 
 
-def _net(setting: Setting, trainable_layers: int) -> ResNet50Classifier:
+def _net(setting: Setting, trainable_layers: int) -> PatchClassifier:
     return TimedClassifier(
         setting.backbone,
         weights=setting.weights,
@@ -231,7 +231,7 @@ def _net(setting: Setting, trainable_layers: int) -> ResNet50Classifier:
 
 def _with_trunk(setting: Setting, trainable_layers: int, folder: Path) -> Pipeline:
     loader = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=folder, lazy=True)
-    trunk = ResNet50Trunk(
+    trunk = PatchEncoder(
         setting.backbone,
         weights=setting.weights,
         trainable_layers=trainable_layers,

@@ -16,8 +16,8 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..data.loader import ImageLoader
 from ..errors import EngineError
-from ..loader import ImageLoader
 from ..network.engines import choose_engine, compile_trunk
 from .figures import Figure, Setting, figure, in_turn
 from .streaming import measure_streaming

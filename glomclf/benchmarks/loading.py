@@ -11,8 +11,8 @@ import joblib
 import numpy as np
 from PIL import Image
 
-from ..images import read_image
-from ..loader import ImageLoader
+from ..data.images import read_image
+from ..data.loader import ImageLoader
 from .figures import Figure, Setting, figure, in_turn
 
 __all__ = ["measure_loading"]

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from ..images import read_image
+from ..data.images import read_image
 from .figures import Figure, Setting, figure, in_turn
 
 __all__ = ["measure_memory", "measure_startup"]
@@ -18,11 +18,11 @@ __all__ = ["measure_memory", "measure_startup"]
 _MEMORY_PROGRAM = """
 import json, resource, sys, time
 begin = time.perf_counter()
-from glomclf import ImageLoader, ResNet50Trunk
+from glomclf import ImageLoader, PatchEncoder
 folder, cache, size, backbone, weights, n = json.loads(sys.argv[1])
 files = [f"{folder}/{i}.bmp" for i in range(n)]
 loader = ImageLoader(size, n_jobs=-1, cache_dir=cache, lazy=True)
-trunk = ResNet50Trunk(backbone, weights=weights, cache_dir=cache)
+trunk = PatchEncoder(backbone, weights=weights, cache_dir=cache)
 features = trunk.fit_transform(loader.fit_transform(files))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 bytes_of_peak = peak if sys.platform == "darwin" else 1024 * peak

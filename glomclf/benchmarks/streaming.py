@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..loader import ImageLoader
-from ..network import ResNet50Trunk
+from ..data.loader import ImageLoader
+from ..network import PatchEncoder
 from .figures import Figure, Setting, figure, in_turn
 
 __all__ = ["measure_streaming"]
@@ -18,7 +18,7 @@ def measure_streaming(setting: Setting) -> list[Figure]:
     files = setting.manifest["path"][:_N_IMAGES]
     eager = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=False)
     lazy = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=False, lazy=True)
-    trunk = ResNet50Trunk(weights=setting.weights, cache_dir=False)
+    trunk = PatchEncoder(weights=setting.weights, cache_dir=False)
     images = eager.fit_transform(files)
     trunk.fit(images).transform(images[:8])
     times = in_turn(

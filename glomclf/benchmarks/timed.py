@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..network import ResNet50Classifier
+from ..network import PatchClassifier
 
 __all__ = ["TimedClassifier"]
 
 
-class TimedClassifier(ResNet50Classifier):
-    """ResNet50Classifier with a clock.
+class TimedClassifier(PatchClassifier):
+    """PatchClassifier with a clock.
 
     Attributes
     ----------

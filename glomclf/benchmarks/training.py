@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data.loader import ImageLoader
 from ..errors import EngineError
-from ..loader import ImageLoader
-from ..network import ResNet50Trunk
+from ..network import PatchEncoder
 from .figures import Figure, Setting, figure
 from .timed import TimedClassifier
 
@@ -60,7 +60,7 @@ def _cases(setting: Setting, images: np.ndarray) -> list[_Case]:
 
 
 def _features(setting: Setting, images: np.ndarray, trainable_layers: int) -> Any:
-    return ResNet50Trunk(
+    return PatchEncoder(
         setting.backbone,
         weights=setting.weights,
         trainable_layers=trainable_layers,

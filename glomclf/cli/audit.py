@@ -20,7 +20,7 @@ from .options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..leakage import SplitAudit
+    from ..leakage.splits import SplitAudit
 
 __all__ = ["command"]
 
@@ -93,7 +93,7 @@ def command(
 
     Example: glomclf audit train.csv --test test.csv
     """
-    from ..leakage import audit_splits
+    from ..leakage.splits import audit_splits
 
     inputs = [csv] if test is None else [csv, test]
     for name in _FILES:
@@ -142,7 +142,7 @@ def _with_folds(
     """Make the folds that `glomclf train --cv` makes, or less careful ones."""
     from sklearn.model_selection import StratifiedKFold
 
-    from ..splitting import RepeatedStratifiedGroupKFold
+    from ..data.splitting import RepeatedStratifiedGroupKFold
     from .faults import InputError, input_checked
     from .preparation import labelled_manifest
 
@@ -161,7 +161,7 @@ def _with_test(
     csv: Path, test: Path, images: Path | None
 ) -> tuple[pd.DataFrame, list[Any]]:
     """Put the rows of two files into one table, with the split between them."""
-    from ..manifest import read_manifest, stack_manifests
+    from ..data.manifest import read_manifest, stack_manifests
     from .faults import InputError
     from .preparation import named_alike
 
@@ -184,7 +184,7 @@ def _with_test(
 
 def _write(audit: SplitAudit, manifest: pd.DataFrame, folder: Path) -> None:
     """Write tables, JSON, and a picture where pairs were found."""
-    from ..plots import LeakyPairsDisplay
+    from ..report.displays import LeakyPairsDisplay
     from .results import new_figure, write_csv
 
     write_csv(audit.to_frame(), folder / "findings.csv")

@@ -174,7 +174,7 @@ def _manifest(
     from .preparation import labelled_manifest
 
     if csv is None:
-        from ..synthetic import make_glomeruli
+        from ..data.synthetic import make_glomeruli
 
         csv = folder / "public.csv"
         make_glomeruli(

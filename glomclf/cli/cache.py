@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..network.cache import CacheInfo
+    from ..data.cache import CacheInfo
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ def command(cache_dir: Path | None, clear: bool) -> None:
 
     Example: glomclf cache --clear
     """
-    from ..network.cache import cache_info, clear_cache
+    from ..data.cache import cache_info, clear_cache
 
     if clear:
         click.echo(f"{_size(clear_cache(cache_dir))} removed.")

@@ -26,7 +26,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..approaches import ApproachComparison
+    from ..model.approaches import ApproachComparison
 
 __all__ = ["COMPARISON_FILES", "command", "write_comparison"]
 
@@ -102,7 +102,7 @@ def command(
 
     Example: glomclf compare public.csv --output comparison
     """
-    from ..approaches import compare_approaches
+    from ..model.approaches import compare_approaches
     from .preparation import checked_classifier, labelled_manifest
 
     for name in COMPARISON_FILES:
@@ -140,13 +140,13 @@ def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
     Parameters
     ----------
     comparison : ApproachComparison
-        As from `glomclf.approaches.compare_approaches`.
+        As from `glomclf.model.approaches.compare_approaches`.
     folder : Path
     """
     from matplotlib.figure import Figure
 
-    from ..plots import ApproachesDisplay
     from ..report import comparison_report
+    from ..report.displays import ApproachesDisplay
     from .results import write_report
 
     _write_tables(comparison, folder)
@@ -187,7 +187,7 @@ def print_comparison(comparison: ApproachComparison) -> None:
     Parameters
     ----------
     comparison : ApproachComparison
-        As from `glomclf.approaches.compare_approaches`.
+        As from `glomclf.model.approaches.compare_approaches`.
     """
     frame = comparison.to_frame()
     for score, title in _SHOWN.items():

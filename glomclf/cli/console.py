@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ..files import written_whole
+from .._runtime import written_whole
 
 __all__ = [
     "check_output",

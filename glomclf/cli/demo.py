@@ -39,7 +39,7 @@ def command(folder: Path, seed: int, quiet: bool) -> None:
 
     ResNet-50 keeps random weights here, so that nothing is downloaded.
     """
-    from ..splitting import train_test_split_by_participant
+    from ..data.splitting import train_test_split_by_participant
     from .results import write_csv
 
     _prepare(folder)
@@ -78,7 +78,7 @@ def _prepare(folder: Path) -> None:
 
 
 def _draw(directory: Path, seed: int) -> pd.DataFrame:
-    from ..synthetic import make_glomeruli
+    from ..data.synthetic import make_glomeruli
 
     return make_glomeruli(
         _N_SAMPLES,
@@ -91,7 +91,7 @@ def _draw(directory: Path, seed: int) -> pd.DataFrame:
 
 
 def _classifier(sampler: str | None, seed: int, **more: Any) -> Any:
-    from ..classifier import GlomeruliClassifier
+    from ..model.classifier import GlomeruliClassifier
 
     return GlomeruliClassifier(
         sampler,
@@ -143,7 +143,7 @@ def _train_and_evaluate(
     seed: int,
     quiet: bool,
 ) -> None:
-    from .evaluate import write_evaluation
+    from .evaluation import write_evaluation
     from .results import write_training
 
     chosen = None if sampler == "none" else sampler

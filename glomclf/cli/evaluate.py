@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from ..classifier import GlomeruliClassifier
-    from ..leakage import SplitAudit
+    from ..leakage.splits import SplitAudit
+    from ..model.classifier import GlomeruliClassifier
 
 __all__ = ["command", "write_evaluation"]
 
@@ -69,7 +69,7 @@ def command(
 
     Example: glomclf evaluate --test test.csv --model model.glomclf --train train.csv
     """
-    from ..manifest import read_manifest
+    from ..data.manifest import read_manifest
     from .preparation import labelled_manifest, load_model, named_alike
     from .results import EVALUATION_FILES
 
@@ -120,7 +120,7 @@ def write_evaluation(
     SplitAudit or None
         Of the split between the two; None where either has no labels.
     """
-    from ..manifest import participant_kind
+    from ..data.manifest import participant_kind
     from ..report import evaluation_report
     from . import results
 
@@ -169,8 +169,8 @@ def write_evaluation(
 
 def _audit(train: pd.DataFrame, test: pd.DataFrame) -> SplitAudit:
     """Look for what is in the training and in the test set."""
-    from ..leakage import audit_splits
-    from ..manifest import stack_manifests
+    from ..data.manifest import stack_manifests
+    from ..leakage.splits import audit_splits
 
     note("Looking for participants and images that were trained on.")
     columns = ["path", "label", "slide", "participant"]
@@ -192,7 +192,7 @@ def _score(
     with_biopsies: bool,
 ) -> dict[str, Any]:
     """Score patches and, where they are known, biopsies; write both."""
-    from ..evaluation import biopsy_summary, evaluate
+    from ..evaluation.evaluation import biopsy_summary, evaluate
     from . import results
 
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold)

@@ -62,8 +62,8 @@ def command(
 
 
 def _read(source: Path, images: Path | None) -> pd.DataFrame:
+    from ..data.manifest import image_folder_manifest, read_manifest
     from ..errors import ParticipantWarning
-    from ..manifest import image_folder_manifest, read_manifest
     from .faults import InputError
 
     with warnings.catch_warnings():

@@ -11,9 +11,9 @@ from .faults import InputError, input_checked
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..classifier import GlomeruliClassifier
-    from ..ensemble import FoldEnsembleClassifier
-    from ..recipes import Recipe
+    from ..model.classifier import GlomeruliClassifier
+    from ..model.ensemble import FoldEnsembleClassifier
+    from ..model.recipes import Recipe
 
 __all__ = [
     "as_ensemble",
@@ -36,7 +36,7 @@ def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
     InputError
         If labels are missing, or all the same.
     """
-    from ..manifest import read_manifest
+    from ..data.manifest import read_manifest
 
     manifest = read_manifest(csv, images)
     if "label" not in manifest:
@@ -62,7 +62,7 @@ def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[A
     SplitError
         If the participants do not allow so many.
     """
-    from ..splitting import RepeatedStratifiedGroupKFold
+    from ..data.splitting import RepeatedStratifiedGroupKFold
 
     splitter = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=seed)
     return list(splitter.split(manifest, manifest["label"], manifest["participant"]))
@@ -84,7 +84,7 @@ def named_alike(csvs: Sequence[Path], sides: list[pd.DataFrame]) -> list[pd.Data
     -------
     list of DataFrame
     """
-    from ..manifest import infer_participants
+    from ..data.manifest import infer_participants
 
     titles = {str(title).strip().lower() for csv in csvs for title in _columns(csv)}
     if "participant" in titles:
@@ -129,11 +129,11 @@ def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier
     SamplingError, WeightsError
         If the sampler is unknown, or the weights cannot be had.
     """
-    from ..classifier import GlomeruliClassifier
     from ..errors import ParameterError
+    from ..model.classifier import GlomeruliClassifier
+    from ..model.recipes import with_origins
     from ..network.processor import check_training_precision
     from ..network.resnet50 import load_backbone
-    from ..recipes import with_origins
     from ..samplers import make_sampler
 
     classifier = GlomeruliClassifier(**parameters)
@@ -178,7 +178,7 @@ def as_ensemble(
     """
     from sklearn.base import clone
 
-    from ..ensemble import FoldEnsembleClassifier
+    from ..model.ensemble import FoldEnsembleClassifier
 
     member = clone(classifier).set_params(
         threshold=0.5, threshold_aim="f1", threshold_recall=0.95, random_state=None
@@ -206,7 +206,7 @@ def load_model(
     InputError
         If the model was trained for other labels than 0 and 1.
     """
-    from ..model_files import read_classifier
+    from ..model.files import read_classifier
 
     model = read_classifier(path)
     if model.classes_.tolist() != [0, 1]:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..files import short_names
+from .._runtime import short_names
 from .console import note, output, print_table, typed_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..biopsy import BiopsySummary
-    from ..classifier import GlomeruliClassifier
-    from ..ensemble import FoldEnsembleClassifier
-    from ..evaluation import Evaluation
+    from ..evaluation.biopsy import BiopsySummary
+    from ..evaluation.evaluation import Evaluation
+    from ..model.classifier import GlomeruliClassifier
+    from ..model.ensemble import FoldEnsembleClassifier
     from ..report import Report
 
 __all__ = [
@@ -134,7 +134,7 @@ def predictions_table(
 
 def _known_participants(manifest: pd.DataFrame) -> pd.Series:
     """Return the participants, empty where slide or image stands for them."""
-    from ..manifest import infer_participants, participant_kind
+    from ..data.manifest import infer_participants, participant_kind
 
     participants = manifest["participant"]
     if participant_kind(manifest) == "participant":
@@ -209,8 +209,8 @@ def write_out_of_fold(
     Evaluation
         Of all folds together.
     """
-    from ..evaluation import evaluate
-    from ..folds import predict_folds
+    from ..evaluation.evaluation import evaluate
+    from ..model.folds import predict_folds
 
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     predicted = predict_folds(
@@ -273,7 +273,7 @@ def write_evaluation_pictures(
     """
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    from ..plots import (
+    from ..report.displays import (
         BiopsyPercentageDisplay,
         BlandAltmanDisplay,
         PrecisionRecallBandDisplay,
@@ -331,7 +331,7 @@ def write_training(
         Their labels.
     folder : Path
     """
-    from ..plots import HistoryDisplay
+    from ..report.displays import HistoryDisplay
 
     history = pd.DataFrame(classifier.history_)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
@@ -362,8 +362,8 @@ def write_ensemble_training(
         Their images.
     folder : Path
     """
-    from ..plots import EnsembleHistoryDisplay
     from ..report import ensemble_report
+    from ..report.displays import EnsembleHistoryDisplay
 
     out_of_fold = (ensemble.oof_probability_, ensemble.oof_threshold_)
     _write_cross_validation(manifest, *out_of_fold, ensemble.oof_evaluation_, folder)
@@ -390,8 +390,8 @@ def write_ensemble_training(
 def _draw_resampling(
     classifier: GlomeruliClassifier, images: np.ndarray, y: np.ndarray, folder: Path
 ) -> None:
-    from ..plots import ClassProportionsDisplay, SyntheticImagesDisplay
-    from ..resampling import trace_resampling
+    from ..report.displays import ClassProportionsDisplay, SyntheticImagesDisplay
+    from ..samplers.trace import trace_resampling
 
     train = np.setdiff1d(np.arange(len(y)), classifier.validation_indices_)
     rows = images[train]

@@ -53,8 +53,8 @@ def command(
 
     Example: glomclf split public.csv --test-size 0.2
     """
-    from ..manifest import participant_kind
-    from ..splitting import train_test_split_by_participant
+    from ..data.manifest import participant_kind
+    from ..data.splitting import train_test_split_by_participant
     from .preparation import labelled_manifest
     from .results import write_csv
 

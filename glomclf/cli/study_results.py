@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-    from ..classifier import GlomeruliClassifier
-    from ..estimates import Estimates
-    from ..evaluation import Evaluation
+    from ..evaluation.estimates import Estimates
+    from ..evaluation.evaluation import Evaluation
+    from ..model.classifier import GlomeruliClassifier
     from ..tuning import GlomeruliSearchCV, NestedResult
 
 __all__ = ["TUNING_FILES", "StudyResults"]
@@ -166,8 +166,8 @@ class StudyResults:
 
     def write_pictures(self) -> None:
         """Draw the course of the study, importances, settings and trade-offs."""
-        from .. import plots
-        from ..plots.parallel import parallel_height
+        from ..report import displays as plots
+        from ..report.displays.parallel import parallel_height
         from ..tuning.reading import objective_names, varied_settings
 
         names = objective_names(self.study)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from ..classifier import GlomeruliClassifier
-    from ..recipes import Recipe
+    from ..model.classifier import GlomeruliClassifier
+    from ..model.recipes import Recipe
 
 __all__ = ["command"]
 
@@ -143,7 +143,7 @@ def _load(
     classifier: GlomeruliClassifier, recipe: Recipe, manifest: pd.DataFrame
 ) -> np.ndarray:
     """Decode all images once, so that every bad file is known before training."""
-    from ..loader import ImageLoader
+    from ..data.loader import ImageLoader
 
     loader = ImageLoader(
         recipe.parameters["image_size"],
@@ -177,7 +177,7 @@ def _train_one(
     model: Path,
 ) -> None:
     """Cross-validate where there are folds, then train one classifier on all rows."""
-    from ..recipes import settled
+    from ..model.recipes import settled
     from .results import write_training
 
     participants = manifest["participant"].to_numpy()

@@ -23,7 +23,7 @@ from .options import (
 from .study_plan import TUNED
 
 if TYPE_CHECKING:
-    from ..classifier import GlomeruliClassifier
+    from ..model.classifier import GlomeruliClassifier
     from ..tuning import GlomeruliSearchCV
     from .study_results import StudyResults
 
@@ -209,7 +209,7 @@ def _search(
     **parameters: Any,
 ) -> tuple[GlomeruliSearchCV, GlomeruliClassifier]:
     """Make the search, and the classifier with default settings, all checked."""
-    from ..recipes import settled
+    from ..model.recipes import settled
     from ..tuning import GlomeruliSearchCV
     from .preparation import checked_classifier
     from .study_plan import make_pruner, make_space
@@ -252,7 +252,7 @@ def _given() -> set[str]:
 
 def _run(search: GlomeruliSearchCV, manifest: Any, quiet: bool) -> None:
     """Run the trials and train with the best settings, in sight of the user."""
-    from ..manifest import participant_kind
+    from ..data.manifest import participant_kind
     from .study_watch import watch_studies
 
     n_participants, kind = manifest["participant"].nunique(), participant_kind(manifest)

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import ModuleType
 
+from .._runtime import n_threads
 from ..errors import BackendError
-from ..threads import n_threads
 from .processor import settle_kernels
 
 __all__ = ["keras", "refuse_fork", "tf", "wrappers"]

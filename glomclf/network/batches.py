@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..augmenting import PatchAugmenter
-from ..threads import n_threads
+from .._runtime import n_threads
+from ..data.augmenter import PatchAugmenter
 from .backend import keras, tf
 from .callbacks import Monitor
 from .epochs import Runner, TrainingState, run_epochs

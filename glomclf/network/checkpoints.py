@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..data.archive import read_model, write_model
 from ..errors import ModelFileError
-from ..persistence import read_model, write_model
 from .backend import keras
 from .epochs import TrainingState, take_state
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
+from .._runtime import n_threads
 from ..errors import EngineError
-from ..threads import n_threads
 
 if TYPE_CHECKING:
     from .resnet50 import Backbone

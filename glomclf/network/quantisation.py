@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from ..synthetic import make_glomeruli
+from ..data.store import FeatureStore
+from ..data.synthetic import make_glomeruli
 from .openvino_graph import import_quietly
-from .store import FeatureStore
 
 __all__ = ["calibration_images", "int8_graph"]
 
@@ -62,7 +62,7 @@ def int8_graph(
     name : str
         All that decides the graph.
     cache_dir : path, None or False
-        As in :class:`ResNet50Trunk`.
+        As in :class:`PatchEncoder`.
 
     Returns
     -------

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from .._runtime import written_whole
 from ..errors import WeightsError
-from ..files import written_whole
 from .backend import keras, tf
 
 __all__ = ["calibration_batch", "measure_statistics", "randomise", "statistics_of"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..checklists import CLAIM, TRIPOD_AI, Checklist
 from .blocks import Paragraph, Section, Table, number, span
+from .checklists import CLAIM, TRIPOD_AI, Checklist
 from .run import Run
 
 __all__ = ["checklist_section"]

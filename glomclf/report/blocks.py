@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..estimates import Estimates
+from ..evaluation.estimates import Estimates
 
 __all__ = [
     "Block",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..bands import precision_recall_band, reliability_bins, roc_band
-from ..biopsy import BiopsySummary
+from ..evaluation.biopsy import BiopsySummary
+from ..evaluation.curves import precision_recall_band, reliability_bins, roc_band
 from .blocks import (
     Block,
     Caution,
@@ -54,7 +54,7 @@ def curves_section(run: Run) -> Section:
 
 
 def _curves(run: Run) -> list[Picture]:
-    from ..plots import PrecisionRecallBandDisplay, RocBandDisplay
+    from .displays import PrecisionRecallBandDisplay, RocBandDisplay
 
     band = (
         f"The shade is the pointwise {run.evaluation.level} band from "
@@ -88,7 +88,7 @@ def _bootstrap(run: Run) -> dict[str, Any]:
 
 
 def _reliability(run: Run) -> Block:
-    from ..plots import ReliabilityDisplay
+    from .displays import ReliabilityDisplay
 
     bins = reliability_bins(run.y, run.y_score, **_bootstrap(run))
     return draw_picture(
@@ -120,7 +120,7 @@ def _confusion(run: Run) -> Block:
 
 def biopsies_section(run: Run) -> Section | None:
     """Draw percentages, their differences, and say how well they agree."""
-    from ..plots import BiopsyPercentageDisplay, BlandAltmanDisplay
+    from .displays import BiopsyPercentageDisplay, BlandAltmanDisplay
 
     if run.biopsies is None:
         return None
@@ -177,8 +177,8 @@ def _agreement_table(summary: BiopsySummary) -> Table:
 
 def mistakes_section(run: Run) -> Section:
     """Show the worst mistakes of either kind, or that there is none."""
-    from ..plots import worst_mistakes
-    from ..plots.mistakes import images_of
+    from .displays import worst_mistakes
+    from .displays.mistakes import images_of
 
     title = "Worst mistakes"
     table = worst_mistakes(
@@ -221,7 +221,7 @@ def _gallery_item(run: Run, image: Any, row: int, mistake: pd.Series) -> Gallery
 
 def training_section(run: Run) -> Section | None:
     """Draw loss, accuracy and whatever else was noted of each epoch."""
-    from ..plots import HistoryDisplay
+    from .displays import HistoryDisplay
 
     if not run.history:
         return None

@@ -25,7 +25,7 @@ from .page import Report
 from .pictures import draw_picture
 
 if TYPE_CHECKING:
-    from ..approaches import ApproachComparison
+    from ..model.approaches import ApproachComparison
 
 __all__ = ["comparison_report"]
 
@@ -50,7 +50,7 @@ def comparison_report(
     Parameters
     ----------
     comparison : ApproachComparison
-        As from `glomclf.approaches.compare_approaches`.
+        As from `glomclf.model.approaches.compare_approaches`.
 
     command : sequence of str, default=None
         The words of the command that repeats the run.
@@ -88,7 +88,7 @@ def _inflation(comparison: ApproachComparison) -> Section:
 
 
 def _picture(comparison: ApproachComparison, score: str, title: str) -> Picture:
-    from ..plots import ApproachesDisplay
+    from .displays import ApproachesDisplay
 
     return draw_picture(
         lambda figure: ApproachesDisplay.from_comparison(

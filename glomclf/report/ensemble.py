@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 
-from ..biopsy import biopsy_summary
+from ..data.manifest import kind_of_groups
 from ..errors import ScoreError
-from ..manifest import kind_of_groups
+from ..evaluation.biopsy import biopsy_summary
 from .blocks import Block, Paragraph, Section, Table, number
 from .charts import biopsies_section, curves_section, mistakes_section
 from .evaluation import repeat_section, score_table, summary_section

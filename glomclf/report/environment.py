@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from .. import __version__
-from ..passwords import without_password
+from ..tuning.passwords import without_password
 
 __all__ = ["command_text", "library_versions"]
 

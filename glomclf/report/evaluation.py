@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..biopsy import BiopsySummary, biopsy_summary
+from ..data.manifest import kind_of_groups
 from ..errors import ScoreError
-from ..estimates import MIN_PARTICIPANTS
-from ..evaluation import Evaluation, evaluate
-from ..manifest import kind_of_groups
-from ..scores import check_scores
+from ..evaluation.biopsy import BiopsySummary, biopsy_summary
+from ..evaluation.estimates import MIN_PARTICIPANTS
+from ..evaluation.evaluation import Evaluation, evaluate
+from ..evaluation.scores import check_scores
 from .answers import checklist_section
 from .blocks import (
     Block,
@@ -120,7 +120,7 @@ def evaluation_report(
         and to find participants that are in the test set, too.
 
     audit : object, default=None
-        Of the split, as from `glomclf.leakage.audit_splits`.
+        Of the split, as from `glomclf.leakage.splits.audit_splits`.
 
     command : sequence of str, default=None
         The words of the command that repeats the run.
@@ -129,7 +129,7 @@ def evaluation_report(
         As from `glomclf.evaluate` of the same rows, where it is at hand.
 
     biopsies : BiopsySummary, default=None
-        As from `glomclf.evaluation.biopsy_summary` of the same rows, where at hand.
+        As from `biopsy_summary` of the same rows, where at hand.
 
     title : str, default="Evaluation"
 

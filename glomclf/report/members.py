@@ -28,7 +28,7 @@ def members_section(ensemble: Any) -> Section | None:
     members = ensemble.estimators_
     if not all(hasattr(one, "history_") for one in members):
         return None
-    from ..plots import EnsembleHistoryDisplay, HistoryDisplay
+    from .displays import EnsembleHistoryDisplay, HistoryDisplay
 
     display = EnsembleHistoryDisplay([one.history_ for one in members])
     panels = HistoryDisplay(members[0].history_).panels

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ..files import written_whole
+from .._runtime import written_whole
 from .blocks import Section
 
 __all__ = ["Report"]

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..biopsy import BiopsySummary
-from ..ensemble import FoldEnsembleClassifier
-from ..evaluation import Evaluation
-from ..files import short_names
-from ..manifest import participant_kind
+from .._runtime import short_names
+from ..data.manifest import participant_kind
+from ..evaluation.biopsy import BiopsySummary
+from ..evaluation.evaluation import Evaluation
+from ..model.ensemble import FoldEnsembleClassifier
 from .environment import library_versions
 
 __all__ = ["Part", "Run"]
@@ -65,13 +65,13 @@ class Run:
     train : DataFrame or None
         Training rows, with ``label`` and ``participant``.
     audit : object or None
-        As from `glomclf.leakage.audit_splits`.
+        As from `glomclf.leakage.splits.audit_splits`.
     command : sequence of str or None
         Words of the command that made the run.
     n_mistakes : int
         How many mistakes of either kind are shown.
     unit : {"participant", "slide", "image", "group"}
-        What groups are, as `glomclf.manifest.kind_of_groups` tells it.
+        What groups are, as `glomclf.data.manifest.kind_of_groups` tells it.
     """
 
     X: Any

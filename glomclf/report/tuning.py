@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..evaluation import Evaluation
-from ..plots.tuning import MIN_TRIALS, score_title
+from ..evaluation.evaluation import Evaluation
 from ..tuning.reading import (
     best_trials,
     is_feasible,
@@ -35,6 +34,7 @@ from .blocks import (
     span,
     told_span,
 )
+from .displays.tuning import MIN_TRIALS, score_title
 from .environment import command_text, library_versions
 from .evaluation import score_table
 from .page import Report
@@ -468,7 +468,7 @@ def _course(run: _Tuning) -> Section:
 
 
 def _history(run: _Tuning, name: str) -> Picture:
-    from ..plots import OptimizationHistoryDisplay
+    from .displays import OptimizationHistoryDisplay
 
     title = run.title_of(name)
     edge = "Trials without a score are at the lower edge."
@@ -483,7 +483,7 @@ def _history(run: _Tuning, name: str) -> Picture:
 
 
 def _front(run: _Tuning) -> Picture:
-    from ..plots import ParetoFrontDisplay
+    from .displays import ParetoFrontDisplay
 
     first, second = map(run.title_of, run.names[:2])
     return draw_picture(
@@ -508,7 +508,7 @@ def _what_decides(run: _Tuning) -> Section:
 
 
 def _importances(run: _Tuning) -> Picture:
-    from ..plots import ParameterImportancesDisplay
+    from .displays import ParameterImportancesDisplay
 
     return draw_picture(
         lambda figure: ParameterImportancesDisplay.from_study(
@@ -520,8 +520,8 @@ def _importances(run: _Tuning) -> Picture:
 
 
 def _lines(run: _Tuning) -> Picture:
-    from ..plots import ParallelCoordinatesDisplay
-    from ..plots.parallel import parallel_height
+    from .displays import ParallelCoordinatesDisplay
+    from .displays.parallel import parallel_height
 
     return draw_picture(
         lambda figure: ParallelCoordinatesDisplay.from_study(

@@ -10,8 +10,8 @@ from imblearn.utils import check_target_type
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import validate_data
 
+from ..data.large_arrays import empty_array
 from ..errors import SamplingError
-from ..large_arrays import empty_array
 
 _ROWS_AT_ONCE = 256
 

@@ -13,8 +13,8 @@ from joblib import Parallel, delayed
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..geometry import FILL_MODES, affine_matrix, warp
-from ..threads import threads_for
+from .._runtime import threads_for
+from ..data.geometry import FILL_MODES, affine_matrix, warp
 from .arrays import ArraySamplerMixin, assemble
 from .content import checked_images, content_digest, draw_key, draw_seed
 

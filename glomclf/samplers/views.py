@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state, check_scalar, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..augmenting import AUGMENTER_NAMES, PatchAugmenter, make_augmenter
-from ..threads import threads_for
+from .._runtime import threads_for
+from ..data.augmenter import AUGMENTER_NAMES, PatchAugmenter, make_augmenter
 from .arrays import ArraySamplerMixin, assemble
 from .content import checked_images, content_digest, draw_key, draw_seed
 
@@ -31,7 +31,7 @@ class AugmentedViews(ArraySamplerMixin, BaseSampler):
 
     A view depends on the image's content, its number and the seed, on nothing else. So
     folds and trials that share an image share its views, and the features of these,
-    which a :class:`ResNet50Trunk` keeps.
+    which a :class:`PatchEncoder` keeps.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class AugmentedViews(ArraySamplerMixin, BaseSampler):
         New views of each image, from 1. The images themselves stay.
     augmentation : {"dihedral", "geometry", "geometry+stain"} or PatchAugmenter, \
 default="geometry+stain"
-        What a view is: see :func:`glomclf.augmenting.make_augmenter`.
+        What a view is: see :func:`glomclf.data.augmenter.make_augmenter`.
     n_jobs : int, default=None
         Number of threads. None is one, -1 is all cores.
     random_state : int, RandomState instance or None, default=None
@@ -63,7 +63,7 @@ default="geometry+stain"
 
     See Also
     --------
-    glomclf.augmenting.PatchAugmenter : What makes a view.
+    glomclf.data.augmenter.PatchAugmenter : What makes a view.
     AugmentationOverSampler : New images of the smaller classes only.
 
     Notes

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ParameterError
-from ..leakage import audit_splits
+from ..leakage.splits import audit_splits
 
 __all__ = ["audit_folds"]
 

@@ -20,7 +20,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from ..kept_images import file_key
+from ..data.decoded import file_key
 from .objective import Objective
 
 __all__ = ["describe", "differences", "fingerprint", "short_digest"]

@@ -22,9 +22,11 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
+from .._runtime import progress
+from ..data.participants import participants_of
 from ..errors import ParameterError
-from ..estimates import Estimates
-from ..evaluation import (
+from ..evaluation.estimates import Estimates
+from ..evaluation.evaluation import (
     Comparison,
     Evaluation,
     _difference_scales,
@@ -32,10 +34,8 @@ from ..evaluation import (
     compare_scores,
     evaluate,
 )
-from ..inner import participants_of
-from ..intervals import Scale, bootstrap_estimates
-from ..progress import progress
-from ..scores import SCORE_NAMES, ScoredRows
+from ..evaluation.intervals import Scale, bootstrap_estimates
+from ..evaluation.scores import SCORE_NAMES, ScoredRows
 from .auditing import audit_folds
 from .objective import (
     describe_settings,

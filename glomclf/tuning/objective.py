@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
+from ..data.participants import participants_of
 from ..errors import (
     ParameterError,
     SamplingError,
@@ -31,9 +32,8 @@ from ..errors import (
     SplitError,
     TuningError,
 )
-from ..folds import _splits
-from ..inner import participants_of
-from ..recipes import settled
+from ..model.folds import _splits
+from ..model.recipes import settled
 from .auditing import audit_folds
 from .space import search_space as default_search_space
 

@@ -35,14 +35,14 @@ from sklearn.utils.validation import (
     indexable,
 )
 
-from ..classifier import GlomeruliClassifier
+from ..data.participants import participants_of
 from ..errors import ParameterError
-from ..inner import participants_of
-from ..passwords import without_passwords
-from ..recipes import settled
+from ..model.classifier import GlomeruliClassifier
+from ..model.recipes import settled
 from .auditing import audit_folds
 from .fingerprints import fingerprint, short_digest
 from .objective import Objective, draw_folds, make_scoring
+from .passwords import without_passwords
 from .results import best_index, cv_results, is_feasible, require_a_choice
 from .space import search_space as default_search_space
 from .storages import (

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._runtime import threads_for
 from ..errors import StudyError
-from ..passwords import passwords_in, without_password, without_passwords
-from ..threads import threads_for
+from .passwords import passwords_in, without_password, without_passwords
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

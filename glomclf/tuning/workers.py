@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._runtime import n_threads, progress, threads_for
 from ..errors import ParameterError, TuningError
-from ..progress import progress
-from ..threads import n_threads, threads_for
 from .running import Deadline, TrialLoop
 from .storages import shown
 from .trials import counted_trials, requeue_dead, requeue_interrupted

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from glomclf.inner import out_of_fold
-from glomclf.thresholds import choose_threshold
+from glomclf.evaluation.thresholds import choose_threshold
+from glomclf.model.validation import out_of_fold
 
 from .methods import FIXED, INNER_FOLDS, Method
 from .patches import Rows
@@ -110,13 +110,13 @@ def _fit_frozen(method: Method, train: Rows, shared: Any, seed: int, cache: Any)
 
     Built of the steps themselves, so that no default of `GlomeruliClassifier` is in it.
     """
-    from glomclf import ResNet50Classifier
+    from glomclf import PatchClassifier
 
     network, parameters = _network(shared), dict(method.parameters)
     read = _frozen_reader(parameters.pop("image_size"), network, cache)
 
     def fit(X: FloatArray, y: Any, groups: Any) -> Any:
-        head = ResNet50Classifier(**network, random_state=seed, **parameters)
+        head = PatchClassifier(**network, random_state=seed, **parameters)
         return head.fit(X, y)
 
     return _on_numbers(read, fit, train, seed)
@@ -144,10 +144,10 @@ def _frozen_reader(
     image_size: int, network: Mapping[str, Any], cache: Any
 ) -> Callable[[Any], FloatArray]:
     """Return what turns a table of paths into pooled features."""
-    from glomclf import ImageLoader, ResNet50Trunk
+    from glomclf import ImageLoader, PatchEncoder
 
     loader = ImageLoader(image_size, cache_dir=cache, lazy=True)
-    trunk = ResNet50Trunk(**network, cache_dir=cache)
+    trunk = PatchEncoder(**network, cache_dir=cache)
     return lambda X: trunk.fit_transform(loader.fit_transform(X[["path"]]))
 
 

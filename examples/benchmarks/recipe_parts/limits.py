@@ -58,7 +58,7 @@ def by_slide(rows: pd.DataFrame) -> pd.DataFrame:
 def worst(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the wrong rows farthest from their own fold's threshold, of either kind.
 
-    `glomclf.plots.worst_mistakes` takes one threshold for all; here each fold has one.
+    `displays.worst_mistakes` takes one threshold for all; here each fold has one.
     """
     wrong = rows[rows["wrong"]].copy()
     wrong.insert(0, "kind", np.where(wrong["label"] == 1, "missed", "false alarm"))
@@ -72,8 +72,8 @@ def draw(results: Results, table: pd.DataFrame, path: Path) -> None:
     """Draw the images of the worst mistakes as one picture."""
     from matplotlib.figure import Figure
 
-    from glomclf.plots import MistakesDisplay
-    from glomclf.plots.mistakes import images_of
+    from glomclf.report.displays import MistakesDisplay
+    from glomclf.report.displays.mistakes import images_of
 
     images = images_of(results.patches.X, table.index, 192)
     figure = Figure(figsize=(2 * N_MISTAKES, 6), layout="constrained")

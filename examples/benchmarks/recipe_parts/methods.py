@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glomclf.recipes import RECIPES
+from glomclf.model.recipes import RECIPES
 
 INNER_FOLDS, FIXED = "inner folds", "0.5, not chosen"
 # Goes to every network, and stands in the results file once. One precision, that units
@@ -176,7 +176,7 @@ _COMPARED: dict[str, Method] = {
     "frozen features, logistic regression": Method(
         "frozen, logistic", {"image_size": 224, "C": 0.01}
     ),
-    "frozen features, ResNet50Classifier": Method("frozen", {"image_size": 224}),
+    "frozen features, PatchClassifier": Method("frozen", {"image_size": 224}),
     "features": _classifier({"recipe": "features", "image_size": 224}),
     "scratch": _classifier(_SCRATCH),
 }

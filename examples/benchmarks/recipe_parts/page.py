@@ -39,7 +39,7 @@ _HOW = {
     "(scikit-image); a support vector machine whose cost and calibration come from "
     "inner folds.",
     "frozen": "Pooled features of the frozen network, stains as they are, and "
-    "`ResNet50Classifier` with the defaults of its own, of no recipe.",
+    "`PatchClassifier` with the defaults of its own, of no recipe.",
     "frozen, logistic": "Pooled features of the frozen network, stains as they are; "
     "logistic regression.",
     "classifier": "`GlomeruliClassifier`",
@@ -229,7 +229,7 @@ class Page:
 
     def _by_fold(self, one: Pooled) -> list[str]:
         """Score each fold alone, with its own threshold."""
-        from glomclf.evaluation import evaluate
+        from glomclf.evaluation.evaluation import evaluate
 
         patches, lines = self.results.patches, []
         for fold in np.unique(one.fold):

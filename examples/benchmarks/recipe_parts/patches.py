@@ -80,7 +80,7 @@ class Patches:
         """
         from sklearn.model_selection import StratifiedGroupKFold
 
-        from glomclf.splitting import leave_one_centre_out
+        from glomclf.data.splitting import leave_one_centre_out
 
         if split == "centre":
             centres = self.manifest["centre"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from glomclf.files import written_whole
+from glomclf._runtime import written_whole
 
 from .methods import Method
 from .patches import Fold, Patches

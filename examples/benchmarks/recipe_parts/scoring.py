@@ -79,7 +79,7 @@ def scored(results: Results, one: Pooled) -> Scored:
 
 def cross_fitted(results: Results, one: Pooled) -> Pooled:
     """Give each fold the threshold with the highest F1 on the rows of the others."""
-    from glomclf.thresholds import cross_fitted_thresholds
+    from glomclf.evaluation.thresholds import cross_fitted_thresholds
 
     thresholds = cross_fitted_thresholds(
         results.patches.y[one.rows], one.probability, one.fold
@@ -101,7 +101,7 @@ def missing(
 
 def evaluated(results: Results, one: Pooled) -> Any:
     """Score with intervals by bootstrap over participants."""
-    from glomclf.evaluation import evaluate
+    from glomclf.evaluation.evaluation import evaluate
 
     return evaluate(
         results.patches.y[one.rows],
@@ -113,7 +113,7 @@ def evaluated(results: Results, one: Pooled) -> Any:
 
 def compared(results: Results, reference: Pooled, one: Pooled) -> Any:
     """Take the scores of one method less those of the reference, on the same rows."""
-    from glomclf.evaluation import compare_scores
+    from glomclf.evaluation.evaluation import compare_scores
 
     return compare_scores(
         results.patches.y[one.rows],

@@ -1,0 +1,44 @@
+"""What goes in: tables of patches, whose they are, their images, and splits of them.
+
+Nothing here knows of networks, samplers or scores.
+"""
+
+from .augmenter import PatchAugmenter, make_augmenter
+from .images import IMAGE_SUFFIXES, MAX_PIXELS, read_image, resize_image
+from .loader import ImageLoader
+from .manifest import (
+    image_folder_manifest,
+    infer_participants,
+    read_manifest,
+    stack_manifests,
+)
+from .splitting import (
+    RepeatedStratifiedGroupKFold,
+    StratifiedGroupShuffleSplit,
+    leave_one_centre_out,
+    train_test_split_by_participant,
+)
+from .stain import NORMALIZER_METHODS, NORMALIZER_NAMES, StainNormalizer
+from .synthetic import make_glomeruli
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "NORMALIZER_METHODS",
+    "NORMALIZER_NAMES",
+    "ImageLoader",
+    "PatchAugmenter",
+    "RepeatedStratifiedGroupKFold",
+    "StainNormalizer",
+    "StratifiedGroupShuffleSplit",
+    "image_folder_manifest",
+    "infer_participants",
+    "leave_one_centre_out",
+    "make_augmenter",
+    "make_glomeruli",
+    "read_image",
+    "read_manifest",
+    "resize_image",
+    "stack_manifests",
+    "train_test_split_by_participant",
+]

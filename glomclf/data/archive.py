@@ -1,0 +1,296 @@
+"""Models on disk: JSON and plain arrays under one SHA-256, in a safetensors file.
+
+No pickle and no ``load_model``: a file holds no code, and everything in it is checked
+before a model is built from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .._runtime import written_whole
+from ..errors import GlomclfError, ModelFileError
+
+__all__ = [
+    "estimator_from_json",
+    "estimator_to_json",
+    "read_model",
+    "rebuilt",
+    "write_model",
+    "writer_of",
+]
+
+_T = TypeVar("_T")
+
+_FORMAT = "glomclf-model"
+_FORMAT_VERSION = 2
+_FIRST_KIND = "GlomeruliClassifier"  # of files that name none
+_LIBRARIES = (
+    "glomclf",
+    "keras",
+    "tensorflow",
+    "scikit-learn",
+    "imbalanced-learn",
+    "numpy",
+)
+# Only these packages' public estimators are named in a file, and built from one.
+_ROOMS = (
+    "glomclf.samplers",
+    "glomclf.data.augmenter",
+    "glomclf.data.stain",
+    "imblearn.over_sampling",
+    "imblearn.under_sampling",
+    "imblearn.combine",
+)
+
+
+def write_model(
+    path: str | os.PathLike[str],
+    header: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    kind: str = _FIRST_KIND,
+) -> None:
+    """Write one model file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    header : mapping
+        Everything JSON can say of the model.
+    arrays : mapping of str to ndarray
+        Its weights.
+    kind : str, default="GlomeruliClassifier"
+        The class that can read it.
+
+    Raises
+    ------
+    ModelFileError
+        If the header is not JSON.
+    """
+    from safetensors.numpy import save
+
+    described = {
+        "format": _FORMAT,
+        "format_version": _FORMAT_VERSION,
+        "kind": kind,
+        "versions": _versions(),
+        **header,
+    }
+    try:
+        text = json.dumps(
+            described, allow_nan=False, sort_keys=True, default=_plain_number
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"The model cannot be written as JSON ({error}). Give its parameters as "
+            "plain numbers, strings and lists."
+        ) from error
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    metadata = {"glomclf": text, "sha256": _digest(text, plain)}
+    with written_whole(path) as temporary:
+        temporary.write_bytes(save(plain, metadata=metadata))
+
+
+def _plain_number(value: Any) -> Any:
+    """Return the Python number of one of NumPy's, such as a grid of parameters has."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is no plain value")
+
+
+def read_model(
+    path: str | os.PathLike[str], *, kind: str | None = None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read and check a model file.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str, default=None
+        The class that the file must hold. None: any; ``header["kind"]`` says which.
+
+    Returns
+    -------
+    header : dict
+    arrays : dict of str to ndarray
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, truncated, changed, foreign, of a later version or of
+        another kind.
+    """
+    metadata, arrays = _read_safetensors(Path(path))
+    text = metadata.get("glomclf", "")
+    if not text:
+        raise ModelFileError(
+            f"{path} is not a glomclf model: it lacks the description that the save "
+            "method of a classifier writes."
+        )
+    if metadata.get("sha256") != _digest(text, arrays):
+        raise ModelFileError(
+            f"{path} was changed after it was written: its contents do not have the "
+            "SHA-256 it names. Use the original file, or train again."
+        )
+    header = json.loads(text)
+    found = header.get("format"), header.get("format_version")
+    if found != (_FORMAT, _FORMAT_VERSION):
+        raise ModelFileError(
+            f"{path} has the format {found[0]!r} version {found[1]!r}; this glomclf "
+            f"reads {_FORMAT!r} version {_FORMAT_VERSION}. Install the glomclf that "
+            "wrote it: "
+            f"{writer_of(header)}."
+        )
+    header.setdefault("kind", _FIRST_KIND)
+    if kind not in (None, header["kind"]):
+        raise ModelFileError(
+            f"{path} holds a {header['kind']}, not a {kind}. Load it with "
+            f"{header['kind']}.load, or with glomclf.read_classifier, which takes any."
+        )
+    return header, arrays
+
+
+def writer_of(header: Mapping[str, Any]) -> str:
+    """Return the version of the glomclf that wrote a model file."""
+    return header.get("versions", {}).get("glomclf", "unknown")
+
+
+def rebuilt(
+    path: str | os.PathLike[str],
+    build: Callable[..., _T],
+    header: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+) -> _T:
+    """Build the classifier that a model file describes.
+
+    Raises
+    ------
+    ModelFileError
+        If the description is not what this glomclf expects.
+    """
+    try:
+        return build(header, arrays)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        if isinstance(error, GlomclfError):
+            raise
+        raise ModelFileError(
+            f"{path} does not describe a classifier of this glomclf "
+            f"({type(error).__name__}: {error}). Install the glomclf that wrote it: "
+            f"{writer_of(header)}."
+        ) from error
+
+
+def estimator_to_json(estimator: Any) -> Any:
+    """Describe a sampler or augmenter, or a list, by public class and parameters.
+
+    Raises
+    ------
+    ModelFileError
+        If a class is not a public sampler or augmenter of these packages.
+    """
+    estimator = _plain(estimator)
+    if estimator is None or isinstance(estimator, str | int | float | bool):
+        return estimator
+    if isinstance(estimator, list | tuple):
+        return [estimator_to_json(item) for item in estimator]
+    if isinstance(estimator, dict):
+        return {"mapping": [[_plain(k), _plain(v)] for k, v in estimator.items()]}
+    room = _public_room(type(estimator))
+    if room is None:
+        raise ModelFileError(
+            f"{estimator!r} cannot be written into a model file: only classes "
+            f"of {', '.join(_ROOMS)} with plain parameters can. Prediction needs "
+            "no sampler: call set_params(sampler=None) on the fitted classifier, then "
+            "save."
+        )
+    parameters = estimator.get_params(deep=False)
+    return {
+        "class": f"{room}.{type(estimator).__name__}",
+        "parameters": {name: estimator_to_json(v) for name, v in parameters.items()},
+    }
+
+
+def estimator_from_json(description: Any) -> Any:
+    """Build what ``estimator_to_json`` described, from the named packages alone."""
+    if isinstance(description, list):
+        return [estimator_from_json(item) for item in description]
+    if not isinstance(description, dict):
+        return description
+    if "mapping" in description:
+        return dict(description["mapping"])
+    room, _, name = str(description["class"]).rpartition(".")
+    cls = _public_class(room, name)
+    if cls is None:
+        raise ModelFileError(
+            f"{description['class']!r} is not a sampler or augmenter glomclf builds."
+        )
+    parameters = description["parameters"].items()
+    return cls(**{name: estimator_from_json(value) for name, value in parameters})
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _public_class(room: str, name: str) -> type | None:
+    """Return the class of that name among a room's public ones."""
+    if room not in _ROOMS or name not in importlib.import_module(room).__all__:
+        return None
+    found = getattr(importlib.import_module(room), name)
+    return found if isinstance(found, type) else None
+
+
+def _public_room(cls: type) -> str | None:
+    for room in _ROOMS:
+        if getattr(importlib.import_module(room), cls.__name__, None) is cls:
+            return room
+    return None
+
+
+def _versions() -> dict[str, str]:
+    from .. import __version__
+
+    others = {name: version(name) for name in _LIBRARIES if name != "glomclf"}
+    return {"python": platform.python_version(), "glomclf": __version__, **others}
+
+
+def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Hash the description and every array with its name, type and shape."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        digest.update(array.reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path} is not a file. Expected a model that glomclf saved."
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            # What is not ours may be large, or of types that NumPy does not know.
+            names = file.keys() if metadata.get("glomclf") else ()
+            arrays = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelFileError(
+            f"{path} cannot be read as a glomclf model; it is truncated, or another "
+            f"kind of file ({error})."
+        ) from error
+    return metadata, arrays

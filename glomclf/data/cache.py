@@ -1,0 +1,151 @@
+"""What the cache of a folder holds, and its removal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CacheError
+from .database import ALL_FOLDERS, LOCK, database_of, discard, resolve
+
+__all__ = ["CacheInfo", "NamespaceInfo", "cache_info", "clear_cache"]
+
+
+@dataclass(frozen=True)
+class NamespaceInfo:
+    """What one fingerprint holds in the cache.
+
+    Attributes
+    ----------
+    fingerprint : str
+        The trunk the values belong to.
+    n_entries : int
+        Number of values.
+    n_bytes : int
+        Bytes of these values.
+    last_used : int
+        Seconds since 1970 when one of them was last put or read, exact to an hour.
+    """
+
+    fingerprint: str
+    n_entries: int
+    n_bytes: int
+    last_used: int
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """What the cache holds.
+
+    Attributes
+    ----------
+    cache_dir : pathlib.Path
+        The folder of the cache.
+    n_bytes : int
+        Bytes on disk, of all versions of glomclf's store.
+    namespaces : tuple of NamespaceInfo
+        The last used first.
+    """
+
+    cache_dir: Path
+    n_bytes: int
+    namespaces: tuple[NamespaceInfo, ...]
+
+    @property
+    def n_entries(self) -> int:
+        """Number of values under all fingerprints."""
+        return sum(namespace.n_entries for namespace in self.namespaces)
+
+
+def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> CacheInfo:
+    """Describe the cache of a folder; a folder without one holds nothing.
+
+    Parameters
+    ----------
+    cache_dir : str, path-like or None, default=None
+        None takes `default_cache_dir`.
+
+    Returns
+    -------
+    CacheInfo
+        Bytes on disk, and entries by fingerprint.
+
+    Raises
+    ------
+    CacheError
+        If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> from glomclf.data.cache import cache_info
+    >>> cache_info("no-such-folder").n_entries
+    0
+    """
+    folder = resolve(cache_dir)
+    with LOCK:
+        database = database_of(folder)
+        namespaces: tuple[NamespaceInfo, ...] = ()
+        if database.file.exists():
+            namespaces = database.attempt(_describe, namespaces)
+    return CacheInfo(folder, _bytes_on_disk(folder), namespaces)
+
+
+def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
+    """Remove the cache of a folder, sound or damaged, and nothing else in that folder.
+
+    Processes that use it meanwhile start a new one.
+
+    Parameters
+    ----------
+    cache_dir : str, path-like or None, default=None
+        None takes `default_cache_dir`.
+
+    Returns
+    -------
+    int
+        Bytes given back to the disk.
+
+    Raises
+    ------
+    CacheError
+        If files cannot be removed.
+
+    Examples
+    --------
+    >>> from glomclf.data.cache import clear_cache
+    >>> clear_cache("no-such-folder")
+    0
+    """
+    folder = resolve(cache_dir)
+    before = _bytes_on_disk(folder)
+    with LOCK:
+        database_of(folder).close()
+        try:
+            for versioned in folder.glob(ALL_FOLDERS):
+                discard(versioned)
+        except OSError as error:
+            raise CacheError(
+                f"The feature cache in {folder} cannot be removed: {error}. Remove the"
+                f" folders {ALL_FOLDERS} in it when no other process uses them."
+            ) from error
+    return before - _bytes_on_disk(folder)
+
+
+def _describe(connection: sqlite3.Connection) -> tuple[NamespaceInfo, ...]:
+    rows = connection.execute(
+        "SELECT fingerprint, count(*), count(*) * n_bytes, CAST(max(used) AS INTEGER)"
+        " FROM entries JOIN namespaces ON namespaces.id = namespace"
+        " GROUP BY namespaces.id ORDER BY max(used) DESC, fingerprint"
+    )
+    return tuple(NamespaceInfo(*row) for row in rows.fetchall())
+
+
+def _bytes_on_disk(folder: Path) -> int:
+    total = 0
+    for path in folder.glob(f"{ALL_FOLDERS}/*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total

@@ -1,0 +1,53 @@
+"""Labels of two classes, as numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+__all__ = ["encode_labels"]
+
+
+def encode_labels(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
+    """Tell which of two classes each row has.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    classes : ndarray of shape (2,)
+        Sorted.
+    codes : ndarray of shape (n_samples,), dtype int
+        0 or 1.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not those of two classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.data.labels import encode_labels
+    >>> encode_labels(np.array(["b", "a", "b"]))[1]
+    array([1, 0, 1])
+    """
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    target = type_of_target(y, input_name="y", raise_unknown=True)
+    if target != "binary":
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is "
+            f"{target}."
+        )
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            "Two classes are needed, but y has one class only: "
+            f"{classes[0]!r} in all {len(y)} rows."
+        )
+    return classes, codes

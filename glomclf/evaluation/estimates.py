@@ -1,0 +1,150 @@
+"""Scores with intervals, as a table, as text and as JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["MIN_PARTICIPANTS", "Estimates"]
+
+MIN_PARTICIPANTS = 5  # effective ones; with fewer an interval is not to be trusted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimates:
+    """Scores with their intervals.
+
+    Parameters
+    ----------
+    scores : dict of str to float
+        NaN where undefined.
+
+    intervals : dict of str to (float, float)
+        Lower and upper end; NaN where no interval can be given.
+
+    n_effective : dict of str to float
+        Effective number of participants behind each interval, see `.intervals`;
+        NaN where there is none.
+
+    notes : dict of str to str
+        What to know about single scores: why one is undefined or has no interval.
+
+    confidence : float
+        In (0, 1).
+
+    n_bootstrap : int
+        Number of bootstrap replicates.
+
+    caution : str, default=""
+        Why the intervals as a whole are not to be trusted; empty if they are.
+    """
+
+    scores: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    n_effective: dict[str, float]
+    notes: dict[str, str]
+    confidence: float
+    n_bootstrap: int
+    caution: str = ""
+
+    @property
+    def level(self) -> str:
+        """Confidence in words, such as "95 %"."""
+        return f"{100 * self.confidence:g} %"
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """Return the interval of a score.
+
+        Parameters
+        ----------
+        name : str
+            One of the names in `scores`.
+
+        Returns
+        -------
+        low, high : float
+            NaN where no interval can be given; `notes` says why.
+
+        Raises
+        ------
+        KeyError
+            If there is no such score.
+        """
+        if name not in self.intervals:
+            raise KeyError(f"no score {name!r}; there are {', '.join(self.intervals)}")
+        return self.intervals[name]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the scores as a table.
+
+        Returns
+        -------
+        frame : DataFrame
+            Index ``score``; columns ``value``, ``low``, ``high``, ``n_effective`` and
+            ``note``.
+        """
+        frame = pd.DataFrame(
+            {
+                "value": self.scores,
+                "low": {name: ends[0] for name, ends in self.intervals.items()},
+                "high": {name: ends[1] for name, ends in self.intervals.items()},
+                "n_effective": self.n_effective,
+                "note": {name: self.notes.get(name, "") for name in self.scores},
+            },
+            index=pd.Index(list(self.scores), name="score"),
+        )
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain types that JSON can hold; NaN becomes None.
+
+        Returns
+        -------
+        content : dict
+        """
+        return {
+            "scores": {name: _plain(value) for name, value in self.scores.items()},
+            "intervals": {
+                name: [_plain(end) for end in ends]
+                for name, ends in self.intervals.items()
+            },
+            "n_effective": {name: _plain(n) for name, n in self.n_effective.items()},
+            "notes": dict(self.notes),
+            "confidence": self.confidence,
+            "n_bootstrap": self.n_bootstrap,
+            "caution": self.caution,
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(
+            filter(None, [self._heading(), self._table(), self._remarks()])
+        )
+
+    def _heading(self) -> str:
+        """Say what was scored; for the children to fill."""
+        return ""
+
+    def _table(self) -> str:
+        width = max(map(len, self.scores))
+        lines = [f"{'':{width}}  {'value':>8}  {self.level} interval"]
+        for name, value in self.scores.items():
+            low, high = self.intervals[name]
+            ends = f"{low:.3f} to {high:.3f}" if math.isfinite(low + high) else "none"
+            lines.append(f"{name:{width}}  {value:8.3f}  {ends}")
+        return "\n".join(lines)
+
+    def _remarks(self) -> str:
+        names_of: dict[str, list[str]] = {}
+        for name, note in self.notes.items():
+            names_of.setdefault(note, []).append(name)
+        lines = [f"{', '.join(names)}: {note}" for note, names in names_of.items()]
+        if self.caution:
+            lines.append(f"Caution: {self.caution}")
+        return "\n".join(lines)
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,21 @@
+"""The classifiers: the front door, its recipes, ensembles, folds and model files."""
+
+from .approaches import APPROACHES, ApproachComparison, compare_approaches
+from .classifier import GlomeruliClassifier
+from .ensemble import FoldEnsembleClassifier
+from .files import read_classifier
+from .folds import FittedFold, fit_folds, predict_folds
+from .recipes import RECIPES
+
+__all__ = [
+    "APPROACHES",
+    "RECIPES",
+    "ApproachComparison",
+    "FittedFold",
+    "FoldEnsembleClassifier",
+    "GlomeruliClassifier",
+    "compare_approaches",
+    "fit_folds",
+    "predict_folds",
+    "read_classifier",
+]

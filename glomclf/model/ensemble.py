@@ -1,0 +1,519 @@
+"""FoldEnsembleClassifier: the models of a cross-validation, kept and averaged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.utils import (
+    check_random_state,
+    get_tags,
+    indexable,
+)
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.random import sample_without_replacement
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from ..data.labels import encode_labels
+from ..data.participants import participants_of
+from ..errors import ModelFileError, ParameterError
+from ..evaluation.evaluation import Evaluation, evaluate
+from ..evaluation.thresholds import choose_threshold, cross_fitted_thresholds
+from .checks import threshold_faults
+from .classifier import GlomeruliClassifier
+from .folds import Split, _splits, fit_folds, refuse_unfit_folds
+from .recipes import settled
+from .validation import ChosenThreshold
+
+__all__ = ["FoldEnsembleClassifier"]
+
+_KIND = "FoldEnsembleClassifier"
+_OUT_OF_FOLD = "out-of-fold"
+
+
+class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
+    """Average one classifier a fold, and keep what each says of the rows it never saw.
+
+    The training rows of every fold fit one member; no row and no participant of the
+    fold itself is among them. New images get the mean of all members' probabilities.
+    The rows trained on get the probability of the one member that did not see them,
+    so that all data are trained on, and all are judged as well.
+
+    Parameters
+    ----------
+    estimator : GlomeruliClassifier or None, default=None
+        Cloned for each member; None is ``GlomeruliClassifier()``. Another classifier
+        of two classes with ``predict_proba`` serves too, but cannot be saved. Its
+        ``threshold`` stays at 0.5: the mean is cut, not the members. Its
+        ``recipe="auto"`` is chosen once for all of them, by the rows of the smallest
+        training side.
+    cv : int, splitter or list of (train, test), default=5
+        The folds; each row is left out by one of them. An int gives shuffled,
+        stratified folds by participant where participants are known, by row where
+        not.
+    threshold : float in [0, 1] or "out-of-fold", default=0.5
+        Mean probability from which the positive class is predicted. "out-of-fold"
+        chooses it on the out-of-fold probabilities of all rows.
+    threshold_aim : {"f1", "recall"}, default="f1"
+        What "out-of-fold" aims at: the highest F1, or the highest precision among the
+        thresholds with at least `threshold_recall`. See
+        :func:`glomclf.evaluation.thresholds.choose_threshold`.
+    threshold_recall : float in (0, 1], default=0.95
+        Recall that the aim "recall" must reach.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the folds of an int and then seeds the members: each gets a seed of
+        its own in place of the estimator's ``random_state``.
+    verbose : int, default=0
+        1 shows a bar of folds on standard error, and silences the members. With 0 they
+        show the bars that the estimator's own ``verbose`` asks for, each headed by its
+        fold.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two labels, sorted; the second is the positive class.
+    estimators_ : list of classifiers
+        The members, one a fold, in the order of the folds.
+    oof_probability_ : ndarray of shape (n_samples,), float64 in [0, 1]
+        Of the positive class, for each row of ``fit``, by the member that did not see
+        it.
+    oof_fold_ : ndarray of shape (n_samples,), int
+        The fold that left the row out, which is the place of that member.
+    oof_threshold_ : ndarray of shape (n_samples,), float64
+        Threshold at which the row is judged: the given one or, with "out-of-fold",
+        that chosen on the rows of the other folds.
+    oof_evaluation_ : glomclf.evaluation.evaluation.Evaluation
+        Scores of the out-of-fold probabilities at ``oof_threshold_``, with intervals
+        over participants.
+    threshold_ : float
+        Threshold that ``predict`` uses.
+    training_record_ : dict
+        Numbers of rows, participants and members, rows of each class, and on how many
+        rows of which kind the threshold was chosen.
+    n_features_in_, feature_names_in_
+        Those of the members, where they have them.
+
+    See Also
+    --------
+    glomclf.model.predict_folds : The same predictions, without keeping the models.
+    sklearn.ensemble.BaggingClassifier : Members on rows drawn with replacement.
+
+    Notes
+    -----
+    The out-of-fold scores estimate what *one* member is worth on new participants, not
+    the mean of all. On the same rows the squared error of a mean is at most the mean of
+    its members' squared errors [1]_: so of the Brier score they are no better than that
+    of the ensemble, up to chance. Other scores are mostly a little too low for it as
+    well, which nothing guarantees; ROC AUC and average precision in particular, which
+    rank probabilities of different members among each other. Probabilities of a mean
+    are also less extreme, so that a threshold chosen on those of single members may be
+    off for it. Only participants whom no member has seen tell the worth of the ensemble
+    itself.
+
+    A threshold is too good on the rows that it was chosen on. So with
+    ``threshold="out-of-fold"`` each fold is judged at the threshold of the other folds
+    (see :func:`.cross_fitted_thresholds`), and ``threshold_``, chosen
+    on all rows, is left to new images.
+
+    Where features are kept on disk (``cache_dir``), members share them: the frozen
+    layers run once per image, not once per member.
+
+    References
+    ----------
+    .. [1] Krogh A, Vedelsby J. Neural network ensembles, cross validation, and active
+       learning. Advances in Neural Information Processing Systems 1995;7:231-238.
+
+    Examples
+    --------
+    >>> from glomclf import FoldEnsembleClassifier, GlomeruliClassifier, make_glomeruli
+    >>> X, y, groups = make_glomeruli(
+    ...     60, n_participants=12, sclerotic_fraction=0.3, image_size=32, random_state=0
+    ... )
+    >>> classifier = GlomeruliClassifier(
+    ...     backbone="cnn", weights=None, image_size=32, epochs=2
+    ... )
+    >>> ensemble = FoldEnsembleClassifier(classifier, cv=3, random_state=0)
+    >>> ensemble.fit(X, y, groups=groups).predict_proba(X).shape
+    (60, 2)
+    >>> len(ensemble.estimators_), ensemble.oof_evaluation_.n_samples
+    (3, 60)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "estimator": [None, HasMethods(["fit", "predict_proba"])],
+        "cv": [
+            Interval(Integral, 2, None, closed="left"),
+            HasMethods(["split", "get_n_splits"]),
+            list,
+        ],
+        "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({_OUT_OF_FOLD})],
+        "threshold_aim": [StrOptions({"f1", "recall"})],
+        "threshold_recall": [Interval(Real, 0, 1, closed="right")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        cv=5,
+        threshold=0.5,
+        threshold_aim="f1",
+        threshold_recall=0.95,
+        random_state=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.cv = cv
+        self.threshold = threshold
+        self.threshold_aim = threshold_aim
+        self.threshold_recall = threshold_recall
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # The estimator is validated by its own fit.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, groups=None):
+        """Fit one member a fold, and predict the rows that it has not seen.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of paths, or ndarray
+            As in the estimator's ``fit``: a DataFrame with ``path`` (and, where known,
+            ``participant``), paths, or uint8 images in [0, 255] of shape
+            (n_samples, height, width, 3).
+        y : array-like of shape (n_samples,)
+            Labels of two classes.
+        groups : array-like of shape (n_samples,), default=None
+            Participant of each row; by default the column ``participant`` of ``X``.
+
+        Returns
+        -------
+        self
+            The fitted ensemble.
+
+        Raises
+        ------
+        SplitError
+            If the participants do not allow the folds, or these do not leave each row
+            out once.
+        LeakageError
+            If a row or a participant is on both sides of a fold.
+        ParameterError
+            If parameters contradict each other.
+        ScoreError
+            If the threshold of a fold cannot be chosen, for the other folds lack a
+            class.
+        """
+        self.__dict__.pop("training_record_", None)  # not fitted until this fit is done
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        (X,) = indexable(X)
+        codes = self._encode_labels(y)
+        groups = participants_of(X, groups)
+        self._check_combination()
+        rng = check_random_state(self.random_state)
+        splits = list(_splits(self.cv, y, groups, rng))
+        refuse_unfit_folds(splits, y, groups)
+        self._fit_members(X, y, groups, splits, rng)
+        chosen = self._choose_threshold(codes)
+        self.threshold_ = float(chosen.value)
+        self.oof_evaluation_ = evaluate(
+            codes,
+            self.oof_probability_,
+            groups=groups,
+            threshold=self.threshold_ if self._is_given() else self.oof_threshold_,
+        )
+        self._record_fit(y, groups, chosen)
+        return self
+
+    def predict_proba(self, X):
+        """Give the mean of the members' probabilities of each class.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of paths, or ndarray
+            As in ``fit``; no labels or participants are needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2), float64 in [0, 1]
+        """
+        check_is_fitted(self)
+        return np.mean([one.predict_proba(X) for one in self.estimators_], axis=0)
+
+    def predict(self, X):
+        """Predict the positive class where the mean probability reaches ``threshold_``.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of paths, or ndarray
+            As in ``predict_proba``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        positive = self.predict_proba(X)[:, 1] >= self.threshold_
+        return self.classes_[positive.astype(int)]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all members to one file, without pickle.
+
+        Weights that members have in common, such as those of frozen layers, are in it
+        once. Out-of-fold probabilities are kept in the order of the rows, without
+        labels or names. Folds that are not an int are left out: the loaded ensemble
+        predicts, but needs another ``cv`` to be fitted again.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        ModelFileError
+            If a member is no GlomeruliClassifier, or its sampler cannot be described
+            without pickle.
+        """
+        from ..data.archive import write_model
+
+        check_is_fitted(self)
+        write_model(path, *self._to_parts(), kind=_KIND)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FoldEnsembleClassifier:
+        """Read an ensemble that ``save`` wrote; it predicts the same.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        FoldEnsembleClassifier
+            Fitted.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is truncated, changed or foreign, or holds another kind of
+            model.
+        """
+        from ..data.archive import read_model, rebuilt
+
+        return rebuilt(path, cls._from_parts, *read_model(path, kind=_KIND))
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "training_record_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self._estimator()).input_tags
+        tags.classifier_tags.multi_class = False
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+    def _estimator(self):
+        return GlomeruliClassifier() if self.estimator is None else self.estimator
+
+    def _is_given(self) -> bool:
+        return self.threshold != _OUT_OF_FOLD
+
+    def _encode_labels(self, y):
+        """Return labels as 0 and 1, and keep the classes."""
+        if not len(y):
+            raise ValueError("y has 0 rows; rows of two classes are needed.")
+        self.classes_, codes = encode_labels(y)
+        return codes
+
+    def _check_combination(self):
+        """Refuse parameters that contradict each other, all at once."""
+        faults = []
+        own = getattr(self._estimator(), "threshold", 0.5)
+        if own != 0.5:
+            faults.append(
+                f"estimator has threshold={own!r}, but the mean of all members is cut, "
+                "not each of them. Leave the estimator's at 0.5, and give the ensemble "
+                f'a number or threshold="{_OUT_OF_FOLD}".'
+            )
+        faults += threshold_faults(self, chosen=_OUT_OF_FOLD)
+        if faults:
+            raise ParameterError("\n".join(faults))
+
+    def _members(
+        self, estimator: Any, n_members: int, rng: np.random.RandomState
+    ) -> Iterable[Any]:
+        """Clone the estimator, each time with another seed."""
+        seeds = sample_without_replacement(2**31 - 2, n_members, random_state=rng)
+        for seed in seeds.tolist():
+            member = clone(estimator)
+            known = member.get_params(deep=False)
+            if "random_state" in known:
+                member.set_params(random_state=seed)
+            if self.verbose and "verbose" in known:
+                member.set_params(verbose=0)
+            yield member
+
+    def _fit_members(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        groups: NDArray[Any] | None,
+        splits: Sequence[Split],
+        rng: np.random.RandomState,
+    ) -> None:
+        """Fit each member on its fold's training rows alone; predict the others."""
+        self.estimators_ = []
+        self.oof_probability_ = np.empty(len(y))
+        self.oof_fold_ = np.empty(len(y), dtype=np.intp)
+        estimator = settled(
+            self._estimator(), min(len(y[train]) for train, _ in splits)
+        )
+        models = self._members(estimator, len(splits), rng)
+        for one in fit_folds(models, X, y, groups, splits, verbose=self.verbose):
+            self.estimators_.append(one.model)
+            self.oof_probability_[one.test] = one.probability
+            self.oof_fold_[one.test] = one.fold
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimators_[0], name):
+                setattr(self, name, getattr(self.estimators_[0], name))
+
+    def _choose_threshold(self, codes: NDArray[np.intp]) -> ChosenThreshold:
+        """Take the given threshold, or choose it; that of each row on other folds."""
+        if self._is_given():
+            self.oof_threshold_ = np.full(len(codes), float(self.threshold))
+            return ChosenThreshold(self.threshold)
+        aim = {"aim": self.threshold_aim, "recall": self.threshold_recall}
+        self.oof_threshold_ = cross_fitted_thresholds(
+            codes, self.oof_probability_, self.oof_fold_, **aim
+        )
+        value = choose_threshold(codes, self.oof_probability_, **aim)
+        return ChosenThreshold(value, "out-of-fold predictions", len(codes))
+
+    def _record_fit(
+        self, y: NDArray[Any], groups: NDArray[Any] | None, chosen: ChosenThreshold
+    ) -> None:
+        """Keep what is known of the fit."""
+        labels, counts = np.unique(y, return_counts=True)
+        names = [str(label) for label in labels]
+        self.training_record_ = {
+            "n_samples": len(y),
+            "n_participants": None if groups is None else len(np.unique(groups)),
+            "n_members": len(self.estimators_),
+            "class_counts": dict(zip(names, counts.tolist(), strict=True)),
+            "threshold": float(chosen.value),
+            "threshold_chosen_on": chosen.chosen_on,
+            "threshold_n_samples": chosen.n_samples,
+        }
+
+    def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Describe the fitted ensemble as JSON and arrays."""
+        headers, parts = zip(*map(_member_parts, self.estimators_), strict=True)
+        stored, places = _stored_once(parts)
+        header = {
+            "parameters": self._plain_parameters(),
+            "estimator": self._own_settings(),
+            "classes": self.classes_.tolist(),
+            "threshold": self.threshold_,
+            "training_record": self.training_record_,
+            "evaluation": self.oof_evaluation_.to_dict(),
+            "members": [
+                {"header": one, "arrays": named}
+                for one, named in zip(headers, places, strict=True)
+            ],
+        }
+        out_of_fold = {
+            "oof/probability": self.oof_probability_,
+            "oof/fold": self.oof_fold_.astype(np.int64),
+            "oof/threshold": self.oof_threshold_,
+        }
+        return header, {**stored, **out_of_fold}
+
+    def _plain_parameters(self) -> dict[str, Any]:
+        """Return the parameters that JSON can hold; others are left out as None."""
+        parameters = self.get_params(deep=False)
+        del parameters["estimator"]
+        for name in ("cv", "random_state"):
+            value = parameters[name]
+            parameters[name] = int(value) if isinstance(value, Integral) else None
+        return parameters
+
+    def _own_settings(self) -> dict[str, Any] | None:
+        """Return what the estimator has otherwise than its clones in the ensemble."""
+        if self.estimator is None:
+            return None
+        seed = self.estimator.random_state
+        return {
+            "random_state": int(seed) if isinstance(seed, Integral) else None,
+            "recipe": self.estimator.recipe,
+            "verbose": self.estimator.verbose,
+        }
+
+    @classmethod
+    def _from_parts(
+        cls, header: dict, arrays: dict[str, np.ndarray]
+    ) -> FoldEnsembleClassifier:
+        self = cls(**header["parameters"])
+        self.estimators_ = [
+            GlomeruliClassifier._from_parts(
+                member["header"],
+                {name: arrays[place] for name, place in member["arrays"].items()},
+            )
+            for member in header["members"]
+        ]
+        if header["estimator"] is not None:
+            self.estimator = clone(self.estimators_[0]).set_params(
+                **header["estimator"]
+            )
+        self.classes_ = np.asarray(header["classes"])
+        self.threshold_ = header["threshold"]
+        self.training_record_ = header["training_record"]
+        self.oof_evaluation_ = Evaluation.from_dict(header["evaluation"])
+        self.oof_probability_ = arrays["oof/probability"]
+        self.oof_fold_ = arrays["oof/fold"]
+        self.oof_threshold_ = arrays["oof/threshold"]
+        return self
+
+
+def _member_parts(member: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Describe one member, or say why a file cannot hold it."""
+    if not isinstance(member, GlomeruliClassifier):
+        raise ModelFileError(
+            f"A model file holds members of the class GlomeruliClassifier, and these "
+            f"are of the class {type(member).__name__}. Give FoldEnsembleClassifier a "
+            "GlomeruliClassifier as estimator."
+        )
+    try:
+        return member._to_parts()
+    except ModelFileError as error:
+        raise ModelFileError(
+            f"{error} Of an ensemble, do so for each of its estimators_."
+        ) from error
+
+
+def _stored_once(
+    parts: Iterable[Mapping[str, np.ndarray]],
+) -> tuple[dict[str, np.ndarray], list[dict[str, str]]]:
+    """Keep equal arrays once; return them, and where each member finds its own."""
+    place_of: dict[Any, str] = {}
+    stored, places = {}, []
+    for arrays in parts:
+        named = {}
+        for name, array in arrays.items():
+            content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
+            key = (array.dtype.str, array.shape, content)
+            named[name] = place_of.setdefault(key, f"members/{len(place_of):05d}")
+            stored[named[name]] = array
+        places.append(named)
+    return stored, places

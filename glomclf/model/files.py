@@ -1,0 +1,67 @@
+"""One way to open a model file, whichever kind of classifier is in it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..data.archive import read_model, rebuilt, writer_of
+from ..errors import ModelFileError
+from .classifier import GlomeruliClassifier
+from .ensemble import FoldEnsembleClassifier
+
+__all__ = ["read_classifier"]
+
+_CLASSES: dict[str, type[GlomeruliClassifier] | type[FoldEnsembleClassifier]] = {
+    cls.__name__: cls for cls in (GlomeruliClassifier, FoldEnsembleClassifier)
+}
+
+
+def read_classifier(
+    path: str | os.PathLike[str],
+) -> GlomeruliClassifier | FoldEnsembleClassifier:
+    """Read whatever classifier a model file holds; it predicts as when it was saved.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that ``save`` or ``glomclf train`` wrote.
+
+    Returns
+    -------
+    GlomeruliClassifier or FoldEnsembleClassifier
+        Fitted.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is truncated, changed or foreign, or holds a kind of model that
+        this glomclf does not know.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from glomclf import GlomeruliClassifier, make_glomeruli, read_classifier
+    >>> X, y, groups = make_glomeruli(
+    ...     40, n_participants=8, sclerotic_fraction=0.3, image_size=32, random_state=0
+    ... )
+    >>> classifier = GlomeruliClassifier(
+    ...     backbone="cnn", weights=None, image_size=32, epochs=1, random_state=0
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "model.glomclf")
+    ...     classifier.fit(X, y, groups=groups).save(file)
+    ...     type(read_classifier(file)).__name__
+    'GlomeruliClassifier'
+    """
+    header, arrays = read_model(path)
+    kind = str(header["kind"])
+    if kind not in _CLASSES:
+        raise ModelFileError(
+            f"{path} holds a {kind!r}; this glomclf reads {' and '.join(_CLASSES)}. "
+            "Install the glomclf that wrote it: "
+            f"{writer_of(header)}."
+        )
+    build: Any = _CLASSES[kind]._from_parts
+    return rebuilt(path, build, header, arrays)

@@ -1,0 +1,257 @@
+"""PatchEncoder: the frozen layers of a backbone, as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Options
+from sklearn.utils.validation import check_is_fitted
+
+from .._runtime import progress
+from ..data.store import FeatureStore
+from ..data.streaming import ArraySource, ImageSource, stream_features
+from . import engines
+from .classifier import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
+from .known_cuts import KnownTrunks
+
+if TYPE_CHECKING:
+    from .resnet50 import Backbone
+
+__all__ = ["CACHE_CONSTRAINT", "PatchEncoder"]
+
+CACHE_CONSTRAINT = [str, Path, Options(bool, {False}), None]
+
+
+class PatchEncoder(TransformerMixin, BaseEstimator):
+    """The layers of a backbone that are never trained: images to features.
+
+    It is cut at the last block output before the first trainable layer, and learns
+    nothing from the images: each one's features depend on that image alone.
+
+    Parameters
+    ----------
+    backbone : {"resnet50", "cnn"}, default="resnet50"
+    weights : "imagenet", path or None, default="imagenet"
+        As in :class:`PatchClassifier`.
+    trainable_layers : int or "all", default=0
+        As in :class:`PatchClassifier`. 0 gives pooled features; ``"all"`` leaves
+        nothing frozen, and the images pass unchanged.
+    batch_size : int, default=32
+        Images that run through the network at once.
+    engine : {"auto", "keras", "openvino"}, default="auto"
+        What runs the network. ``"auto"`` is OpenVINO where it is installed (the extra
+        ``openvino``), else Keras; in float32 both give the same features to 1e-5.
+    precision : {"float32", "bfloat16", "int8"}, default="float32"
+        What the network computes in. The lower ones need OpenVINO and give slightly
+        other features in less time: see the page on speed before choosing one.
+        ``"bfloat16"`` needs a processor that has it; ``"int8"`` is calibrated on fixed
+        synthetic patches, never on ``X``.
+    cache_dir : path, None or False, default=None
+        Folder where features are kept by the content of the image, so that each is
+        computed once, whatever the fold, the trial or the process. None is the
+        platform's cache folder; False keeps nothing.
+    verbose : int, default=0
+        1 shows a bar on standard error.
+
+    Attributes
+    ----------
+    cut_ : str or None
+        Keras layer whose output is given; None where nothing is frozen.
+    fingerprint_ : str
+        SHA-256 of the backbone's weights.
+
+    Examples
+    --------
+    >>> from glomclf import PatchEncoder, make_glomeruli
+    >>> X, _, _ = make_glomeruli(4, n_participants=2, image_size=32, random_state=0)
+    >>> PatchEncoder("cnn", weights=None).fit_transform(X).shape
+    (4, 128)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        **BACKBONE_CONSTRAINTS,
+        "batch_size": HEAD_CONSTRAINTS["batch_size"],
+        **engines.ENGINE_CONSTRAINTS,
+        "cache_dir": CACHE_CONSTRAINT,
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        backbone="resnet50",
+        *,
+        weights="imagenet",
+        trainable_layers=0,
+        batch_size=32,
+        engine="auto",
+        precision="float32",
+        cache_dir=None,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.weights = weights
+        self.trainable_layers = trainable_layers
+        self.batch_size = batch_size
+        self.engine = engine
+        self.precision = precision
+        self.cache_dir = cache_dir
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Load the weights; nothing is learned from the images.
+
+        Parameters
+        ----------
+        X : ndarray or LazyImages of shape (n_samples, height, width, 3), uint8
+            In [0, 255].
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        EngineError
+            If the engine or the precision is not installed.
+        WeightsError
+            If the weights cannot be had.
+        """
+        _check_images(X)
+        engines.choose_engine(self.engine, self.precision)
+        self.cut_, self.fingerprint_ = self._find_cut()
+        self._stored_arrays = None
+        return self
+
+    def transform(self, X):
+        """Run the images through the frozen layers.
+
+        Parameters
+        ----------
+        X : ndarray or LazyImages of shape (n_samples, height, width, 3), uint8
+            In [0, 255]. What ``ImageLoader(lazy=True)`` gives is read a few images at a
+            time, while the network runs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, ...)
+            Pooled features (n_samples, n_features), float32, or feature maps
+            (n_samples, h, w, channels); the images themselves where no layer
+            is frozen. Memory-mapped where large.
+
+        Raises
+        ------
+        EngineError
+            If the engine or the precision cannot be had on this machine.
+        """
+        check_is_fitted(self)
+        X = _check_images(X)
+        if self.cut_ is None:
+            return np.asarray(X)
+        source = ArraySource(X) if isinstance(X, np.ndarray) else X
+        forward = self._forward(self.cut_)
+        with progress("features", X.shape[0], enabled=self.verbose > 0) as advance:
+            return stream_features(
+                source,
+                forward,
+                self._store(),
+                batch_size=self.batch_size,
+                advance=advance,
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.requires_fit = True
+        return tags
+
+    def _find_cut(self) -> tuple[str | None, str]:
+        """Return cut and fingerprint; the network is built only to learn them once."""
+        known = None if self.cache_dir is False else KnownTrunks(self.cache_dir)
+        described = (self.backbone, self.weights, self.trainable_layers)
+        if known is not None and (found := known.get(*described)) is not None:
+            return found
+        from .resnet50 import load_backbone
+
+        backbone = load_backbone(self.backbone, self.weights)
+        found = (backbone.cut(self.trainable_layers), backbone.fingerprint)
+        if known is not None:
+            known.put(*described, *found)
+        return found
+
+    def _forward(self, cut: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function that builds and compiles the trunk at its first call.
+
+        Where the store holds all that is asked for, nothing need be compiled.
+        """
+        engine = engines.choose_engine(self.engine, self.precision)
+
+        def forward(images: np.ndarray) -> np.ndarray:
+            compiled = engines.compile_trunk(
+                self._fitted_backbone(),
+                cut,
+                engine,
+                self.precision,
+                self.cache_dir,
+            )
+            return compiled(images)
+
+        return forward
+
+    def _store(self) -> FeatureStore | None:
+        """Return the features kept under all that decides them beside the image."""
+        if self.cache_dir is False:
+            return None
+        made_by = f"{self.backbone} {self.fingerprint_} {self.cut_}"
+        return FeatureStore(
+            self.cache_dir, f"{made_by} {engines.numerics(self.precision)}"
+        )
+
+    def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Describe the fitted trunk as JSON and arrays, for a model file."""
+        header = {"cut": self.cut_, "fingerprint": self.fingerprint_}
+        if self.cut_ is None:
+            return header, {}
+        arrays = self._fitted_backbone().weights()
+        return header, {f"trunk/{i:03d}": array for i, array in enumerate(arrays)}
+
+    def _set_parts(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become the fitted trunk that ``_to_parts`` described."""
+        engines.choose_engine(self.engine, self.precision)
+        self.cut_ = header["cut"]
+        self.fingerprint_ = header["fingerprint"]
+        self._stored_arrays = [
+            arrays[k] for k in sorted(arrays) if k.startswith("trunk/")
+        ]
+
+    def _fitted_backbone(self) -> Backbone:
+        from .resnet50 import find_backbone
+
+        return find_backbone(
+            self.backbone, self.weights, self.fingerprint_, self._stored_arrays
+        )
+
+
+def _check_images(X: Any) -> Any:
+    """Return an array, or whatever else gives images a few at a time, unread."""
+    if not isinstance(X, ImageSource):
+        X = check_array(X, allow_nd=True, dtype=None, ensure_2d=False, input_name="X")
+    if (
+        X.dtype != np.uint8
+        or len(X.shape) != 4
+        or X.shape[-1] != 3
+        or min(X.shape[1:3]) < 32
+    ):
+        raise ValueError(
+            f"X has shape {X.shape} and dtype {X.dtype}. Expected uint8 images of "
+            "shape (n_samples, height, width, 3), at least 32 pixels a side, as "
+            "ImageLoader gives them."
+        )
+    return X

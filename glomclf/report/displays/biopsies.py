@@ -1,0 +1,287 @@
+"""The percentage of globally sclerotic glomeruli per biopsy, predicted against true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...evaluation.biopsy import BiopsySummary, biopsy_summary
+from .canvas import CLASS_COLORS, axes_or_new, legend_below
+from .responses import binary_response
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+__all__ = ["BiopsyPercentageDisplay", "BlandAltmanDisplay"]
+
+
+class _BiopsyDisplay:
+    """One point a biopsy; the children say where, and what it is compared with."""
+
+    ax_: Axes
+    figure_: Figure
+    points_: PathCollection
+    line_: Line2D
+
+    def __init__(self, summary: BiopsySummary):
+        self.summary = summary
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike,
+        threshold: float | None = None,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Any:
+        """Draw the biopsies as a fitted classifier judges them.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba``; its second class is the positive one.
+        X : array-like or DataFrame
+            The glomeruli.
+        y : array-like of shape (n_samples,)
+            Labels among its two classes.
+        groups : array-like of shape (n_samples,)
+            The participant (biopsy) of each glomerulus.
+        threshold : float, default=None
+            In [0, 1]; by default the ``threshold_`` of the classifier, or 0.5.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+        **options
+            To `glomclf.evaluation.evaluation.biopsy_summary`.
+
+        Returns
+        -------
+        display : display
+            With the attributes ``ax_``, ``figure_``, ``points_`` and ``line_``.
+
+        Raises
+        ------
+        ScoreError
+            If an input cannot be used.
+        """
+        if threshold is None:
+            threshold = getattr(estimator, "threshold_", 0.5)
+        y_true, y_score = binary_response(estimator, X, y)
+        return cls.from_predictions(
+            y_true, y_score, groups=groups, threshold=threshold, ax=ax, **options
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        *,
+        groups: ArrayLike,
+        threshold: float | ArrayLike = 0.5,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Any:
+        """Draw the biopsies from labels and probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Labels, 0 or 1.
+        y_score : array-like of shape (n_samples,)
+            Probabilities of class 1, in [0, 1].
+        groups, ax, **options
+            As in ``from_estimator``.
+        threshold : float or array-like of shape (n_samples,), default=0.5
+            A glomerulus is predicted sclerotic if its probability is at least this.
+
+        Returns
+        -------
+        display : display
+            With the attributes ``ax_``, ``figure_``, ``points_`` and ``line_``.
+
+        Raises
+        ------
+        ScoreError
+            If an input cannot be used.
+        """
+        summary = biopsy_summary(
+            y_true, y_score, groups, threshold=threshold, **options
+        )
+        return cls(summary).plot(ax=ax)
+
+    def plot(self, ax: Axes | None = None) -> Any:
+        """Draw one point a biopsy, larger with more glomeruli.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : display
+            Itself, with the attributes ``ax_``, ``figure_``, ``points_``, ``line_``.
+        """
+        ax = axes_or_new(ax)
+        n_glomeruli = self.summary.table["n_glomeruli"].to_numpy()
+        self._draw_references(ax)
+        self.points_ = ax.scatter(
+            *self._points(),
+            s=20 + 180 * n_glomeruli / n_glomeruli.max(),
+            color=CLASS_COLORS[0],
+            alpha=0.6,
+            linewidth=0,
+            label=f"biopsy of {_span(n_glomeruli)} patches",
+        )
+        ax.grid(alpha=0.3)
+        legend_below(ax, markerscale=0.6)
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
+        return self
+
+    def _points(self) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _draw_references(self, ax: Axes) -> None:
+        raise NotImplementedError
+
+
+class BiopsyPercentageDisplay(_BiopsyDisplay):
+    """Predicted against true percentage of globally sclerotic glomeruli.
+
+    Make one with ``from_predictions`` or ``from_estimator``. Dotted lines mark the cut-
+    offs by which biopsies are judged.
+
+    Parameters
+    ----------
+    summary : glomclf.evaluation.evaluation.BiopsySummary
+        From `glomclf.evaluation.evaluation.biopsy_summary`.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    points_ : matplotlib PathCollection
+        One point a biopsy.
+    line_ : matplotlib Line2D
+        Where predicted and true agree.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import BiopsyPercentageDisplay
+    >>> display = BiopsyPercentageDisplay.from_predictions(
+    ...     [0, 0, 1, 0, 1, 1],
+    ...     [0.1, 0.3, 0.6, 0.7, 0.4, 0.9],
+    ...     groups=list("aabbcc"),
+    ...     ax=Figure().subplots(),
+    ... )
+    >>> display.points_.get_offsets().data
+    array([[  0.,   0.],
+           [ 50., 100.],
+           [100.,  50.]])
+    """
+
+    def _points(self) -> tuple[Any, Any]:
+        return self.summary.table["true"], self.summary.table["predicted"]
+
+    def _draw_references(self, ax: Axes) -> None:
+        (self.line_,) = ax.plot(
+            [0, 100], [0, 100], "--", color="gray", linewidth=1, label="agreement"
+        )
+        for cut_off in self.summary.cut_offs:
+            for draw in (ax.axhline, ax.axvline):
+                draw(cut_off, color="gray", linestyle=":", linewidth=1.5)
+        ax.set(
+            xlim=(-4, 104),
+            ylim=(-4, 104),
+            aspect="equal",
+            xlabel="true globally sclerotic, %",
+            ylabel="predicted globally sclerotic, %",
+        )
+
+
+class BlandAltmanDisplay(_BiopsyDisplay):
+    """Differences of predicted and true percentages, after Bland and Altman.
+
+    Make one with ``from_predictions`` or ``from_estimator``. Lines are the bias and the
+    limits of agreement, shades their intervals over biopsies.
+
+    Parameters
+    ----------
+    summary : glomclf.evaluation.evaluation.BiopsySummary
+        From `glomclf.evaluation.evaluation.biopsy_summary`.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    points_ : matplotlib PathCollection
+        One point a biopsy.
+    line_ : matplotlib Line2D
+        The bias.
+
+    References
+    ----------
+    Bland JM, Altman DG. Statistical methods for assessing agreement between two methods
+    of clinical measurement. Lancet 1986;327:307-310.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import BlandAltmanDisplay
+    >>> display = BlandAltmanDisplay.from_predictions(
+    ...     [0, 0, 1, 0, 1, 1],
+    ...     [0.1, 0.3, 0.6, 0.7, 0.4, 0.9],
+    ...     groups=list("aabbcc"),
+    ...     ax=Figure().subplots(),
+    ... )
+    >>> display.points_.get_offsets().data
+    array([[  0.,   0.],
+           [ 75.,  50.],
+           [ 75., -50.]])
+    """
+
+    def _points(self) -> tuple[Any, Any]:
+        table = self.summary.table
+        return (table["true"] + table["predicted"]) / 2, table["difference"]
+
+    def _draw_references(self, ax: Axes) -> None:
+        ax.axhline(0, color="gray", linewidth=1)
+        for name, style in (
+            ("bias", "-"),
+            ("lower_limit", "--"),
+            ("upper_limit", "--"),
+        ):
+            self._draw_level(ax, name, style)
+        ax.set(
+            xlim=(-4, 104),
+            xlabel="mean of predicted and true, %",
+            ylabel="predicted less true, percentage points",
+        )
+
+    def _draw_level(self, ax: Axes, name: str, style: str) -> None:
+        value = self.summary.scores[name]
+        if not np.isfinite(value):
+            return
+        color = CLASS_COLORS[1]
+        label = {"bias": "bias", "lower_limit": "limits of agreement"}.get(name)
+        line = ax.axhline(value, color=color, linestyle=style, label=label)
+        if name == "bias":
+            self.line_ = line
+        ends = self.summary.interval(name)
+        if np.isfinite(ends).all():
+            ax.axhspan(*ends, color=color, alpha=0.15, linewidth=0)
+
+
+def _span(numbers: NDArray[np.intp]) -> str:
+    low, high = numbers.min(), numbers.max()
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -1,0 +1,226 @@
+"""Reliability diagram: whether probabilities mean what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...evaluation.curves import ReliabilityBins, reliability_bins
+from .canvas import CLASS_COLORS, axes_or_new, legend_below
+from .responses import binary_response
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+__all__ = ["ReliabilityDisplay"]
+
+
+class ReliabilityDisplay:
+    """Frequency of class 1 against its predicted probability, in bins.
+
+    Make one with ``from_predictions`` or ``from_estimator``.
+
+    Parameters
+    ----------
+    bins : glomclf.evaluation.curves.ReliabilityBins
+        From `glomclf.evaluation.curves.reliability_bins`.
+    name : str, default=None
+        Shown in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    line_ : matplotlib Line2D
+        The points, joined.
+    intervals_ : matplotlib LineCollection
+        The intervals over participants.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import ReliabilityDisplay
+    >>> display = ReliabilityDisplay.from_predictions(
+    ...     [0, 0, 1, 0, 1, 1, 0, 1],
+    ...     [0.1, 0.3, 0.6, 0.2, 0.6, 0.9, 0.2, 0.9],
+    ...     groups=list("aabbccdd"),
+    ...     ax=Figure().subplots(),
+    ... )
+    >>> display.line_.get_ydata()
+    array([0., 0., 0., 1., 1.])
+    """
+
+    ax_: Axes
+    figure_: Figure
+    line_: Line2D
+    intervals_: Any
+
+    def __init__(self, bins: ReliabilityBins, *, name: str | None = None):
+        self.bins = bins
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        n_bins: int = 10,
+        name: str | None = None,
+        n_bootstrap: int = 1000,
+        confidence: float = 0.95,
+        random_state: int | np.random.RandomState | None = 0,
+        ax: Axes | None = None,
+    ) -> ReliabilityDisplay:
+        """Draw the reliability of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba``; its second class is the positive one.
+        X : array-like or DataFrame
+            What it predicts.
+        y : array-like of shape (n_samples,)
+            Labels among its two classes.
+        groups : array-like of shape (n_samples,), default=None
+            The participant of each row. None: rows count as independent.
+        n_bins : int, default=10
+            Number of bins of equal width.
+        name : str, default=None
+            Shown in the legend; by default the name of the class.
+        n_bootstrap, confidence, random_state
+            As in `glomclf.evaluation.curves.reliability_bins`.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+
+        Raises
+        ------
+        ScoreError
+            If an input cannot be used.
+        """
+        y_true, y_score = binary_response(estimator, X, y)
+        return cls.from_predictions(
+            y_true,
+            y_score,
+            groups=groups,
+            n_bins=n_bins,
+            name=type(estimator).__name__ if name is None else name,
+            n_bootstrap=n_bootstrap,
+            confidence=confidence,
+            random_state=random_state,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        n_bins: int = 10,
+        name: str | None = None,
+        n_bootstrap: int = 1000,
+        confidence: float = 0.95,
+        random_state: int | np.random.RandomState | None = 0,
+        ax: Axes | None = None,
+    ) -> ReliabilityDisplay:
+        """Draw the reliability of predicted probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Labels, 0 or 1.
+        y_score : array-like of shape (n_samples,)
+            Probabilities of class 1, in [0, 1].
+        groups, n_bins, name, n_bootstrap, confidence, random_state, ax
+            As in ``from_estimator``.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+
+        Raises
+        ------
+        ScoreError
+            If an input cannot be used.
+        """
+        bins = reliability_bins(
+            y_true,
+            y_score,
+            groups=groups,
+            n_bins=n_bins,
+            n_bootstrap=n_bootstrap,
+            confidence=confidence,
+            random_state=random_state,
+        )
+        return cls(bins, name=name).plot(ax=ax)
+
+    def plot(self, ax: Axes | None = None) -> ReliabilityDisplay:
+        """Draw the bins with their intervals, and how many rows each has.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+        """
+        ax = axes_or_new(ax)
+        bins, color = self.bins, CLASS_COLORS[0]
+        ax.plot([0, 1], [0, 1], "--", color="gray", linewidth=1, label="ideal")
+        self.intervals_ = ax.vlines(
+            bins.probability,
+            bins.low,
+            bins.high,
+            color=color,
+            alpha=0.5,
+            linewidth=3,
+            label=f"{100 * bins.confidence:g} % interval",
+        )
+        (self.line_,) = ax.plot(
+            bins.probability,
+            bins.frequency,
+            "o-",
+            color=color,
+            label="bins of probability" if self.name is None else self.name,
+        )
+        self._number_rows(ax)
+        ax.set(
+            xlim=(-0.02, 1.02),
+            ylim=(-0.02, 1.02),
+            aspect="equal",
+            xlabel="predicted probability of class 1",
+            ylabel="share of class 1",
+        )
+        ax.grid(alpha=0.3)
+        legend_below(ax)
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
+        return self
+
+    def _number_rows(self, ax: Axes) -> None:
+        """Write the number of rows over each bin."""
+        for probability, n_rows in zip(
+            self.bins.probability, self.bins.n_rows, strict=True
+        ):
+            ax.text(
+                probability,
+                1.02,
+                f"{n_rows}",
+                transform=ax.get_xaxis_transform(),
+                ha="center",
+                fontsize="x-small",
+            )
+        ax.set_title("rows a bin", fontsize="small", pad=16)

@@ -1,0 +1,325 @@
+"""ROC and precision-recall curves with bands over participants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...evaluation.curves import Band, precision_recall_band, roc_band
+from .canvas import CLASS_COLORS, axes_or_new
+from .responses import binary_response
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+__all__ = ["PrecisionRecallBandDisplay", "RocBandDisplay"]
+
+
+class _BandDisplay:
+    """A curve with its band; the children say which, and what it is compared with."""
+
+    ax_: Axes
+    figure_: Figure
+    line_: Line2D
+    band_: PolyCollection
+    chance_level_: Line2D
+
+    def __init__(self, band: Band, *, prevalence: float, name: str | None = None):
+        self.band = band
+        self.prevalence = prevalence
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        name: str | None = None,
+        n_bootstrap: int = 1000,
+        confidence: float = 0.95,
+        random_state: int | np.random.RandomState | None = 0,
+        ax: Axes | None = None,
+        **curve_kwargs: Any,
+    ) -> Any:
+        """Draw the curve of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba``; its second class is the positive one.
+        X : array-like or DataFrame
+            What it predicts.
+        y : array-like of shape (n_samples,)
+            Labels among its two classes.
+        groups : array-like of shape (n_samples,), default=None
+            The participant of each row. None: rows count as independent.
+        name : str, default=None
+            Shown in the legend; by default the name of the class.
+        n_bootstrap, confidence, random_state
+            As in `glomclf.evaluation.curves.roc_band`.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+        **curve_kwargs
+            To matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : display
+            With the attributes ``ax_``, ``figure_``, ``line_`` and ``band_``.
+
+        Raises
+        ------
+        ScoreError
+            If a class is missing in `y`, or an input cannot be used.
+        """
+        y_true, y_score = binary_response(estimator, X, y)
+        return cls.from_predictions(
+            y_true,
+            y_score,
+            groups=groups,
+            name=type(estimator).__name__ if name is None else name,
+            n_bootstrap=n_bootstrap,
+            confidence=confidence,
+            random_state=random_state,
+            ax=ax,
+            **curve_kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        name: str | None = None,
+        n_bootstrap: int = 1000,
+        confidence: float = 0.95,
+        random_state: int | np.random.RandomState | None = 0,
+        ax: Axes | None = None,
+        **curve_kwargs: Any,
+    ) -> Any:
+        """Draw the curve of predicted probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Labels, 0 or 1.
+        y_score : array-like of shape (n_samples,)
+            Probabilities of class 1, in [0, 1].
+        groups, name, n_bootstrap, confidence, random_state, ax, **curve_kwargs
+            As in ``from_estimator``; without a name the legend shows none.
+
+        Returns
+        -------
+        display : display
+            With the attributes ``ax_``, ``figure_``, ``line_`` and ``band_``.
+
+        Raises
+        ------
+        ScoreError
+            If a class is missing, or an input cannot be used.
+        """
+        band = cls._compute(
+            y_true,
+            y_score,
+            groups=groups,
+            n_bootstrap=n_bootstrap,
+            confidence=confidence,
+            random_state=random_state,
+        )
+        display = cls(band, prevalence=float(np.mean(np.asarray(y_true))), name=name)
+        return display.plot(ax=ax, **curve_kwargs)
+
+    def plot(
+        self, ax: Axes | None = None, *, name: str | None = None, **curve_kwargs: Any
+    ) -> Any:
+        """Draw curve, band and the level of chance.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+        name : str, default=None
+            Shown in the legend; by default the name of the display.
+        **curve_kwargs
+            To matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : display
+            Itself, with the attributes ``ax_``, ``figure_``, ``line_`` and ``band_``.
+        """
+        ax = axes_or_new(ax)
+        label = self._label(self.name if name is None else name)
+        drawn = {"color": CLASS_COLORS[0], "label": label, **curve_kwargs}
+        (self.chance_level_,) = ax.plot(
+            *self._chance(), "--", color="gray", linewidth=1, label="chance"
+        )
+        self.band_ = ax.fill_between(
+            self.band.grid,
+            self.band.low,
+            self.band.high,
+            alpha=0.25,
+            color=drawn["color"],
+            linewidth=0,
+            label=self._band_label(),
+        )
+        (self.line_,) = ax.plot(*self._points(), **drawn)
+        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", **self._names())
+        ax.grid(alpha=0.3)
+        ax.legend(loc=self._legend_place, frameon=False, fontsize="small")
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
+        return self
+
+    def _label(self, name: str | None) -> str:
+        low, high = self.band.area_interval
+        area = f"{self._area_name} {self.band.area:.2f}"
+        if np.isfinite(low + high):
+            area += f" ({low:.2f} to {high:.2f})"
+        return area if name is None else f"{name}: {area}"
+
+    def _band_label(self) -> str | None:
+        if not np.isfinite(self.band.low[:-1]).any():
+            return None  # nothing to be seen, nothing in the legend
+        return f"{100 * self.band.confidence:g} % band, pointwise"
+
+    _area_name: str
+    _legend_place: Literal["lower left", "lower right"]
+
+    @staticmethod
+    def _compute(*arguments: Any, **options: Any) -> Band:
+        raise NotImplementedError
+
+    def _points(self) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _chance(self) -> tuple[list[float], list[float]]:
+        raise NotImplementedError
+
+    def _names(self) -> dict[str, str]:
+        raise NotImplementedError
+
+
+class RocBandDisplay(_BandDisplay):
+    """ROC curve with a band over participants.
+
+    Make one with ``from_predictions`` or ``from_estimator``.
+
+    Parameters
+    ----------
+    band : glomclf.evaluation.curves.Band
+        From `glomclf.evaluation.curves.roc_band`.
+    prevalence : float
+        Share of class 1.
+    name : str, default=None
+        Shown in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    line_ : matplotlib Line2D
+        The curve.
+    band_ : matplotlib PolyCollection
+        The pointwise band.
+    chance_level_ : matplotlib Line2D
+        The diagonal.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import RocBandDisplay
+    >>> display = RocBandDisplay.from_predictions(
+    ...     [0, 0, 1, 0, 1, 1, 0, 1],
+    ...     [0.1, 0.3, 0.6, 0.5, 0.4, 0.9, 0.2, 0.7],
+    ...     groups=list("aabbccdd"),
+    ...     name="model",
+    ...     ax=Figure().subplots(),
+    ... )
+    >>> display.line_.get_label()
+    'model: AUC 0.94 (0.14 to 1.00)'
+    """
+
+    _area_name = "AUC"
+    _legend_place: Literal["lower left", "lower right"] = "lower right"
+    _compute = staticmethod(roc_band)
+
+    def _points(self) -> tuple[Any, Any]:
+        return self.band.x, self.band.y
+
+    def _chance(self) -> tuple[list[float], list[float]]:
+        return [0, 1], [0, 1]
+
+    def _names(self) -> dict[str, str]:
+        return {
+            "xlabel": "false positive rate (1 - specificity)",
+            "ylabel": "true positive rate (recall)",
+        }
+
+
+class PrecisionRecallBandDisplay(_BandDisplay):
+    """Precision-recall curve with a band over participants.
+
+    Make one with ``from_predictions`` or ``from_estimator``.
+
+    Parameters
+    ----------
+    band : glomclf.evaluation.curves.Band
+        From `glomclf.evaluation.curves.precision_recall_band`.
+    prevalence : float
+        Share of class 1, the precision of chance.
+    name : str, default=None
+        Shown in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    line_ : matplotlib Line2D
+        The curve, in steps: each recall up to the next has the precision of the next.
+    band_ : matplotlib PolyCollection
+        The pointwise band.
+    chance_level_ : matplotlib Line2D
+        The prevalence.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import PrecisionRecallBandDisplay
+    >>> display = PrecisionRecallBandDisplay.from_predictions(
+    ...     [0, 0, 1, 0, 1, 1, 0, 1],
+    ...     [0.1, 0.3, 0.6, 0.5, 0.4, 0.9, 0.2, 0.7],
+    ...     groups=list("aabbccdd"),
+    ...     ax=Figure().subplots(),
+    ... )
+    >>> display.line_.get_label()
+    'AP 0.95 (0.41 to 1.00)'
+    """
+
+    _area_name = "AP"
+    _legend_place: Literal["lower left", "lower right"] = "lower left"
+    _compute = staticmethod(precision_recall_band)
+
+    def _points(self) -> tuple[Any, Any]:
+        # Thresholds that add false positives only make no step, nor do they count.
+        steps = np.flatnonzero(np.diff(self.band.x, prepend=0.0) > 0)
+        recall, precision = self.band.x[steps], self.band.y[steps]
+        return (
+            np.repeat(np.append(0.0, recall), 2)[1:-1],
+            np.repeat(precision, 2),
+        )
+
+    def _chance(self) -> tuple[list[float], list[float]]:
+        return [0, 1], [self.prevalence, self.prevalence]
+
+    def _names(self) -> dict[str, str]:
+        return {"xlabel": "recall", "ylabel": "precision"}

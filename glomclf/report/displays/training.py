@@ -1,0 +1,306 @@
+"""Pictures of a training: its resampling, its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .canvas import CLASS_COLORS, axes_or_new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ...samplers.trace import ResamplingStep
+
+__all__ = ["ClassProportionsDisplay", "HistoryDisplay", "SyntheticImagesDisplay"]
+
+_PANELS = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "learning_rate": "learning rate",
+}
+# The steps that transform one image each, and what they are called.
+_STEP_TITLES = {
+    "AugmentationOverSampler": "augmentation",
+    "AugmentedViews": "augmented views",
+}
+
+
+class ClassProportionsDisplay:
+    """Rows of each class, before and after each step of a sampler.
+
+    Parameters
+    ----------
+    counts : mapping of str to (mapping of label to int)
+        For each stage, in order, the number of rows of each class.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import ClassProportionsDisplay
+    >>> display = ClassProportionsDisplay(
+    ...     {"training rows": {0: 566, 1: 151}, "after SMOTE": {0: 566, 1: 283}}
+    ... )
+    >>> display.plot(ax=Figure().subplots()).ax_.get_ylabel()
+    'rows'
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, counts: Mapping[str, Mapping[Any, int]]):
+        self.counts = counts
+
+    @classmethod
+    def from_trace(
+        cls, trace: Sequence[ResamplingStep], *, ax: Axes | None = None
+    ) -> ClassProportionsDisplay:
+        """Draw what `glomclf.samplers.trace.trace_resampling` noted.
+
+        Parameters
+        ----------
+        trace : list of ResamplingStep
+            At least one step.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : ClassProportionsDisplay
+        """
+        counts = {"training\nrows": trace[0].counts_before}
+        for step in trace:
+            stage = f"after\n{_title(step.name)}"
+            again = f"{stage} ({len(counts)})"
+            counts[again if stage in counts else stage] = step.counts_after
+        return cls(counts).plot(ax=ax)
+
+    def plot(self, ax: Axes | None = None) -> ClassProportionsDisplay:
+        """Draw stacked bars, one a stage.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : ClassProportionsDisplay
+        """
+        ax = axes_or_new(ax)
+        stages = list(self.counts)
+        labels = sorted({label for stage in stages for label in self.counts[stage]})
+        below = np.zeros(len(stages))
+        totals = np.array([sum(self.counts[stage].values()) for stage in stages])
+        for place, label in enumerate(labels):
+            n_rows = np.array([self.counts[stage].get(label, 0) for stage in stages])
+            color = CLASS_COLORS[place % len(CLASS_COLORS)]
+            bars = ax.bar(
+                stages, n_rows, 0.6, bottom=below, color=color, label=f"class {label}"
+            )
+            texts = [
+                f"{n}\n{n / total:.0%}" for n, total in zip(n_rows, totals, strict=True)
+            ]
+            ax.bar_label(bars, texts, label_type="center", color="white", fontsize=9)
+            below += n_rows
+        ax.set(ylabel="rows", ylim=(0, 1.05 * below.max()))
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(labels), frameon=False
+        )
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
+        return self
+
+
+class SyntheticImagesDisplay:
+    """New images beside the images they were made from.
+
+    Parameters
+    ----------
+    trace : list of ResamplingStep
+        Steps without new images are passed over.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        If no step made an image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import SyntheticImagesDisplay
+    >>> from glomclf.samplers.trace import ResamplingStep
+    >>> images = np.zeros((2, 8, 8, 3), dtype="uint8")
+    >>> step = ResamplingStep("SMOTE", {0: 9, 1: 4}, {0: 9, 1: 9}, images, images)
+    >>> display = SyntheticImagesDisplay([step]).plot(ax=Figure().subplots())
+    >>> [text.get_text() for text in display.ax_.get_yticklabels()]
+    ['nearest image', 'SMOTE']
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, trace: Sequence[ResamplingStep]):
+        self.trace = trace
+
+    def plot(self, ax: Axes | None = None) -> SyntheticImagesDisplay:
+        """Draw two lines of images for each step: sources above, new images below.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : SyntheticImagesDisplay
+        """
+        lines = self._lines()
+        if not lines:
+            names = ", ".join(step.name for step in self.trace) or "there are none"
+            raise ValueError(
+                f"No step of the sampler made an image (steps: {names}). Trace an "
+                "over-sampler that ran on images, such as SMOTE or augmentation."
+            )
+        ax = axes_or_new(ax)
+        gap, top, centers = 0.08, 0.0, []
+        for place, (_, images) in enumerate(lines):
+            for column, image in enumerate(images):
+                left = column * (1 + gap)
+                ax.imshow(image, extent=(left, left + 1, top - 1, top), aspect="equal")
+            centers.append(top - 0.5)
+            top -= 1 + (gap if place % 2 == 0 else 4 * gap)
+        width = max(len(images) for _, images in lines) * (1 + gap) - gap
+        ax.set(xlim=(0, width), ylim=(centers[-1] - 0.5, 0), xticks=[])
+        ax.set_yticks(centers, [title for title, _ in lines])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
+        return self
+
+    def _lines(self) -> list[tuple[str, np.ndarray]]:
+        lines = []
+        for step in self.trace:
+            if not len(step.synthetic):
+                continue
+            above = "source" if step.name in _STEP_TITLES else "nearest image"
+            lines += [(above, step.sources), (_title(step.name), step.synthetic)]
+        return lines
+
+
+class HistoryDisplay:
+    """What was noted of each epoch, of training and validation rows.
+
+    Parameters
+    ----------
+    history : mapping of str to list of float
+        ``loss``, ``accuracy`` and, if known, ``val_loss``, ``val_accuracy``,
+        ``val_roc_auc``, ``val_average_precision`` and ``learning_rate``, as in the
+        attribute ``history_`` of a classifier.
+
+    Attributes
+    ----------
+    panels : list of str
+        What is drawn: loss, accuracy, and of the others those that are known.
+    axes_ : ndarray of matplotlib Axes, one a panel
+    ax_ : matplotlib Axes
+        The first of them.
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import HistoryDisplay
+    >>> history = {"loss": [0.7, 0.4], "accuracy": [0.5, 0.8]}
+    >>> display = HistoryDisplay(history).plot(ax=Figure().subplots(1, 2))
+    >>> display.ax_.get_ylabel()
+    'loss'
+    """
+
+    axes_: np.ndarray
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, history: Mapping[str, Sequence[float]]):
+        self.history = history
+        self.panels = [name for name in _PANELS if {name, f"val_{name}"} & set(history)]
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> HistoryDisplay:
+        """Draw the history of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : GlomeruliClassifier or PatchClassifier
+            Fitted.
+        ax : matplotlib Axes, one a panel, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : HistoryDisplay
+        """
+        return cls(estimator.history_).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> HistoryDisplay:
+        """Draw the panels.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, one a panel, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : HistoryDisplay
+        """
+        if ax is None:
+            from matplotlib import pyplot
+
+            n_panels = len(self.panels)
+            size = (4.5 * n_panels, 3.6)
+            _, ax = pyplot.subplots(1, n_panels, figsize=size, layout="constrained")
+        self.axes_ = np.asarray(ax).ravel()
+        for panel, name in zip(self.axes_, self.panels, strict=True):
+            self._draw(panel, name)
+        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+        return self
+
+    def _draw(self, ax: Axes, name: str) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        lines = (
+            ("training", name, "#4c78a8"),
+            ("validation", f"val_{name}", "#e4873c"),
+        )
+        for label, key, color in lines:
+            values = self.history.get(key, ())
+            if len(values):
+                epochs = np.arange(1, len(values) + 1)
+                ax.plot(epochs, values, "o-", color=color, label=label, markersize=4)
+        ax.set(xlabel="epoch", ylabel=_PANELS[name])
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.grid(alpha=0.3)
+        ax.spines[["top", "right"]].set_visible(False)
+        if name != "learning_rate":
+            ax.legend(frameon=False)
+
+
+def _title(name: str) -> str:
+    return _STEP_TITLES.get(name, name)

@@ -1,0 +1,138 @@
+"""`glomclf audit`: files, verdict and exit code."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from glomclf import make_glomeruli
+from glomclf.cli import main
+from glomclf.cli.audit import command as audit
+from glomclf.leakage.duplicates import NEAR_DUPLICATE_DISTANCE
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, ["audit", *map(str, arguments), "-q"])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """24 files of 8 participants, no two alike."""
+    folder = tmp_path_factory.mktemp("audit") / "data"
+    make_glomeruli(
+        24,
+        n_participants=8,
+        sclerotic_fraction=0.5,
+        image_size=64,
+        directory=folder,
+        random_state=2,
+    )
+    return folder
+
+
+def rows(data):
+    return pd.read_csv(data / "public.csv")
+
+
+def written(table, data, name):
+    table.to_csv(data / name, index=False)
+    return data / name
+
+
+def test_folds_by_participant_pass(data, tmp_path):
+    result = run(data / "public.csv", "--cv", 2, "-o", tmp_path / "out")
+    assert "No leak found: 24 rows, 2 folds." in result.stdout
+    listed = [Path(line).name for line in result.stdout.split("Files:")[1].split()]
+    assert listed == ["findings.csv", "folds.csv", "audit.json"]
+    assert pd.read_csv(tmp_path / "out" / "findings.csv").empty
+    assert not json.loads((tmp_path / "out" / "audit.json").read_text())["is_leaky"]
+
+
+def test_random_folds_leak_after_all_results_are_written(data, tmp_path):
+    out = tmp_path / "out"
+    options = ("--by", "random", "--cv", 2, "--max-distance", 0, "-o", out)
+    result = run(data / "public.csv", *options, code=2)
+    assert "participant on both sides" in result.stderr
+    table = pd.read_csv(out / "findings.csv")
+    for who in table["train_participant"]:
+        assert who in result.stderr
+    assert len(pd.read_csv(out / "folds.csv")) == 4
+
+
+def test_a_copy_in_the_test_csv_is_found_named_and_drawn(data, tmp_path):
+    everything = rows(data)
+    first = everything["participant"] == everything["participant"][0]
+    source = next(data.glob(f"*/{everything['name'][0]}"))
+    copy = source.with_name("renamed.jpg")
+    Image.open(source).convert("RGB").save(copy, quality=85)
+    planted = {**everything.iloc[0], "name": copy.name, "participant": "somebody"}
+    judged = pd.concat([everything[~first], pd.DataFrame([planted])])
+    train = written(everything[first], data, "train.csv")
+    test = written(judged, data, "test.csv")
+    out = tmp_path / "out"
+    result = run(train, "--test", test, "-o", out, code=2)
+    assert "re-encoded" in result.stderr
+    assert "renamed.jpg of somebody" in result.stderr
+    assert (out / "pairs.png").read_bytes().startswith(b"\x89PNG")
+    copy.unlink()
+
+
+def test_a_picture_of_an_earlier_run_does_not_stay(data, tmp_path):
+    (tmp_path / "pairs.png").write_bytes(b"old")
+    run(data / "public.csv", "--cv", 2, "--max-distance", 0, "-o", tmp_path)
+    assert not (tmp_path / "pairs.png").exists()
+
+
+def test_two_csv_files_of_different_participants_pass(data, tmp_path):
+    everything = rows(data)
+    first = everything["participant"].isin(everything["participant"].unique()[:5])
+    train = written(everything[first], data, "part1.csv")
+    test = written(everything[~first], data, "part2.csv")
+    result = run(train, "--test", test, "-o", tmp_path / "out")
+    assert "No leak found" in result.stdout
+
+
+def test_parts_of_a_biopsy_in_two_files_are_one_participant(data, tmp_path):
+    images = sorted(data.glob("*/*.png"))
+    names = [
+        *(f"S-2102-000100_PAS_1of3_{i}.png" for i in range(2)),
+        *(f"S-2102-000101_PAS_2of3_{i}.png" for i in range(2)),
+    ]
+    for name, image in zip(names, images, strict=False):
+        (tmp_path / name).write_bytes(image.read_bytes())
+    table = pd.DataFrame({"name": names, "ground truth": [0, 1, 0, 1]})
+    train = written(table[:2], tmp_path, "train.csv")
+    test = written(table[2:], tmp_path, "test.csv")
+    result = run(train, "--test", test, "-o", tmp_path / "out", code=2)
+    assert "participant on both sides" in result.stderr
+
+
+def test_what_cannot_be_audited_is_one_message(data, tmp_path):
+    out = tmp_path / "out"
+    unlabelled = written(rows(data)[["name", "participant"]], data, "unlabelled.csv")
+    result = run(data / "public.csv", "--test", unlabelled, "-o", out, code=2)
+    assert "unlabelled.csv" in result.stderr
+    assert "no labels" in result.stderr
+    result = run(data / "public.csv", "--cv", 20, "-o", out, code=2)
+    assert "participants" in result.stderr
+    assert not out.exists()
+    result = run(unlabelled, "--test", unlabelled, "--by", "slide", "--cv", 3, code=2)
+    assert "--cv and --by" in result.stderr
+
+
+def test_the_default_distance_is_the_measured_one():
+    context = audit.make_context("audit", ["data.csv"])
+    assert context.params["max_distance"] == NEAR_DUPLICATE_DISTANCE
+
+
+def test_progress_goes_to_standard_error(data, tmp_path):
+    options = ["--cv", "2", "--max-distance", "0", "-o", str(tmp_path)]
+    result = CliRunner().invoke(main, ["audit", str(data / "public.csv"), *options])
+    assert "Comparing images" in result.stderr
+    assert "Comparing images" not in result.stdout

@@ -1,0 +1,190 @@
+"""`glomclf compare`: files, table, and what is kept after an interruption."""
+
+import json
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from glomclf import GlomeruliClassifier, make_glomeruli
+from glomclf.cli import main
+from glomclf.cli.compare import COMPARISON_FILES
+from glomclf.cli.compare import command as compare
+from glomclf.cli.train import command as train
+from glomclf.model.approaches import APPROACHES, COMPARED_SCORES
+
+TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--cv", "2")
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """96 patches of 16 participants."""
+    folder = tmp_path_factory.mktemp("compare") / "data"
+    make_glomeruli(
+        96,
+        n_participants=16,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=folder,
+        random_state=0,
+    )
+    return folder
+
+
+def fit(self, X, y, groups=None):
+    """Learn nothing: a network takes too long for tests of files."""
+    self.threshold_ = self.threshold
+    return self
+
+
+def predict_proba(self, X):
+    """Take grey for a probability."""
+    positive = 1 - X.mean(axis=(1, 2, 3)) / 255
+    return np.column_stack([1 - positive, positive])
+
+
+@contextmanager
+def without_network():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GlomeruliClassifier, "fit", fit)
+        patch.setattr(GlomeruliClassifier, "predict_proba", predict_proba)
+        yield patch
+
+
+@pytest.fixture
+def quick():
+    with without_network() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def written(data):
+    """One run for all tests that only read: pictures and report take seconds."""
+    out = data.parent / "out"
+    with without_network():
+        return out, run("compare", data / "public.csv", *TINY, "-o", out, "-q")
+
+
+def test_compare_has_the_options_of_train_but_for_the_sampler():
+    own = {"csv", "images", "folder", "n_folds", "n_repeats", "test_size"}
+    names = {option.name for option in compare.params}
+    theirs = {option.name for option in train.params}
+    assert names - own == theirs - {
+        "csv",
+        "images",
+        "model",
+        "overwrite",
+        "ensemble",
+        "n_folds",
+        "sampler",
+        "sampling_space",
+    }
+
+
+def test_compare_writes_tables_and_pictures_and_names_each_once(written):
+    out, result = written
+    listed = result.stdout.split("Files:")[1].split()
+    assert sorted(listed) == sorted(str(out / name) for name in COMPARISON_FILES)
+    assert {path.name for path in out.iterdir()} == set(COMPARISON_FILES)
+    assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_tables_hold_every_approach_and_agree(written):
+    out, _ = written
+    names = [one.name for one in APPROACHES]
+    scores = pd.read_csv(out / "comparison.csv", dtype={"approach": str})
+    assert scores["approach"].unique().tolist() == names
+    assert scores["score"].tolist() == list(COMPARED_SCORES) * len(names)
+    counts = pd.read_csv(out / "test_sets.csv", dtype={"approach": str})
+    predictions = pd.read_csv(out / "predictions.csv", dtype={"approach": str})
+    sizes = predictions[predictions["part"] == "reported"].groupby("approach").size()
+    total = counts.set_index("approach")[["reported_0", "reported_1"]].sum(axis=1)
+    pd.testing.assert_series_equal(total, sizes[names], check_names=False)
+    content = json.loads((out / "comparison.json").read_text())
+    assert [one["name"] for one in content["approaches"]] == names
+    assert content["settings"]["n_folds"] == 2
+
+
+def test_report_shows_every_approach_and_the_command(written):
+    out, _ = written
+    page = (out / "report.html").read_text()
+    assert all(one.title in page for one in APPROACHES)
+    assert "glomclf compare" in page
+
+
+def test_table_on_the_screen_fits_80_columns_and_says_what_is_what(written):
+    _, result = written
+    table = result.stdout.split("Files:")[0]
+    assert max(map(len, table.splitlines())) <= 80
+    assert "…" not in table
+    for approach in APPROACHES:
+        assert approach.title in table
+    assert "F1" in table
+    assert "ROC AUC" in table
+
+
+def test_what_is_done_is_kept_after_an_interruption(data, tmp_path, quick):
+    n_fits = []
+
+    def interrupted(self, X, y, groups=None):
+        n_fits.append(1)
+        if len(n_fits) > 4:
+            raise KeyboardInterrupt
+        return fit(self, X, y)
+
+    arguments = ("compare", data / "public.csv", *TINY, "-o", tmp_path, "-q")
+    quick.setattr(GlomeruliClassifier, "fit", interrupted)
+    result = run(*arguments, code=130)
+    assert result.stderr.count("comparison.csv") == 1
+    scores = pd.read_csv(tmp_path / "comparison.csv", dtype={"approach": str})
+    assert scores["approach"].unique().tolist() == ["1", "2"]
+    assert not (tmp_path / "comparison.png").exists()
+
+
+def test_same_seed_gives_the_same_file_and_another_seed_another(
+    data, tmp_path, written, quick
+):
+    # Tables are written as approaches end, before what is drawn of them.
+    quick.setattr("glomclf.cli.compare.write_comparison", lambda *_: None)
+    tables = [(written[0] / "comparison.csv").read_text()]
+    for seed in (0, 1):
+        out = tmp_path / str(seed)
+        run("compare", data / "public.csv", *TINY, "--seed", seed, "-o", out, "-q")
+        tables.append((out / "comparison.csv").read_text())
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_too_few_participants_are_the_users_to_mend(data, tmp_path):
+    table = pd.read_csv(data / "public.csv")
+    table["participant"] = np.where(table.index % 2 == 0, "a", "b")
+    csv = tmp_path / "two.csv"
+    table.to_csv(csv, index=False)
+    arguments = ("compare", csv, "--images", data, *TINY, "-o", tmp_path / "out")
+    result = run(*arguments, code=2)
+    assert "class 1 is found in 2 participants; it takes 4" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_csv_is_not_overwritten(data, tmp_path):
+    csv = tmp_path / "predictions.csv"
+    csv.write_bytes((data / "public.csv").read_bytes())
+    result = run("compare", csv, "--images", data, *TINY, "-o", tmp_path, code=2)
+    assert "would be overwritten" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_network_is_compared(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("glomclf.cli.compare.write_comparison", lambda *_: None)
+    arguments = ("--epochs", 1, "-o", tmp_path / "out")
+    result = run("compare", data / "public.csv", *TINY, *arguments)
+    assert "10/10" in result.stderr
+    scores = pd.read_csv(tmp_path / "out" / "comparison.csv", dtype={"approach": str})
+    assert scores["approach"].nunique() == len(APPROACHES)

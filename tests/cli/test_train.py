@@ -1,0 +1,442 @@
+"""`glomclf train`, and what its model does in `evaluate` and `predict`."""
+
+import errno
+import inspect
+import json
+import re
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from glomclf import (
+    FoldEnsembleClassifier,
+    GlomeruliClassifier,
+    make_glomeruli,
+    read_manifest,
+)
+from glomclf.cli import main
+from glomclf.cli.faults import InputError
+from glomclf.cli.options import _CLASSIFIER_OPTIONS
+from glomclf.cli.train import command as train
+from glomclf.data.stain import NORMALIZER_NAMES
+from glomclf.network.checkpoints import Checkpoint
+
+TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--epochs", "2")
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """48 patches of 12 participants: enough for folds and a validation set."""
+    folder = tmp_path_factory.mktemp("cli") / "data"
+    make_glomeruli(
+        48,
+        n_participants=12,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=folder,
+        random_state=0,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    """One model for all tests: training is what takes the time."""
+    model = data.parent / "tiny.glomclf"
+    output = run("train", data / "public.csv", *TINY, "--cv", 2, "-o", model, "-q")
+    return model, output
+
+
+def test_folds_are_judged_by_the_recipe_of_the_whole(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "glomclf.model.recipes._FEWEST", {"scratch": 48}
+    )  # folds have fewer
+    judged = []
+
+    def written(classifier, *_):
+        judged.append(classifier.recipe)
+        raise InputError("enough is known")
+
+    monkeypatch.setattr("glomclf.cli.results.write_out_of_fold", written)
+    options = (*TINY, "--recipe", "auto", "--warmup-epochs", 0, "--cv", 2, "-q")
+    run("train", data / "public.csv", *options, "-o", tmp_path / "m.glomclf", code=2)
+    assert judged == ["scratch"]
+
+
+def test_options_are_the_parameters_of_the_classifier():
+    parameters = inspect.signature(GlomeruliClassifier).parameters
+    assert set(_CLASSIFIER_OPTIONS) == set(parameters) - {"random_state", "verbose"}
+    context = train.make_context("train", ["data.csv"])
+    for name in _CLASSIFIER_OPTIONS:
+        assert context.params[name] == parameters[name].default, name
+
+
+def test_the_names_of_normalisers_are_those_of_their_room():
+    (option,) = (o for o in train.params if o.name == "stain_normalizer")
+    assert tuple(option.type.other.other.choices) == NORMALIZER_NAMES
+
+
+def test_train_writes_the_model_and_names_every_file(trained):
+    model, result = trained
+    folder = model.parent / "tiny-training"
+    listed = result.stdout.split("Files:")[1].split()
+    assert set(listed) == {str(model), *map(str, folder.iterdir())}
+    assert {path.name for path in folder.iterdir()} == {
+        "history.csv",
+        "history.png",
+        "class_proportions.png",
+        "synthetic_images.png",
+        "cv_predictions.csv",
+        "cv_scores.csv",
+        "cv_scores.json",
+    }
+
+
+def test_train_stores_the_history_of_the_model(trained):
+    model, _ = trained
+    history = pd.read_csv(model.parent / "tiny-training" / "history.csv")
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["loss"].tolist() == pytest.approx(
+        GlomeruliClassifier.load(model).history_["loss"]
+    )
+
+
+def test_cross_validation_predicts_every_patch_once(trained, data):
+    model, result = trained
+    table = pd.read_csv(model.parent / "tiny-training" / "cv_predictions.csv")
+    manifest = read_manifest(data / "public.csv")
+    assert table["label"].tolist() == manifest["label"].tolist()
+    assert table["participant"].tolist() == manifest["participant"].tolist()
+    assert table["probability"].between(0, 1).all()
+    assert "Cross-validated by participant, 2 folds" in result.stdout
+
+
+def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch):
+    seen = []
+    fit = GlomeruliClassifier.fit
+
+    def spy(self, X, y, groups=None, **options):
+        fit(self, X, y, groups=groups, **options)
+        seen.append((groups, self.validation_indices_))
+        return self
+
+    monkeypatch.setattr(GlomeruliClassifier, "fit", spy)
+    monkeypatch.setattr("glomclf.cli.results.write_training", lambda *_: None)
+    out = tmp_path / "m.glomclf"
+    options = (*TINY, "--cv", 2, "--validation-fraction", 0.15, "-o", out, "-q")
+    run("train", data / "public.csv", *options)
+    assert len(seen) == 3
+    everyone = set(seen[-1][0])
+    assert set(seen[0][0]) | set(seen[1][0]) == everyone
+    assert not set(seen[0][0]) & set(seen[1][0])  # 2 folds: each trains on the other
+    for groups, validation in seen:
+        aside = set(groups[validation])
+        kept = set(pd.Series(groups).drop(validation))
+        assert aside
+        assert not aside & kept
+
+
+def test_train_keeps_an_existing_model(trained, data):
+    model, _ = trained
+    before = model.read_bytes()
+    result = run("train", data / "public.csv", *TINY, "-o", model, code=2)
+    assert "--overwrite" in result.stderr
+    assert model.read_bytes() == before
+
+
+def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
+    model = tmp_path / "m.glomclf"
+    (tmp_path / "m-training").mkdir()
+    (tmp_path / "m-training" / "cv_scores.csv").touch()  # of an earlier run
+    options = ("--sampler", "smote", "--sampling-space", "features", "--epochs", 1)
+    result = run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
+    assert "made no images" in result.stderr
+    names = {path.name for path in (tmp_path / "m-training").iterdir()}
+    assert names == {"history.csv", "history.png", "class_proportions.png"}
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained, data, tmp_path_factory):
+    """One evaluation, with all pictures, for tests that only read."""
+    out = tmp_path_factory.mktemp("evaluated")
+    words = ["evaluate", "--test", data / "public.csv", "--model", trained[0], "-q"]
+    words += ["-o", out, "--threshold", 0.5]
+    return words, out, run(*words)
+
+
+@pytest.fixture
+def undrawn(monkeypatch, blank_picture):
+    """Draw nothing."""
+    monkeypatch.setattr("glomclf.report.charts.draw_picture", blank_picture)
+    monkeypatch.setattr(
+        "glomclf.cli.results.write_evaluation_pictures", lambda *_, **options: None
+    )
+
+
+def test_evaluate_writes_predictions_scores_and_pictures(trained, data, evaluated):
+    model, csv = trained[0], data / "public.csv"
+    _, out, result = evaluated
+    assert {path.name for path in out.iterdir()} == {
+        "predictions.csv",
+        "scores.csv",
+        "scores.json",
+        "biopsies.csv",
+        "confusion_matrix.png",
+        "roc_curve.png",
+        "precision_recall_curve.png",
+        "reliability.png",
+        "biopsies.png",
+        "report.html",
+    }
+    table = pd.read_csv(out / "predictions.csv")
+    assert list(table) == ["name", "probability", "prediction", "label", "participant"]
+    wanted = GlomeruliClassifier.load(model).predict_proba(read_manifest(csv))[:, 1]
+    assert table["probability"].to_numpy() == pytest.approx(wanted, abs=1e-6)
+    scores = json.loads((out / "scores.json").read_text())
+    right = (table["prediction"] == table["label"]).mean()
+    assert scores["scores"]["accuracy"] == pytest.approx(right)
+    for name in (
+        "accuracy",
+        "F1",
+        "specificity",
+        "ROC AUC",
+        "average precision",
+        "MCC",
+    ):
+        assert name in result.stdout
+
+
+def test_report_of_evaluate_shows_the_command_and_each_mistake(evaluated):
+    words, out, _ = evaluated
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert " ".join(map(str, ["glomclf", *words[:-2]])) in text
+    assert len(text) < 3_000_000
+    table = pd.read_csv(out / "predictions.csv")
+    wrong = table["label"][table["prediction"] != table["label"]]
+    shown = sum(min(n, 6) for n in wrong.value_counts())
+    assert text.count("data:image/jpeg") == shown > 0
+    biopsies = pd.read_csv(out / "biopsies.csv")
+    assert biopsies["n_glomeruli"].sum() == len(table)
+
+
+def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path, undrawn):
+    model, _ = trained
+    common = ("--test", data / "public.csv", "--model", model, "-o", tmp_path, "-q")
+    run("evaluate", *common, "--threshold", 0)
+    assert pd.read_csv(tmp_path / "predictions.csv")["prediction"].eq(1).all()
+
+
+def test_evaluate_without_labels_writes_predictions_only(trained, data, tmp_path):
+    model, _ = trained
+    table = pd.read_csv(data / "public.csv").drop(columns="ground truth")
+    csv, out = tmp_path / "test.csv", tmp_path / "out"
+    table.to_csv(csv, index=False)
+    out.mkdir()
+    (out / "scores.csv").touch()
+    arguments = ("--test", csv, "--images", data, "--model", model, "-o", out, "-q")
+    result = run("evaluate", *arguments)
+    assert "no labels" in result.stderr
+    # Scores of an earlier run would mislead.
+    assert [path.name for path in out.iterdir()] == ["predictions.csv"]
+    assert "label" not in pd.read_csv(out / "predictions.csv")
+
+
+def test_evaluate_of_one_class_says_what_is_undefined(
+    trained, data, tmp_path, monkeypatch, blank_picture
+):
+    monkeypatch.setattr("glomclf.report.charts.draw_picture", blank_picture)
+    model, _ = trained
+    table = pd.read_csv(data / "public.csv")
+    csv, out = tmp_path / "test.csv", tmp_path / "out"
+    table[table["ground truth"] == 1].to_csv(csv, index=False)
+    arguments = ("--test", csv, "--images", data, "--model", model, "-o", out, "-q")
+    out.mkdir()
+    (out / "roc_curve.png").touch()  # of an earlier run
+    result = run("evaluate", *arguments)
+    assert "labels are 1" in result.stderr
+    assert "undefined" in result.stdout
+    assert json.loads((out / "scores.json").read_text())["scores"]["roc_auc"] is None
+    assert not (out / "roc_curve.png").exists()
+
+
+def test_who_closes_the_pipe_finds_every_file(
+    trained, data, tmp_path, undrawn, monkeypatch
+):
+    def closed(*_):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("glomclf.cli.results.print_table", closed)
+    csv = data / "public.csv"
+    words = ("evaluate", "--test", csv, "--model", trained[0], "-o", tmp_path, "-q")
+    result = run(*words, code=1)
+    assert "fault" not in result.stderr
+    assert (tmp_path / "report.html").is_file()
+    assert (tmp_path / "biopsies.csv").is_file()
+
+
+def test_images_that_stand_for_participants_are_not_told_as_such(
+    trained, data, tmp_path, undrawn
+):
+    table = pd.read_csv(data / "public.csv")
+    for row, name in enumerate(table["name"]):
+        (tmp_path / f"{row}.png").write_bytes(next(data.rglob(name)).read_bytes())
+    csv, out = tmp_path / "test.csv", tmp_path / "out"
+    names = [f"{row}.png" for row in range(len(table))]
+    table.assign(name=names)[["name", "ground truth"]].to_csv(csv, index=False)
+    result = run("evaluate", "--test", csv, "--model", trained[0], "-o", out, "-q")
+    assert "not all participants are known" in result.stderr
+    assert not (out / "biopsies.csv").exists()
+    assert "participant" not in pd.read_csv(out / "predictions.csv")
+    assert "rows count as independent" in (out / "report.html").read_text("utf-8")
+
+
+def test_predict_of_folder_and_csv_agree(trained, data, tmp_path):
+    model, _ = trained
+    tables = []
+    for name, source in (("a", data), ("b", data / "public.csv")):
+        out = tmp_path / f"{name}.csv"
+        result = run("predict", source, "--model", model, "-o", out, "-q")
+        tables.append(pd.read_csv(out).set_index("name")["probability"].sort_index())
+    assert str(out) in result.stdout
+    assert tables[0].to_numpy() == pytest.approx(tables[1].to_numpy(), abs=1e-6)
+
+
+def test_predict_does_not_overwrite_what_it_reads(trained, data):
+    model, _ = trained
+    csv = data / "public.csv"
+    before = csv.read_bytes()
+    result = run("predict", csv, "--model", model, "-o", csv, code=2)
+    assert "overwritten" in result.stderr
+    assert csv.read_bytes() == before
+
+
+def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(
+    trained, data, tmp_path, undrawn, equal_pixels_alone
+):
+    csv, results = data / "public.csv", tmp_path / "results"
+    options = ("--test", csv, "--train", csv, "--model", trained[0], "-o", results)
+    result = run("evaluate", *options, "-q", code=2)
+    assert "the scores cannot be believed" in result.stderr
+    assert "participant on both sides" in result.stderr
+    assert "identical" in result.stderr
+    assert "The split leaks" in (results / "report.html").read_text()
+
+
+def test_evaluate_of_other_participants_passes_the_audit(
+    trained, data, tmp_path, undrawn, equal_pixels_alone
+):
+    run("split", data / "public.csv", "-o", tmp_path)
+    options = ("--images", data, "--model", trained[0], "-o", tmp_path / "results")
+    csvs = ("--test", tmp_path / "test.csv", "--train", tmp_path / "train.csv")
+    run("evaluate", *csvs, *options, "-q")
+    assert "No leak found" in (tmp_path / "results" / "report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def ensemble(data):
+    """One ensemble of two members for all tests that only read."""
+    model = data.parent / "both.glomclf"
+    options = ("--cv", 2, "--ensemble", "--threshold", "validation")
+    return model, run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
+
+
+def test_train_of_an_ensemble_writes_model_scores_curves_and_report(ensemble, data):
+    model, result = ensemble
+    folder = model.parent / "both-training"
+    listed = result.stdout.split("Files:")[1].split()
+    assert set(listed) == {str(model), *map(str, folder.iterdir())}
+    assert {path.name for path in folder.iterdir()} == {
+        "history.csv",
+        "history.png",
+        "class_proportions.png",
+        "synthetic_images.png",
+        "cv_predictions.csv",
+        "cv_scores.csv",
+        "cv_scores.json",
+        "report.html",
+    }
+    history = pd.read_csv(folder / "history.csv")
+    assert history[["fold", "epoch"]].to_numpy().tolist() == [
+        [1, 1],
+        [1, 2],
+        [2, 1],
+        [2, 2],
+    ]
+    assert "Scores of single members, out of 2 folds" in result.stdout
+    assert "--ensemble" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_scores_of_an_ensemble_are_those_of_its_out_of_fold_predictions(ensemble, data):
+    model, _ = ensemble
+    loaded = FoldEnsembleClassifier.load(model)
+    folder = model.parent / "both-training"
+    table = pd.read_csv(folder / "cv_predictions.csv")
+    assert table["probability"].to_numpy() == pytest.approx(loaded.oof_probability_)
+    called = loaded.oof_probability_ >= loaded.oof_threshold_
+    assert table["prediction"].tolist() == called.astype(int).tolist()
+    scores = json.loads((folder / "cv_scores.json").read_text())
+    assert scores == loaded.oof_evaluation_.to_dict()
+    assert loaded.threshold == "out-of-fold"
+    assert loaded.cv == 2
+
+
+def test_evaluate_and_predict_take_an_ensemble(
+    ensemble, data, tmp_path, undrawn, monkeypatch, blank_picture
+):
+    monkeypatch.setattr("glomclf.report.members.draw_picture", blank_picture)
+    model, _ = ensemble
+    csv, out = data / "public.csv", tmp_path / "predictions.csv"
+    run("evaluate", "--test", csv, "--model", model, "-o", tmp_path, "-q")
+    report = (tmp_path / "report.html").read_text("utf-8")
+    assert "Mean of 2 networks" in report
+    assert "chosen on out-of-fold predictions" in report
+    assert "2 epochs run of 2 at most" in report
+    assert "of the 2 members by epoch" in report
+    evaluated = pd.read_csv(out)
+    run("predict", csv, "--model", model, "-o", out, "-q", "--threshold", 0)
+    predicted = pd.read_csv(out)
+    wanted = FoldEnsembleClassifier.load(model).predict_proba(read_manifest(csv))[:, 1]
+    for table in (evaluated, predicted):
+        assert table["probability"].to_numpy() == pytest.approx(wanted, abs=1e-6)
+    assert (predicted["prediction"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--ensemble",), r"Say how many folds: --cv 5 --ensemble"),
+        (("--ensemble", "--cv", 30), "--cv"),
+        (("--ensemble", "--cv", 2, "--threshold-aim", "recall"), "is for --threshold"),
+    ],
+)
+def test_an_ensemble_that_cannot_be_is_refused_before_training(
+    data, tmp_path, options, message
+):
+    out = tmp_path / "m.glomclf"
+    result = run("train", data / "public.csv", *TINY, *options, "-o", out, code=2)
+    assert re.search(message, result.stderr)
+    assert not out.exists()
+
+
+def test_an_interrupted_training_says_how_it_goes_on(data, tmp_path, monkeypatch):
+    write, kept = Checkpoint.write, tmp_path / "kept"
+
+    def write_then_interrupt(self, state):
+        write(self, state)
+        raise KeyboardInterrupt
+
+    model = tmp_path / "model.glomclf"
+    words = ("train", data / "public.csv", *TINY, "-o", model, "--checkpoint-dir", kept)
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "write", write_then_interrupt)
+        message = run(*words, code=130).output
+    assert f"kept in {kept}: the same command goes on" in message
+    run(*words)
+    assert model.is_file()

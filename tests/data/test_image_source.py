@@ -1,0 +1,67 @@
+"""Images that are read when they are needed look like an array."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glomclf.data import image_source as room
+from glomclf.data.image_source import ImagesOnDemand
+
+N_IMAGES = 7
+ARRAY = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 2, 3, 3), dtype=np.uint8)
+
+
+class Counted(ImagesOnDemand):
+    """Rows of an array; notes which were read."""
+
+    def __init__(self):
+        super().__init__(ARRAY.shape)
+        self.rows = []
+
+    def read(self, rows):
+        self.rows += rows.tolist()
+        return ARRAY[rows]
+
+    def known_keys(self, rows):
+        return [None] * len(rows)
+
+
+places = st.integers(-N_IMAGES, N_IMAGES - 1)
+
+
+@given(
+    st.one_of(
+        places,
+        st.slices(N_IMAGES),
+        st.lists(places, max_size=9).map(lambda rows: np.array(rows, dtype=int)),
+        st.lists(st.booleans(), min_size=N_IMAGES, max_size=N_IMAGES).map(np.array),
+    ),
+    st.booleans(),
+)
+def test_an_index_gives_what_it_gives_of_the_array(index, is_read_before):
+    images = Counted()
+    if is_read_before:
+        np.asarray(images)
+    np.testing.assert_array_equal(images[index], ARRAY[index])
+    assert images[index].dtype == np.uint8
+    if not is_read_before:
+        named = np.atleast_1d(np.arange(N_IMAGES)[index]).tolist()
+        assert images.rows == 2 * named  # those rows, and no others
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 3, 100])
+def test_all_images_are_read_once(monkeypatch, rows_at_once):
+    monkeypatch.setattr(room, "ROWS_AT_ONCE", rows_at_once)
+    images = Counted()
+    for _ in range(2):
+        np.testing.assert_array_equal(np.asarray(images), ARRAY)
+    assert images.rows == list(range(N_IMAGES))
+
+
+def test_it_tells_its_shape_as_an_array_does():
+    images = Counted()
+    assert (len(images), images.shape, images.ndim, images.dtype) == (
+        N_IMAGES, ARRAY.shape, ARRAY.ndim, ARRAY.dtype
+    )  # fmt: skip
+    assert repr(images) == "Counted(shape=(7, 2, 3, 3))"

@@ -1,0 +1,1042 @@
+"""The store of features: what is found is what was put, whatever befell the file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from glomclf.data import database
+from glomclf.data import store as room
+from glomclf.data.cache import cache_info, clear_cache
+from glomclf.data.database import database_of, default_cache_dir, transaction
+from glomclf.data.store import FeatureStore, content_keys
+from glomclf.errors import CacheError, CacheWarning, GlomclfError
+
+N_FEATURES = 512
+ROOT = Path(room.__file__).parents[2]
+
+# Child processes import these rooms alone, without scikit-learn and TensorFlow.
+CHILD = f"""
+import hashlib, os, sys, time, types
+sys.path.insert(0, {str(ROOT)!r})
+package = types.ModuleType("glomclf.network")
+package.__path__ = [{str(ROOT / "glomclf" / "network")!r}]
+sys.modules["glomclf.network"] = package
+import numpy as np
+from glomclf.data import database
+from glomclf.data.cache import clear_cache
+from glomclf.data.store import FeatureStore
+
+def value_of(key, n_features={N_FEATURES}):
+    return np.frombuffer(hashlib.shake_128(key).digest(2 * n_features), np.float16)
+
+def keys_from(start, n_keys=16):
+    return [b"key%d" % i for i in range(start, start + n_keys)]
+
+def put(store, keys):
+    store.put_many(keys, np.stack([value_of(key) for key in keys]))
+"""
+
+
+def value_of(key: bytes, n_features: int = N_FEATURES) -> np.ndarray:
+    """Any bits at all, NaN and infinity among them, and the same for the same key."""
+    return np.frombuffer(hashlib.shake_128(key).digest(2 * n_features), np.float16)
+
+
+def keys_from(start: int, n_keys: int = 16) -> list[bytes]:
+    return [b"key%d" % i for i in range(start, start + n_keys)]
+
+
+def put(store: FeatureStore, keys: list[bytes], n_features: int = N_FEATURES) -> None:
+    store.put_many(keys, np.stack([value_of(key, n_features) for key in keys]))
+
+
+def assert_never_wrong(store: FeatureStore, keys: list[bytes]) -> np.ndarray:
+    """What is found is right to the bit; return what was found."""
+    values, found = store.get_many(keys)
+    for key, value, is_found in zip(keys, values, found, strict=True):
+        assert not is_found or value.tobytes() == value_of(key).tobytes()
+    return found
+
+
+def start_child(code: str, *arguments: object) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD + textwrap.dedent(code), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(child: subprocess.Popen) -> str:
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == 0, err
+    return out
+
+
+def store_file(folder: Path) -> Path:
+    (file,) = folder.glob("glomclf-features-v*/features.sqlite")
+    return file
+
+
+def sqlite_check(folder: Path) -> str:
+    connection = sqlite3.connect(store_file(folder))
+    try:
+        return connection.execute("PRAGMA integrity_check").fetchone()[0]
+    finally:
+        connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _close_connections(monkeypatch):
+    # Flushing guards against power cuts, which no test makes, and a busy disk is slow
+    # at it. Child processes flush.
+    monkeypatch.setattr(
+        database, "_SETTINGS", (*database._SETTINGS, "synchronous = OFF")
+    )
+    yield
+    for opened in list(database._databases.values()):
+        opened.close()
+    database._databases.clear()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def store(folder):
+    return FeatureStore(folder, "a trunk")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until a test moves it."""
+    now = [1_000_000]
+    monkeypatch.setattr(room, "_now", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def as_ordinary_user():
+    """Permissions mean nothing to root, who becomes somebody else meanwhile."""
+    if os.name != "posix":
+        pytest.skip("POSIX permissions")
+    with tempfile.TemporaryDirectory() as name:
+        if os.geteuid() != 0:
+            yield Path(name)
+            return
+        os.chown(name, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(0)
+
+
+# --- keys ---------------------------------------------------------------------------
+
+
+def test_content_keys_depend_on_pixels_alone():
+    images = np.random.default_rng(0).integers(0, 256, (7, 5, 6, 3), dtype=np.uint8)
+    keys = content_keys(images)
+    assert len(set(keys)) == 7
+    assert content_keys(images[::-1]) == keys[::-1]
+    assert content_keys(np.asfortranarray(images)) == keys
+    assert content_keys(images[3:4]) == keys[3:4]
+
+
+@pytest.mark.parametrize("where", [(0, 0, 0), (4, 5, 2), (2, 3, 1)])
+def test_content_keys_differ_when_one_bit_of_one_pixel_differs(where):
+    image = np.zeros((1, 5, 6, 3), np.uint8)
+    changed = image.copy()
+    changed[(0, *where)] = 1
+    assert content_keys(image) != content_keys(changed)
+
+
+def test_content_keys_differ_when_the_same_pixels_have_another_shape():
+    pixels = np.arange(4 * 9 * 3, dtype=np.uint8)
+    assert content_keys(pixels.reshape(1, 4, 9, 3)) != content_keys(
+        pixels.reshape(1, 9, 4, 3)
+    )
+
+
+def test_content_keys_of_no_images_are_none():
+    assert content_keys(np.empty((0, 8, 8, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((1, 8, 8, 3), np.float32),
+        np.zeros((8, 8, 3), np.uint8),
+        np.zeros((1, 8, 8, 1), np.uint8),
+    ],
+)
+def test_content_keys_refuse_what_is_not_a_stack_of_rgb_images(images):
+    with pytest.raises(ValueError, match=r"uint8 of shape \(n_samples, height, width"):
+        content_keys(images)
+
+
+# --- round trip ---------------------------------------------------------------------
+
+
+def test_get_returns_what_was_put_in_the_order_asked(store):
+    put(store, keys_from(0))
+    asked = [b"key3", b"absent", b"key0", b"key3"]
+    values, found = store.get_many(asked)
+    assert found.tolist() == [True, False, True, True]
+    assert values.dtype == np.float16
+    assert values.shape == (4, N_FEATURES)
+    assert values[0].tobytes() == values[3].tobytes() == value_of(b"key3").tobytes()
+    assert values[2].tobytes() == value_of(b"key0").tobytes()
+    assert not values[1].any()
+
+
+def test_get_from_an_empty_store_finds_nothing(store):
+    values, found = store.get_many(keys_from(0, 3))
+    assert values.shape == (3, 0)
+    assert found.tolist() == [False] * 3
+
+
+def test_no_keys_are_no_work(store):
+    store.put_many([], np.empty((0, 4), np.float32))
+    values, found = store.get_many([])
+    assert len(values) == len(found) == len(store) == store.size == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_any_array_under_any_key_comes_back_bit_by_bit(data):
+    keys = data.draw(
+        st.lists(
+            st.binary(min_size=0, max_size=40), min_size=1, max_size=5, unique=True
+        )
+    )
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, max_side=9))
+    dtype = data.draw(st.sampled_from(["float16", "float32", "uint8"]))
+    values = data.draw(hnp.arrays(dtype, (len(keys), *shape)))
+    fingerprint = data.draw(st.text(min_size=1).filter(_is_storable))
+    with tempfile.TemporaryDirectory() as name:
+        store = FeatureStore(name, fingerprint)
+        store.put_many(keys, values)
+        got, found = store.get_many(keys[::-1])
+        store.close()
+    assert found.all()
+    assert got.dtype == values.dtype
+    assert got.shape == values.shape
+    assert got.tobytes() == values[::-1].tobytes()
+
+
+def _is_storable(text: str) -> bool:
+    return not any(0xD800 <= ord(letter) < 0xE000 for letter in text)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["put", "get", "clear", "close", "clear all"]),
+            st.sampled_from(["one trunk", "another"]),
+            st.lists(st.integers(0, 9), min_size=1, max_size=6),
+        ),
+        max_size=12,
+    )
+)
+def test_any_sequence_of_steps_leaves_what_a_dict_would_hold(steps):
+    with tempfile.TemporaryDirectory() as name:
+        held: dict[str, set[bytes]] = {"one trunk": set(), "another": set()}
+        for verb, fingerprint, numbers in steps:
+            store = FeatureStore(name, fingerprint)
+            keys = [b"key%d" % number for number in numbers]
+            if verb == "put":
+                put(store, keys)
+                held[fingerprint].update(keys)
+            elif verb == "get":
+                expected = [key in held[fingerprint] for key in keys]
+                assert assert_never_wrong(store, keys).tolist() == expected
+            elif verb == "clear":
+                store.clear()
+                held[fingerprint].clear()
+            elif verb == "close":
+                store.close()
+            else:
+                clear_cache(name)
+                held = {"one trunk": set(), "another": set()}
+            assert len(store) == len(held[fingerprint])
+        store = FeatureStore(name, "one trunk")
+        store.close()
+
+
+def test_more_values_than_a_query_and_a_transaction_hold_come_back(store, monkeypatch):
+    monkeypatch.setattr(room, "_TRANSACTION_BYTES", 40 * 2 * N_FEATURES)
+    keys = keys_from(0, 3 * room._KEYS_PER_QUERY + 1)
+    put(store, keys)
+    assert assert_never_wrong(store, keys).all()
+    assert len(store) == len(keys)
+
+
+def test_putting_a_key_again_keeps_one_entry(store):
+    put(store, keys_from(0, 4))
+    put(store, [*keys_from(2, 4), *keys_from(2, 4)])
+    assert len(store) == 6
+    assert store.size == 6 * 2 * N_FEATURES
+    assert assert_never_wrong(store, keys_from(0, 6)).all()
+
+
+def test_feature_maps_larger_than_pages_come_back(store):
+    maps = np.random.default_rng(0).random((3, 14, 14, 1024), np.float32)
+    maps = maps.astype(np.float16)
+    store.put_many(keys_from(0, 3), maps)
+    values, found = store.get_many(keys_from(0, 3))
+    assert found.all()
+    np.testing.assert_array_equal(values, maps)
+
+
+def test_a_view_that_is_not_contiguous_is_put_as_it_looks(store):
+    values = np.arange(24, dtype=np.float32).reshape(4, 6)[::2, ::3]
+    store.put_many([b"a", b"b"], values)
+    np.testing.assert_array_equal(store.get_many([b"a", b"b"])[0], values)
+
+
+def test_two_fingerprints_share_a_folder_and_no_value(folder):
+    one, other = FeatureStore(folder, "one"), FeatureStore(folder, "other")
+    put(one, keys_from(0, 2))
+    other.put_many([b"key0"], np.ones((1, 3), np.float32))
+    assert one.get_many([b"key0"])[0].dtype == np.float16
+    assert other.get_many(keys_from(0, 2))[1].tolist() == [True, False]
+    one.clear()
+    assert len(one) == 0
+    np.testing.assert_array_equal(other.get_many([b"key0"])[0], np.ones((1, 3)))
+
+
+def test_a_cleared_fingerprint_may_hold_another_shape_and_gives_its_space_back(store):
+    put(store, keys_from(0, 500))
+    before = cache_info(store.cache_dir).n_bytes
+    store.clear()
+    assert cache_info(store.cache_dir).n_bytes < before / 10
+    store.put_many([b"key0"], np.ones((1, 2, 2), np.uint8))
+    assert store.get_many([b"key0"])[0].shape == (1, 2, 2)
+
+
+# --- bad arguments ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "values", "text"),
+    [
+        ([b"a"], np.zeros((1, 4)), "float16, float32, uint8; got float64"),
+        ([b"a"], np.array([[None]]), "got object"),
+        ([b"a"], np.zeros((2, 4), np.float32), r"shape \(2, 4\) for 1 keys"),
+        ([b"a"], np.float32(1), r"shape \(\) for 1 keys"),
+        ([b"a"], np.zeros((1, 0), np.float32), "must not be empty"),
+    ],
+)
+def test_values_that_cannot_be_kept_are_refused(store, keys, values, text):
+    with pytest.raises(ValueError, match=text):
+        store.put_many(keys, values)
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros((1, 5), np.float32), np.zeros((1, 4), np.float16)]
+)
+def test_another_layout_under_the_same_fingerprint_is_refused(store, values):
+    store.put_many([b"a"], np.zeros((1, 4), np.float32))
+    with pytest.raises(ValueError, match=r"'a trunk' are float32 of shape \(4,\); got"):
+        store.put_many([b"b"], values)
+    assert store.get_many([b"a", b"b"])[1].tolist() == [True, False]
+
+
+def test_keys_that_are_not_bytes_are_named_by_position(store):
+    with pytest.raises(TypeError, match=r"positions \[1, 2\] are not \(2 in all\)"):
+        store.get_many([b"a", "b", 3])
+    with pytest.raises(TypeError, match="keys must be bytes"):
+        store.put_many(["a"], np.zeros((1, 4), np.float32))
+
+
+def test_fingerprint_and_limit_are_checked(folder):
+    with pytest.raises(TypeError, match="fingerprint must be a string; got 3"):
+        FeatureStore(folder, 3)
+    with pytest.raises(ValueError, match="fingerprint must not be empty"):
+        FeatureStore(folder, "")
+    with pytest.raises(ValueError, match="at least 1048576"):
+        FeatureStore(folder, "a", max_bytes=1000)
+    store = FeatureStore(folder, "a", max_bytes=1024**2)
+    with pytest.raises(ValueError, match="has no room for values of 1000000 bytes"):
+        store.put_many([b"a"], np.zeros((1, 1_000_000), np.uint8))
+
+
+# --- damage -------------------------------------------------------------------------
+
+
+def flip(file: Path, offset: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[offset] ^= 0x5A
+    file.write_bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore::glomclf.errors.CacheWarning")
+def test_a_flipped_byte_anywhere_never_gives_a_wrong_value(folder, tmp_path):
+    store = FeatureStore(folder, "a trunk")
+    keys = keys_from(0, 60)
+    put(store, keys)
+    store.close()
+    pristine = store_file(folder).read_bytes()
+    generator = random.Random(0)
+    # The header and the tables' roots are few bytes and matter most.
+    offsets = [
+        *range(0, 108, 3),
+        *(generator.randrange(len(pristine)) for _ in "x" * 60),
+    ]
+    intact = []
+    for offset in offsets:
+        store_file(folder).write_bytes(pristine)
+        flip(store_file(folder), offset)
+        intact.append(assert_never_wrong(store, keys).mean())
+        put(store, keys)
+        assert assert_never_wrong(store, keys).all()
+        store.close()
+    assert np.mean(np.array(intact) > 0.95) > 0.5, "most flips spoil one entry only"
+
+
+def test_a_damaged_entry_is_missing_then_computed_again(store):
+    put(store, keys_from(0))
+    store.close()
+    file = store_file(store.cache_dir)
+    flip(file, file.read_bytes().index(value_of(b"key5").tobytes()[-200:]))
+    with pytest.warns(CacheWarning, match="^1 damaged entries .* computed again"):
+        found = assert_never_wrong(store, keys_from(0))
+    assert np.flatnonzero(~found).tolist() == [5]
+    assert len(store) == 15
+    put(store, keys_from(0))
+    assert assert_never_wrong(store, keys_from(0)).all()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM payloads WHERE id = 3",
+        "UPDATE payloads SET value = 'text' WHERE id = 3",
+        "UPDATE payloads SET value = substr(value, 2) WHERE id = 3",
+        "UPDATE payloads SET value = (SELECT value FROM payloads WHERE id = 4)"
+        " WHERE id = 3",
+        "UPDATE entries SET checksum = 0 WHERE id = 3",
+    ],
+)
+def test_an_entry_that_is_not_whole_is_missing_then_computed_again(store, statement):
+    put(store, keys_from(0, 5))
+    store.close()
+    with sqlite3.connect(store_file(store.cache_dir)) as connection:
+        connection.execute(statement)
+    connection.close()
+    with pytest.warns(CacheWarning, match="1 damaged entries"):
+        found = assert_never_wrong(store, keys_from(0, 5))
+    assert found.tolist() == [True, True, False, True, True]
+    put(store, keys_from(0, 5))
+    assert assert_never_wrong(store, keys_from(0, 5)).all()
+
+
+def test_a_value_under_another_fingerprint_is_not_taken_for_ones_own(folder):
+    one, other = FeatureStore(folder, "one"), FeatureStore(folder, "other")
+    put(one, keys_from(0, 2))
+    put(other, keys_from(2, 2))
+    one.close()
+    with sqlite3.connect(store_file(folder)) as connection:
+        connection.execute("UPDATE entries SET namespace = 2 WHERE namespace = 1")
+    connection.close()
+    with pytest.warns(CacheWarning, match="2 damaged entries"):
+        assert assert_never_wrong(other, keys_from(0, 4)).tolist() == [0, 0, 1, 1]
+
+
+DAMAGES = {
+    "garbage": lambda data: random.Random(0).randbytes(len(data)),
+    "garbage after the header": lambda data: (
+        data[:100] + random.Random(0).randbytes(len(data) - 100)
+    ),
+    "half of it": lambda data: data[: len(data) // 2],
+    "a few bytes": lambda data: data[:50],
+    "zeros": lambda data: bytes(len(data)),
+    "text": lambda _: b"to whom it may concern\n",
+    "another schema": lambda data: data[:60] + bytes([0, 0, 0, 99]) + data[64:],
+    "another application": lambda data: data[:68] + b"none" + data[72:],
+}
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("is_open", [False, True], ids=["closed", "open"])
+def test_a_damaged_file_is_rebuilt_with_a_warning(store, how, is_open):
+    put(store, keys_from(0, 300))
+    if not is_open:
+        store.close()
+    file = store_file(store.cache_dir)
+    file.write_bytes(DAMAGES[how](file.read_bytes()))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert_never_wrong(store, keys_from(0, 300))
+        put(store, keys_from(0, 300))
+        assert_never_wrong(store, keys_from(0, 300))
+    assert all(item.category is CacheWarning for item in caught)
+    assert is_open or any(
+        "is damaged (" in str(item.message) and "computed again" in str(item.message)
+        for item in caught
+    )
+    store.close()
+    with warnings.catch_warnings(record=True):  # an open file may have kept its pages
+        warnings.simplefilter("always")
+        put(store, keys_from(0, 300))
+        assert assert_never_wrong(store, keys_from(0, 300)).all()
+    store.close()
+    assert assert_never_wrong(store, keys_from(0, 300)).all()
+
+
+def test_an_empty_file_is_a_new_store(store):
+    put(store, keys_from(0, 3))
+    store.close()
+    store_file(store.cache_dir).write_bytes(b"")
+    assert not assert_never_wrong(store, keys_from(0, 3)).any()
+    put(store, keys_from(0, 3))
+    assert assert_never_wrong(store, keys_from(0, 3)).all()
+
+
+def test_the_description_of_values_is_guarded_too(store):
+    put(store, keys_from(0, 3))
+    store.close()
+    with sqlite3.connect(store_file(store.cache_dir)) as connection:
+        connection.execute("UPDATE namespaces SET shape = '[511]'")
+    connection.close()
+    with pytest.warns(CacheWarning, match="description of its values is damaged"):
+        assert not assert_never_wrong(store, keys_from(0, 3)).any()
+    put(store, keys_from(0, 3))
+    assert assert_never_wrong(store, keys_from(0, 3)).all()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="open files cannot be removed")
+def test_a_folder_removed_meanwhile_is_made_anew(store):
+    put(store, keys_from(0, 3))
+    shutil.rmtree(store.cache_dir)
+    assert not assert_never_wrong(store, keys_from(0, 3)).any()
+    put(store, keys_from(0, 3))
+    assert assert_never_wrong(store, keys_from(0, 3)).all()
+
+
+def test_many_processes_that_meet_a_damaged_file_all_go_on(folder):
+    store = FeatureStore(folder, "a trunk")
+    put(store, keys_from(0))
+    store.close()
+    file = store_file(folder)
+    file.write_bytes(DAMAGES["garbage"](file.read_bytes()))
+    code = """
+    store = FeatureStore(sys.argv[1], "a trunk")
+    for round in range(10):
+        values, found = store.get_many(keys_from(0))
+        for key, value, is_found in zip(keys_from(0), values, found):
+            assert not is_found or value.tobytes() == value_of(key).tobytes()
+        put(store, keys_from(0))
+    """
+    for child in [start_child(code, folder) for _ in range(4)]:
+        finish(child)
+    assert assert_never_wrong(store, keys_from(0)).all()
+
+
+# --- limits and eviction ------------------------------------------------------------
+
+
+def test_the_least_recently_used_are_evicted_first(folder, clock):
+    store = FeatureStore(folder, "a trunk", max_bytes=1024**2)
+    batches = [keys_from(100 * i, 16) for i in range(4)]
+    for keys in batches:
+        put(store, keys, 4096)
+        clock[0] += room._ACCESS_GRANULARITY_S
+    store.get_many(batches[0])  # the oldest is now the one used last
+    clock[0] += room._ACCESS_GRANULARITY_S
+    for i in range(4, 8):
+        put(store, keys_from(100 * i, 16), 4096)
+    kept = [store.get_many(keys)[1].mean() for keys in batches]
+    assert kept[0] == 1
+    assert kept[1] == 0
+    assert kept == [1, *sorted(kept[1:])]
+
+
+def test_what_was_read_a_minute_ago_outlives_what_was_put_before(
+    folder, clock, monkeypatch
+):
+    monkeypatch.setattr(room, "_NEARLY_FULL", 0.5)
+    store = FeatureStore(folder, "a trunk", max_bytes=1024**2)
+    batches = [keys_from(100 * i, 16) for i in range(4)]
+    for keys in batches:
+        put(store, keys, 4096)
+        clock[0] += 60
+    store.get_many(batches[0])
+    clock[0] += 60
+    put(store, keys_from(400, 48), 4096)
+    kept = [store.get_many(keys)[1].mean() for keys in batches]
+    assert kept[0] == 1
+    assert kept[1] < 1
+
+
+def test_the_limit_is_that_of_the_environment(folder, monkeypatch):
+    monkeypatch.setenv("GLOMCLF_CACHE_MAX_BYTES", str(2 * 1024**2))
+    assert FeatureStore(folder, "a").max_bytes == 2 * 1024**2
+    assert FeatureStore(folder, "a", max_bytes=1024**2).max_bytes == 1024**2
+    for text in ("1000", "10 GB"):
+        monkeypatch.setenv("GLOMCLF_CACHE_MAX_BYTES", text)
+        with pytest.raises(CacheError, match=rf"'{text}'.*at least 1048576"):
+            FeatureStore(folder, "a")
+
+
+def test_a_full_cache_that_nobody_has_limited_is_told_once(folder, monkeypatch):
+    monkeypatch.setattr(room, "DEFAULT_MAX_BYTES", 1024**2)
+    store = FeatureStore(folder, "a trunk")
+    with pytest.warns(CacheWarning, match="used today were removed") as told:
+        put(store, keys_from(0, 200), 4096)
+    assert len(told) == 1
+    put(FeatureStore(folder, "another"), keys_from(0, 200), 4096)
+
+
+def test_ctrl_c_as_a_transaction_begins_leaves_none_open(folder, monkeypatch):
+    store = FeatureStore(folder, "a trunk")
+    put(store, keys_from(0))
+    connection = database_of(store.cache_dir)._connected()
+
+    class Interrupted:
+        in_transaction = property(lambda self: connection.in_transaction)
+
+        def execute(self, statement):
+            connection.execute(statement)
+            if statement.startswith("BEGIN"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), transaction(Interrupted()):
+        pass
+    assert not connection.in_transaction
+    put(store, keys_from(100))
+    assert store.get_many(keys_from(0))[1].all()
+
+
+def test_connections_of_removed_folders_are_closed(tmp_path):
+    folders = [tmp_path / str(n) for n in range(3)]
+    for folder in folders:
+        put(FeatureStore(folder, "a trunk"), keys_from(0))
+        shutil.rmtree(folder)
+    open_ones = [database_of(f)._connection is not None for f in folders]
+    assert open_ones == [False, False, True]
+
+
+def test_eviction_takes_the_oldest_of_all_fingerprints(folder, clock):
+    old = FeatureStore(folder, "old", max_bytes=1024**2)
+    new = FeatureStore(folder, "new", max_bytes=1024**2)
+    put(old, keys_from(0, 64), 4096)
+    clock[0] += room._ACCESS_GRANULARITY_S
+    put(new, keys_from(0, 64), 4096)
+    put(new, keys_from(64, 32), 4096)
+    assert len(new) == 96
+    assert len(old) < 30
+
+
+def test_access_times_are_written_once_an_hour_and_not_at_each_reading(store, clock):
+    put(store, keys_from(0))
+
+    def last_used() -> int:
+        return cache_info(store.cache_dir).namespaces[0].last_used
+
+    start = clock[0]
+    clock[0] += room._ACCESS_GRANULARITY_S - 1
+    store.get_many(keys_from(0))
+    assert last_used() == start
+    clock[0] += 1
+    store.get_many(keys_from(0))
+    assert last_used() == clock[0]
+
+
+def test_reading_goes_on_while_another_process_writes(store, clock):
+    put(store, keys_from(0))
+    clock[0] += room._ACCESS_GRANULARITY_S
+    other = sqlite3.connect(store_file(store.cache_dir), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert assert_never_wrong(store, keys_from(0)).all()
+    other.execute("ROLLBACK")
+    other.close()
+
+
+@pytest.mark.parametrize("n_features", [16, N_FEATURES, 4096, 60_000])
+def test_the_file_stays_within_the_limit(folder, n_features):
+    limit = 1024**2
+    store = FeatureStore(folder, "a trunk", max_bytes=limit)
+    per_batch = max(1, 80_000 // (2 * n_features + 200))
+    for start in range(0, 20 * per_batch, per_batch):
+        put(store, keys_from(start, per_batch), n_features)
+        assert store_file(folder).stat().st_size <= limit
+        assert store.get_many(keys_from(start, per_batch))[1].all()
+    assert store.size > (0.4 if n_features > 16 else 0.05) * limit
+
+
+def test_a_lower_limit_shrinks_the_file_at_the_next_put(folder):
+    put(FeatureStore(folder, "a trunk"), keys_from(0, 400), 4096)
+    assert store_file(folder).stat().st_size > 3 * 1024**2
+    store = FeatureStore(folder, "a trunk", max_bytes=1024**2)
+    put(store, keys_from(1000), 4096)
+    assert store_file(folder).stat().st_size <= 1024**2
+    assert store.get_many(keys_from(1000))[1].all()
+    assert sqlite_check(folder) == "ok"
+
+
+# --- obstacles ----------------------------------------------------------------------
+
+
+def test_a_read_only_folder_is_an_error_that_names_the_remedy(as_ordinary_user):
+    as_ordinary_user.chmod(0o500)
+    store = FeatureStore(as_ordinary_user, "a trunk")
+    with pytest.raises(CacheError, match=r"(?s)cannot be opened.*cache_dir=False"):
+        store.get_many([b"a"])
+    as_ordinary_user.chmod(0o700)
+
+
+def test_a_store_that_became_read_only_is_an_error_too(as_ordinary_user):
+    store = FeatureStore(as_ordinary_user, "a trunk")
+    put(store, keys_from(0))
+    store.close()
+    store_file(as_ordinary_user).chmod(0o400)
+    with pytest.raises(CacheError, match=r"Permission denied.*cache_dir=False"):
+        store.get_many(keys_from(0))
+    store_file(as_ordinary_user).parent.chmod(0o500)
+    with pytest.raises(CacheError, match=r"denied.*GLOMCLF_CACHE_DIR.*=False"):
+        store.get_many(keys_from(0))
+    store_file(as_ordinary_user).parent.chmod(0o700)
+
+
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    store = FeatureStore(tmp_path / "file", "a trunk")
+    with pytest.raises(GlomclfError, match="cache_dir=False"):
+        store.get_many([b"a"])
+    with pytest.raises(OSError, match="cache_dir=False"):
+        put(store, [b"a"])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_only_the_owner_may_enter_the_folder(store):
+    put(store, keys_from(0))
+    assert store_file(store.cache_dir).parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_full_disk_is_a_warning_and_what_was_there_stays(store):
+    put(store, keys_from(0))
+    connection = database.database_of(store.cache_dir)._connected()
+    n_pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {n_pages}")
+    with pytest.warns(
+        CacheWarning, match=r"disk is full\): values are computed and not"
+    ):
+        put(store, keys_from(100, 300))
+    assert assert_never_wrong(store, keys_from(0)).all()
+    assert not store.get_many(keys_from(100, 300))[1].any()
+    put(store, keys_from(100, 300))
+    assert assert_never_wrong(store, keys_from(100, 300)).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the size of files")
+def test_a_failing_disk_is_a_warning_and_what_was_there_stays(folder):
+    code = """
+    import resource, warnings
+    store = FeatureStore(sys.argv[1], "a trunk")
+    put(store, keys_from(0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        put(store, keys_from(100, 300))
+    print([w.category.__name__ for w in caught])
+    """
+    assert finish(start_child(code, folder)) == "['CacheWarning']\n"
+    store = FeatureStore(folder, "a trunk")
+    assert assert_never_wrong(store, keys_from(0)).all()
+    assert not store.get_many(keys_from(100, 300))[1].any()
+    assert sqlite_check(folder) == "ok"
+
+
+def test_a_file_that_stays_locked_is_a_warning(store, monkeypatch):
+    monkeypatch.setattr(database, "_LOCK_WAIT_S", 0)
+    put(store, keys_from(0))
+    other = sqlite3.connect(store_file(store.cache_dir), isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.warns(CacheWarning, match="database is locked"):
+        put(store, keys_from(100))
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.get_many([*keys_from(0), *keys_from(100)])[1].sum() == 16
+
+
+# --- processes and threads ----------------------------------------------------------
+
+
+def test_pickling_keeps_the_three_parameters_and_no_connection(store):
+    put(store, keys_from(0))
+    data = pickle.dumps(store)
+    assert len(data) < 1000
+    copy = pickle.loads(data)
+    assert repr(copy) == repr(store)
+    assert assert_never_wrong(copy, keys_from(0)).all()
+
+
+def test_a_relative_folder_means_the_same_after_a_change_of_directory(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    store = FeatureStore("cache", "a trunk")
+    put(store, keys_from(0))
+    store.close()
+    monkeypatch.chdir("/")
+    assert assert_never_wrong(store, keys_from(0)).all()
+
+
+def test_threads_share_a_store(store):
+    faults = []
+
+    def work(start):
+        try:
+            for i in range(start, start + 64, 16):
+                put(store, keys_from(i))
+                assert assert_never_wrong(store, keys_from(i)).all()
+        except BaseException as fault:
+            faults.append(fault)
+
+    threads = [threading.Thread(target=work, args=(48 * i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert len(store) == 5 * 48 + 64
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_and_its_parent_go_on_side_by_side(folder):
+    code = """
+    import threading
+    store = FeatureStore(sys.argv[1], "a trunk")
+    put(store, keys_from(0))
+    stop = threading.Event()
+    def write():
+        start = 1000
+        while not stop.is_set():
+            put(store, keys_from(start))
+            start += 16
+            time.sleep(0.003)
+    thread = threading.Thread(target=write)
+    thread.start()
+    children = []
+    for child in range(5):
+        pid = os.fork()
+        if pid == 0:
+            if any(d._connection for d in database._databases.values()):
+                os._exit(2)
+            put(store, keys_from(100 * (child + 1)))
+            os._exit(0 if store.get_many(keys_from(0))[1].all() else 1)
+        children.append(pid)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+    stop.set()
+    thread.join()
+    print(codes, store.get_many(keys_from(0))[1].all())
+    """
+    assert finish(start_child(code, folder)) == "[0, 0, 0, 0, 0] True\n"
+    store = FeatureStore(folder, "a trunk")
+    for child in range(5):
+        assert assert_never_wrong(store, keys_from(100 * (child + 1))).all()
+    assert sqlite_check(folder) == "ok"
+
+
+def _put_and_count(store: FeatureStore, start: int) -> int:
+    put(store, keys_from(start))
+    return int(store.get_many(keys_from(start))[1].sum())
+
+
+def test_loky_workers_share_a_store(store):
+    put(store, keys_from(0))
+    # Workers import this file by value: nothing here is importable by name.
+    counts = joblib.Parallel(n_jobs=2)(
+        joblib.delayed(_put_and_count)(store, 16 * i) for i in range(4)
+    )
+    assert counts == [16] * 4
+    assert assert_never_wrong(store, keys_from(0, 64)).all()
+
+
+def test_concurrent_writers_lose_nothing(folder):
+    code = """
+    store = FeatureStore(sys.argv[1], "a trunk")
+    for start in range(int(sys.argv[2]), int(sys.argv[2]) + 40 * 8, 8):
+        put(store, keys_from(start))  # half of each batch is also another's
+        values, found = store.get_many(keys_from(start))
+        assert found.all()
+    """
+    children = [start_child(code, folder, first) for first in (0, 4, 200)]
+    for child in children:
+        finish(child)
+    store = FeatureStore(folder, "a trunk")
+    n_keys = 200 + 40 * 8 + 8
+    assert len(store) == n_keys
+    assert assert_never_wrong(store, keys_from(0, n_keys)).all()
+    assert sqlite_check(folder) == "ok"
+
+
+def test_concurrent_evictions_and_clearings_give_no_wrong_value(folder):
+    code = """
+    store = FeatureStore(sys.argv[1], "a trunk", max_bytes=1024**2)
+    for start in range(0, 1200, 100):
+        put(store, keys_from(start + int(sys.argv[2]), 100))
+        if start % 500 == 400:
+            clear_cache(sys.argv[1])
+        time.sleep(0.003)
+        values, found = store.get_many(keys_from(start, 100))
+        for key, value, is_found in zip(keys_from(start, 100), values, found):
+            assert not is_found or value.tobytes() == value_of(key).tobytes()
+    """
+    children = [start_child(code, folder, first) for first in (0, 50)]
+    for child in children:
+        finish(child)
+    assert store_file(folder).stat().st_size <= 1024**2
+
+
+KILLED = """
+store = FeatureStore(sys.argv[1], "a trunk", max_bytes=int(sys.argv[3]))
+start = int(sys.argv[2])
+while True:
+    put(store, keys_from(start, 64))
+    print(start, flush=True)
+    start += 64
+    time.sleep(0.003)  # as a trunk leaves the lock to others between two batches
+"""
+
+
+def kill_and_check(folder: Path, generator: random.Random, n_kills: int) -> None:
+    """Kill two writers at a random moment; what they had put must be there, whole."""
+    store = FeatureStore(folder, "a trunk")
+    for turn in range(n_kills):
+        first = 1_000_000 * turn
+        children = [
+            start_child(KILLED, folder, first + half, 10**10) for half in (0, 500_000)
+        ]
+        acknowledged = [int(child.stdout.readline()) for child in children]
+        threading.Event().wait(generator.uniform(0, 0.15))
+        for child in children:
+            child.send_signal(signal.SIGKILL)
+            out, _ = child.communicate()
+            acknowledged += map(int, out.splitlines())
+        assert sqlite_check(folder) == "ok"
+        for start in acknowledged:
+            assert assert_never_wrong(store, keys_from(start, 64)).all()
+        assert assert_never_wrong(store, keys_from(first, 8 * 64)).any()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_killed_writers_leave_all_that_was_put(folder):
+    kill_and_check(folder, random.Random(0), n_kills=3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_writers_killed_twenty_times_leave_all_that_was_put(folder):
+    kill_and_check(folder, random.Random(1), n_kills=20)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_a_writer_killed_while_it_evicts_leaves_a_sound_file(folder):
+    generator = random.Random(2)
+    for turn in range(3):
+        child = start_child(KILLED, folder, 100_000 * turn, 2**20)
+        for _ in range(20):  # by now the file is at its limit
+            child.stdout.readline()
+        threading.Event().wait(generator.uniform(0, 0.05))
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        assert sqlite_check(folder) == "ok"
+        store = FeatureStore(folder, "a trunk")
+        assert assert_never_wrong(store, keys_from(100_000 * turn, 6000)).any()
+        assert store_file(folder).stat().st_size <= 2**20
+
+
+# --- the cache as a whole -----------------------------------------------------------
+
+
+def test_the_default_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("GLOMCLF_CACHE_DIR", str(tmp_path))
+    assert default_cache_dir() == tmp_path
+    assert FeatureStore(None, "a trunk").cache_dir == tmp_path
+    monkeypatch.setenv("GLOMCLF_CACHE_DIR", "")
+    assert default_cache_dir().name == "glomclf"
+    monkeypatch.delenv("GLOMCLF_CACHE_DIR")
+    assert default_cache_dir().name == "glomclf"
+
+
+def test_cache_info_tells_what_each_fingerprint_holds(folder, clock):
+    put(FeatureStore(folder, "older"), keys_from(0, 3))
+    clock[0] += 10
+    put(FeatureStore(folder, "newer"), keys_from(0, 5))
+    info = cache_info(folder)
+    assert info.n_entries == 8
+    assert info.n_bytes >= 8 * 2 * N_FEATURES
+    described = [(n.fingerprint, n.n_entries, n.n_bytes) for n in info.namespaces]
+    assert described == [
+        ("newer", 5, 10 * N_FEATURES),
+        ("older", 3, 6 * N_FEATURES),
+    ]
+    assert info.namespaces[0].last_used - info.namespaces[1].last_used == 10
+
+
+def test_cache_info_of_no_cache_makes_none(folder):
+    info = cache_info(folder)
+    assert (info.n_entries, info.n_bytes, info.namespaces) == (0, 0, ())
+    assert not folder.exists()
+
+
+def test_clear_cache_removes_the_cache_and_no_other_file(store):
+    put(store, keys_from(0))
+    others = {store.cache_dir / "notes.txt", store.cache_dir / "glomclf-features-vgg"}
+    for other in others:
+        other.write_text("mine")
+    before = cache_info(store.cache_dir).n_bytes
+    assert clear_cache(store.cache_dir) == before > 0
+    assert set(store.cache_dir.iterdir()) == others
+    assert clear_cache(store.cache_dir) == 0
+
+
+def test_what_a_killed_clearing_left_is_swept_at_the_next_use(store):
+    leftover = store.cache_dir / "glomclf-features-v1.0123.discarded"
+    leftover.mkdir(parents=True)
+    (leftover / "features.sqlite").write_bytes(bytes(1000))
+    assert cache_info(store.cache_dir).n_bytes == 1000
+    put(store, keys_from(0))
+    assert not leftover.exists()
+
+
+def test_values_are_stored_as_plain_bytes(store):
+    put(store, keys_from(0, 4))
+    store.close()
+    with sqlite3.connect(store_file(store.cache_dir)) as connection:
+        rows = connection.execute(
+            "SELECT typeof(value), value FROM payloads"
+        ).fetchall()
+    connection.close()
+    assert Counter(kind for kind, _ in rows) == {"blob": 4}
+    assert {value for _, value in rows} == {
+        value_of(key).tobytes() for key in keys_from(0, 4)
+    }

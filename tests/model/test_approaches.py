@@ -1,0 +1,460 @@
+"""Approaches: who sees whom, what is counted, and how far reports are off."""
+
+import json
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imblearn.over_sampling import SMOTE
+from sklearn.neighbors import KNeighborsClassifier
+
+from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
+from glomclf.errors import SplitError, SplitWarning
+from glomclf.model import approaches as room
+from glomclf.model.approaches import (
+    APPROACHES,
+    COMPARED_SCORES,
+    Approach,
+    compare_approaches,
+)
+from glomclf.model.recipes import RECIPES
+from glomclf.samplers import make_sampler
+
+NAMES = [one.name for one in APPROACHES]
+BY_PARTICIPANT = [one.name for one in APPROACHES if one.by_participant]
+N_FOLDS = 3
+RUNS = [(name, fold) for name in NAMES for fold in range(N_FOLDS)]
+FITS = []
+
+
+class Memoriser(GlomeruliClassifier):
+    """Knows what it has seen: the label of the nearest training image, at once."""
+
+    def fit(self, X, y, groups=None, X_val=None, y_val=None):
+        FITS.append({"X": X, "y": y, "groups": groups, "sampler": self.sampler})
+        self.nearest_ = KNeighborsClassifier(1).fit(_flat(X), y)
+        self.classes_ = self.nearest_.classes_
+        self.threshold_ = self.threshold
+        return self
+
+    def predict_proba(self, X):
+        return 0.02 + 0.96 * self.nearest_.predict_proba(_flat(X))
+
+
+def _flat(X):
+    return X[:, ::2, ::2].reshape(len(X), -1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def biopsies():
+    """120 patches in serial sections, so that there is kin to be found."""
+    return make_glomeruli(
+        120,
+        n_participants=20,
+        sclerotic_fraction=0.35,
+        image_size=32,
+        serial_sections=True,
+        random_state=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def watched(biopsies):
+    """One run with all that was fitted and resampled, for tests that only read."""
+    resampled, resample = [], room._resample_before_the_split
+
+    def watch(rows, sampler, seed):
+        resampled.append((rows, resample(rows, sampler, seed)))
+        return resampled[-1][1]
+
+    FITS.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "_resample_before_the_split", watch)
+        comparison = compare(biopsies)
+    return comparison, FITS.copy(), resampled
+
+
+def compare(biopsies, **options):
+    settings = {"n_folds": N_FOLDS, "n_bootstrap": 100, "random_state": 0}
+    estimator = Memoriser(image_size=32, weights=None)
+    return compare_approaches(
+        *biopsies, **{"estimator": estimator, **settings, **options}
+    )
+
+
+def rows_of(table, **wanted):
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    return table
+
+
+def test_untouched_participants_are_never_trained_on(watched, biopsies):
+    comparison, fits, resampled = watched
+    X, _, groups = biopsies
+    owner = {image.tobytes(): name for image, name in zip(X, groups, strict=True)}
+    assert len(resampled) == N_FOLDS
+    for (name, fold), fit in zip(RUNS, fits, strict=True):
+        table = rows_of(comparison.predictions, approach=name, fold=fold)
+        untouched = set(rows_of(table, part="untouched")["participant"])
+        reported = set(rows_of(table, part="reported")["participant"])
+        trained = {owner.get(image.tobytes()) for image in fit["X"]}
+        assert untouched
+        assert not untouched & (reported | trained)
+        if name == "1":
+            assert not untouched & set(resampled[fold][0].participants)
+
+
+def test_every_patch_is_untouched_once_and_for_all_approaches_in_the_same_fold(watched):
+    untouched = rows_of(watched[0].predictions, part="untouched")
+    assert not untouched["synthetic"].any()
+    assert not untouched["participant_trained_on"].any()
+    folds = untouched.pivot(index="row", columns="approach", values="fold")
+    assert len(folds) == 120
+    assert (folds.nunique(axis=1) == 1).all()
+
+
+def test_first_approach_tests_on_kin_of_its_training_images(watched):
+    counts = watched[0].counts()
+    assert counts.loc["1", "synthetic"] > 0
+    assert counts.loc["1", "kin_trained_on"] > 0
+    assert counts.loc["1", "reported_0"] == counts.loc["1", "reported_1"]
+    assert (counts.loc[NAMES[1:], ["synthetic", "kin_trained_on"]] == 0).all(axis=None)
+
+
+def test_splits_by_patch_share_participants_and_splits_by_participant_none(watched):
+    shared = watched[0].counts()["participant_trained_on"]
+    assert (shared[["1", "2", "3"]] > 0).all()
+    assert (shared[BY_PARTICIPANT] == 0).all()
+
+
+def test_only_approaches_by_participant_tell_the_classifier_who_is_who(watched):
+    _, fits, _ = watched
+    told = [fit["groups"] is not None for fit in fits]
+    assert told == np.repeat([n in BY_PARTICIPANT for n in NAMES], N_FOLDS).tolist()
+    for fit in fits:
+        assert fit["groups"] is None or len(fit["groups"]) == len(fit["X"])
+
+
+def test_first_approach_alone_trains_on_resampled_rows_without_a_sampler(watched):
+    _, fits, _ = watched
+    samplers = [fit["sampler"] for fit in fits[::N_FOLDS]]
+    assert samplers == [None, *(one.sampler for one in APPROACHES[1:])]
+    shares = [fit["y"].mean() for fit in fits]
+    assert shares[:N_FOLDS] == pytest.approx([0.5] * N_FOLDS, abs=0.01)
+    assert max(shares[N_FOLDS:]) < 0.45
+
+
+def test_kin_and_participants_trained_on_are_those_of_the_fit(watched, biopsies):
+    comparison, fits, resampled = watched
+    X, _, groups = biopsies
+    for (name, fold), fit in zip(RUNS, fits, strict=True):
+        images, rows = X, np.arange(len(X))
+        if name == "1":
+            images, rows = resampled[fold][1].images, resampled[fold][1].origins
+        row_of = dict(zip((image.tobytes() for image in images), rows, strict=True))
+        trained = [row_of[image.tobytes()] for image in fit["X"]]
+        table = rows_of(comparison.predictions, approach=name, fold=fold)
+        row, who = table["row"], table["participant"]
+        assert (who == groups[row]).all()
+        assert (table["kin_trained_on"] == row.isin(trained)).all()
+        assert (table["participant_trained_on"] == who.isin(groups[trained])).all()
+
+
+def test_report_of_the_leak_is_far_above_and_of_participants_within_intervals():
+    biopsies = make_glomeruli(
+        240,
+        n_participants=40,
+        sclerotic_fraction=0.3,
+        image_size=32,
+        serial_sections=True,
+        random_state=1,
+    )
+    told_of = [one for one in APPROACHES if one.name != "3"]
+    frame = compare(biopsies, approaches=told_of).to_frame().xs("f1", level="score")
+    leak = frame.loc["1"]
+    assert leak["inflation_low"] > 0.1
+    assert leak["reported"] > leak["untouched_high"]
+    assert frame.loc["2", "inflation"] > frame.loc["2 by participant", "inflation"]
+    for name in BY_PARTICIPANT:
+        honest = frame.loc[name]
+        assert honest["untouched_low"] < honest["reported"] < honest["untouched_high"]
+        assert honest["inflation_low"] < 0 < honest["inflation_high"]
+
+
+def test_inflation_is_reported_less_untouched(watched):
+    frame = watched[0].to_frame()
+    assert frame.index.unique("score").tolist() == list(COMPARED_SCORES)
+    difference = frame["reported"] - frame["untouched"]
+    assert difference.to_numpy() == pytest.approx(frame["inflation"].to_numpy())
+    known = frame.dropna()
+    assert (known["inflation_low"] <= known["inflation"]).all()
+    assert (known["inflation"] <= known["inflation_high"]).all()
+
+
+def test_paired_interval_of_an_inflation_that_is_always_zero_is_absent():
+    table = pd.DataFrame(
+        {
+            "participant": np.repeat([f"p{i}" for i in range(12)], 4),
+            "label": np.tile([0, 1, 0, 1], 12),
+            "probability": np.random.default_rng(0).random(48),
+            "threshold": 0.5,
+        }
+    )
+    parts = {"reported": table, "untouched": table}
+    evaluations = {
+        part: room.evaluate(
+            one["label"], one["probability"], groups=one["participant"], n_bootstrap=100
+        )
+        for part, one in parts.items()
+    }
+    inflation = room._inflation(parts, evaluations, 100)
+    assert set(inflation.scores.values()) == {0.0}
+    assert np.isnan(inflation.interval("f1")).all()
+
+
+def test_each_fold_is_scored_at_its_own_threshold(biopsies):
+    cuts = iter([0.01, 0.5, 0.99])  # below, between and above what is predicted
+
+    class Fickle(Memoriser):
+        def fit(self, X, y, groups=None, X_val=None, y_val=None):
+            super().fit(X, y, groups)
+            self.threshold_ = next(cuts)
+            return self
+
+    comparison = compare(
+        biopsies,
+        estimator=Fickle(image_size=32),
+        approaches=APPROACHES[1:2],
+    )
+    table = rows_of(comparison.predictions, part="untouched")
+    assert table.groupby("fold")["threshold"].unique().map(list).tolist() == [
+        [0.01],
+        [0.5],
+        [0.99],
+    ]
+    predicted = table["probability"] >= table["threshold"]
+    (_, fp), (_, tp) = comparison.evaluations["2"]["untouched"].confusion_matrix
+    assert fp + tp == predicted.sum()
+
+
+def test_same_seed_gives_the_same_table_and_another_seed_another(biopsies, watched):
+    again = compare(biopsies)
+    pd.testing.assert_frame_equal(again.predictions, watched[0].predictions)
+    pd.testing.assert_frame_equal(again.to_frame(), watched[0].to_frame())
+    other = compare(biopsies, random_state=1, approaches=APPROACHES[1:2])
+    assert not other.to_frame().equals(again.to_frame().loc[["2"]])
+
+
+def test_all_approaches_train_by_one_recipe(biopsies, monkeypatch):
+    class Telling(Memoriser):
+        def fit(self, X, *arguments, **options):
+            told.append((self.resolve(len(X)).name, X.shape[1]))
+            return super().fit(X, *arguments, **options)
+
+    told, n_samples = [], len(biopsies[1])
+    monkeypatch.setattr("glomclf.model.recipes._FEWEST", {"scratch": n_samples})
+    estimator = Telling(recipe="auto", weights=None)
+    compare(biopsies, estimator=estimator, approaches=APPROACHES[:2])
+    assert set(told) == {("scratch", RECIPES["scratch"]["image_size"])}
+    assert estimator.recipe == estimator.sampler == "auto"  # the caller's
+    assert not hasattr(estimator, "nearest_")
+
+
+def test_manifest_of_files_gives_what_their_pixels_give(tmp_path):
+    data = tmp_path / "data"
+    make_glomeruli(
+        96,
+        n_participants=16,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=data,
+        random_state=0,
+    )
+    manifest = read_manifest(data / "public.csv")
+    estimator = Memoriser(image_size=32)
+    pixels = room._load(manifest, *np.zeros((2, 96), int), estimator).images
+    y, groups = manifest["label"], manifest["participant"]
+    some = {"approaches": APPROACHES[:1]}
+    from_files = compare((manifest, y), **some)
+    from_pixels = compare((pixels, y, groups), **some)
+    pd.testing.assert_frame_equal(from_files.predictions, from_pixels.predictions)
+
+
+def test_participants_may_be_numbers(biopsies, watched):
+    X, y, groups = biopsies
+    numbers = pd.factorize(groups, sort=True)[0] + 100  # of one length: same order
+    table = compare((X, y, numbers), approaches=APPROACHES[1:2]).to_frame()
+    pd.testing.assert_frame_equal(table, watched[0].to_frame().loc[["2"]])
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4)), min_size=4, max_size=12),
+    st.integers(2, 4),
+    st.integers(0, 2**32 - 1),
+)
+def test_folds_leave_participants_whole_or_are_refused(counts, n_folds, seed):
+    labels = np.concatenate([np.repeat([0, 1], pair) for pair in counts])
+    sizes = [sum(pair) for pair in counts]
+    names = np.repeat([f"p{i}" for i in range(len(counts))], sizes)
+    rng = np.random.RandomState(seed)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SplitWarning)
+            folds = room._draw_folds(labels, names, n_folds, 1, rng)
+        room._check_splits(labels, names, folds, 0.2, GlomeruliClassifier())
+    except SplitError:
+        return
+    assert sorted(np.concatenate([one.untouched for one in folds])) == list(
+        range(len(labels))
+    )
+    for fold in folds:
+        train, test = room._split(labels[fold.rest], names[fold.rest], 0.2, fold.seed)
+        sides = names[fold.rest][train], names[fold.rest][test], names[fold.untouched]
+        assert sum(len(set(side)) for side in sides) == len(set(names))
+        for side in sides[:2]:
+            assert set(labels[np.isin(names, side)]) == {0, 1}
+
+
+def test_repeats_draw_the_folds_anew(biopsies):
+    comparison = compare(biopsies, approaches=APPROACHES[1:2], n_repeats=2)
+    untouched = rows_of(comparison.predictions, part="untouched")
+    assert (untouched.groupby("row").size() == 2).all()
+    folds = untouched.groupby("fold")["row"].apply(frozenset)
+    assert set(folds[:N_FOLDS]) != set(folds[N_FOLDS:])
+
+
+def test_after_each_hands_over_what_is_done(biopsies):
+    seen = []
+    result = compare(biopsies, approaches=APPROACHES[1:3], after_each=seen.append)
+    assert [[one.name for one in part.approaches] for part in seen] == [
+        ["2"],
+        ["2", "3"],
+    ]
+    assert seen[0].counts().index.tolist() == ["2"]
+    assert result is seen[-1]
+
+
+def test_counts_and_json_agree_with_the_predictions(watched):
+    comparison, *_ = watched
+    content = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
+    reported = rows_of(comparison.predictions, approach="1", part="reported")
+    first = content["approaches"][0]
+    assert first["counts"]["reported_1"] == int(reported["label"].sum())
+    assert first["counts"]["synthetic"] == int(reported["synthetic"].sum())
+    assert first["reported"]["n_samples"] == len(reported)
+    assert content["settings"]["n_participants"] == 20
+    assert content["caution"] == comparison.caution
+
+
+def test_caution_names_whose_intervals_are_not_to_be_trusted(watched):
+    comparison, *_ = watched
+    for name, parts in comparison.evaluations.items():
+        for part, evaluation in parts.items():
+            named = re.search(rf"(^|; |, ){name} {part}\b", comparison.caution)
+            assert bool(named) == bool(evaluation.caution)
+    assert "too few participants" in comparison.caution
+
+
+def test_an_approach_of_ones_own_runs_under_its_name(biopsies):
+    mine = Approach("copies", "copy, then split", "oversample", resamples_first=True)
+    comparison = compare(biopsies, approaches=[mine])
+    counts = comparison.counts().loc["copies"]
+    assert counts["synthetic"] == 0  # copies are real, and leak all the same
+    assert counts["kin_trained_on"] > 0
+    assert comparison.to_frame().index.unique("approach").tolist() == ["copies"]
+
+
+def test_parent_of_a_mixture_is_the_image_it_has_more_of(biopsies):
+    X, y, _ = biopsies
+    sampler = make_sampler(SMOTE(k_neighbors=3), random_state=0)
+    X_new, y_new = sampler.fit_resample(X, y)
+    parents = room._parents(sampler, X, y, X_new, y_new)
+    carried = sampler.source_indices_ >= 0
+    np.testing.assert_array_equal(parents[carried], sampler.source_indices_[carried])
+    np.testing.assert_array_equal(y[parents], y_new)
+    made = np.flatnonzero(~carried)
+    minority = np.flatnonzero(y == 1)
+    for row in made:
+        gaps = np.abs(X[minority].astype(float) - X_new[row]).sum(axis=(1, 2, 3))
+        rank = np.argsort(gaps).tolist().index(minority.tolist().index(parents[row]))
+        assert rank < 2  # one of the two that it was mixed of
+
+
+def test_parents_are_traced_through_all_steps(biopsies):
+    X, y, groups = biopsies
+    y = np.where(np.arange(120) % 5 == 0, 1, 0)  # few enough for both steps to add
+    zeros = np.zeros(120, dtype=bool)
+    rows = room._Rows(X, y, groups.astype(str), np.arange(120), zeros)
+    made = room._resample_before_the_split(rows, "smote+augment", 0)
+    assert np.bincount(made.labels).tolist() == [96, 96]
+    assert made.synthetic.sum() == 72
+    np.testing.assert_array_equal(y[made.origins], made.labels)
+    np.testing.assert_array_equal(groups[made.origins], made.participants)
+    real = ~made.synthetic
+    np.testing.assert_array_equal(made.images[real], X[made.origins[real]])
+
+
+def test_all_faults_are_named_at_once(biopsies):
+    X, _, groups = biopsies
+    unknown = groups.copy()
+    unknown[:3] = None
+    with pytest.raises(SplitError) as caught:
+        compare(
+            (X, np.zeros(120), unknown),
+            estimator=Memoriser(sampling_space="features", sampler="smote"),
+            approaches=[APPROACHES[0], APPROACHES[0]],
+            n_folds=1,
+            n_repeats=0,
+            test_size=1.5,
+            n_bootstrap=3,
+        )
+    for fault in (
+        r"n_bootstrap must .* 100, got 3",
+        r"n_folds must .* 2, got 1",
+        r"n_repeats must .* 1, got 0",
+        r"test_size must .* got 1\.5",
+        r"approaches must .* \['1', '1'\]",
+        r'sampling_space="features".* pass sampling_space="pixels"',
+        r"y must hold labels 0 and 1, both; got 0",
+        r"lacks the participant of 3 rows",
+    ):
+        assert re.search(fault, str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y, g: (X, y), "participants are not known: pass groups"),
+        (lambda X, y, g: (X, y[:-1], g), r"y has shape \(119,\), and X has 120 rows"),
+        (lambda X, y, g: (X, y, g[:-1]), r"groups has shape \(119,\)"),
+        (lambda X, y, g: (X, y + 1, g), "labels 0 and 1, both; got 1, 2"),
+        (
+            lambda X, y, g: (X, y, np.where(y == 1, "a", g)),
+            "class 1 is found in 1 participants; it takes 4",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_compared_are_refused(biopsies, change, message):
+    with pytest.raises(SplitError, match=message):
+        compare(change(*biopsies))
+
+
+def test_estimator_of_another_kind_is_refused(biopsies):
+    with pytest.raises(SplitError, match="must be a GlomeruliClassifier, got KNeigh"):
+        compare(biopsies, estimator=KNeighborsClassifier())
+
+
+def test_folds_without_room_for_splits_by_participant_are_refused_before_training(
+    biopsies,
+):
+    X, y, _ = biopsies
+    groups = np.arange(120) % 4  # each has both classes, but four do not go round
+    FITS.clear()
+    asks = Memoriser(image_size=32, weights=None, validation_fraction=0.15)
+    with pytest.raises(SplitError, match=r"too few participants[\s\S]*fold 0: "):
+        compare((X, y, groups), estimator=asks, n_folds=2)
+    assert not FITS

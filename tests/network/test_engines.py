@@ -1,0 +1,268 @@
+"""The engines of the trunk: the same features as Keras' own, at any size."""
+
+import importlib.util
+import threading
+
+import numpy as np
+import pytest
+from joblib import Parallel, cpu_count, delayed
+
+from glomclf._runtime import n_threads
+from glomclf.errors import EngineError
+from glomclf.network import engines, openvino_graph
+from glomclf.network.engines import choose_engine, compile_trunk, numerics
+from glomclf.network.resnet50 import load_backbone, make_trunk
+
+needs_openvino = pytest.mark.skipif(
+    importlib.util.find_spec("openvino") is None, reason="the extra is not installed"
+)
+needs_nncf = pytest.mark.skipif(
+    importlib.util.find_spec("nncf") is None, reason="the extra is not installed"
+)
+# NNCF builds its graphs with calls that networkx and Python are leaving behind.
+nncf_warns = pytest.mark.filterwarnings("ignore:::nncf", "ignore:::openvino")
+
+
+@pytest.fixture(scope="module")
+def cnn():
+    return load_backbone("cnn", None)
+
+
+@pytest.fixture
+def missing(monkeypatch):
+    """Let packages look as if they were not installed."""
+
+    def hide(*names):
+        find = importlib.util.find_spec
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, *rest: None if name in names else find(name, *rest),
+        )
+
+    return hide
+
+
+@pytest.fixture
+def recompiled():
+    """Keep compiled graphs from this test, and those of this test from others."""
+    engines._compile_openvino.cache_clear()
+    yield
+    engines._compile_openvino.cache_clear()
+
+
+# -- Keras -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cut", ["avg_pool", "block2_out"])
+def test_the_compiled_trunk_gives_what_keras_gives(cnn, patches, cut):
+    X, _ = patches
+    expected = make_trunk(cnn, cut).predict(X, verbose=0)
+    features = compile_trunk(cnn, cut)(X)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+def test_one_compiled_trunk_takes_images_of_any_number_and_size(cnn, patches):
+    X, _ = patches
+    forward = compile_trunk(cnn, "block4_out")
+    assert forward(X[:1]).shape == (1, 2, 2, 128)
+    assert forward(X.repeat(2, axis=1)).shape == (len(X), 4, 2, 128)
+
+
+def test_the_trunk_is_compiled_once_for_each_cut(cnn):
+    assert compile_trunk(cnn, "avg_pool") is compile_trunk(cnn, "avg_pool")
+    assert compile_trunk(cnn, "avg_pool") is not compile_trunk(cnn, "block4_out")
+
+
+# -- OpenVINO --------------------------------------------------------------------------
+
+
+def deviation(features, reference):
+    return np.abs(features - reference).mean() / np.abs(reference).mean()
+
+
+@needs_openvino
+@pytest.mark.parametrize("cut", ["avg_pool", "block2_out"])
+def test_openvino_gives_what_keras_gives_in_float32(cnn, patches, cut):
+    X, _ = patches
+    features = compile_trunk(cnn, cut, "openvino")(X)
+    assert features.dtype == np.float32
+    expected = compile_trunk(cnn, cut)(X)
+    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-5)
+
+
+@needs_openvino
+def test_openvino_takes_images_of_any_number_and_size(cnn, patches):
+    X, _ = patches
+    forward = compile_trunk(cnn, "block4_out", "openvino")
+    assert forward(X[:1]).shape == (1, 2, 2, 128)
+    assert forward(X.repeat(2, axis=1)).shape == (len(X), 4, 2, 128)
+    np.testing.assert_allclose(forward(X[3:5]), forward(X)[3:5], rtol=1e-5, atol=1e-5)
+
+
+@needs_openvino
+def test_threads_may_share_a_compiled_graph(cnn, patches):
+    X, _ = patches
+    forward = compile_trunk(cnn, "avg_pool", "openvino")
+    expected, outputs = forward(X), {}
+
+    def work(number):
+        outputs[number] = forward(X[number:])
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, output in outputs.items():
+        np.testing.assert_allclose(output, expected[number:], rtol=1e-5, atol=1e-5)
+    assert len(outputs) == 8
+
+
+@needs_openvino
+def test_bfloat16_changes_features_a_little_or_is_refused_by_name(cnn, patches):
+    X, _ = patches
+    core = openvino_graph.import_quietly("openvino").Core()
+    if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        features = compile_trunk(cnn, "avg_pool", "openvino", "bfloat16")(X)
+        assert 0 < deviation(features, compile_trunk(cnn, "avg_pool")(X)) < 0.02
+    else:
+        with pytest.raises(EngineError, match="no bfloat16 instructions"):
+            compile_trunk(cnn, "avg_pool", "openvino", "bfloat16")
+
+
+@needs_openvino
+def test_a_processor_without_bfloat16_is_named(cnn, monkeypatch):
+    class Core:
+        def get_property(self, *names):
+            return ["FP32", "INT8"]
+
+    openvino = openvino_graph.import_quietly("openvino")
+    monkeypatch.setattr(openvino, "Core", Core)
+    with pytest.raises(EngineError, match=r"has no bfloat16.*FP32, INT8.*'int8'"):
+        openvino_graph.OpenVinoTrunk(None, "bfloat16", 1)
+
+
+@needs_nncf
+@nncf_warns
+def test_int8_is_calibrated_once_and_kept(cnn, patches, tmp_path, monkeypatch, capsys):
+    from glomclf.network import quantisation
+
+    X, _ = patches
+    forward = compile_trunk(cnn, "avg_pool", "openvino", "int8", tmp_path)
+    features = forward(X)
+    assert 0 < deviation(features, compile_trunk(cnn, "avg_pool")(X)) < 0.1
+    engines._compile_openvino.cache_clear()
+    monkeypatch.setattr(quantisation, "_quantise", None)
+    again = compile_trunk(cnn, "avg_pool", "openvino", "int8", tmp_path)
+    np.testing.assert_array_equal(again(X), features)
+    assert capsys.readouterr().out == ""  # NNCF draws bars
+
+
+@needs_nncf
+@nncf_warns
+def test_int8_without_a_folder_keeps_nothing(cnn, patches, monkeypatch, recompiled):
+    from glomclf.network import quantisation
+
+    def refuse(*arguments):
+        raise AssertionError("a store was opened")
+
+    monkeypatch.setattr(quantisation, "_quantise", lambda graph: graph)
+    monkeypatch.setattr(quantisation, "FeatureStore", refuse)
+    forward = compile_trunk(cnn, "avg_pool", "openvino", "int8", False)
+    assert forward(patches[0]).shape == (24, 128)
+
+
+def test_int8_is_calibrated_on_the_same_synthetic_patches_everywhere(monkeypatch):
+    from glomclf.network import quantisation
+
+    images = quantisation.calibration_images()
+    assert (images.shape, images.dtype) == ((64, 224, 224, 3), np.uint8)
+    monkeypatch.setattr(quantisation, "_N_IMAGES", 16)  # one of each participant
+    monkeypatch.setattr(quantisation, "_IMAGE_SIZE", 32)
+    first, second = (quantisation.calibration_images() for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+# -- which engine ----------------------------------------------------------------------
+
+
+@needs_openvino
+def test_the_fastest_installed_engine_is_chosen():
+    assert choose_engine("auto", "float32") == "openvino"
+    assert choose_engine("auto", "bfloat16") == "openvino"
+    assert choose_engine("keras", "float32") == "keras"
+
+
+def test_without_openvino_keras_computes_in_float32(missing):
+    missing("openvino", "nncf")
+    assert choose_engine("auto", "float32") == "keras"
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "hidden", "named"),
+    [
+        ("openvino", "float32", ["openvino"], "needs openvino,"),
+        ("auto", "bfloat16", ["openvino"], "needs openvino,"),
+        ("auto", "int8", ["openvino", "nncf"], "needs openvino and nncf,"),
+    ],
+)
+def test_what_is_not_installed_is_named(missing, engine, precision, hidden, named):
+    missing(*hidden)
+    with pytest.raises(
+        EngineError, match=f"{named}.* pip install {' '.join(hidden)}, or"
+    ):
+        choose_engine(engine, precision)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_keras_is_refused_at_a_lower_precision(precision):
+    with pytest.raises(EngineError, match=f"in float32, but precision='{precision}'"):
+        choose_engine("keras", precision)
+
+
+def test_a_broken_installation_is_named(tmp_path, monkeypatch):
+    (tmp_path / "broken_engine.py").write_text("raise OSError('no such library')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EngineError, match="OSError: no such library"):
+        openvino_graph.import_quietly("broken_engine")
+
+
+@needs_nncf
+def test_features_are_shared_by_engines_in_float32_alone():
+    names = [numerics(precision) for precision in ("float32", "bfloat16", "int8")]
+    assert names[0] == "float32"
+    assert "openvino" in names[1]
+    assert "nncf" in names[2]
+
+
+# -- good manners ----------------------------------------------------------------------
+
+
+@needs_openvino
+def test_openvino_is_imported_without_what_reports_its_use_by_many_threads(run_python):
+    done = run_python(
+        """
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from glomclf.network.openvino_graph import import_quietly
+        sys.setswitchinterval(1e-5)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(import_quietly, ["openvino"] * 64))
+        print(len(set(map(id, found))), "tensorflow" in sys.modules)
+        print([name for name in sys.modules if "openvino_telemetry" in name])
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "1 False\n[]\n"), done.stderr
+
+
+def test_workers_share_the_cores():
+    shares = Parallel(n_jobs=2)(delayed(n_threads)() for _ in range(2))
+    assert shares == [max(1, cpu_count() // 2)] * 2
+
+
+@pytest.mark.parametrize(("given", "expected"), [("3", 3), ("0", None), ("", None)])
+def test_the_user_may_set_the_number_of_cores(monkeypatch, given, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert n_threads() == (expected or cpu_count())

@@ -1,0 +1,672 @@
+"""How weights are moved: rates, decay, losses, averages, and the parts of training."""
+
+import gc
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+
+from glomclf import PatchClassifier, PatchEncoder
+from glomclf.errors import ParameterError
+from glomclf.network import batches as batches_room
+from glomclf.network.assembly import HeadSpec, build_network
+from glomclf.network.batches import ArrayBatches
+from glomclf.network.callbacks import Monitor, ReduceOnPlateau, early_stopping
+from glomclf.network.epochs import take_state, training_variables
+from glomclf.network.losses import LogitAdjusted, make_training_loss
+from glomclf.network.optimisation import (
+    Pace,
+    TrainingSpec,
+    WeightAverages,
+    make_optimizer,
+    restart,
+)
+from glomclf.network.programs import _kept
+from glomclf.network.resnet50 import load_backbone
+
+
+@pytest.fixture(scope="module")
+def features():
+    """90 rows of six features, two noisy classes, one of them rare; 30 to validate."""
+    rng = np.random.default_rng(0)
+    y = (rng.random(90) < 0.3).astype(int)
+    X = (rng.normal(size=(90, 6)) + 0.8 * y[:, None]).astype(np.float32)
+    return X[:60], y[:60], X[60:], y[60:]
+
+
+def make_head(**parameters):
+    small = {"dense_units": 8, "dropout": 0.2, "learning_rate": 0.01, "epochs": 4}
+    return PatchClassifier(
+        **{**small, "batch_size": 16, "random_state": 0, **parameters}
+    )
+
+
+def make_model(training=None, optimizer="adam", learning_rate=1e-2, n_features=6):
+    spec = HeadSpec(
+        8, 0.2, optimizer, learning_rate, 3, training=training or TrainingSpec()
+    )
+    return build_network((n_features,), None, 0, spec, from_images=False)
+
+
+def fit_model(model, features, **options):
+    X, y, X_val, y_val = (array.astype(np.float32) for array in features)
+    options = {"batch_size": 16, "epochs": 4, **options}
+    model.fit(X, y, validation_data=(X_val, y_val), **options)
+    return model.history.history
+
+
+@pytest.fixture(params=["whole", "in batches"])
+def path(request, monkeypatch):
+    """Both ways that the steps of an epoch are run in."""
+    if request.param == "in batches":
+        monkeypatch.setattr(batches_room, "_SMALL", 0)
+    return request.param
+
+
+# -- as before where nothing is asked for ----------------------------------------------
+
+
+def test_without_any_of_it_training_is_that_of_keras(features, path):
+    X, y, X_val, y_val = (array.astype(np.float32) for array in features)
+    ours, plain = make_model(), make_model()
+    history = fit_model(ours, features)
+    plain._standardise(X, 16)
+    by_keras = keras.Model.fit(
+        plain,
+        ArrayBatches(X, y, batch_size=16, shuffle_seed=plain.shuffle_seed),
+        validation_data=ArrayBatches(X_val, y_val, batch_size=16),
+        shuffle=False,
+        epochs=4,
+        verbose=0,
+    ).history
+    assert history.keys() == by_keras.keys()
+    for name, values in history.items():
+        np.testing.assert_allclose(values, by_keras[name], rtol=1e-6)
+    for found, expected in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+
+
+# -- both paths ------------------------------------------------------------------------
+
+EVERYTHING = {
+    "schedule": "cosine",
+    "warmup_epochs": 1.5,
+    "weight_decay": 0.1,
+    "clip_norm": 0.5,
+    "label_smoothing": 0.1,
+    "ema_momentum": 0.9,
+    "class_weight": {0: 1.0, 1: 2.0},
+    "monitor": "val_roc_auc",
+    "patience": 2,
+}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        EVERYTHING,
+        {"loss": "focal", "optimizer": "sgd", "schedule": "plateau", "patience": 2},
+        {"loss": "logit_adjusted", "optimizer": "adamw", "warmup_epochs": 1},
+    ],
+    ids=["everything", "focal", "logit_adjusted"],
+)
+def test_both_paths_give_the_same_numbers(features, monkeypatch, parameters):
+    X, y, X_val, y_val = features
+    fits = []
+    for largest in (2**28, 0):
+        monkeypatch.setattr(batches_room, "_SMALL", largest)
+        net = make_head(epochs=6, **parameters).fit(X, y, X_val=X_val, y_val=y_val)
+        fits.append((net.history_, net.predict_proba(X)))
+    (whole, proba_whole), (batched, proba_batched) = fits
+    assert whole.keys() == batched.keys()
+    for name, values in whole.items():
+        np.testing.assert_allclose(values, batched[name], rtol=2e-4)
+    np.testing.assert_allclose(proba_whole, proba_batched, atol=1e-4)
+
+
+def test_a_program_lent_again_knows_nothing_of_the_last_fit(features):
+    """Rates, numbers of steps, averages and odds are those of the fit at hand."""
+    training = TrainingSpec(
+        schedule="cosine", warmup_epochs=1, ema_momentum=0.9, loss="logit_adjusted",
+        log_odds=-1.0,
+    )  # fmt: skip
+    other = TrainingSpec(**{**vars(training), "log_odds": 2.0})
+    _kept.clear()
+    fresh = fit_model(make_model(training), features)
+    _kept.clear()
+    fewer = tuple(array[:25] for array in features)
+    fit_model(make_model(other, learning_rate=0.5), fewer, epochs=9)
+    assert fit_model(make_model(training), features) == fresh
+    assert len(_kept) == 1
+
+
+# -- rates -----------------------------------------------------------------------------
+
+
+def rates(pace, n_steps):
+    return [float(pace(step)) for step in range(n_steps)]
+
+
+def test_without_a_warm_up_the_cosine_is_that_of_keras():
+    pace = Pace(0.1, decays=True)
+    pace.start(0.1, 0, 20)
+    by_keras = keras.optimizers.schedules.CosineDecay(0.1, 20)
+    np.testing.assert_allclose(rates(pace, 22), rates(by_keras, 22), atol=1e-7)
+
+
+def test_a_rate_warms_up_linearly_and_is_all_but_0_at_the_last_step():
+    pace = Pace(1.0, decays=True)
+    pace.start(1.0, 4, 20)
+    found = rates(pace, 20)
+    np.testing.assert_allclose(found[:5], [0.25, 0.5, 0.75, 1.0, 1.0])
+    assert np.all(np.diff(found[4:]) < 0)
+    assert 0 < found[-1] < 0.01
+
+
+def test_a_warm_up_may_end_within_an_epoch_and_the_rate_stays():
+    pace = Pace(1.0, decays=False)
+    pace.start(1.0, 2.5, 10)
+    np.testing.assert_allclose(rates(pace, 5), [0.4, 0.8, 1.0, 1.0, 1.0], rtol=1e-6)
+
+
+def test_the_history_has_the_rate_of_the_last_step_of_each_epoch(features):
+    X, y, _, _ = features
+    net = make_head(schedule="cosine", warmup_epochs=1).fit(X, y)  # 4 steps an epoch
+    pace = Pace(0.01, decays=True)
+    pace.start(0.01, 4, 16)
+    np.testing.assert_allclose(net.history_["learning_rate"], rates(pace, 16)[3::4])
+
+
+def test_on_a_plateau_the_rate_falls_and_is_used(features):
+    X, y, X_val, y_val = features
+    # Labels turned around: the better the fit, the worse the validation loss.
+    net = make_head(schedule="plateau", epochs=8)
+    net.fit(X, y, X_val=X_val, y_val=1 - y_val)
+    assert np.all(np.diff(net.history_["val_loss"]) > 0)
+    expected = 0.01 * np.array([1, 1, 1, 0.3, 0.3, 0.09, 0.09, 0.027])
+    np.testing.assert_allclose(net.history_["learning_rate"], expected, rtol=1e-5)
+    losses = net.history_["loss"]
+    steady = make_head(epochs=8).fit(X, y).history_["loss"]
+    np.testing.assert_allclose(losses[:3], steady[:3], rtol=1e-5)
+    assert losses[-1] > steady[-1]
+
+
+# -- optimizers ------------------------------------------------------------------------
+
+
+def make_weights(name="layer"):
+    layer = keras.layers.Dense(2, bias_initializer="ones", name=name)
+    layer.build((None, 3))
+    return layer.trainable_weights
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
+def test_weight_decay_shrinks_kernels_alone_by_its_share_times_the_rate(name):
+    weights = make_weights()
+    before = [weight.numpy() for weight in weights]
+    spec = TrainingSpec(weight_decay=0.2)
+    optimizer = make_optimizer(name, 0.5, spec, frozenset())
+    optimizer.apply([np.zeros_like(array) for array in before], weights)
+    np.testing.assert_allclose(weights[0], before[0] * (1 - 0.2 * 0.5), rtol=1e-6)
+    np.testing.assert_array_equal(weights[1], before[1])
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
+def test_the_tail_moves_at_its_own_rate(name):
+    head, tail = make_weights("head"), make_weights("tail")
+    before = [weight.numpy() for weight in head]
+    for weight, value in zip(tail, before, strict=True):
+        weight.assign(value)
+    spec = TrainingSpec(tail_learning_rate=0.05, weight_decay=0.1)
+    paths = frozenset(weight.path for weight in tail)
+    assert not paths & {weight.path for weight in head}
+    optimizer = make_optimizer(name, 0.5, spec, paths)
+    gradients = [np.full_like(array, 2.0) for array in before]
+    optimizer.apply([*gradients, *gradients], [*head, *tail])
+    for start, fast, slow in zip(before, head, tail, strict=True):
+        np.testing.assert_allclose(10 * (slow - start), fast - start, rtol=1e-4)
+
+
+def test_the_decay_of_adamw_itself_follows_the_rate_of_the_tail():
+    head, tail = make_weights("head"), make_weights("tail")
+    paths = frozenset(weight.path for weight in tail)
+    spec = TrainingSpec(tail_learning_rate=0.05)
+    optimizer = make_optimizer("adamw", 0.5, spec, paths)
+    weights = [*head, *tail]
+    before = [weight.numpy() for weight in weights]
+    optimizer.apply([np.zeros_like(array) for array in before], weights)
+    decay = keras.optimizers.AdamW().weight_decay
+    assert decay > 0
+    rates = [0.5] * len(head) + [0.05] * len(tail)
+    for start, weight, rate in zip(before, weights, rates, strict=True):
+        np.testing.assert_allclose(weight, start * (1 - decay * rate), rtol=1e-6)
+
+
+def test_sgd_has_the_momentum_of_nesterov():
+    optimizer = make_optimizer("sgd", 0.1, TrainingSpec(), frozenset())
+    assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
+
+
+def test_gradients_are_clipped_by_their_common_norm():
+    weights = make_weights()
+    before = [weight.numpy() for weight in weights]
+    optimizer = make_optimizer("sgd", 1.0, TrainingSpec(clip_norm=0.1), frozenset())
+    optimizer.apply([np.full_like(array, 30.0) for array in before], weights)
+    moves = np.concatenate(
+        [(w - b).numpy().ravel() for w, b in zip(weights, before, strict=True)]
+    )
+    np.testing.assert_allclose(moves, moves[0], rtol=1e-5)  # of weights in float32
+    assert np.linalg.norm(moves) == pytest.approx(0.1 * 1.9, rel=1e-5)  # Nesterov's
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
+def test_an_optimizer_starts_afresh_but_keeps_its_rate(name):
+    weights = make_weights()
+    optimizer = make_optimizer(name, 0.5, TrainingSpec(), frozenset())
+    optimizer.build(weights)
+    first = [variable.numpy() for variable in optimizer.variables]
+    optimizer.apply([np.ones(weight.shape, "float32") for weight in weights])
+    restart(optimizer)
+    for variable, value in zip(optimizer.variables, first, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_weight_decay_and_clipping_reach_training(features):
+    X, y, _, _ = features
+
+    def size(**parameters):
+        net = make_head(optimizer="sgd", epochs=3, **parameters).fit(X, y)
+        return np.abs(net.net_.model_.get_layer("hidden").get_weights()[0]).sum()
+
+    assert size(weight_decay=5.0) < 0.8 * size()
+    start = make_model(learning_rate=0.01).get_layer("hidden").get_weights()[0]
+    assert abs(size(clip_norm=1e-6) - np.abs(start).sum()) < 3  # another seed's
+
+
+# -- losses ----------------------------------------------------------------------------
+
+Y_TRUE = np.array([0.0, 1.0, 1.0], dtype=np.float32)
+Y_PRED = np.array([[0.2], [0.4], [0.9]], dtype=np.float32)
+
+
+def test_focal_loss_weighs_rows_by_how_wrong_they_are():
+    loss = make_training_loss("focal", 0.0, None)
+    right = np.where(Y_TRUE == 1, Y_PRED[:, 0], 1 - Y_PRED[:, 0])
+    expected = np.mean(-((1 - right) ** 2) * np.log(right))
+    assert float(loss(Y_TRUE, Y_PRED)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_smoothed_labels_are_between_the_classes():
+    loss = make_training_loss("crossentropy", 0.2, None)
+    smooth, p = 0.1 + 0.8 * Y_TRUE, Y_PRED[:, 0]
+    expected = -np.mean(smooth * np.log(p) + (1 - smooth) * np.log(1 - p))
+    assert float(loss(Y_TRUE, Y_PRED)) == pytest.approx(expected, rel=1e-5)
+    assert make_training_loss("crossentropy", 0.0, None) is None
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_logit_adjusted_loss_adds_the_log_odds_to_the_logit(smoothing):
+    log_odds = keras.Variable(0.0, trainable=False)
+    loss = LogitAdjusted(log_odds, smoothing)
+    plain = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+    weight = np.array([1.0, 2.0, 0.5], dtype=np.float32)
+    np.testing.assert_allclose(
+        loss(Y_TRUE, Y_PRED, weight), plain(Y_TRUE, Y_PRED, weight), rtol=1e-5
+    )
+    log_odds.assign(-1.5)  # in the same graph
+    odds = Y_PRED / (1 - Y_PRED) * np.exp(-1.5)
+    np.testing.assert_allclose(
+        loss(Y_TRUE, Y_PRED), plain(Y_TRUE, odds / (1 + odds)), rtol=1e-5
+    )
+
+
+def test_a_logit_adjusted_fit_is_that_of_balanced_classes():
+    """Features that say nothing: what is learned is how frequent the classes are."""
+    X = np.random.default_rng(0).normal(size=(400, 2))
+    y = (np.arange(400) % 5 == 0).astype(int)
+    options = {"epochs": 15, "dropout": 0.0, "learning_rate": 0.02, "dense_units": 1}
+
+    def mean(**parameters):
+        net = make_head(**{**options, **parameters}).fit(X, y)
+        return net.predict_proba(X)[:, 1].mean()
+
+    assert mean() == pytest.approx(0.2, abs=0.04)
+    assert mean(loss="logit_adjusted") == pytest.approx(0.5, abs=0.06)
+    # Weights have balanced the classes already: nothing is left to be adjusted.
+    balanced = mean(loss="logit_adjusted", class_weight="balanced")
+    assert balanced == pytest.approx(0.5, abs=0.06)
+
+
+def test_rows_that_weigh_nothing_have_no_odds(features):
+    X, y, _, _ = features
+    with pytest.raises(ParameterError, match=r"weights of class 1 add up to 0"):
+        make_head(loss="logit_adjusted").fit(X, y, sample_weight=1 - y)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"loss": "focal"}, {"loss": "logit_adjusted", "label_smoothing": 0.3}],
+    ids=str,
+)
+def test_validation_loss_is_plain_cross_entropy(features, parameters):
+    X, y, X_val, y_val = features
+    net = make_head(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
+    judged = log_loss(y_val, net.predict_proba(X_val))
+    assert net.history_["val_loss"][-1] == pytest.approx(judged, rel=1e-4)
+    plain = make_head().fit(X, y)
+    assert net.history_["loss"][0] != pytest.approx(plain.history_["loss"][0], rel=1e-3)
+
+
+# -- averages --------------------------------------------------------------------------
+
+
+def test_averages_warm_up_to_their_momentum():
+    weight = keras.Variable(np.float32(0.0))
+    averages = WeightAverages([weight], 0.5)
+    expected, steps = 0.0, np.arange(1, 31)
+    for step in steps:
+        weight.assign(float(step))
+        averages.update(step)
+        momentum = min(0.5, (1 + step) / (10 + step))
+        expected = momentum * expected + (1 - momentum) * step
+    (average,) = averages.variables
+    assert float(average) == pytest.approx(expected, rel=1e-5)
+
+
+def test_averages_are_shown_in_place_of_weights_and_hidden_again():
+    weight = keras.Variable(np.float32(1.0))
+    averages = WeightAverages([weight], 0.9)
+    weight.assign(3.0)
+    for _ in range(2):
+        averages.show()
+        assert float(weight) == 1.0
+    for _ in range(2):
+        averages.hide()
+        assert float(weight) == 3.0
+
+
+def test_the_averages_are_what_is_judged_kept_and_predicts(features):
+    X, y, X_val, y_val = features
+    plain = make_head(epochs=6).fit(X, y, X_val=X_val, y_val=y_val)
+    net = make_head(epochs=6, ema_momentum=0.98).fit(X, y, X_val=X_val, y_val=y_val)
+    # Training itself does not know of them.
+    np.testing.assert_allclose(net.history_["loss"], plain.history_["loss"], rtol=1e-5)
+    assert net.history_["val_loss"] != plain.history_["val_loss"]
+    judged = log_loss(y_val, net.predict_proba(X_val))
+    assert net.history_["val_loss"][-1] == pytest.approx(judged, rel=1e-4)
+
+
+def test_early_stopping_restores_the_averages_of_the_best_epoch(features):
+    X, y, X_val, y_val = features
+    net = make_head(epochs=40, learning_rate=0.05, ema_momentum=0.9, patience=3)
+    net.fit(X, y, X_val=X_val, y_val=y_val)
+    losses = net.history_["val_loss"]
+    assert np.argmin(losses) < len(losses) - 1 < 39
+    restored = log_loss(y_val, net.predict_proba(X_val))
+    assert restored == pytest.approx(min(losses), rel=1e-4)
+
+
+# -- monitors --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("monitor", "score"),
+    [
+        ("val_roc_auc", roc_auc_score),
+        ("val_average_precision", average_precision_score),
+    ],
+)
+def test_a_monitored_score_is_scikit_learns_and_its_best_epoch_restored(
+    features, monitor, score
+):
+    X, y, X_val, y_val = features
+    net = make_head(epochs=12, learning_rate=0.05, monitor=monitor, patience=12)
+    net.fit(X, y, X_val=X_val, y_val=y_val)
+    scores = net.history_[monitor]
+    assert np.argmax(scores) < 11
+    found = score(y_val, net.predict_proba(X_val)[:, 1])
+    assert found == pytest.approx(max(scores), abs=1e-9)
+
+
+def test_a_monitor_of_two_classes_refuses_validation_rows_of_one(features):
+    X, y, X_val, _ = features
+    net = make_head(monitor="val_roc_auc", patience=1)
+    with pytest.raises(ParameterError, match="compares two classes, but y_val has one"):
+        net.fit(X, y, X_val=X_val, y_val=np.zeros(30, int))
+
+
+# -- parts of training -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def maps(patches):
+    """Feature maps of 24 patches below the last block of the small network."""
+    X, y = patches
+    trunk = PatchEncoder("cnn", weights=None, trainable_layers=5, cache_dir=False)
+    return trunk.fit_transform(X), y
+
+
+def make_tail(**parameters):
+    small = {"dense_units": 8, "epochs": 4, "batch_size": 8, "random_state": 0}
+    return PatchClassifier(
+        "cnn",
+        weights=None,
+        **{**small, "trainable_layers": 5, "optimizer": "adam", **parameters},
+    )
+
+
+def tail_weights(net):
+    (tail,) = [la for la in net.net_.model_.layers if hasattr(la, "layers")]
+    return tail.get_weights()
+
+
+def test_in_its_own_epochs_the_head_is_trained_alone(maps):
+    X, y = maps
+    seen = []
+
+    class Watched(PatchClassifier):
+        def _callbacks(self, validation, advance):
+            def note(epoch, logs):
+                model = watcher.model
+                seen.append([w.copy() for w in model.get_weights()])
+
+            watcher = keras.callbacks.LambdaCallback(on_epoch_end=note)
+            return [*super()._callbacks(validation, advance), watcher]
+
+    net = Watched(**make_tail(head_epochs=2, ema_momentum=0.5).get_params()).fit(X, y)
+    n_tail = len(tail_weights(net))
+    untouched = load_backbone("cnn", None).model.get_layer("block4_conv").get_weights()
+    for epoch, weights in enumerate(seen):
+        is_frozen = np.array_equal(weights[0], untouched[0])
+        assert is_frozen is (epoch < 2)
+        # Batch norm stays in inference mode as well.
+        same = [
+            np.array_equal(a, b)
+            for a, b in zip(weights[:n_tail], seen[0][:n_tail], strict=True)
+        ]
+        assert all(same) if epoch < 2 else not any(same)
+    heads = [weights[n_tail:] for weights in seen]
+    assert not np.allclose(heads[0][2], heads[1][2])
+    assert len(net.net_.model_.trainable_variables) == 4 + 4
+
+
+def test_the_schedule_begins_when_the_tail_joins(maps):
+    X, y = maps
+    net = make_tail(
+        epochs=5, head_epochs=2, schedule="cosine", learning_rate=0.01
+    ).fit(X, y)  # 3 steps an epoch  # fmt: skip
+    pace = Pace(0.01, decays=True)
+    pace.start(0.01, 0, 9)
+    expected = [0.01, 0.01, *rates(pace, 9)[2::3]]
+    np.testing.assert_allclose(net.history_["learning_rate"], expected, rtol=1e-6)
+
+
+def test_a_lower_rate_moves_the_tail_less(maps):
+    X, y = maps
+    start = load_backbone("cnn", None).model.get_layer("block4_conv").get_weights()[0]
+
+    def move(rate):
+        kernel = tail_weights(make_tail(tail_learning_rate=rate).fit(X, y))[0]
+        return np.abs(kernel - start).max()
+
+    assert 0 < move(1e-5) < move(None) / 20
+
+
+def test_patience_is_not_counted_before_the_tail_joins(maps):
+    X, y = maps
+    net = make_tail(epochs=6, head_epochs=4, patience=1, learning_rate=1e-2)
+    net.fit(X, y, X_val=X, y_val=1 - y)
+    assert len(net.history_["loss"]) > 4
+
+
+# -- contradictions --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"schedule": "plateau"}, r'schedule="plateau" watches val_loss, .*no X_val'),
+        ({"monitor": "val_roc_auc"}, r'monitor="val_roc_auc" scores validation rows'),
+        ({"head_epochs": 2}, r"head_epochs=2 is for trainable layers"),
+        ({"tail_learning_rate": 0.1}, r"tail_learning_rate=0.1 is for trainable lay"),
+        ({"warmup_epochs": 4}, r"warmup_epochs=4 does not end within the 4 epochs"),
+        ({"head_epochs": 4, "trainable_layers": 1}, r"leaves none of epochs=4"),
+    ],
+)
+def test_parameters_that_contradict_each_other_are_named(features, parameters, message):
+    X, y, _, _ = features
+    with pytest.raises(ParameterError, match=message):
+        make_head(**parameters).fit(X, y)
+
+
+def test_all_contradictions_are_listed_at_once(features):
+    X, y, _, _ = features
+    net = make_head(patience=1, schedule="plateau", head_epochs=1, warmup_epochs=9)
+    with pytest.raises(ParameterError) as caught:
+        net.fit(X, y)
+    assert len(str(caught.value).splitlines()) == 4
+
+
+# -- the state of training -------------------------------------------------------------
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a process."""
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps the state after every epoch, and may end training without a word."""
+
+    def __init__(self, callbacks, dies_after=None):
+        super().__init__()
+        self.callbacks, self.dies_after, self.states = callbacks, dies_after, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.states.append(take_state(self.model, epoch, self.callbacks))
+        if epoch + 1 == self.dies_after:
+            raise Interrupted
+
+
+def train_in_parts(make, fit, make_callbacks, dies_after):
+    """Train until an epoch, then go on with a network that knows the state alone."""
+    first, callbacks = make(), make_callbacks()
+    keeper = Keeper(callbacks, dies_after)
+    with pytest.raises(Interrupted):
+        fit(first, callbacks=[*callbacks, keeper])
+    return go_on(make, fit, make_callbacks, keeper.states[-1])
+
+
+def go_on(make, fit, make_callbacks, state):
+    """Train the epochs that are left, and no other."""
+    again, callbacks = make(), make_callbacks()
+    keeper = Keeper(callbacks)
+    history = fit(again, callbacks=[*callbacks, keeper], resume=state)
+    trained = [kept.epoch for kept in keeper.states]
+    assert trained == list(range(state.epoch + 1, len(history["loss"]) + 1))
+    return again, history
+
+
+def test_the_state_after_an_epoch_is_all_there_is_to_know(features, path):
+    training = TrainingSpec(schedule="plateau", warmup_epochs=0.5, ema_momentum=0.9)
+    monitor = Monitor("val_roc_auc", features[3])
+
+    def make():
+        return make_model(training, learning_rate=0.03)
+
+    def fit(model, **options):
+        options = {"epochs": 6, "monitor": monitor.name, **options}
+        return fit_model(model, features, **options)
+
+    def make_callbacks():
+        return [ReduceOnPlateau(1, monitor), early_stopping(6, monitor)]
+
+    at_once = make()
+    expected = fit(at_once, callbacks=make_callbacks())
+    again, history = train_in_parts(make, fit, make_callbacks, dies_after=4)
+    assert history == expected
+    assert min(history["learning_rate"][:4]) < 0.02  # else the plateau shows nothing
+    for found, weights in zip(again.get_weights(), at_once.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, weights)
+
+
+@pytest.mark.slow
+def test_parts_of_training_are_resumed_as_well(maps):
+    X, y = maps[0], maps[1].astype(np.float32)
+    training = TrainingSpec(
+        schedule="cosine", head_epochs=2, ema_momentum=0.9, tail_learning_rate=1e-4
+    )
+    spec = HeadSpec(8, 0.5, "adam", 1e-2, 3, training=training)
+
+    def make():
+        backbone = load_backbone("cnn", None)
+        return build_network(X.shape[1:], backbone, 5, spec, from_images=False)
+
+    def fit(model, **options):
+        return model.fit(X, y, batch_size=8, epochs=4, **options).history
+
+    at_once, keeper = make(), Keeper([])
+    expected = fit(at_once, callbacks=[keeper])
+    variables = [np.asarray(v) for v in training_variables(at_once)]
+    for state in keeper.states[:3]:  # within the first part, at its end, in the second
+        again, history = go_on(make, fit, list, state)
+        assert history == expected
+        for found, wanted in zip(training_variables(again), variables, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_training_that_was_over_is_not_gone_on_with(features):
+    monitor = Monitor()
+
+    def make_callbacks():
+        return [early_stopping(0, monitor)]
+
+    def fit(model, **options):
+        X, y, X_val, y_val = features
+        turned = (X, y, X_val, 1 - y_val)
+        return fit_model(model, turned, **options)
+
+    expected = fit(make_model(), callbacks=make_callbacks())
+    n_epochs = len(expected["loss"])
+    assert n_epochs < 4
+    _, history = train_in_parts(make_model, fit, make_callbacks, n_epochs)
+    assert history == expected
+
+
+# -- memory ----------------------------------------------------------------------------
+
+
+def test_tensorflow_keeps_nothing_of_a_network_with_all_of_it(maps):
+    X, y = maps
+
+    def graphs_after_a_fit():
+        make_tail(
+            **{**EVERYTHING, "head_epochs": 1, "tail_learning_rate": 1e-4, "epochs": 3},
+            loss="logit_adjusted",
+        ).fit(X, y, X_val=X, y_val=y)  # fmt: skip
+        gc.collect()
+        kinds = [type(item).__name__ for item in gc.get_objects()]
+        return kinds.count("FuncGraph"), kinds.count("WeightAverages")
+
+    before = graphs_after_a_fit()
+    assert graphs_after_a_fit() == before

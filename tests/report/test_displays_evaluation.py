@@ -1,0 +1,236 @@
+"""Displays of an evaluation draw the numbers they are given."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
+
+from glomclf import make_glomeruli
+from glomclf.errors import ImageError, ScoreError
+from glomclf.evaluation.biopsy import biopsy_summary
+from glomclf.evaluation.curves import precision_recall_band, roc_band
+from glomclf.report.displays import (
+    BiopsyPercentageDisplay,
+    BlandAltmanDisplay,
+    MistakesDisplay,
+    PrecisionRecallBandDisplay,
+    ReliabilityDisplay,
+    RocBandDisplay,
+    worst_mistakes,
+)
+
+GROUPED = (
+    RocBandDisplay,
+    PrecisionRecallBandDisplay,
+    ReliabilityDisplay,
+    BiopsyPercentageDisplay,
+    BlandAltmanDisplay,
+)
+
+
+def axes():
+    return Figure().subplots()
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.RandomState(0)
+    groups = np.repeat([f"p{n}" for n in range(12)], 10)
+    y_true = rng.binomial(1, 0.3, 120)
+    X = (y_true + rng.normal(size=120))[:, None]
+    return X, y_true, groups
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    X, y_true, _ = rows
+    return LogisticRegression().fit(X, np.where(y_true, "sclerotic", "other"))
+
+
+@pytest.mark.parametrize("display", GROUPED)
+def test_from_estimator_draws_what_from_predictions_draws(display, rows, fitted):
+    X, y_true, groups = rows
+    y_score = fitted.predict_proba(X)[:, list(fitted.classes_).index("sclerotic")]
+    labels = np.where(y_true, "sclerotic", "other")
+    options = {"groups": groups, "n_bootstrap": 100}
+    one = display.from_estimator(fitted, X, labels, ax=axes(), **options)
+    other = display.from_predictions(y_true, y_score, ax=axes(), **options)
+    drawn = "points_" if hasattr(one, "points_") else "line_"
+    points = [
+        getattr(each, drawn).get_offsets()
+        if drawn == "points_"
+        else getattr(each, drawn).get_xydata()
+        for each in (one, other)
+    ]
+    np.testing.assert_allclose(*points)
+    assert one.ax_.figure is one.figure_
+
+
+@pytest.mark.parametrize("display", GROUPED)
+def test_without_axes_a_figure_is_made(display, rows, fitted):
+    import matplotlib.pyplot as plt
+
+    X, y_true, groups = rows
+    made = display.from_predictions(
+        y_true, fitted.predict_proba(X)[:, 1], groups=groups, n_bootstrap=100
+    )
+    assert made.ax_ in made.figure_.axes
+    plt.close(made.figure_)
+
+
+def test_names_and_areas_are_in_the_legend(rows, fitted):
+    X, y_true, groups = rows
+    labels = np.where(y_true, "sclerotic", "other")
+    display = RocBandDisplay.from_estimator(
+        fitted, X, labels, groups=groups, n_bootstrap=100, ax=axes()
+    )
+    label = display.line_.get_label()
+    assert label.startswith("LogisticRegression: AUC ")
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["chance", "95 % band, pointwise", label]
+    again = display.plot(axes(), name="other name", color="black")
+    assert again.line_.get_label().startswith("other name: AUC")
+    assert again.line_.get_color() == "black"
+
+
+def test_band_drawn_is_the_band_computed(rows, fitted):
+    X, y_true, groups = rows
+    y_score = fitted.predict_proba(X)[:, 1]
+    options = {"groups": groups, "n_bootstrap": 100}
+    band = roc_band(y_true, y_score, **options)
+    display = RocBandDisplay.from_predictions(y_true, y_score, ax=axes(), **options)
+    corners = display.band_.get_paths()[0].vertices
+    assert set(np.round(band.low, 9)) | set(np.round(band.high, 9)) == set(
+        np.round(corners[:, 1], 9)
+    )
+
+
+def test_precision_recall_is_drawn_in_steps_with_prevalence_as_chance():
+    y_true, y_score = [0, 0, 1, 1], [0.1, 0.6, 0.5, 0.9]
+    band = precision_recall_band(y_true, y_score, n_bootstrap=100)
+    display = PrecisionRecallBandDisplay(band, prevalence=0.5).plot(axes())
+    np.testing.assert_allclose(
+        display.line_.get_xydata(), [[0, 1], [0.5, 1], [0.5, 2 / 3], [1, 2 / 3]]
+    )
+    assert list(display.chance_level_.get_ydata()) == [0.5, 0.5]
+
+
+def test_band_that_cannot_be_given_is_not_in_the_legend():
+    display = RocBandDisplay.from_predictions(
+        [0, 0, 1, 1], [0.1, 0.6, 0.5, 0.9], groups=["a"] * 4, ax=axes()
+    )
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["chance", "AUC 0.75"]
+
+
+@pytest.mark.parametrize("display", [RocBandDisplay, PrecisionRecallBandDisplay])
+def test_curve_of_one_class_is_refused(display):
+    with pytest.raises(ScoreError, match="both classes"):
+        display.from_predictions([1, 1], [0.2, 0.7], ax=axes())
+
+
+def test_reliability_says_how_many_rows_a_bin_has():
+    display = ReliabilityDisplay.from_predictions(
+        [0, 0, 1], [0.01, 0.02, 0.95], n_bootstrap=100, ax=axes()
+    )
+    assert [text.get_text() for text in display.ax_.texts] == ["2", "1"]
+    np.testing.assert_allclose(display.line_.get_xydata(), [[0.015, 0], [0.95, 1]])
+
+
+def test_biopsies_lie_where_their_percentages_say(rows, fitted):
+    X, y_true, groups = rows
+    y_score = fitted.predict_proba(X)[:, 1]
+    table = biopsy_summary(y_true, y_score, groups, n_bootstrap=100).table
+    share = BiopsyPercentageDisplay.from_predictions(
+        y_true, y_score, groups=groups, n_bootstrap=100, ax=axes()
+    )
+    np.testing.assert_allclose(
+        share.points_.get_offsets(), table[["true", "predicted"]]
+    )
+    agreement = BlandAltmanDisplay(share.summary).plot(axes())
+    np.testing.assert_allclose(
+        agreement.points_.get_offsets()[:, 1], table["difference"]
+    )
+    bias = share.summary.scores["bias"]
+    assert set(agreement.line_.get_ydata()) == {bias}
+
+
+def test_own_threshold_of_the_classifier_is_used_for_biopsies(rows, fitted):
+    X, y_true, groups = rows
+    labels = np.where(y_true, "sclerotic", "other")
+
+    class Strict(LogisticRegression):
+        threshold_ = 1.0
+
+    strict = Strict().fit(X, labels)
+    display = BiopsyPercentageDisplay.from_estimator(
+        strict, X, labels, groups=groups, n_bootstrap=100, ax=axes()
+    )
+    assert (display.summary.table["predicted"] == 0).all()
+
+
+def test_single_biopsy_has_a_bias_without_limits():
+    display = BlandAltmanDisplay.from_predictions(
+        [0, 1], [0.2, 0.4], groups=["a", "a"], ax=axes()
+    )
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == ["bias", "biopsy of 2 patches"]
+
+
+def test_classifier_without_probabilities_is_refused(rows):
+    X, y_true, _ = rows
+    with pytest.raises(ValueError, match="LinearSVC has no predict_proba"):
+        RocBandDisplay.from_estimator(LinearSVC().fit(X, y_true), X, y_true)
+
+
+def test_strange_labels_and_third_classes_are_refused(rows, fitted):
+    X, *_ = rows
+    with pytest.raises(ValueError, match=r"y has \['neither'\]"):
+        RocBandDisplay.from_estimator(fitted, X[:2], ["other", "neither"])
+    three = LogisticRegression().fit(X[:30], np.arange(30) % 3)
+    with pytest.raises(ValueError, match="the classifier has 3"):
+        RocBandDisplay.from_estimator(three, X, np.zeros(len(X)))
+
+
+def test_worst_mistakes_are_the_farthest_from_the_threshold():
+    y_true = [1, 1, 1, 0, 0, 0]
+    y_score = [0.3, 0.0, 0.35, 0.9, 0.45, 0.1]
+    table = worst_mistakes(
+        y_true, y_score, groups=list("abcdef"), threshold=0.4, n_mistakes=2
+    )
+    assert table.index.tolist() == [1, 0, 3, 4]
+    assert table["kind"].tolist() == ["missed"] * 2 + ["false alarm"] * 2
+    assert table["participant"].tolist() == list("bade")
+
+
+def test_probability_at_the_threshold_is_no_miss():
+    assert worst_mistakes([1, 0], [0.5, 0.2], threshold=0.5).empty
+
+
+def test_sheet_shows_the_images_of_the_mistakes():
+    X, y, groups = make_glomeruli(6, n_participants=3, image_size=32, random_state=0)
+    y_score = np.where(np.arange(6) % 2 == 0, 1.0 - y, y)
+    display = MistakesDisplay.from_predictions(
+        y, y_score, X, groups=groups, image_size=32, ax=axes()
+    )
+    wanted = [X[row] for row in display.table.index]
+    drawn = [image.get_array() for image in display.ax_.get_images()]
+    np.testing.assert_array_equal(drawn, wanted)
+    assert len(wanted) == 3
+
+
+def test_sheet_needs_a_mistake():
+    with pytest.raises(ValueError, match="No row is predicted wrongly"):
+        MistakesDisplay.from_predictions([0, 1], [0.1, 0.9], ["a.png", "b.png"])
+
+
+def test_only_the_images_of_mistakes_are_read(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (32, 32)).save(tmp_path / "wrong.png")
+    paths = [str(tmp_path / name) for name in ("right.png", "wrong.png")]
+    display = MistakesDisplay.from_predictions([0, 1], [0.1, 0.2], paths, ax=axes())
+    assert display.images.shape == (1, 192, 192, 3)
+    with pytest.raises(ImageError, match=r"right\.png"):
+        MistakesDisplay.from_predictions([1, 1], [0.1, 0.2], paths, ax=axes())

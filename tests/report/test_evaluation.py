@@ -1,0 +1,637 @@
+"""The report is one file that shows what the run knows, and nothing it does not."""
+
+import base64
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from glomclf.errors import ScoreError
+from glomclf.evaluation.evaluation import evaluate
+from glomclf.report import (
+    Caution,
+    Gallery,
+    Paragraph,
+    Picture,
+    Report,
+    Section,
+    Table,
+    comparison_report,
+    evaluation_report,
+)
+from glomclf.report.environment import command_text, library_versions
+
+SPITEFUL = "<script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "img", "source"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+    def attributes(self, *names):
+        return [
+            value
+            for _, attributes in self.tags
+            for name, value in attributes.items()
+            if name in names
+        ]
+
+
+def rows(n_participants=12, n_patches=8, seed=0):
+    rng = np.random.RandomState(seed)
+    groups = np.repeat([f"P{n:02}" for n in range(n_participants)], n_patches)
+    y = rng.binomial(1, 0.35, len(groups))
+    return y, np.clip(0.5 * y + rng.uniform(0, 0.6, len(y)), 0, 1), groups
+
+
+def quick(y, y_score, groups, threshold=0.5):
+    """Few replicates, for tests that look at other things."""
+    return evaluate(y, y_score, groups=groups, threshold=threshold, n_bootstrap=100)
+
+
+def report_of(X=None, rows_=None, **options):
+    y, y_score, groups = rows() if rows_ is None else rows_
+    options = {"evaluation": quick(y, y_score, groups), **options}
+    return evaluation_report(X, y, y_score, groups=groups, **options)
+
+
+def section(report, title):
+    (found,) = [one for one in report.sections if one.title == title]
+    return found
+
+
+def texts(report, title):
+    return " ".join(
+        block.text
+        for block in section(report, title).blocks
+        if isinstance(block, Paragraph | Caution)
+    )
+
+
+@dataclass
+class Audit:
+    is_leaky: bool
+    folds: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"n": [3]}))
+
+    def __str__(self):
+        return "2 participants on both sides"
+
+    def to_frame(self):
+        return pd.DataFrame({"kind": ["participant"], "where": [SPITEFUL]})
+
+
+def classifier(**record):
+    """Stand in for a fitted GlomeruliClassifier: the report asks no more of it."""
+    return SimpleNamespace(
+        training_record_={
+            "n_samples": 90,
+            "n_validation_samples": 10,
+            "n_participants": 14,
+            "class_counts": {"0": 60, "1": 30},
+            **record,
+        },
+        history_={"loss": [0.7, 0.5], "accuracy": [0.5, 0.8], "val_loss": [0.6, 0.6]},
+        validation_indices_=np.arange(10),
+    )
+
+
+@pytest.fixture
+def drawn():
+    """Ask for pictures to be drawn."""
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request, monkeypatch):
+    """Leave pictures out of the tests that do not look at them: they take a second."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(
+            "glomclf.report.charts.draw_picture",
+            lambda draw, *, alt, caption, **_: Picture(
+                "data:,", "data:,", alt, caption
+            ),
+        )
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return report_of()
+
+
+@pytest.fixture(scope="module")
+def page(plain):
+    return Page(plain.render())
+
+
+def test_page_is_whole_and_asks_nothing_of_a_network(page):
+    assert page.open == []
+    addresses = page.attributes("src", "srcset", "href", "action", "data")
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    names = [tag for tag, _ in page.tags]
+    assert not {"script", "link", "iframe", "object"} & set(names)
+
+
+def test_page_forbids_itself_scripts_and_the_network(page):
+    (policy,) = [
+        attributes["content"]
+        for tag, attributes in page.tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert "default-src 'none'" in policy
+
+
+def test_every_link_of_the_page_leads_to_a_section(page):
+    targets = set(page.attributes("id"))
+    links = page.attributes("href")
+    assert links
+    assert {link.removeprefix("#") for link in links} <= targets
+
+
+def test_every_picture_has_a_text_and_a_caption(page):
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert pictures
+    assert all(attributes["alt"] for attributes in pictures)
+    names = [tag for tag, _ in page.tags]
+    assert names.count("figcaption") == names.count("figure") == len(pictures)
+
+
+def test_pictures_are_drawn_for_light_and_for_dark(plain):
+    pictures = [
+        block
+        for one in plain.sections
+        for block in one.blocks
+        if isinstance(block, Picture)
+    ]
+    assert len(pictures) == 6
+    for picture in pictures:
+        light, dark = (
+            base64.b64decode(address.partition(",")[2]).decode()
+            for address in (picture.light, picture.dark)
+        )
+        assert "<svg" in light
+        assert "#24292f" in light
+        assert "#d7dce2" in dark
+        assert "#d7dce2" not in light
+
+
+def test_drawing_for_a_report_leaves_matplotlib_as_it_was(drawn):
+    import matplotlib
+    from matplotlib import pyplot
+
+    before = dict(matplotlib.rcParams)
+    report_of()
+    assert dict(matplotlib.rcParams) == before
+    assert pyplot.get_fignums() == []
+
+
+def test_same_run_gives_the_same_sections(plain, drawn):
+    assert report_of().sections == plain.sections
+
+
+def test_scores_with_intervals_are_in_the_table():
+    y, y_score, groups = rows()
+    evaluation = quick(y, y_score, groups)
+    report = report_of(evaluation=evaluation)
+    (table,) = [b for b in section(report, "Scores").blocks if isinstance(b, Table)]
+    shown = {row[0]: row[1:3] for row in table.rows}
+    low, high = evaluation.interval("recall")
+    assert shown["Recall"] == [
+        f"{evaluation.scores['recall']:.3f}",
+        f"{low:.3f}\u00a0to\u00a0{high:.3f}",
+    ]
+    assert len(table.rows) == len(evaluation.scores)
+
+
+def test_unknown_training_is_not_made_up(plain):
+    (table,) = [
+        b for b in section(plain, "Data and splits").blocks if isinstance(b, Table)
+    ]
+    y, *_ = rows()
+    assert [row[0] for row in table.rows] == ["test"]
+    assert table.rows[0][1:] == [
+        "96",
+        str(96 - y.sum()),
+        f"{y.sum()} ({y.mean():.0%})",
+        "12",
+    ]
+    assert "cannot be told" in texts(plain, "Data and splits")
+    assert "Training" not in [one.title for one in plain.sections]
+
+
+def test_numbers_of_the_training_come_from_its_record():
+    report = report_of(classifier=classifier(class_counts_resampled={"0": 60, "1": 60}))
+    table = section(report, "Data and splits").blocks[0]
+    assert table.rows[0] == ["training", "90", "60", "30 (33%)", "–"]
+    assert table.rows[1] == ["validation", "10", "–", "–", "–"]
+    told = texts(report, "Data and splits")
+    assert "come from 14 participants" in told
+    assert "60 of class 0, 60 of class 1" in told
+    assert "Training" in [one.title for one in report.sections]
+
+
+def test_training_rows_are_counted_where_they_are_known():
+    train = pd.DataFrame(
+        {"label": [0, 1] * 50, "participant": np.repeat(list("abcdefghij"), 10)}
+    )
+    report = report_of(classifier=classifier(n_participants=10), train=train)
+    table = section(report, "Data and splits").blocks[0]
+    assert table.rows[:2] == [
+        ["training", "90", "45", "45 (50%)", "9"],
+        ["validation", "10", "5", "5 (50%)", "1"],
+    ]
+    assert "No participant of the test set was trained on" in texts(
+        report, "Data and splits"
+    )
+
+
+def test_participants_on_both_sides_are_named_in_the_summary():
+    train = pd.DataFrame({"label": [0, 1, 1], "participant": ["P03", "P07", "other"]})
+    report = report_of(classifier=classifier(n_validation_samples=0), train=train)
+    assert "P03, P07" in texts(report, "Summary")
+    assert "too high" in texts(report, "Summary")
+    assert "Not disjoint: 2" in Page(report.render()).text
+
+
+def test_numbers_and_texts_of_one_name_are_one_participant():
+    y, y_score, groups = rows()
+    numbers = np.unique(groups, return_inverse=True)[1]
+    train = pd.DataFrame({"label": [0, 1], "participant": [3, 99]})
+    told = report_of(
+        rows_=(y, y_score, numbers.astype(str)), classifier=classifier(), train=train
+    )
+    assert "Not disjoint: 1" in Page(told.render()).text
+
+
+def test_an_interval_is_named_by_its_level():
+    y, y_score, groups = rows()
+    at = evaluate(y, y_score, groups=groups, n_bootstrap=100, confidence=0.8)
+    details = [
+        item[2] for item in section(report_of(evaluation=at), "Summary").blocks[0].items
+    ]
+    assert any(detail.startswith("80 %: ") for detail in details)
+    assert not any("95 %" in detail for detail in details)
+
+
+def test_audit_that_was_not_run_says_how_to_run_it(plain):
+    assert "Not run. `glomclf audit`" in texts(plain, "Audit for leaks")
+
+
+@pytest.mark.parametrize("is_leaky", [True, False])
+def test_verdict_of_the_audit_is_told(is_leaky):
+    report = report_of(audit=Audit(is_leaky))
+    page = Page(report.render())
+    assert ("The audit found leaks" in texts(report, "Summary")) is is_leaky
+    assert ("No leak found." in page.text) is not is_leaky
+    assert "2 participants on both sides" in page.text
+
+
+def test_long_list_of_findings_is_cut_and_says_so(monkeypatch):
+    findings = pd.DataFrame({"kind": ["participant"] * 201, "fold": pd.NA})
+    monkeypatch.setattr(Audit, "to_frame", lambda self: findings)
+    tables = section(report_of(audit=Audit(True)), "Audit for leaks").blocks[2:]
+    assert tables[0].caption == "201 findings, of which the first 200"
+    assert tables[0].rows == [["participant", "–"]] * 200
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_single_class_replaces_curves_by_a_sentence(label, drawn):
+    y_score = np.linspace(0.1, 0.9, 8)
+    report = report_of(rows_=(np.full(8, label), y_score, np.repeat(list("abcd"), 2)))
+    assert f"All 8 labels are {label}" in texts(report, "Curves")
+    captions = [
+        block.caption
+        for block in section(report, "Curves").blocks
+        if isinstance(block, Picture)
+    ]
+    assert [caption.split()[0] for caption in captions] == ["Reliability.", "Confusion"]
+    assert "undefined" in Page(report.render()).text
+
+
+def test_unknown_participants_leave_biopsies_out_and_say_so(drawn):
+    y, y_score, _ = rows()
+    report = evaluation_report(
+        None, y, y_score, evaluation=quick(y, y_score, np.arange(len(y)))
+    )
+    assert "Percentage per biopsy" not in [one.title for one in report.sections]
+    assert "Participants are not known" in texts(report, "Data and splits")
+    assert "over rows" in Page(report.render()).text
+
+
+def manifest_of(kind):
+    """Return a manifest whose participants are others' stand-ins, with its scores."""
+    y, y_score, groups = rows()
+    if kind == "image":
+        groups = np.arange(len(y)).astype(str)
+    manifest = pd.DataFrame({"label": y, "slide": groups, "participant": groups})
+    manifest.attrs = {"glomclf.participants": kind}
+    return manifest, (y, y_score, groups)
+
+
+@pytest.mark.parametrize("kind", ["slide", "group", "image"])
+def test_what_stands_for_participants_is_called_what_it_is(kind):
+    manifest, rows_ = manifest_of(kind)
+    train = pd.DataFrame({"label": [0, 1] * 50, "participant": list("abcdefghij") * 10})
+    report = report_of(
+        manifest,
+        rows_,
+        classifier=classifier(n_participants=10),
+        train=train,
+        n_mistakes=0,
+    )
+    assert "Percentage per biopsy" not in [one.title for one in report.sections]
+    assert "cannot be told" in texts(report, "Data and splits")
+    summary = texts(report, "Summary")
+    told = Page(report.render()).text
+    assert f"over {kind}s" in told
+    assert "none is in both" not in told
+    assert "per biopsy" not in told
+    if kind == "image":
+        assert "rows count as independent" in texts(report, "Data and splits")
+    else:
+        assert f"96 patches of 12 {kind}s" in told
+        assert "somebody was trained on cannot be told" in summary
+
+
+def test_images_of_one_name_are_not_taken_for_one_participant():
+    manifest, rows_ = manifest_of("image")
+    report = report_of(manifest, rows_, train=manifest, n_mistakes=0)
+    assert "were trained on" not in texts(report, "Summary")
+    assert "Not disjoint" not in Page(report.render()).text
+
+
+def test_better_known_groups_than_those_of_the_manifest_are_participants():
+    manifest, (y, y_score, _) = manifest_of("image")
+    _, _, groups = rows()
+    report = report_of(manifest, (y, y_score, groups), n_mistakes=0)
+    assert "Percentage per biopsy" in [one.title for one in report.sections]
+    assert "over participants" in Page(report.render()).text
+
+
+def test_training_rows_that_the_model_was_not_trained_on_are_told():
+    train = pd.DataFrame({"label": [0, 1] * 40, "participant": list("abcdefgh") * 10})
+    report = report_of(classifier=classifier(n_participants=8), train=train)
+    assert "given are 80, and the model was trained on 100" in texts(report, "Summary")
+    assert "cannot be told" in texts(report, "Data and splits")
+    assert section(report, "Data and splits").blocks[0].rows[0][1] == "90"
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "participants", "is_told"),
+    [
+        (100, "abcdefghij", False),
+        (90, "abcdefghi", False),  # validation rows were given apart
+        (100, "aabbccddee", False),  # merged, for the test set shows that they are one
+        (100, "abcdefghijklmnopqrst", True),
+    ],
+)
+def test_training_rows_are_others_only_where_that_is_sure(
+    n_rows, participants, is_told
+):
+    owners = list(participants) * (n_rows // len(participants))
+    train = pd.DataFrame({"label": [0, 1] * (n_rows // 2), "participant": owners})
+    report = report_of(classifier=classifier(n_participants=10), train=train)
+    assert ("of other rows than those" in texts(report, "Summary")) is is_told
+
+
+def test_threshold_of_the_evaluation_is_that_of_all_sections():
+    y, y_score, groups = rows()
+    at = quick(y, y_score, groups, threshold=0.3)
+    report = report_of(evaluation=at)
+    assert "probability of 0.3 on" in report.lead
+    assert "at threshold 0.3" in Page(report.render()).text
+    with pytest.raises(ScoreError, match=r"threshold 0\.3, and threshold is 0\.5"):
+        report_of(evaluation=at, threshold=0.5)
+
+
+def test_error_of_the_percentage_has_its_interval_in_the_summary(plain):
+    (item,) = [i for i in section(plain, "Summary").blocks[0].items if "biopsy" in i[0]]
+    assert re.search(r"points off, mean error; 95 %: \d", item[2])
+
+
+def test_few_participants_are_cautioned_about():
+    report = report_of(rows_=rows(n_participants=3))
+    assert "too few participants" in texts(report, "Summary")
+
+
+def test_missing_band_is_explained():
+    y, y_score, groups = rows()
+    y = np.where(groups == "P00", np.arange(len(y)) % 2, 0)
+    report = report_of(rows_=(y, y_score, groups))
+    captions = [
+        block.caption
+        for block in section(report, "Curves").blocks
+        if isinstance(block, Picture)
+    ]
+    why = "one participant has all of a class"
+    assert [why in caption for caption in captions] == [True, True, False, False]
+
+
+def test_scores_that_few_participants_decide_are_named():
+    evaluation = quick(*rows())
+    deciding = {**dict.fromkeys(evaluation.scores, 9.0), "recall": 2.5, "f1": np.nan}
+    few = dataclasses.replace(evaluation, n_effective=deciding)
+    told = texts(report_of(evaluation=few), "Scores")
+    assert "Recall: a few of the participants decide the value (fewer than 5" in told
+    many = dataclasses.replace(few, n_effective={**deciding, "recall": 5.0})
+    assert "decide the value" not in texts(report_of(evaluation=many), "Scores")
+
+
+def test_gallery_shows_the_mistakes_with_what_is_known(tmp_path):
+    y, y_score, groups = [1, 1, 0, 0], [0.1, 0.9, 0.8, 0.2], list("abcd")
+    names = ["missed.png", "x.png", "alarm.png", "y.png"]
+    X = pd.DataFrame({"path": [str(tmp_path / name) for name in names]})
+    for path in X["path"]:
+        Image.new("RGB", (40, 30), "purple").save(path)
+    report = report_of(X, (np.array(y), np.array(y_score), groups))
+    galleries = [
+        b for b in section(report, "Worst mistakes").blocks if isinstance(b, Gallery)
+    ]
+    facts = [dict(item.facts) for gallery in galleries for item in gallery.items]
+    assert facts == [
+        {
+            "probability": "0.100",
+            "label": "1",
+            "participant": "a",
+            "image": "missed.png",
+        },
+        {
+            "probability": "0.800",
+            "label": "0",
+            "participant": "c",
+            "image": "alarm.png",
+        },
+    ]
+    assert galleries[0].items[0].source.startswith("data:image/jpeg;base64,")
+
+
+def test_images_without_names_are_told_by_their_row():
+    y, y_score = np.array([1, 1, 0, 0]), np.array([0.1, 0.9, 0.8, 0.2])
+    X = [np.zeros((20 + n, 30, 3), dtype="uint8") for n in range(4)]
+    report = report_of(X, (y, y_score, list("abcd")))
+    galleries = [
+        b for b in section(report, "Worst mistakes").blocks if isinstance(b, Gallery)
+    ]
+    found = [item.facts["image"] for gallery in galleries for item in gallery.items]
+    assert found == ["row 0", "row 2"]
+
+
+def test_index_that_only_numbers_rows_is_left_out_of_a_table():
+    table = Table.from_frame(pd.DataFrame({"kind": ["same image"]}))
+    assert (table.columns, table.rows) == (["kind"], [["same image"]])
+
+
+def test_mistakes_without_images_are_listed(plain):
+    (table,) = [
+        b for b in section(plain, "Worst mistakes").blocks if isinstance(b, Table)
+    ]
+    assert table.columns[:3] == ["row", "kind", "probability"]
+
+
+def test_no_mistake_is_said():
+    y = np.tile([0, 1], 20)
+    report = report_of(rows_=(y, 0.1 + 0.8 * y, np.repeat(np.arange(10), 4)))
+    assert "No patch was judged wrongly" in texts(report, "Worst mistakes")
+
+
+def test_spiteful_names_are_shown_as_text(tmp_path):
+    path = tmp_path / "<img src=x onerror=alert(1)>.png"
+    Image.new("RGB", (32, 32)).save(path)
+    y, y_score = np.array([1, 1, 0, 0]), np.array([0.1, 0.9, 0.3, 0.2])
+    report = report_of(
+        [str(path)] * 4,
+        (y, y_score, [SPITEFUL, SPITEFUL, "`", '"onload="x']),
+        title=SPITEFUL,
+        command=["glomclf", SPITEFUL],
+        audit=Audit(True),
+        sections=[Section(SPITEFUL, [Table([SPITEFUL], [[SPITEFUL]], SPITEFUL)])],
+    )
+    page = Page(report.render())
+    assert "script" not in [tag for tag, _ in page.tags]
+    assert page.open == []
+    assert page.text.count(SPITEFUL) >= 6
+    assert "<img src=x onerror=alert(1)>.png" in page.text
+    assert not [name for _, found in page.tags for name in found if name[:2] == "on"]
+
+
+def test_settings_versions_and_command_are_told():
+    from glomclf import GlomeruliClassifier
+
+    made = GlomeruliClassifier(weights="/home/me/w.h5", cache_dir="/home/me/cache")
+    made.training_record_ = classifier().training_record_
+    made.history_ = classifier().history_
+    made.validation_indices_ = np.arange(0)
+    report = report_of(classifier=made, command=["glomclf", "evaluate", "-o", "a b"])
+    text = Page(report.render()).text
+    assert "glomclf evaluate -o 'a b'" in text
+    assert "w.h5" in text
+    assert "/home/me" not in text
+    for name, version in library_versions().items():
+        assert f"{name} {version}" in text
+
+
+def test_checklists_are_filled_where_the_run_knows_and_open_elsewhere():
+    from glomclf import GlomeruliClassifier
+
+    made = GlomeruliClassifier(sampler="smote", random_state=7)
+    made.training_record_ = classifier().training_record_
+    made.history_ = classifier().history_
+    made.validation_indices_ = np.arange(0)
+    known = section(report_of(classifier=made), "Reporting checklists").blocks[1:]
+    unknown = section(report_of(), "Reporting checklists").blocks[1:]
+    for some, more in zip(unknown, known, strict=True):
+        answers = [{row[0]: row[3] for row in table.rows} for table in (some, more)]
+        n_open = [list(each.values()).count("open") for each in answers]
+        assert n_open[0] > n_open[1] > 20
+    claim = {row[0]: row[3] for row in known[0].rows}
+    assert "Sampler smote" in claim["25"]
+    assert "seed 7" in claim["24"]
+    assert claim["16"] == claim["44"] == "open"
+    assert known[0].caption == f"CLAIM 2024: {44 - n_open_of(known[0])} filled, " + (
+        f"{n_open_of(known[0])} open"
+    )
+
+
+def n_open_of(table):
+    return [row[3] for row in table.rows].count("open")
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(ScoreError, match="y_score"):
+        evaluation_report(None, [0, 1], [0.5, 2.0])
+
+
+def test_password_of_an_address_is_not_shown():
+    text = command_text(["glomclf", "--storage", "postgresql://me:pass@host:5432/db"])
+    assert text == "glomclf --storage postgresql://me:***@host:5432/db"
+
+
+def test_report_is_written_whole_and_in_utf8(tmp_path):
+    path = tmp_path / "report.html"
+    Report("Ä run", "–", [Section("Found", [Paragraph("5 µm")])]).write(path)
+    assert "5 µm" in path.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_comparison_is_reported_with_what_it_holds():
+    from glomclf.evaluation.evaluation import compare_scores
+    from glomclf.model.approaches import APPROACHES, ApproachComparison
+
+    y, y_score, groups = rows()
+    evaluation = quick(y, y_score, groups)
+    inflation = compare_scores(
+        y, y_score, np.clip(y_score + 0.1, 0, 1), groups=groups, n_bootstrap=100
+    )
+    table = pd.DataFrame(
+        {
+            "approach": "1",
+            "fold": 0,
+            "part": np.where(np.arange(len(y)) % 2, "reported", "untouched"),
+            "row": np.arange(len(y)),
+            "participant": groups,
+            "label": y,
+            "probability": y_score,
+            "threshold": 0.5,
+            "synthetic": False,
+            "kin_trained_on": False,
+            "participant_trained_on": True,
+        }
+    )
+    comparison = ApproachComparison(
+        approaches=APPROACHES[:1],
+        evaluations={"1": {"reported": evaluation, "untouched": evaluation}},
+        inflations={"1": inflation},
+        predictions=table,
+        settings={"n_folds": 4},
+    )
+    report = comparison_report(comparison, command=["glomclf", "compare", "a.csv"])
+    page = Page(report.render())
+    assert page.open == []
+    assert APPROACHES[0].title in page.text
+    assert "glomclf compare a.csv" in page.text
+    assert f"{evaluation.scores['f1']:.2f}" in page.text

@@ -1,0 +1,332 @@
+"""The report of a study tells its trials, its best settings, and what they hide."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from glomclf.evaluation.estimates import Estimates
+from glomclf.evaluation.evaluation import compare_scores, evaluate
+from glomclf.report import Caution, Code, Paragraph, Picture, Table, tuning_report
+from glomclf.report.tuning import dashboard_command, setting_text
+
+SPITEFUL = "<script>alert(1)</script>"
+FAILED, PRUNED, CONTRADICTORY = 3, 5, 6
+COMMAND = ["glomclf", "tune", "a.csv", "--storage", "postgresql://me:secret@host/db"]
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request, monkeypatch, blank_picture):
+    """Leave pictures out of the tests that do not look at them: they take a second."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
+
+
+@pytest.fixture
+def drawn():
+    """Ask for pictures to be drawn."""
+
+
+def objective(trial):
+    sampler = trial.suggest_categorical("sampler", [None, "smote"])
+    if sampler:
+        trial.suggest_int("smote_neighbors", 2, 9)
+    dropout = trial.suggest_float("dropout", 0, 0.7)
+    trial.set_user_attr("fold_scores", {"roc_auc": [0.9 - dropout, 1 - dropout]})
+    if trial.number == FAILED:
+        error = {"type": "SamplingError", "message": SPITEFUL, "place": "fold 0"}
+        trial.set_user_attr("error", error)
+        raise ValueError
+    if trial.number == CONTRADICTORY:
+        trial.set_user_attr("prune_reason", "ParameterError: augment needs images")
+        raise optuna.TrialPruned
+    if trial.number in (PRUNED, PRUNED + 2):
+        reason = f"by MedianPruner after 1 of 2 folds, mean roc_auc 0.{trial.number}"
+        trial.set_user_attr("prune_reason", reason)
+        raise optuna.TrialPruned
+    return 0.95 - dropout
+
+
+def two_scores(trial):
+    rate = trial.suggest_float("dropout", 0, 1)
+    trial.set_constraint("recall", 0.2 - rate)
+    scores = {"recall": [rate], "precision": [1 - rate**2]}
+    trial.set_user_attr("fold_scores", scores)
+    return rate, 1 - rate**2
+
+
+def study_of(n_trials, objective=objective, directions=("maximize",)):
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    study = optuna.create_study(
+        study_name="sclerosis",
+        directions=list(directions),
+        sampler=optuna.samplers.RandomSampler(seed=0),
+    )
+    study.optimize(objective, n_trials=n_trials, catch=(ValueError,))
+    return study
+
+
+@pytest.fixture(scope="module")
+def study():
+    return study_of(20)
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return evaluate(*rows(), n_bootstrap=100)
+
+
+def rows():
+    """Labels, probabilities and, by keyword of `evaluate`, participants."""
+    rng = np.random.default_rng(0)
+    y = rng.binomial(1, 0.4, 96)
+    return y, np.clip(0.5 * y + rng.uniform(0, 0.6, 96), 0, 1)
+
+
+def section(report, title):
+    (found,) = [one for one in report.sections if one.title == title]
+    return found
+
+
+def blocks(report, title, kind):
+    return [one for one in section(report, title).blocks if isinstance(one, kind)]
+
+
+def titles(report):
+    return [one.title for one in report.sections]
+
+
+def test_trials_are_counted_by_how_they_came_out(study):
+    report = tuning_report(study)
+    assert "20 trials of the study “sclerosis” (16 ended, 3 pruned, 1 failed)" in (
+        report.lead
+    )
+    assert "ROC AUC" in report.lead
+
+
+def test_the_best_score_is_called_optimistic_with_what_to_do(study):
+    (caution,) = blocks(tuning_report(study), "Summary", Caution)
+    assert "luckiest of 20 trials" in caution.text
+    assert "glomclf tune --nested 5" in caution.text
+    assert "glomclf split" in caution.text
+
+
+def test_best_settings_are_those_of_the_best_trial(study):
+    report = tuning_report(study, settings={"weights": None, "dropout": 0.1})
+    tuned, fixed, ranking = blocks(report, "Best settings", Table)
+    best = study.best_trial
+    assert dict(tuned.rows)["dropout"] == setting_text(best.params["dropout"])
+    assert fixed.rows == [["weights", "none"]]  # dropout was tuned
+    assert ranking.rows[0][0] == f"trial {best.number}"
+    values = [float(row[1].split()[0]) for row in ranking.rows]
+    assert values == sorted(values, reverse=True)
+    low, high = sorted(best.user_attrs["fold_scores"]["roc_auc"])
+    assert f"{low:.2f}\u00a0to\u00a0{high:.2f}" in ranking.rows[0][1]
+
+
+def test_another_trial_can_be_the_chosen_one(study):
+    report = tuning_report(study, best=1)
+    (tuned, *_) = blocks(report, "Best settings", Table)
+    assert tuned.caption == "Tuned, of trial 1"
+
+
+def test_intervals_come_from_predictions_where_there_are_any(study, evaluation):
+    report = tuning_report(study, evaluation=evaluation)
+    (table,) = blocks(report, "Scores of the best settings", Table)
+    assert len(table.rows) == len(evaluation.scores)
+    assert "95 % interval" in table.columns
+    numbers = section(report, "Summary").blocks[0].items
+    assert f"{evaluation.scores['roc_auc']:.3f}" in [value for _, value, _ in numbers]
+
+
+def test_without_predictions_the_folds_are_told_and_are_no_interval(study):
+    report = tuning_report(study)
+    (table,) = blocks(report, "Scores of the best settings", Table)
+    scores = study.best_trial.user_attrs["fold_scores"]["roc_auc"]
+    assert table.rows[0][1:3] == [
+        f"{np.mean(scores):.3f}",
+        f"{np.std(scores, ddof=1):.3f}",
+    ]
+    (text,) = blocks(report, "Scores of the best settings", Paragraph)
+    assert "no interval" in text.text
+
+
+def test_failures_and_prunings_are_listed_by_reason(study):
+    (table,) = blocks(tuning_report(study), "Failed and pruned trials", Table)
+    assert table.rows == [
+        ["failed", "1", f"fold 0: SamplingError: {SPITEFUL}", "3"],
+        ["pruned", "2", "by MedianPruner after 1 of 2 folds", "5, 7"],
+        ["pruned", "1", "ParameterError: augment needs images", "6"],
+    ]
+
+
+def test_all_trials_are_in_a_folded_table(study):
+    (table,) = blocks(tuning_report(study), "Trials", Table)
+    assert table.folded
+    assert len(table.rows) == 20
+    shown = dict(zip(table.columns, table.rows[FAILED], strict=True))
+    assert shown["state"] == "failed"
+    assert shown["roc_auc"] == "–"
+    assert "feasible" not in table.columns
+    without = next(row for row in table.rows if "none" in row)
+    assert dict(zip(table.columns, without, strict=True))["smote_neighbors"] == "–"
+
+
+def test_importances_are_explained_or_said_to_be_missing(study):
+    report = tuning_report(study)
+    (text,) = blocks(report, "What decides", Paragraph)
+    assert "PED-ANOVA" in text.text
+    assert len(blocks(report, "What decides", Picture)) == 2
+    few = tuning_report(study_of(3))
+    (text,) = blocks(few, "What decides", Paragraph)
+    assert "need 10 trials that ended; 3 did" in text.text
+    assert len(blocks(few, "What decides", Picture)) == 1
+
+
+def test_several_objectives_have_a_front():
+    study = study_of(20, two_scores, ("maximize", "maximize"))
+    report = tuning_report(study)
+    captions = [one.caption for one in blocks(report, "Course of the study", Picture)]
+    assert len(captions) == 3
+    assert "one of the front" in captions[-1]
+    _, ranking = blocks(report, "Best settings", Table)
+    assert len(ranking.rows) == len(study.best_trials)
+    assert ranking.columns == ["number", "Recall", "Precision", "settings"]
+    (table,) = blocks(report, "Trials", Table)
+    assert "feasible" in table.columns
+
+
+def test_study_without_a_fit_trial_says_what_to_do():
+    def unfit(trial):
+        trial.set_constraint("recall", trial.suggest_float("dropout", 0.1, 0.7))
+        return 0.5
+
+    report = tuning_report(study_of(3, unfit))
+    (caution,) = blocks(report, "Summary", Caution)
+    assert "No trial meets the constraint" in caution.text
+    assert "Best settings" not in titles(report)
+    assert report.render()
+
+
+def test_study_of_failures_gives_their_reasons(drawn):
+    def fail(trial):
+        trial.suggest_float("dropout", 0, 1)
+        trial.set_user_attr("error", {"type": "MemoryError", "message": "64 GiB"})
+        raise ValueError
+
+    report = tuning_report(study_of(3, fail))
+    (caution,) = blocks(report, "Summary", Caution)
+    assert "No trial ended" in caution.text
+    (table,) = blocks(report, "Failed and pruned trials", Table)
+    assert table.rows == [["failed", "3", "MemoryError: 64 GiB", "0, 1, 2"]]
+    assert "<svg" not in report.render()  # pictures travel encoded
+
+
+def test_commands_are_told_without_the_password(study):
+    report = tuning_report(
+        study,
+        command=COMMAND,
+        resume=[*COMMAND, "--resume"],
+        storage="postgresql://me:secret@host/db",
+    )
+    codes = [one.text for one in blocks(report, "To repeat it", Code)]
+    assert codes == [
+        "glomclf tune a.csv --storage postgresql://me:***@host/db",
+        "glomclf tune a.csv --storage postgresql://me:***@host/db --resume",
+        "optuna-dashboard postgresql+psycopg://me:***@host/db",
+    ]
+    assert "secret" not in report.render()
+    hint = blocks(report, "To repeat it", Paragraph)[-1].text
+    assert "Put the password" in hint
+
+
+def test_password_among_the_options_of_an_address_is_masked(study):
+    report = tuning_report(
+        study, storage="postgresql://host/db?user=me&password=secret"
+    )
+    (code,) = blocks(report, "To repeat it", Code)
+    assert code.text.endswith("user=me&password=***'")
+
+
+def test_command_that_resumes_is_told_once(study):
+    report = tuning_report(study, command=COMMAND, resume=COMMAND, storage="s.journal")
+    assert len(blocks(report, "To repeat it", Code)) == 2
+
+
+def test_a_study_without_a_trial_has_a_report():
+    report = tuning_report(optuna.create_study())
+    assert "All 0 trials" in report.render()
+
+
+def test_study_in_memory_has_no_dashboard(study):
+    told = blocks(tuning_report(study), "To repeat it", Paragraph)
+    assert "in memory" in told[-1].text
+
+
+@pytest.mark.parametrize(
+    ("storage", "shown"),
+    [
+        ("journal:////data/s.journal", "/data/s.journal"),
+        ("journal:///data/s.journal", "data/s.journal"),
+        ("out/s.journal", "out/s.journal"),
+        ("sqlite:///s.db", "sqlite:///s.db"),
+        ("postgresql://me@host/db", "postgresql+psycopg://me@host/db"),
+    ],
+)
+def test_dashboard_opens_what_the_study_is_in(storage, shown):
+    assert dashboard_command(storage) == ["optuna-dashboard", shown]
+
+
+def nested(with_default=True):
+    y, y_score = rows()
+    optimism = Estimates(
+        scores={"best": 0.9, "nested": 0.8, "optimism": 0.1},
+        intervals={
+            "best": (math.nan, math.nan),
+            "nested": (0.7, 0.86),
+            "optimism": (0.04, 0.2),
+        },
+        n_effective={"best": math.nan, "nested": 9.0, "optimism": 9.0},
+        notes={},
+        confidence=0.95,
+        n_bootstrap=100,
+    )
+    frame = pd.DataFrame({"fold": [0, 1], "test_score": [0.75, 0.85]})
+    compared = compare_scores(y, y_score[::-1], y_score, n_bootstrap=100)
+    return SimpleNamespace(
+        scoring="roc_auc",
+        optimism=optimism,
+        folds=[0, 1],
+        evaluation=evaluate(y, y_score, n_bootstrap=100),
+        comparison=compared if with_default else None,
+        to_frame=lambda: frame.set_index("fold"),
+    )
+
+
+def test_nested_score_comes_first_and_replaces_the_caution(study):
+    report = tuning_report(study, nested=nested(), default={"sampler": "smote"})
+    assert not blocks(report, "Summary", Caution)
+    first = section(report, "Summary").blocks[0].items[0]
+    assert first[:2] == ("ROC AUC, nested", "0.800")
+    assert "0.70\u00a0to\u00a00.86" in first[2]
+    optimism, against, default, *_ = blocks(report, "Nested cross-validation", Table)
+    assert optimism.rows[2][1:] == ["0.100", "0.040\u00a0to\u00a00.200"]
+    assert against.rows[0][0] == "ROC AUC"
+    assert default.rows == [["sampler", "smote"]]
+    assert "leaves open whether tuning" in against.caption
+
+
+def test_nested_score_without_a_default_is_not_compared(study):
+    report = tuning_report(study, nested=nested(with_default=False))
+    tables = blocks(report, "Nested cross-validation", Table)
+    assert all("default" not in table.columns for table in tables)
+
+
+def test_texts_are_escaped_and_pictures_drawn(study, drawn):
+    page = tuning_report(study, title=SPITEFUL).render()
+    assert SPITEFUL not in page
+    assert "&lt;script&gt;" in page
+    assert page.count("data:image/svg+xml") == 2 * 3

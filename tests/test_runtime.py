@@ -1,0 +1,87 @@
+"""Writing whole: the old file or the new one, never half of either."""
+
+import os
+import stat
+
+import pytest
+
+from glomclf._runtime import short_names, written_whole
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path):
+    target = tmp_path / "scores.csv"
+    with written_whole(target) as temporary:
+        temporary.write_text("0.9")
+        assert not target.exists()
+    assert target.read_text() == "0.9"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_is_replaced_when_the_block_ends(tmp_path):
+    target = tmp_path / "scores.csv"
+    target.write_text("old")
+    with written_whole(str(target)) as temporary:
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+
+
+def write_half(target, error):
+    with written_whole(target) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_failure_inside_keeps_the_old_file_and_leaves_nothing_else(tmp_path, error):
+    target = tmp_path / "scores.csv"
+    target.write_text("old")
+    with pytest.raises(error):
+        write_half(target, error)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_missing_folders_are_made(tmp_path):
+    target = tmp_path / "a" / "b" / "scores.csv"
+    with written_whole(target) as temporary:
+        temporary.write_text("0.9")
+    assert target.read_text() == "0.9"
+
+
+def test_the_temporary_file_keeps_the_suffix_that_writers_look_at(tmp_path):
+    with written_whole(tmp_path / "curve.png") as temporary:
+        assert temporary.suffix == ".png"
+        assert temporary.parent == tmp_path
+    with written_whole(tmp_path / "curve") as temporary:
+        assert temporary.suffix == ".part"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
+def test_others_may_read_the_file_as_the_umask_says(tmp_path):
+    previous = os.umask(0o027)
+    try:
+        with written_whole(tmp_path / "scores.csv") as temporary:
+            temporary.write_text("0.9")
+        assert stat.S_IMODE((tmp_path / "scores.csv").stat().st_mode) == 0o640
+        assert os.umask(0o027) == 0o027  # and the umask is as it was
+    finally:
+        os.umask(previous)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/d/s1/a.png", "/d/s2/b.png"], ["a.png", "b.png"]),
+        (
+            ["/d/s1/a.png", "/d/s2/a.png", "/d/b.png"],
+            ["s1/a.png", "s2/a.png", "d/b.png"],
+        ),
+        (["/d/1/s/a.png", "/d/2/s/a.png"], ["1/s/a.png", "2/s/a.png"]),
+        (["/a.png", "/d/a.png"], ["/a.png", "d/a.png"]),
+        (["/d/a.png", "/d/a.png"], ["a.png", "a.png"]),
+        ([], []),
+    ],
+)
+def test_names_have_as_few_folders_as_tell_them_apart(paths, names):
+    assert short_names(paths) == names
