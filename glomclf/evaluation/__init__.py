@@ -13,14 +13,13 @@ from .curves import (
 )
 from .estimates import Estimates
 from .evaluation import Comparison, Evaluation, compare_scores, evaluate
-from .scores import SCORE_NAMES
-from .thresholds import (
+from .prevalence import (
     adjust_threshold,
     adjust_to_prevalence,
-    choose_threshold,
-    cross_fitted_thresholds,
     estimate_prevalence,
 )
+from .scores import SCORE_NAMES
+from .thresholds import RecallAtLeast, choose_threshold, cross_fitted_thresholds
 
 __all__ = [
     "SCORE_NAMES",
@@ -29,6 +28,7 @@ __all__ = [
     "Comparison",
     "Estimates",
     "Evaluation",
+    "RecallAtLeast",
     "ReliabilityBins",
     "adjust_threshold",
     "adjust_to_prevalence",

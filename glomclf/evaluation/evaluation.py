@@ -28,25 +28,13 @@ from .intervals import (
     settings_faults,
 )
 from .scores import SCORE_NAMES, ScoredRows, check_scores, threshold_faults
-from .thresholds import (
-    adjust_threshold,
-    adjust_to_prevalence,
-    choose_threshold,
-    cross_fitted_thresholds,
-    estimate_prevalence,
-)
 
 __all__ = [
     "BiopsySummary",
     "Comparison",
     "Evaluation",
-    "adjust_threshold",
-    "adjust_to_prevalence",
     "biopsy_summary",
-    "choose_threshold",
     "compare_scores",
-    "cross_fitted_thresholds",
-    "estimate_prevalence",
     "evaluate",
 ]
 

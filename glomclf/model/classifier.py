@@ -26,7 +26,7 @@ from ..data.large_arrays import arrays_in
 from ..data.participants import participants_of, refuse_shared_participants
 from ..data.stain import NORMALIZER_NAMES, StainNormalizer
 from ..errors import ParameterError, SplitError
-from ..evaluation.thresholds import choose_threshold
+from ..evaluation.thresholds import RecallAtLeast, choose_threshold
 from ..network.classifier import (
     BACKBONE_CONSTRAINTS,
     HEAD_CONSTRAINTS,
@@ -627,12 +627,9 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
 
     def _choose(self, y, probability, chosen_on):
         """Choose the threshold for the stated aim."""
-        value = choose_threshold(
-            y == self.classes_[1],
-            probability,
-            aim=self.threshold_aim,
-            recall=self.threshold_recall,
-        )
+        recall = RecallAtLeast(self.threshold_recall)
+        aim = recall if self.threshold_aim == "recall" else "f1"
+        value = choose_threshold(y == self.classes_[1], probability, aim)
         return ChosenThreshold(value, chosen_on, len(y))
 
     def _record_fit(self, y, y_val, groups, chosen):

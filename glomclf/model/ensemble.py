@@ -28,7 +28,11 @@ from ..data.labels import encode_labels
 from ..data.participants import participants_of
 from ..errors import ModelFileError, ParameterError
 from ..evaluation.evaluation import Evaluation, evaluate
-from ..evaluation.thresholds import choose_threshold, cross_fitted_thresholds
+from ..evaluation.thresholds import (
+    RecallAtLeast,
+    choose_threshold,
+    cross_fitted_thresholds,
+)
 from .checks import threshold_faults
 from .classifier import GlomeruliClassifier
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
@@ -394,11 +398,12 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         if self._is_given():
             self.oof_threshold_ = np.full(len(codes), float(self.threshold))
             return ChosenThreshold(self.threshold)
-        aim = {"aim": self.threshold_aim, "recall": self.threshold_recall}
+        recall = RecallAtLeast(self.threshold_recall)
+        aim = recall if self.threshold_aim == "recall" else "f1"
         self.oof_threshold_ = cross_fitted_thresholds(
-            codes, self.oof_probability_, self.oof_fold_, **aim
+            codes, self.oof_probability_, self.oof_fold_, aim
         )
-        value = choose_threshold(codes, self.oof_probability_, **aim)
+        value = choose_threshold(codes, self.oof_probability_, aim)
         return ChosenThreshold(value, "out-of-fold predictions", len(codes))
 
     def _record_fit(

@@ -1,20 +1,23 @@
 """Thresholds serve their aim, and follow a shift of prevalence."""
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from glomclf.errors import ScoreError, ScoreWarning
-from glomclf.evaluation.thresholds import (
+from glomclf.evaluation.prevalence import (
     adjust_threshold,
     adjust_to_prevalence,
-    choose_threshold,
     estimate_prevalence,
 )
+from glomclf.evaluation.thresholds import RecallAtLeast, choose_threshold
 
 labelled = st.lists(
     st.tuples(st.integers(0, 1), st.integers(0, 20)), min_size=2, max_size=30
@@ -50,7 +53,7 @@ def test_chosen_threshold_has_the_best_f1_for_all_inputs(pairs):
 @settings(deadline=None)
 def test_chosen_threshold_has_the_recall_and_the_best_precision(pairs, recall):
     y_true, y_score = unpack(pairs)
-    chosen = choose_threshold(y_true, y_score, aim="recall", recall=recall)
+    chosen = choose_threshold(y_true, y_score, RecallAtLeast(recall))
     recalls, precisions = at_all_cuts(y_true, y_score)
     best = precisions[recalls >= recall - 1e-9].max()
     assert recall_score(y_true, y_score >= chosen) >= recall - 1e-9
@@ -95,14 +98,39 @@ def test_equal_probabilities_give_a_warning_and_predict_all():
     [
         ([0, 0], {}, "no row of class 1"),
         ([1, 1], {}, "no row of class 0"),
-        ([0, 1], {"aim": "accuracy"}, "aim must be 'f1' or 'recall', got 'accuracy'"),
-        ([0, 1], {"aim": "recall", "recall": 0}, r"recall must be in \(0, 1\], got 0"),
+        ([0, 1], {"aim": "accuracy"}, "aim must be 'f1' or a RecallAtLeast, got 'acc"),
+        (
+            [0, 1],
+            {"aim": RecallAtLeast(0)},
+            r"recall must be in \(0, 1\], got RecallAtLeast\(recall=0\)",
+        ),
         ([0, 1, 1], {}, r"y_true must have shape \(2,\)"),
     ],
 )
 def test_threshold_that_cannot_be_chosen_is_refused(y_true, options, message):
     with pytest.raises(ScoreError, match=message):
         choose_threshold(y_true, [0.2, 0.8], **options)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.deepcopy,
+        lambda aim: pickle.loads(pickle.dumps(aim)),
+        lambda aim: clone(Chosen(aim)).threshold,
+    ],
+)
+def test_the_aim_compares_by_value_and_is_the_same_when_copied(copied):
+    aim = RecallAtLeast(0.9)
+    assert copied(aim) == aim != RecallAtLeast()
+    assert repr(copied(aim)) == "RecallAtLeast(recall=0.9)"
+
+
+class Chosen(BaseEstimator):
+    """An estimator with an aim among its parameters."""
+
+    def __init__(self, threshold):
+        self.threshold = threshold
 
 
 shares = st.floats(0.02, 0.98)

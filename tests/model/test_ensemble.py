@@ -46,7 +46,11 @@ from glomclf.errors import (
     SplitError,
 )
 from glomclf.evaluation.evaluation import Evaluation
-from glomclf.evaluation.thresholds import choose_threshold, cross_fitted_thresholds
+from glomclf.evaluation.thresholds import (
+    RecallAtLeast,
+    choose_threshold,
+    cross_fitted_thresholds,
+)
 from glomclf.leakage.splits import audit_fit
 from glomclf.model.folds import predict_folds
 from glomclf.report import ensemble_report
@@ -456,8 +460,9 @@ def test_threshold_is_chosen_on_out_of_fold_rows_and_judged_on_others(aim):
         LogisticRegression(), cv=4, threshold="out-of-fold", threshold_aim=aim
     ).fit(X, y, groups=groups)
     oof = ensemble.oof_probability_
-    assert ensemble.threshold_ == choose_threshold(y, oof, aim=aim)
-    wanted = cross_fitted_thresholds(y, oof, ensemble.oof_fold_, aim=aim)
+    chosen_for = RecallAtLeast() if aim == "recall" else "f1"
+    assert ensemble.threshold_ == choose_threshold(y, oof, chosen_for)
+    wanted = cross_fitted_thresholds(y, oof, ensemble.oof_fold_, chosen_for)
     np.testing.assert_array_equal(ensemble.oof_threshold_, wanted)
     assert np.isnan(ensemble.oof_evaluation_.threshold)
     record = ensemble.training_record_
