@@ -14,10 +14,10 @@ import joblib
 import pytest
 
 from glomclf import PatchClassifier, make_glomeruli
-from glomclf.benchmarks.postgresql import private_server
 from glomclf.report import Picture
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "examples" / "benchmarks"))  # scripts, no package
 CACHE = pytest.StashKey[str]()
 
 
@@ -86,6 +86,8 @@ def tiny_net(patches):
 @pytest.fixture(scope="session")
 def postgresql_server():
     """Run a real server of these tests' own until they end."""
+    from postgresql import private_server
+
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(private_server())

@@ -1,13 +1,8 @@
 """Benchmarks that keep predictions: never those of other settings."""
 
 import argparse
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "benchmarks"))
-
 from kept_settings import check_settings
 
 

@@ -211,7 +211,7 @@ def measure_workers(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
 @contextlib.contextmanager
 def storage(options: argparse.Namespace) -> Iterator[str]:
     """Yield the URL that was given, or that of a server of our own."""
-    from glomclf.benchmarks.postgresql import private_server
+    from postgresql import private_server
 
     if options.storage is not None:
         yield options.storage

@@ -25,7 +25,6 @@ _COMMANDS = (
     "compare",
     "tune",
     "audit",
-    "bench",
     "cache",
 )
 

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.loader import ImageLoader
-from ..errors import EngineError
-from ..network import PatchEncoder
+from glomclf.data.loader import ImageLoader
+from glomclf.errors import EngineError
+from glomclf.network import PatchEncoder
+
 from .figures import Figure, Setting, figure
 from .timed import TimedClassifier
-
-__all__ = ["measure_training"]
 
 _N_ROWS = 64
 _N_ROWS_OF_ALL = 16  # at a few images a second
@@ -90,6 +89,6 @@ def _rows(case: _Case, times: list[tuple[float, float]]) -> list[Figure]:
     note = f"{len(case.X)} rows, epochs after the first"
     name = case.name
     return [
-        figure("training", name, rates, "images/s", note),
-        figure("training", f"{name}: beside epochs", overheads, "s a fit", note),
+        figure(name, rates, "images/s", note),
+        figure(f"{name}: beside epochs", overheads, "s a fit", note),
     ]

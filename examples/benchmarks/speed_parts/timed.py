@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..network import PatchClassifier
-
-__all__ = ["TimedClassifier"]
+from glomclf.network import PatchClassifier
 
 
 class TimedClassifier(PatchClassifier):

@@ -16,15 +16,15 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..data.loader import ImageLoader
-from ..errors import EngineError
-from ..network.engines import choose_engine, compile_trunk
-from .figures import Figure, Setting, figure, in_turn
-from .streaming import measure_streaming
+from glomclf.data.loader import ImageLoader
+from glomclf.errors import EngineError
+from glomclf.network import PatchEncoder
+from glomclf.network.engines import choose_engine, compile_trunk
 
-__all__ = ["measure_engines"]
+from .figures import Figure, Setting, figure, in_turn
 
 _N_TIMED = 64
+_N_STREAMED = 128
 _BATCH_SIZE = 32
 _REFERENCE = "tf.function"
 _OTHERS = {
@@ -42,12 +42,12 @@ def measure_engines(setting: Setting) -> list[Figure]:
     engines = _engines(setting)
     speeds = _speeds(setting, engines, images[:_N_TIMED])
     changes = _changes(setting, engines, images)
-    return [*speeds, *changes, *measure_streaming(setting)]
+    return [*speeds, *changes, *_streaming(setting)]
 
 
 def _engines(setting: Setting) -> dict[str, _Forward]:
     """Compile all that this machine has."""
-    from ..network.resnet50 import load_backbone, make_trunk
+    from glomclf.network.resnet50 import load_backbone, make_trunk
 
     backbone = load_backbone(setting.backbone, setting.weights)
     cut = backbone.cut(0)
@@ -90,9 +90,9 @@ def _speeds(
     figures = []
     for name, taken in times.items():
         rate, ratio = len(images) / taken, times[_REFERENCE] / taken
-        figures.append(figure("engines", f"{name}: rate", rate, "images/s", note))
+        figures.append(figure(f"{name}: rate", rate, "images/s", note))
         note_ratio = f"times as fast as a raw {_REFERENCE}, in the same run"
-        figures.append(figure("engines", f"{name}: speed", ratio, "x", note_ratio))
+        figures.append(figure(f"{name}: speed", ratio, "x", note_ratio))
     return figures
 
 
@@ -102,7 +102,7 @@ def _changes(
     reference = _run(engines[_REFERENCE], images)
     expected = _roc_auc(setting, reference)
     note = f"{len(images)} images, logistic regression, participants kept whole"
-    figures = [figure("engines", f"{_REFERENCE}: ROC AUC", expected, "", note)]
+    figures = [figure(f"{_REFERENCE}: ROC AUC", expected, "", note)]
     for name in _OTHERS:
         if name not in engines:
             continue
@@ -110,8 +110,8 @@ def _changes(
         change = np.abs(features - reference).mean() / np.abs(reference).mean()
         auc = _roc_auc(setting, features) - expected
         figures += [
-            figure("engines", f"{name}: change of features", change, "of their mean"),
-            figure("engines", f"{name}: change of ROC AUC", auc, "", note),
+            figure(f"{name}: change of features", change, "of their mean"),
+            figure(f"{name}: change of ROC AUC", auc, "", note),
         ]
     return figures
 
@@ -125,3 +125,28 @@ def _roc_auc(setting: Setting, features: np.ndarray) -> float:
         model, features, y, groups=groups, cv=folds, method="predict_proba"
     )
     return float(roc_auc_score(y, score[:, 1]))
+
+
+def _streaming(setting: Setting) -> list[Figure]:
+    """Time files to features in one pass, beside decoding and the trunk alone."""
+    files = setting.manifest["path"][:_N_STREAMED]
+    eager = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=False)
+    lazy = ImageLoader(setting.image_size, n_jobs=-1, cache_dir=False, lazy=True)
+    trunk = PatchEncoder(weights=setting.weights, cache_dir=False)
+    images = eager.fit_transform(files)
+    trunk.fit(images).transform(images[:8])
+    ways = {
+        "decoding alone": lambda: eager.transform(files),
+        "trunk alone": lambda: trunk.transform(images),
+        "files to features": lambda: trunk.transform(lazy.transform(files)),
+    }
+    times = in_turn(ways, setting.repeats)
+    slower = np.maximum(times["decoding alone"], times["trunk alone"])
+    note = f"{len(files)} files of the patches, engine='auto', float32"
+    rates = [
+        figure(name, len(files) / taken, "images/s", note)
+        for name, taken in times.items()
+    ]
+    ratio = times["files to features"] / slower
+    note = "time of the whole over that of its slower part"
+    return [*rates, figure("files to features: time", ratio, "x", note)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,16 +20,15 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ..data.loader import ImageLoader
-from ..errors import EngineError
-from ..network import PatchClassifier, PatchEncoder
-from ..network.resnet50 import load_backbone
-from ..samplers import make_sampler
+from glomclf.data.loader import ImageLoader
+from glomclf.errors import EngineError
+from glomclf.network import PatchClassifier, PatchEncoder
+from glomclf.network.resnet50 import load_backbone
+from glomclf.samplers import make_sampler
+
 from .arithmetic import saved_by_trunk
 from .figures import Figure, Setting, figure, seconds
 from .timed import TimedClassifier
-
-__all__ = ["measure_cross_validation", "measure_layers", "measure_scores"]
 
 _SAMPLER = "smote+augment"
 _N_EPOCHS = 3  # the first one traces the network, the others are what epochs take
@@ -45,7 +43,7 @@ def measure_cross_validation(setting: Setting) -> Iterator[Figure]:
         "trunk in float32": {},
         "trunk in bfloat16": {"trunk__precision": "bfloat16"},
     }
-    yield from _compare(setting, "cv", 0, variants)
+    yield from _compare(setting, 0, variants)
 
 
 def measure_layers(setting: Setting) -> Iterator[Figure]:
@@ -54,12 +52,12 @@ def measure_layers(setting: Setting) -> Iterator[Figure]:
         "in float32": {},
         "in bfloat16": {"net__training_precision": "bfloat16"},
     }
-    yield from _compare(setting, "layers", setting.n_layers, variants)
+    yield from _compare(setting, setting.n_layers, variants)
     backbone = load_backbone(setting.backbone, setting.weights)
     limit = saved_by_trunk(backbone, setting.n_layers, setting.image_size)
     name = f"{_what(setting.n_layers)}: multiplications, plain pipeline / trunk"
     note = "of an epoch: the most that stored maps save in the same precision"
-    yield figure("layers", name, limit, "x", note)
+    yield figure(name, limit, "x", note)
 
 
 class _Times(NamedTuple):
@@ -72,7 +70,6 @@ class _Times(NamedTuple):
 
 def _compare(
     setting: Setting,
-    section: str,
     trainable_layers: int,
     variants: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[Figure]:
@@ -83,7 +80,7 @@ def _compare(
     trunk: dict[str, list[_Times]] = {name: [] for name in variants}
     for repeat in range(setting.repeats):
         for number, name in enumerate(list(trunk)):
-            folder = setting.folder / f"{section}-{number}-{repeat}"
+            folder = setting.folder / f"{number}-{repeat}"
             pipeline = _with_trunk(setting, trainable_layers, folder)
             pipeline.set_params(**variants[name])
             try:
@@ -91,11 +88,12 @@ def _compare(
             except EngineError:
                 del trunk[name]  # not on this machine: the table lacks its rows
         plain.append(_scaled_up(setting, _plain(setting, trainable_layers)))
-    yield from _plain_figures(setting, section, trainable_layers, plain)
+    name = f"{_what(trainable_layers)}: plain pipeline"
+    yield figure(name, [times.warm for times in plain], "s", _scaled(setting))
     for name, times in trunk.items():
         prefix = f"{_what(trainable_layers)}, {name}"
         about = _scaled(setting) if trainable_layers else _whole(setting)
-        yield from _figures(setting, section, prefix, about, plain, times)
+        yield from _figures(setting, prefix, about, plain, times)
 
 
 def _warm_up(setting: Setting, trainable_layers: int) -> None:
@@ -153,17 +151,8 @@ def _scaled(setting: Setting) -> str:
     )
 
 
-def _plain_figures(
-    setting: Setting, section: str, trainable_layers: int, plain: list[_Times]
-) -> list[Figure]:
-    name = f"{_what(trainable_layers)}: plain pipeline"
-    taken = [times.warm for times in plain]
-    return [figure(section, name, taken, "s", _scaled(setting))]
-
-
 def _figures(
     setting: Setting,
-    section: str,
     prefix: str,
     note: str,
     plain: list[_Times],
@@ -192,7 +181,7 @@ def _figures(
         ("change of ROC AUC", auc, "", compared),
     ]
     return [
-        figure(section, f"{prefix}: {name}", values, unit, about)
+        figure(f"{prefix}: {name}", values, unit, about)
         for name, values, unit, about in rows
     ]
 
@@ -203,10 +192,10 @@ def measure_scores(setting: Setting) -> Iterator[Figure]:
     Engines differ in the last digits of a feature, and training amplifies them: how far
     is what the second engine shows.
     """
-    small = replace(setting, image_size=_SMALL_SIZE)
+    small = setting._replace(image_size=_SMALL_SIZE)
     plain = _cross_validate(small, _plain(small, 0))
     note = f"{_whole(small)}, all as they are, at {_SMALL_SIZE} px"
-    yield figure("scores", "plain pipeline: ROC AUC of a fold", plain, "", note)
+    yield figure("plain pipeline: ROC AUC of a fold", plain, "", note)
     for engine in ("keras", "openvino"):
         folder = setting.folder / f"scores-{engine}"
         pipeline = _with_trunk(small, 0, folder)
@@ -216,7 +205,7 @@ def measure_scores(setting: Setting) -> Iterator[Figure]:
             continue  # not on this machine: its row is missing from the table
         change = np.abs(plain - scores)
         name = f"trunk by {engine}: change of a fold's ROC AUC"
-        yield figure("scores", name, change, "", note)
+        yield figure(name, change, "", note)
 
 
 def _net(setting: Setting, trainable_layers: int) -> PatchClassifier:

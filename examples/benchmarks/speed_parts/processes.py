@@ -10,10 +10,9 @@ import sys
 import numpy as np
 from PIL import Image
 
-from ..data.images import read_image
-from .figures import Figure, Setting, figure, in_turn
+from glomclf.data.images import read_image
 
-__all__ = ["measure_memory", "measure_startup"]
+from .figures import Figure, Setting, figure, in_turn
 
 _MEMORY_PROGRAM = """
 import json, resource, sys, time
@@ -41,14 +40,14 @@ def measure_memory(setting: Setting) -> list[Figure]:
         peaks[n], known = np.array(runs).T
         about = "files to features, imports and all"
         figures += [
-            figure("memory", f"{n} images", peaks[n] / 1e6, "MB", "files to features"),
-            figure("memory", f"{n} images, second run", known, "s", about),
+            figure(f"{n} images", peaks[n] / 1e6, "MB", "files to features"),
+            figure(f"{n} images, second run", known, "s", about),
         ]
     few, many = min(peaks), max(peaks)
     growth = (peaks[many] - peaks[few]) / (many - few) / 1e3
     note = f"from {few} to {many} images; an image has "
     note += f"{3 * setting.image_size**2 / 1e3:.0f} kB, its features 8 kB"
-    return [*figures, figure("memory", "growth", growth, "kB an image", note)]
+    return [*figures, figure("growth", growth, "kB an image", note)]
 
 
 def _write_images(setting: Setting, folder: os.PathLike[str], n_images: int) -> None:
@@ -96,9 +95,9 @@ def measure_startup(setting: Setting) -> list[Figure]:
         },
         max(5, setting.repeats),
     )
-    figures = [figure("startup", name, taken, "s") for name, taken in times.items()]
+    figures = [figure(name, taken, "s") for name, taken in times.items()]
     beyond = times["import glomclf"] - times["Python alone"]
-    return [*figures, figure("startup", "import glomclf beyond Python", beyond, "s")]
+    return [*figures, figure("import glomclf beyond Python", beyond, "s")]
 
 
 def _python(*arguments: str) -> str:

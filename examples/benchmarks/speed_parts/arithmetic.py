@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..network.resnet50 import Backbone
-
-__all__ = ["saved_by_trunk"]
+from glomclf.network.resnet50 import Backbone
 
 
 def saved_by_trunk(backbone: Backbone, trainable_layers: int, image_size: int) -> float:
@@ -33,13 +31,6 @@ def saved_by_trunk(backbone: Backbone, trainable_layers: int, image_size: int) -
     -------
     float
         At least 1.
-
-    Examples
-    --------
-    >>> from glomclf.benchmarks.arithmetic import saved_by_trunk
-    >>> from glomclf.network.resnet50 import load_backbone
-    >>> saved_by_trunk(load_backbone("cnn", None), 5, 32) > 1
-    True
     """
     layers = backbone.model.layers
     forward = _multiplications(backbone.model, image_size)
@@ -54,7 +45,7 @@ def saved_by_trunk(backbone: Backbone, trainable_layers: int, image_size: int) -
 
 def _multiplications(model: Any, image_size: int) -> np.ndarray:
     """Count those of each layer's output for one image, in the model's order."""
-    from ..network.backend import keras
+    from glomclf.network.backend import keras
 
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
     outputs = keras.Model(model.input, [layer.output for layer in layers])

@@ -1,0 +1,1 @@
+"""What `examples/benchmarks/speed.py` measures, a file a kind of measurement."""
