@@ -102,28 +102,37 @@ def write_reference(app, config):
             block.append(_table(title, names))
         home.update(dict.fromkeys(names, title))
         blocks.append("\n".join(block))
-    page = Path(app.srcdir, "api", "generated", "index.rst")
-    page.parent.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(blocks)
-    if not page.exists() or page.read_text() != text:
-        page.write_text(text)
+    _write(Path(app.srcdir, "api", "generated", "index.rst"), "\n".join(blocks))
 
 
 def write_recipes(app, config):
     """Write what each recipe sets, a column a recipe; equal rows are left out."""
-    from glomclf.model.recipes import RECIPE_PARAMETERS, RECIPES
+    from glomclf.model.recipes import RECIPES, make_classifier
 
+    made = {name: make_classifier(name).get_params() for name in RECIPES}
     rows = [["parameter", *RECIPES]]
-    for name in RECIPE_PARAMETERS:
-        values = [repr(recipe[name]) for recipe in RECIPES.values()]
-        if len(set(values)) > 1:
-            rows.append([f"``{name}``", *(f"``{value}``" for value in values)])
+    for parameter in dict.fromkeys(
+        key for values in RECIPES.values() for key in values
+    ):
+        cells = [
+            _cell({**made[name], **values}.get(parameter, ...))
+            for name, values in RECIPES.items()
+        ]
+        if len(set(cells)) > 1:
+            rows.append([f"``{parameter}``", *cells])
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in rows:
-        lines += [f"   {'-' if k else '* -'} {cell}" for k, cell in enumerate(row)]
-    file = Path(app.srcdir, "api", "generated", "recipes.inc")
+        lines += [f"   {'  -' if k else '* -'} {cell}" for k, cell in enumerate(row)]
+    _write(Path(app.srcdir, "api", "generated", "recipes.inc"), "\n".join(lines) + "\n")
+
+
+def _cell(value):
+    return "" if value is ... else f"``{' '.join(repr(value).split())}``"
+
+
+def _write(file, text):
+    """Leave a file alone that has the text, so that its page is not built again."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(lines).replace("\n   - ", "\n     - ") + "\n"
     if not file.exists() or file.read_text() != text:
         file.write_text(text)
 
