@@ -2,15 +2,14 @@
 Audit a split before you believe its score
 ==========================================
 
-A set of patches with serial sections, one copy under another name, and two ways of
-splitting it.
+Patches with serial sections, one hidden copy, and two ways to split them.
 """
 
 # %%
 # The patches
 # -----------
-# Each glomerulus is there in two sections. One file was saved again as JPEG, and in the
-# csv the copy belongs to somebody else.
+# There are two sections of each glomerulus. One file is saved again as a JPEG. In the
+# csv, the copy belongs to another participant.
 
 import tempfile
 from pathlib import Path
@@ -19,8 +18,8 @@ import pandas as pd
 from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from glomclf import GlomeruliClassifier, make_glomeruli
-from glomclf.leakage.splits import audit_fit, audit_splits
+from glomclf import GlomeruliClassifier, PatchClassifier, make_glomeruli
+from glomclf.leakage import audit_fit, audit_splits
 from glomclf.report.displays import LeakyPairsDisplay
 
 folder = Path(tempfile.mkdtemp(), "patches")
@@ -40,7 +39,7 @@ manifest = pd.concat([manifest, pd.DataFrame([copy])], ignore_index=True)
 # %%
 # Split by image
 # --------------
-# Participants, and sections of the same glomerulus, are on both sides.
+# Participants and sections of the same glomerulus are on both sides.
 
 by_image = StratifiedKFold(3, shuffle=True, random_state=0)
 audit = audit_splits(manifest, manifest["label"], by_image)
@@ -49,21 +48,22 @@ audit.to_frame().groupby("kind", sort=False).size()
 # %%
 # Split by participant
 # --------------------
-# Better. But the copy still gives it away: no grouping mends a wrong participant.
+# This is better. But the copy is still on both sides: no split by participant can
+# correct a wrong participant.
 
 by_participant = StratifiedGroupKFold(3, shuffle=True, random_state=0)
 audit = audit_splits(manifest, manifest["label"], by_participant)
 print(audit)
 
 # %%
-# The pairs, to judge by eye:
+# Look at the pairs:
 
 LeakyPairsDisplay.from_audit(audit, manifest, n_pairs=3)
 
 # %%
 # Without the copy
 # ----------------
-# Now the split is clean, and each fold has both classes.
+# Now the split is clean. Each fold has both classes.
 
 clean = manifest.drop(index=len(manifest) - 1)
 audit = audit_splits(clean, clean["label"], by_participant)
@@ -71,16 +71,14 @@ audit.raise_if_leaky()
 audit.folds.head(6)
 
 # %%
-# Watch the fit
+# Audit the fit
 # -------------
-# No sampler, no early stopping sees the judged participants, and validation rows are
-# real images.
+# Neither the sampler nor early stopping sees the judged participants. Validation rows
+# are real images.
 
 classifier = GlomeruliClassifier(
-    backbone="cnn",
-    weights=None,
+    network=PatchClassifier("cnn", weights=None, epochs=2),
     image_size=64,
-    epochs=2,
     validation_fraction=0.3,
     random_state=0,
 )

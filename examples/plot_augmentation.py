@@ -2,19 +2,19 @@
 What augmentation does to patches
 =================================
 
-A network should not care how a glomerulus lies on the slide, nor how much stain it took
-up. :class:`~glomclf.PatchAugmenter` shows it patches as they might have been as well.
-Look at the views before you train: what no laboratory would send you teaches nothing.
+A network should not care how a glomerulus lies on the slide, or how dark its stain is.
+:class:`~glomclf.PatchAugmenter` changes both. Look at the views before you train. If no
+laboratory would send you such a patch, the network learns nothing from it.
 
-``python examples/plot_augmentation.py --images FOLDER --output views.png`` draws the
-last picture with patches of your own.
+To see your own patches, run ``python examples/plot_augmentation.py --images FOLDER
+--output views.png``. It draws the last picture with them.
 """
 
 # %%
 # Patches, and a way to draw views
 # --------------------------------
 # The first column of each picture is the patch itself. A view depends on the patch and
-# on a key: here the number of the patch, and of the view.
+# on a key. Here the key is the number of the patch and of the view.
 
 import argparse
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from glomclf import AugmentedViews, ImageLoader, PatchAugmenter, make_glomeruli
+from glomclf import ImageLoader, PatchAugmenter, make_glomeruli
 from glomclf.data.augmenter import make_augmenter
 from glomclf.data.images import IMAGE_SUFFIXES
 
@@ -33,7 +33,7 @@ shown = np.concatenate([X[y == 0][:2], X[y == 1][:2]])
 
 
 def draw_views(images, augmenter, n_views=8):
-    """Draw each patch, and views of it beside it."""
+    """Draw each patch, with views of it beside it."""
     figure, axes = plt.subplots(
         len(images),
         n_views + 1,
@@ -54,38 +54,38 @@ def draw_views(images, augmenter, n_views=8):
 # %%
 # Eight ways to lay a patch down
 # ------------------------------
-# ``"dihedral"``: quarter turns and mirrors. Pixels move, and none changes.
+# ``"dihedral"`` makes quarter turns and mirrors. Pixels move, but do not change.
 
 draw_views(shown, make_augmenter("dihedral"))
 
 # %%
 # Any rotation, zoom and shift
 # ----------------------------
-# ``"geometry"``: pixels are sampled once, and what lies beyond an edge is the patch,
-# mirrored. Look at the corners: tissue goes on, where black would mark a view as one.
+# ``"geometry"`` fills the space beyond an edge with the mirrored patch. Look at the
+# corners: tissue continues there. Black corners would tell the network that it sees a
+# changed image.
 
 draw_views(shown, make_augmenter("geometry"))
 
 # %%
 # Stain, contrast, brightness
 # ---------------------------
-# The stain alone: patches lie still. Factors apply to optical density, in which stains
-# add up. So more stain darkens tissue and leaves glass as white as it was.
+# Here only the stain changes. It is scaled in optical density, where stains add up. So
+# more stain darkens the tissue and leaves the glass white.
 
 still = {"flips": False, "rotation_range": 0, "zoom_range": 0, "shift_range": 0}
 stain = PatchAugmenter(**still, tint_range=0, contrast_range=0, brightness_range=0)
 draw_views(shown, stain)
 
 # %%
-# All colours that change by default: with the stain the white of the scanner, the
-# contrast and the brightness.
+# By default the white of the scanner, the contrast and the brightness change too.
 
 draw_views(shown, PatchAugmenter(**still))
 
 # %%
 # Everything
 # ----------
-# ``"geometry+stain"``, the default, on the patches above or on your own.
+# ``"geometry+stain"`` does all of it.
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--images", type=Path, help="folder of patches, searched through")
@@ -101,13 +101,3 @@ if options.images is not None:
 everything = draw_views(shown, make_augmenter("geometry+stain"))
 if options.output is not None:
     everything.savefig(options.output, dpi=130)
-
-# %%
-# Stored views
-# ------------
-# Frozen layers run once per image, so a new view in each epoch is out of their reach.
-# :class:`~glomclf.AugmentedViews` gives them some views of each training image, of all
-# classes alike. As a sampler it sees training rows only.
-
-X_new, y_new = AugmentedViews(n_views=2, random_state=0).fit_resample(X, y)
-len(X), len(X_new), np.bincount(y), np.bincount(y_new)

@@ -2,16 +2,15 @@
 Cross-validate by participant
 =============================
 
-Three samplers, compared by scikit-learn's ``cross_validate``, with every participant
-whole on one side of each split. To be quick, and to need no internet, the small network
-with fixed random weights stands in for ResNet-50; what is shown is the way, not what
-can be reached.
+scikit-learn's ``cross_validate`` compares three samplers. Each participant stays on one
+side of every split. A small network with random weights keeps the example quick and
+offline. It shows how to do it, not what scores are possible.
 """
 
 # %%
 # A csv and a folder
 # ------------------
-# Patches of mixed sizes, written as a real data set would be, and read back.
+# Patches of different sizes, written like a real data set and read back.
 
 import tempfile
 
@@ -20,7 +19,12 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 
-from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
+from glomclf import (
+    GlomeruliClassifier,
+    PatchClassifier,
+    make_glomeruli,
+    read_manifest,
+)
 
 folder = tempfile.TemporaryDirectory()
 make_glomeruli(
@@ -37,7 +41,7 @@ manifest[["label", "slide", "participant"]].head()
 # %%
 # The folds
 # ---------
-# Rare class, whole participants: stratified and grouped.
+# The folds are stratified by class and grouped by participant.
 
 cv = StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=0)
 X, y, participants = manifest, manifest["label"], manifest["participant"]
@@ -51,7 +55,7 @@ for train, test in cv.split(X, y, participants):
 # %%
 # Three samplers
 # --------------
-# Each sees the training rows of a fold alone.
+# Each sampler sees the training rows of a fold only.
 
 SAMPLERS = (None, "smote+augment", "undersample+augment")
 SCORES = ("recall", "precision", "f1", "roc_auc")
@@ -60,10 +64,8 @@ results = {}
 for sampler in SAMPLERS:
     classifier = GlomeruliClassifier(
         sampler,
-        backbone="cnn",
-        weights=None,
+        network=PatchClassifier("cnn", weights=None, epochs=10),
         image_size=64,
-        epochs=10,
         random_state=0,
     )
     results[str(sampler)] = cross_validate(
@@ -83,8 +85,8 @@ means = {
 pd.DataFrame(means).T.round(3)
 
 # %%
-# Each dot is a fold, each bar the mean of a sampler. With so few participants the folds
-# differ much: from a picture like this nobody should choose a sampler.
+# Each dot is a fold. Each bar is the mean of a sampler. With so few participants, folds
+# differ a lot. Do not choose a sampler from a picture like this one.
 
 figure, axes = plt.subplots(1, len(SCORES), figsize=(9, 3), sharey=True)
 for ax, score in zip(axes, SCORES, strict=True):

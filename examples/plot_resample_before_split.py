@@ -2,21 +2,21 @@
 The pitfall: resampling before the split
 ========================================
 
-Three ways to balance and split, as published, and two of them by participant. Each
-reports a score on a test set of its own, and is then judged on participants that none
-of them touched. The network is the same throughout; only who may see what differs.
+Three published ways to balance and split, and two of them by participant. Each reports
+a score on its own test set. Then each is judged on participants that none of them has
+touched. All use the same network.
 """
 
 # %%
 # The patches
 # -----------
-# Two serial sections of each glomerulus, as in many archives of biopsies.
+# There are two serial sections of each glomerulus, as in many archives of biopsies.
 
 import numpy as np
 import pandas as pd
 
-from glomclf import GlomeruliClassifier, evaluate, make_glomeruli
-from glomclf.model.approaches import compare_approaches
+from glomclf import evaluate, make_classifier, make_glomeruli
+from glomclf.model import compare_approaches
 from glomclf.report.displays import ApproachesDisplay
 
 X, y, participants = make_glomeruli(
@@ -32,21 +32,20 @@ np.bincount(y), len(np.unique(participants))
 # %%
 # All approaches at once
 # ----------------------
-# The participants are dealt into folds. Each fold is untouched once: the approaches
-# run on the others, the same others for all. Approach 1 balances first and splits then;
-# that can be done nowhere else in glomclf.
+# The participants are divided into folds. Each fold is left untouched once, while all
+# approaches run on the others. Approach 1 balances first and splits afterwards. It
+# exists for this comparison only.
 
 comparison = compare_approaches(
     X,
     y,
     participants,
-    estimator=GlomeruliClassifier(
-        backbone="cnn",
-        weights=None,
+    estimator=make_classifier(
+        "features",
+        network__backbone="cnn",
+        network__weights=None,
+        network__patience=5,
         image_size=64,
-        learning_rate=3e-4,
-        epochs=30,
-        patience=5,
     ),
     n_folds=3,
     random_state=0,
@@ -62,14 +61,14 @@ comparison = compare_approaches(
 comparison.counts()
 
 # %%
-# What is reported, and what is got
-# ---------------------------------
+# The reported score, and the real one
+# ------------------------------------
 
 display = ApproachesDisplay.from_comparison(comparison)
 
 # %%
-# The inflation of F1, with its interval: in every replicate of the bootstrap the same
-# resampled participants make up both sides.
+# The inflation is the difference of the two. Its interval is paired: each replicate of
+# the bootstrap draws the same participants for both scores.
 
 table = comparison.to_frame().xs("f1", level="score")
 table[["reported", "untouched", "inflation", "inflation_low", "inflation_high"]].round(
@@ -79,9 +78,9 @@ table[["reported", "untouched", "inflation", "inflation_low", "inflation_high"]]
 # %%
 # Where the inflation comes from
 # ------------------------------
-# The test set of approach 1 is easier in two ways: it is half sclerotic, which lifts
-# precision, and it is full of relatives of training images. Without its synthetic
-# patches it is about as balanced as the untouched participants are.
+# The test set of approach 1 is easier in two ways. Half of it is sclerotic, which
+# raises precision. And it is full of relatives of training images. Without its
+# synthetic patches, it is about as balanced as the untouched participants.
 
 reported = comparison.predictions.query("approach == '1' and part == 'reported'")
 real = reported[~reported["synthetic"]]
@@ -95,7 +94,7 @@ pd.DataFrame(
 ).loc[["f1", "recall", "precision", "roc_auc"]].round(2)
 
 # %%
-# Right
-# -----
-# Split by participant, and let the classifier balance what it is given: see
+# How to do it right
+# ------------------
+# Split by participant, and let the classifier resample what ``fit`` is given:
 # :doc:`plot_cross_validate`.

@@ -3,14 +3,14 @@ One stain for all slides
 ========================
 
 Laboratories stain and scan differently. :class:`~glomclf.StainNormalizer` learns the
-stain of the training images, and brings other images to it.
+stain of the training images and brings other images to it.
 """
 
 # %%
 # Patches of different stains
 # ---------------------------
-# Every participant's slide has a stain of its own. Four participants are set aside:
-# they stand for another laboratory.
+# Each participant's slide has its own stain. Four participants are set aside and stand
+# for another laboratory.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,8 +31,8 @@ others = np.isin(participants, np.unique(participants)[:4])
 # %%
 # Fit on some, change others
 # --------------------------
-# The normalisers are fitted on the training participants. Each column is a patch of a
-# participant that they have not seen; tissue changes, glass does not.
+# The normalisers are fitted on the training participants. Each column shows a patch of
+# a participant that they have not seen. Tissue changes, glass does not.
 
 shown = [np.flatnonzero(participants == one)[0] for one in np.unique(participants)[:4]]
 shown += [np.flatnonzero(participants == one)[1] for one in np.unique(participants)[:4]]
@@ -65,9 +65,9 @@ pd.DataFrame(table).round(1)
 # %%
 # In a pipeline
 # -------------
-# There it is fitted in every fold, on training rows alone. With images that are read
-# from files, put ``ImageLoader(lazy=True)`` before it. Whether it helps must be
-# measured on the data at hand: the depth of the stain is also a sign of sclerosis.
+# In a pipeline it is fitted in each fold, on the training rows only. For images in
+# files, put ``ImageLoader(lazy=True)`` before it. Measure on your own data whether it
+# helps: how dark the stain is also tells the classes apart.
 
 pipeline = make_pipeline(
     StainNormalizer("macenko"),

@@ -12,8 +12,7 @@ picture to a file.
 # %%
 # A data set
 # ----------
-# Participants differ in stain and in their share of sclerosis; both are drawn from the
-# seed.
+# Participants differ in their stain and in their share of sclerosis.
 
 import argparse
 
@@ -33,9 +32,9 @@ pd.DataFrame({"participant": participants, "label": y}).groupby("participant")[
 # %%
 # The two classes
 # ---------------
-# Above, a tuft with nuclei and open capillaries in Bowman's space. Below, the globally
-# sclerotic: a solid ball. As in real biopsies there are patches between the two: tufts
-# with scars, and sclerotic ones that keep some capillaries.
+# Above, a tuft with nuclei and open capillaries in Bowman's space. Below, globally
+# sclerotic: a solid ball. As in real biopsies, some patches lie in between: tufts with
+# scars, and sclerotic ones with some capillaries left.
 
 
 def draw_sheet(images, labels, n_columns=6):
@@ -55,8 +54,8 @@ sheet = draw_sheet(X, y)
 # %%
 # Serial sections
 # ---------------
-# The same glomeruli on two slides of one biopsy. Whoever splits by image has one of
-# them in training and the other in the test set.
+# The same glomeruli on two slides of one biopsy. A split by image puts one of them into
+# the training set and the other into the test set.
 
 sections, _, _ = make_glomeruli(
     12, n_participants=3, image_size=128, serial_sections=True, random_state=0
@@ -64,8 +63,8 @@ sections, _, _ = make_glomeruli(
 len(sections)
 
 # %%
-# They are in random order, as patches of a real set are; find each one's twin as its
-# nearest neighbour in coarse grey.
+# They are in random order, as in a real data set. The nearest neighbour in coarse grey
+# is the twin of each one.
 
 coarse = sections.mean(axis=3).reshape(12, 16, 8, 16, 8).mean(axis=(2, 4))
 coarse = coarse.reshape(12, -1)

@@ -2,17 +2,16 @@
 Tune, and know what it is worth
 ===============================
 
-A study chooses the settings of a classifier on training participants; nested
-cross-validation says what that is worth on others. To be quick, and to need no
-internet, a logistic regression on the features of the small network with fixed random
-weights stands in for the whole classifier; what is shown is the way, not what can be
-reached.
+A study chooses settings on training participants. Nested cross-validation says what
+this is worth on other participants. A logistic regression on the features of a small
+network keeps the example quick and offline. It shows how to do it, not what scores are
+possible.
 """
 
 # %%
 # Patches, and their features
 # ---------------------------
-# The trunk learns nothing from the images, so that it may see all of them at once.
+# The encoder learns nothing from the images, so it may see all of them at once.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,12 +32,12 @@ X = PatchEncoder("cnn", weights=None).fit_transform(images)
 # %%
 # What is tried
 # -------------
-# A function of the trial that returns parameters. With a
-# :class:`~glomclf.GlomeruliClassifier` it can be left out: there is one made for it.
+# A function of the trial that returns parameters. For a
+# :class:`~glomclf.GlomeruliClassifier` you may leave it out: there is a default.
 
 
 def space(trial):
-    """Choose what SMOTE makes, and how free the regression is."""
+    """Choose what SMOTE makes, and how strongly the regression is regularised."""
     return {
         "smote__k_neighbors": trial.suggest_int("neighbors", 1, 9),
         "smote__sampling_strategy": trial.suggest_float("ratio", 0.5, 1.0),
@@ -51,7 +50,7 @@ classifier = make_pipeline(StandardScaler(), SMOTE(), LogisticRegression(max_ite
 # %%
 # A study
 # -------
-# All trials are scored on the same folds, and a participant is whole in each.
+# All trials are scored on the same folds. Each participant is in one fold only.
 
 search = GlomeruliSearchCV(
     classifier, space, scoring="average_precision", n_trials=15, random_state=0
@@ -61,7 +60,7 @@ print(search.audit_)
 print(search.best_params_)
 
 # %%
-# Each dot is a trial, the line the best so far.
+# Each dot is a trial. The line is the best score so far.
 
 results = pd.DataFrame(search.cv_results_)
 scores = results["mean_test_score"]
@@ -75,8 +74,9 @@ figure.tight_layout()
 # %%
 # What it is worth
 # ----------------
-# The best score is the best of many on the same folds. In nested cross-validation the
-# whole search runs again in each outer fold, and is judged on that fold's participants.
+# The best score is too good: it is the best of many on the same folds. In nested
+# cross-validation, the whole search runs again in each outer fold. It is judged on the
+# participants of that fold.
 
 result = nested_cross_validate(
     search, X, y, groups=participants, cv=4, default=classifier, random_state=0
@@ -84,8 +84,8 @@ result = nested_cross_validate(
 result.to_frame().round(3)
 
 # %%
-# How much too good the best score is, and what tuning changed. Where the interval of a
-# difference includes zero, nothing has been shown.
+# The optimism of the best score, and what tuning changed. If the interval of a
+# difference includes zero, tuning has not been shown to help.
 
 optimism, comparison = result.optimism, result.comparison
 print(optimism)
@@ -94,7 +94,8 @@ print(
 )
 
 # %%
-# The best score of each outer fold's study, and the score on its own participants.
+# The best score of the study in each outer fold, and its score on untouched
+# participants.
 
 folds = result.to_frame()
 figure, ax = plt.subplots(figsize=(5, 3.2))
