@@ -335,7 +335,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Learning rate.",
     },
     "schedule": {
-        "type": click.Choice(["constant", "cosine", "plateau"]),
+        "type": click.Choice(["constant", "cosine"]),
         "help": "How the learning rate goes down.",
     },
     "warmup_epochs": {
@@ -354,14 +354,6 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
         "type": OrWord(Number(min=0, min_open=True), "none", None),
         "help": "Norm that the gradients of a step are clipped to.",
     },
-    "loss": {
-        "type": click.Choice(["crossentropy", "focal", "logit_adjusted"]),
-        "help": "Loss; the last two are for imbalance.",
-    },
-    "ema_momentum": {
-        "type": OrWord(_SHARE, "none", None),
-        "help": "Momentum of the moving average of the weights.",
-    },
     "head_epochs": {
         "type": click.IntRange(min=0),
         "help": "Epochs in which the head is trained alone.",
@@ -374,11 +366,7 @@ _CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
     "epochs": {"type": _POSITIVE, "help": "Most epochs to train."},
     "patience": {
         "type": OrWord(click.IntRange(min=0), "none", None),
-        "help": "Epochs without a better --monitor before training stops.",
-    },
-    "monitor": {
-        "type": click.Choice(["val_loss", "val_roc_auc", "val_average_precision"]),
-        "help": "What early stopping (--patience) and --schedule plateau watch.",
+        "help": "Epochs without a lower validation loss before training stops.",
     },
     "class_weight": {
         "type": OrWord(click.Choice(["balanced"]), "none", None),

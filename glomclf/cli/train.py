@@ -73,8 +73,8 @@ def command(
 
     CSV has the columns `name` and `ground truth` (1 for globally sclerotic) and, if
     known, `participant`. All are trained on, unless something is decided on others
-    (--patience, --threshold validation, --schedule plateau) or --validation-fraction
-    asks for it: then some participants are set aside, and no sampler sees them.
+    (--patience, --threshold validation) or --validation-fraction asks for it: then
+    some participants are set aside, and no sampler sees them.
 
     Example: glomclf train public.csv --cv 5 --output model.glomclf
 

@@ -46,8 +46,6 @@ def _validation_faults(settings: Any, has_X_val: bool, has_y_val: bool) -> list[
     if has_X_val or settings.validation_fraction is not None:
         return faults
     looks = decided_on_validation(vars(settings))
-    if settings.monitor != "val_loss":
-        looks.append("monitor")
     for name in looks:
         does, without = _LOOKS[name]
         faults.append(
@@ -60,8 +58,6 @@ def _validation_faults(settings: Any, has_X_val: bool, has_y_val: bool) -> list[
 
 _LOOKS = {
     "patience": ("stops on", "patience=None"),
-    "schedule": ("waits for", 'schedule="cosine"'),
-    "monitor": ("scores", 'monitor="val_loss"'),
 }
 
 

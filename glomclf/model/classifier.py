@@ -123,11 +123,11 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     dense_units, dropout, optimizer, learning_rate, batch_size, epochs, class_weight, \
 training_precision : default="auto"
         See :class:`PatchClassifier`.
-    schedule, warmup_epochs, weight_decay, label_smoothing, clip_norm, loss, \
-ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
+    schedule, warmup_epochs, weight_decay, label_smoothing, clip_norm, head_epochs, \
+tail_learning_rate : default="auto"
         See :class:`PatchClassifier`.
     patience : int or None, default="auto"
-        Epochs without a better `monitor` after which training stops and the best
+        Epochs without a lower `val_loss` after which training stops and the best
         weights return. None trains for all epochs.
     checkpoint_dir : path or None, default=None
         Folder where the state of the training is kept after every epoch, so that a run
@@ -136,7 +136,7 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         Share of the training participants (of the rows, where participants are not
         known) set aside for ``history_``, early stopping (`patience`) and
         ``threshold="validation"``; they are not trained on. "auto" is 0.15 where
-        something is decided on them (`patience`, ``schedule="plateau"``, or
+        something is decided on them (`patience`, or
         ``threshold="validation"`` where they are enough for it), else None, which sets
         nobody aside.
     threshold : float in [0, 1] or "validation", default=0.5
@@ -271,14 +271,11 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         weight_decay="auto",
         label_smoothing="auto",
         clip_norm="auto",
-        loss="auto",
-        ema_momentum="auto",
         head_epochs="auto",
         tail_learning_rate="auto",
         batch_size="auto",
         epochs="auto",
         patience="auto",
-        monitor="auto",
         class_weight="auto",
         training_precision="auto",
         checkpoint_dir=None,
@@ -314,14 +311,11 @@ ema_momentum, head_epochs, tail_learning_rate, monitor : default="auto"
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
         self.clip_norm = clip_norm
-        self.loss = loss
-        self.ema_momentum = ema_momentum
         self.head_epochs = head_epochs
         self.tail_learning_rate = tail_learning_rate
         self.batch_size = batch_size
         self.epochs = epochs
         self.patience = patience
-        self.monitor = monitor
         self.class_weight = class_weight
         self.training_precision = training_precision
         self.checkpoint_dir = checkpoint_dir

@@ -38,11 +38,8 @@ _PLAIN: dict[str, Any] = {
     "weight_decay": None,
     "label_smoothing": 0.0,
     "clip_norm": None,
-    "loss": "crossentropy",
-    "ema_momentum": None,
     "head_epochs": 0,
     "tail_learning_rate": None,
-    "monitor": "val_loss",
     "validation_fraction": None,
     "augmentation": None,
     "augmented_views": 0,
@@ -185,11 +182,7 @@ def decided_on_validation(parameters: Mapping[str, Any]) -> list[str]:
     >>> decided_on_validation(training)
     ['patience']
     """
-    looks = {
-        "patience": parameters["patience"] is not None,
-        "schedule": parameters["schedule"] == "plateau",
-    }
-    return [name for name, does in looks.items() if does]
+    return ["patience"] if parameters["patience"] is not None else []
 
 
 def resolve_recipe(
@@ -232,10 +225,6 @@ def resolve_recipe(
     if recipe == "auto":
         name, reason = choose_recipe(weights, n_samples)
     parameters = {**RECIPES[name], **_explicit(given)}
-    if parameters["loss"] == "logit_adjusted":
-        # It makes up for odds that the recipe's own answers would leave at 1.
-        answers = {"sampler", "class_weight"} - _explicit(given).keys()
-        parameters |= dict.fromkeys(answers)
     if is_auto(given.get("training_precision", "auto")) and name == "scratch":
         # Where it is emulated it takes longer, and is refused.
         parameters["training_precision"] = "bfloat16" if has_bfloat16() else "float32"

@@ -11,7 +11,6 @@ import numpy as np
 
 from .backend import keras
 from .batches import BatchedModel
-from .losses import make_training_loss
 from .optimisation import Course, TrainingSpec, make_optimizer
 from .resnet50 import LIVE_MOMENTUM, Backbone, make_tail, make_trunk
 
@@ -44,8 +43,7 @@ class HeadSpec:
     @property
     def compiled_in(self) -> HeadSpec:
         """Return what is compiled into steps; the rest lies in variables."""
-        training = replace(self.training, log_odds=0.0)
-        return replace(self, learning_rate=0.0, seed=0, training=training)
+        return replace(self, learning_rate=0.0, seed=0)
 
 
 def build_network(
@@ -100,13 +98,11 @@ def build_network(
 
 
 def _compile(model: BatchedModel, spec: HeadSpec, tail: Any | None) -> None:
-    """Give a network its optimizer, its losses and the course of its training."""
+    """Give a network its optimizer, its loss and the course of its training."""
     trained = [] if tail is None else [la for la in tail.layers if la.trainable]
     moved = [] if tail is None else tail.trainable_variables
-    log_odds = keras.Variable(spec.training.log_odds, trainable=False, dtype="float32")
-    model.training_loss = make_training_loss(
-        spec.training.loss, spec.training.label_smoothing, log_odds
-    )
+    if (smoothing := spec.training.label_smoothing) > 0:
+        model.training_loss = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
     model.compile(
         optimizer=make_optimizer(
             spec.optimizer,
@@ -118,7 +114,7 @@ def _compile(model: BatchedModel, spec: HeadSpec, tail: Any | None) -> None:
         metrics=["accuracy"],
         jit_compile=False,  # compiling costs more than these small heads gain
     )
-    model.course = Course(model, spec.learning_rate, spec.training, log_odds, trained)
+    model.course = Course(model, spec.learning_rate, spec.training, trained)
 
 
 def _frozen_part(images: Any, backbone: Backbone, trainable_layers: int | str) -> Any:

@@ -17,7 +17,6 @@ import numpy as np
 from .._runtime import n_threads
 from ..data.augmenter import PatchAugmenter
 from .backend import keras, tf
-from .callbacks import Monitor
 from .epochs import Runner, TrainingState, run_epochs
 from .programs import BatchEpochs, TrainingProgram, WholeEpochs, lent_program, shapes
 
@@ -123,7 +122,6 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         validation_data: tuple[Any, Any] | None = None,
         epochs: int = 1,
         callbacks: Any = None,
-        monitor: str = "val_loss",
         augmenter: PatchAugmenter | None = None,
         resume: TrainingState | None = None,
         **kwargs: Any,
@@ -146,7 +144,6 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         run = functools.partial(
             run_epochs,
             train=train,
-            monitor=Monitor(monitor, None if judged is None else judged.arrays[1]),
             epochs=epochs,
             callbacks=list(callbacks or ()),
             is_validated=judged is not None,
@@ -177,12 +174,6 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
             program.give_back(self)
         return history
 
-    def train_step(self, data: tuple[Any, ...]) -> Any:
-        """Do a step as Keras does, and average the weights after it."""
-        metrics = super().train_step(data)
-        self.course.after_step()
-        return metrics
-
     def compute_loss(
         self,
         x: Any = None,
@@ -195,15 +186,6 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         if training and self.training_loss is not None:
             return self.training_loss(y, y_pred, sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def judge_step(self, data: tuple[Any, ...]) -> Any:
-        """Do what Keras' ``test_step`` does, but return the probabilities."""
-        x, y = data
-        y_pred = self(x, training=False)
-        loss = self.compute_loss(x, y, y_pred, training=False)
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(x)[0])
-        self.compute_metrics(x, y, y_pred)
-        return y_pred
 
     def _make_program(self, train: ArrayBatches, judged: list[Any]) -> TrainingProgram:
         return TrainingProgram(

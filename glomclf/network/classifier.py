@@ -61,17 +61,14 @@ HEAD_CONSTRAINTS: dict[str, list] = {
     "verbose": ["verbose"],
 }
 TRAINING_CONSTRAINTS: dict[str, list] = {
-    "schedule": [StrOptions({"constant", "cosine", "plateau"})],
+    "schedule": [StrOptions({"constant", "cosine"})],
     "warmup_epochs": [Interval(Real, 0, None, closed="left")],
     "weight_decay": [Interval(Real, 0, None, closed="left"), None],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
     "label_smoothing": [Interval(Real, 0, 0.5, closed="left")],
-    "loss": [StrOptions({"crossentropy", "focal", "logit_adjusted"})],
-    "ema_momentum": [Interval(Real, 0, 1, closed="neither"), None],
     "head_epochs": [Interval(Integral, 0, None, closed="left")],
     "tail_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
     "augmentation": [str, PatchAugmenter, None],
-    "monitor": [StrOptions({"val_loss", "val_roc_auc", "val_average_precision"})],
 }
 
 
@@ -107,15 +104,13 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
     epochs : int, default=10
         The most passes over the training rows.
     patience : int or None, default=None
-        Epochs without a better ``monitor`` after which training stops; the weights of
-        the best epoch are restored. Needs ``X_val, y_val`` in ``fit``.
+        Epochs without a lower validation loss after which training stops; the weights
+        of the best epoch are restored. Needs ``X_val, y_val`` in ``fit``.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with ``sample_weight``.
-    schedule : {"constant", "cosine", "plateau"}, default="constant"
-        How the learning rate goes on after the warm-up: as it is; down to 0, reached at
-        the end of the last epoch, along half a cosine [4]_; or times 0.3 whenever
-        ``monitor`` has not got better in ``patience // 2`` epochs (2 without patience),
-        which needs ``X_val, y_val``.
+    schedule : {"constant", "cosine"}, default="constant"
+        How the learning rate goes on after the warm-up: as it is; or down to 0, reached
+        at the end of the last epoch, along half a cosine [4]_.
     warmup_epochs : float, default=0
         Epochs in which the rate rises step by step, linearly [5]_.
     weight_decay : float or None, default=None
@@ -128,18 +123,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         it [7]_.
     label_smoothing : float in [0, 0.5), default=0.0
         Training labels become ``label_smoothing / 2`` and ``1 - label_smoothing / 2``
-        [8]_.
-    loss : {"crossentropy", "focal", "logit_adjusted"}, default="crossentropy"
-        What training minimises. ``"focal"`` gives rows that are right already little
-        weight (gamma 2) [9]_. ``"logit_adjusted"`` makes up for the shares of the
-        classes among the rows trained on, their weights counted [10]_: probabilities
-        are then those of classes that are equally frequent. ``val_loss`` is plain
-        cross-entropy whatever the loss, so that it stays comparable.
-    ema_momentum : float in (0, 1) or None, default=None
-        Momentum of an exponential moving average of the weights and of the batch-norm
-        statistics, taken at every step. The averages are what is validated, what
-        predicts and what is saved. They warm up [11]_: early weights are forgotten
-        sooner than the momentum says.
+        [8]_. ``val_loss`` is the cross-entropy of the labels as they are, so that it
+        stays comparable.
     head_epochs : int, default=0
         Epochs, of ``epochs``, in which the head is trained alone, at a constant rate,
         before the trainable layers join it. Schedule, warm-up and patience begin then.
@@ -151,10 +136,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         ``"geometry"``, ``"geometry+stain"`` (see
         :func:`glomclf.data.augmenter.make_augmenter`), or an augmenter of one's own.
         Validation rows are left as they are. For images alone.
-    monitor : {"val_loss", "val_roc_auc", "val_average_precision"}, default="val_loss"
-        The score of the validation rows that early stopping and ``"plateau"`` watch.
-        The latter two are scikit-learn's, of all validation rows at once, and are in
-        ``history_``.
     training_precision : {"float32", "bfloat16"}, default="float32"
         What the trainable layers compute in, in training and in prediction. With
         ``"bfloat16"`` weights stay in float32 and products are taken in bfloat16 [2]_:
@@ -183,8 +164,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         SHA-256 of the initial weights; None where the head is all that is fitted.
     history_ : dict of str to list of float
         ``loss``, ``accuracy`` and, with validation rows, ``val_loss`` and
-        ``val_accuracy`` of every epoch; another ``monitor``; and, where it changes,
-        ``learning_rate``, that of the epoch's last step.
+        ``val_accuracy`` of every epoch; where it changes, ``learning_rate``, that of
+        the epoch's last step.
     input_shape_ : tuple of int
         Shape of one row seen in ``fit``.
     n_features_in_ : int
@@ -204,10 +185,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
        neural networks".
     .. [8] Szegedy et al. (2016), "Rethinking the inception architecture for computer
        vision".
-    .. [9] Lin et al. (2017), "Focal loss for dense object detection".
-    .. [10] Menon et al. (2021), "Long-tail learning via logit adjustment".
-    .. [11] Shamir & Zhang (2013), "Stochastic gradient descent for non-smooth
-       optimization".
 
     Examples
     --------
@@ -224,7 +201,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         **TRAINING_CONSTRAINTS,
     }
 
-    def __init__(  # noqa: PLR0915  a statement a parameter
+    def __init__(
         self,
         backbone="resnet50",
         *,
@@ -243,12 +220,9 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         weight_decay=None,
         clip_norm=None,
         label_smoothing=0.0,
-        loss="crossentropy",
-        ema_momentum=None,
         head_epochs=0,
         tail_learning_rate=None,
         augmentation=None,
-        monitor="val_loss",
         training_precision="float32",
         checkpoint_dir=None,
         random_state=None,
@@ -270,12 +244,9 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.clip_norm = clip_norm
         self.label_smoothing = label_smoothing
-        self.loss = loss
-        self.ema_momentum = ema_momentum
         self.head_epochs = head_epochs
         self.tail_learning_rate = tail_learning_rate
         self.augmentation = augmentation
-        self.monitor = monitor
         self.training_precision = training_precision
         self.checkpoint_dir = checkpoint_dir
         self.random_state = random_state
@@ -319,7 +290,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         self.class_count_ = np.bincount(codes.astype(int), minlength=2)
         validation = self._check_validation(X_val, y_val)
         weight = self._weigh_rows(X, y, sample_weight)
-        self._log_odds = self._find_log_odds(codes, weight)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
         backbone = self._initial_backbone()
         self._stored_arrays = None
@@ -419,7 +389,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         self._from_images = header["from_images"]
         self.backbone_fingerprint_ = header["backbone_fingerprint"]
         self.history_ = header["history"]
-        self._seed, self._log_odds = 0, 0.0
+        self._seed = 0
         self._stored_arrays = _arrays_of("backbone", arrays) or None
         self._restore_net(_arrays_of("net", arrays))
 
@@ -475,25 +445,12 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
     def _faults_without_validation(self, X_val, y_val):
         if (X_val is None) != (y_val is None):
             return ["X_val and y_val belong together: pass both or neither."]
-        if X_val is not None:
-            return []
-        faults = []
-        if self.patience is not None:
-            faults.append(
-                f"patience={self.patience} stops on {self.monitor}, but fit was given "
-                "no X_val and y_val. Pass them, or patience=None."
-            )
-        if self.schedule == "plateau":
-            faults.append(
-                f'schedule="plateau" watches {self.monitor}, but fit was given no '
-                'X_val and y_val. Pass them, or schedule="cosine".'
-            )
-        if self.monitor != "val_loss":
-            faults.append(
-                f'monitor="{self.monitor}" scores validation rows, but fit was given '
-                'no X_val and y_val. Pass them, or monitor="val_loss".'
-            )
-        return faults
+        if X_val is None and self.patience is not None:
+            return [
+                f"patience={self.patience} stops on the validation loss, but fit was "
+                "given no X_val and y_val. Pass them, or patience=None."
+            ]
+        return []
 
     def faults_of_parts(self):
         """Return what is wrong with the epochs, and with the parts they train."""
@@ -537,13 +494,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"y_val holds {unknown.tolist()}, but y has {self.classes_.tolist()}."
             )
-        codes = (y_val == self.classes_[1]).astype(np.float32)
-        if self.monitor != "val_loss" and len(np.unique(codes)) < 2:
-            raise ParameterError(
-                f'monitor="{self.monitor}" compares two classes, but y_val has one: '
-                f'{y_val[0]}. Pass validation rows of both, or monitor="val_loss".'
-            )
-        return X_val, codes
+        return X_val, (y_val == self.classes_[1]).astype(np.float32)
 
     def _weigh_rows(self, X, y, sample_weight):
         if sample_weight is None and self.class_weight is None:
@@ -553,19 +504,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             weight *= compute_sample_weight(self.class_weight, y).astype(np.float32)
         return weight
-
-    def _find_log_odds(self, codes, weight):
-        """Return the logarithm of the odds of class 1 among the weighted rows."""
-        if self.loss != "logit_adjusted":
-            return 0.0
-        shares = np.bincount(codes.astype(int), weights=weight, minlength=2)
-        if not shares.all():
-            raise ParameterError(
-                'loss="logit_adjusted" needs rows of both classes, but the weights of '
-                f"class {self.classes_[np.argmin(shares)]} add up to 0. Pass other "
-                "weights, or another loss."
-            )
-        return float(np.log(shares[1] / shares[0]))
 
     def _make_net(self, backbone: Backbone | None) -> Any:
         """Wrap the function that builds the network in SciKeras."""
@@ -599,9 +537,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
     def _training_spec(self) -> TrainingSpec:
         from .optimisation import TrainingSpec
 
-        names = {field.name for field in fields(TrainingSpec)} - {"log_odds"}
-        chosen = {name: getattr(self, name) for name in names}
-        return TrainingSpec(**chosen, log_odds=self._log_odds)
+        names = [field.name for field in fields(TrainingSpec)]
+        return TrainingSpec(**{name: getattr(self, name) for name in names})
 
     def _initial_backbone(self) -> Backbone | None:
         """Return the backbone a fit starts from, None where the head is all."""
@@ -653,7 +590,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
                 codes,
                 sample_weight=weight,
                 validation_data=validation,
-                monitor=self.monitor,
                 augmenter=augmenter,
                 resume=state,
             )
@@ -677,14 +613,11 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         return Checkpoint(self.checkpoint_dir, fingerprint)
 
     def _callbacks(self, validation, advance):
-        from .callbacks import EpochProgress, Monitor, ReduceOnPlateau, early_stopping
+        from .callbacks import EarlyStopping, EpochProgress
 
-        callbacks, monitor = [EpochProgress(advance)], Monitor(self.monitor)
-        if self.schedule == "plateau":
-            patience = 2 if self.patience is None else max(1, self.patience // 2)
-            callbacks.append(ReduceOnPlateau(patience, monitor, self.head_epochs))
+        callbacks = [EpochProgress(advance)]
         if validation is not None and self.patience is not None:
-            callbacks.append(early_stopping(self.patience, monitor, self.head_epochs))
+            callbacks.append(EarlyStopping(self.patience, self.head_epochs))
         return callbacks
 
 

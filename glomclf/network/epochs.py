@@ -6,13 +6,11 @@ optimizer and its course, the number of the epoch, and the state of the callback
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .backend import keras
-from .callbacks import Monitor
 
 __all__ = [
     "Batches",
@@ -53,8 +51,8 @@ class Runner(Protocol):
         """Run an epoch of training, and return its metrics."""
         ...
 
-    def judge(self) -> tuple[dict[str, float], Callable[[], np.ndarray]]:
-        """Return metrics of the validation rows, and how to get their probabilities."""
+    def judge(self) -> dict[str, float]:
+        """Return metrics of the validation rows."""
         ...
 
 
@@ -82,11 +80,7 @@ class TrainingState(NamedTuple):
 
 
 def training_variables(model: Any) -> list[Any]:
-    """Return all variables that training changes, or that it depends on.
-
-    While an epoch is judged, and until the next begins, averaged weights are in the
-    network, and the weights they are averages of in their place.
-    """
+    """Return all variables that training changes, or that it depends on."""
     own = [variable for layer in model.layers for variable in layer.variables]
     return [*own, *model.course.variables]
 
@@ -123,7 +117,6 @@ def _with_state(callbacks: list[Any]) -> list[Any]:
 def run_epochs(
     runner: Runner,
     train: Batches,
-    monitor: Monitor,
     *,
     epochs: int,
     callbacks: list[Any],
@@ -136,11 +129,8 @@ def run_epochs(
     ----------
     runner : Runner
     train : Batches
-    monitor : Monitor
-        The score that callbacks watch.
     epochs : int
     callbacks : list of keras.callbacks.Callback
-        They see averaged weights, where there are any, at the end of an epoch.
     is_validated : bool
         Whether there are validation rows.
     resume : TrainingState, default=None
@@ -168,7 +158,7 @@ def run_epochs(
         watchers.on_epoch_begin(epoch)
         logs = _train(runner, train, epoch, epochs)
         if is_validated:
-            logs |= _judge(runner, monitor)
+            logs |= {f"val_{name}": value for name, value in runner.judge().items()}
         watchers.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -177,25 +167,15 @@ def run_epochs(
 
 
 def _train(runner: Runner, train: Batches, epoch: int, epochs: int) -> dict[str, float]:
-    """Run an epoch of training; averaged weights are in the network after it."""
+    """Run an epoch of training, and return its metrics and its last rate."""
     course = runner.model.course
     train.on_epoch_begin()
-    course.hide_averages()
     if epoch == course.first_epoch_of_part(epoch):
         course.start_part(epoch, epochs, len(train))
         runner.start_part()
     logs = runner.train()
     if (rate := course.rate_of_last_step()) is not None:
         logs["learning_rate"] = rate
-    course.show_averages()
-    return logs
-
-
-def _judge(runner: Runner, monitor: Monitor) -> dict[str, float]:
-    scores, predict = runner.judge()
-    logs = {f"val_{name}": value for name, value in scores.items()}
-    if monitor.score is not None:
-        logs[monitor.name] = monitor.score(predict())
     return logs
 
 
@@ -213,8 +193,6 @@ def _take_up(
     variables = training_variables(model)
     for variable, value in zip(variables, state.arrays, strict=True):
         variable.assign(value)
-    if course.averages is not None:
-        course.averages.are_shown = True
     for callback, kept in zip(_with_state(callbacks), state.callbacks, strict=True):
         callback.set_state(kept)
     model.history.history = {k: list(v) for k, v in state.history.items()}

@@ -1,7 +1,7 @@
-"""How weights are moved: the optimizer and its pace, parts of training, averages.
+"""How weights are moved: the optimizer, its pace, and the parts of training.
 
-All that may differ between two fits of one compiled program (rates, numbers of steps,
-odds of the classes) lies in variables, never in the graph.
+All that may differ between two fits of one compiled program (rates, numbers of steps)
+lies in variables, never in the graph.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .backend import keras, tf
+from .backend import keras
 
 __all__ = [
     "Course",
     "Pace",
     "TrainingSpec",
-    "WeightAverages",
     "make_optimizer",
     "restart",
 ]
@@ -29,24 +28,15 @@ _OWN_SETTINGS = {"sgd": {"momentum": 0.9, "nesterov": True}}
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What the user chose for the training of a network, beside rate and optimizer.
-
-    Attributes
-    ----------
-    log_odds : float
-        Logarithm of the odds of class 1 among the rows trained on.
-    """
+    """What the user chose for the training of a network, beside rate and optimizer."""
 
     schedule: str = "constant"
     warmup_epochs: float = 0.0
     weight_decay: float | None = None
     clip_norm: float | None = None
     label_smoothing: float = 0.0
-    loss: str = "crossentropy"
-    ema_momentum: float | None = None
     head_epochs: int = 0
     tail_learning_rate: float | None = None
-    log_odds: float = 0.0
 
     @property
     def moves_rate(self) -> bool:
@@ -189,67 +179,8 @@ def restart(optimizer: Any) -> None:
             variable.assign(keras.ops.zeros_like(variable))
 
 
-class WeightAverages:
-    """Exponential moving averages of weights and of batch-norm statistics.
-
-    The average warms up: after t steps the momentum is at most (1 + t) / (10 + t), so
-    that the first weights, far from any good ones, are soon forgotten. Until it reaches
-    ``momentum`` this is the polynomial-decay averaging of Shamir & Zhang (2013),
-    "Stochastic gradient descent for non-smooth optimization". Keras' own averages start
-    from the weights after one step, and leave out batch-norm statistics, which would no
-    longer fit the weights.
-
-    Parameters
-    ----------
-    weights : list of keras.Variable
-    momentum : float in (0, 1)
-    """
-
-    def __init__(self, weights: list[Any], momentum: float):
-        self.momentum = momentum
-        self.weights = weights
-        self.variables = [
-            keras.Variable(weight.numpy(), trainable=False, dtype=weight.dtype)
-            for weight in weights
-        ]
-        self.are_shown = False
-
-    def start(self) -> None:
-        """Begin with the weights as they are."""
-        self.are_shown = False
-        for weight, average in self._pairs():
-            average.assign(weight)
-
-    def update(self, step: Any) -> None:
-        """Take in the weights after a step, counted from 1."""
-        done = keras.ops.cast(step, "float32")
-        momentum = keras.ops.minimum(self.momentum, (1.0 + done) / (10.0 + done))
-        for weight, average in self._pairs():
-            average.assign_add((1.0 - momentum) * (weight - average))
-
-    def show(self) -> None:
-        """Put the averages in place of the weights, which are kept."""
-        if not self.are_shown:
-            self._swap()
-
-    def hide(self) -> None:
-        """Put the weights back."""
-        if self.are_shown:
-            self._swap()
-
-    def _swap(self) -> None:
-        self.are_shown = not self.are_shown
-        for weight, average in self._pairs():
-            value = tf.identity(weight.value)
-            weight.assign(average)
-            average.assign(value)
-
-    def _pairs(self) -> Any:
-        return zip(self.weights, self.variables, strict=True)
-
-
 class Course:
-    """The course of a network's training: its parts, its rates and its averages.
+    """The course of a network's training: its parts and its rates.
 
     A network whose head is trained alone first has two parts, each with an optimizer
     that starts afresh. In the first the rate is constant; the schedule is the second's.
@@ -260,8 +191,6 @@ class Course:
         Compiled.
     learning_rate : float
     spec : TrainingSpec
-    log_odds : keras.Variable
-        What the loss reads.
     tail : list of keras.layers.Layer
         Those that are trained, beside the head's.
     """
@@ -271,15 +200,16 @@ class Course:
         model: Any,
         learning_rate: float,
         spec: TrainingSpec,
-        log_odds: Any,
         tail: list[Any],
     ):
         self.spec, self.learning_rate = spec, learning_rate
-        self._model, self._log_odds, self._tail = model, log_odds, tail
+        self._model, self._tail = model, tail
         rate = model.optimizer._learning_rate
         self.pace = rate if isinstance(rate, Pace) else None
-        self.averages: WeightAverages | None = None
-        self.has_batch_statistics = bool(_trained_norms(model))
+        self.has_batch_statistics = any(
+            isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+            for layer in model._flatten_layers(include_self=False)
+        )
 
     def prepare(self) -> None:
         """Make all variables of training; a network that only predicts has none."""
@@ -287,24 +217,16 @@ class Course:
         if not model.optimizer.built:
             # In the order that both parts of training know.
             model.optimizer.build(model.trainable_variables)
-        if self.spec.ema_momentum is None:
-            return
-        if self.averages is None:
-            self.averages = WeightAverages(_moving(model), self.spec.ema_momentum)
-        # After the fit before they were left in the network, whose weights are new now.
-        self.averages.are_shown = False
 
     def follow(self, other: Course) -> None:
-        """Take the numbers in which fits of one compiled program differ."""
+        """Take the rate, in which fits of one compiled program may differ."""
         self.learning_rate = other.learning_rate
-        self._log_odds.assign(other._log_odds)
 
     @property
     def variables(self) -> list[Any]:
         """Return what tells the state of training, beside the network's variables."""
-        averages = [] if self.averages is None else self.averages.variables
         pace = [] if self.pace is None else self.pace.variables
-        return [*self._model.optimizer.variables, *pace, *averages]
+        return [*self._model.optimizer.variables, *pace]
 
     def first_epoch_of_part(self, epoch: int) -> int:
         """Return the epoch that the part of training with an epoch begins at."""
@@ -333,50 +255,9 @@ class Course:
             self.pace.start(
                 self.learning_rate, warmup * n_batches, n_epochs * n_batches
             )
-        if self.averages is not None:
-            self.averages.start()
-
-    def hide_averages(self) -> None:
-        """Put the weights themselves into the network."""
-        if self.averages is not None:
-            self.averages.hide()
-
-    def show_averages(self) -> None:
-        """Put averages of the weights, where they are asked for, in their place."""
-        if self.averages is not None:
-            self.averages.show()
-
-    def after_step(self) -> None:
-        """Average the weights after a step; part of what is compiled."""
-        if self.averages is not None:
-            self.averages.update(self._model.optimizer.iterations)
 
     def rate_of_last_step(self) -> float | None:
         """Return the learning rate of the step before, None where it never changes."""
         if self.pace is None:
             return None
         return float(self.pace(self._model.optimizer.iterations - 1))
-
-    def slow_down(self, factor: float) -> None:
-        """Multiply all rates to come."""
-        if self.pace is None:
-            raise AssertionError("only a rate that may change has a pace")
-        self.pace.rate.assign(self.pace.rate * factor)
-
-
-def _trained_norms(model: Any) -> list[Any]:
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
-
-
-def _moving(model: Any) -> list[Any]:
-    """Return the weights that training changes, batch-norm statistics with them."""
-    statistics = [
-        variable
-        for norm in _trained_norms(model)
-        for variable in (norm.moving_mean, norm.moving_variance)
-    ]
-    return [*model.trainable_variables, *statistics]

@@ -88,7 +88,6 @@ class TrainingProgram:
         model.test_step(tuple(tf.constant(array[:2]) for array in arrays))
         self._train = _each_batch(model.train_step, arrays, batch_size)
         self._test = _each_batch(model.test_step, judged, batch_size)
-        self._predict = _compiled(lambda rows: model(rows, training=False), arrays[:1])
 
     def begin(self, model: Any) -> None:
         """Take a model's weights, and the numbers of its training."""
@@ -106,10 +105,6 @@ class TrainingProgram:
     def test(self, arrays: list[Any], order: np.ndarray) -> dict[str, float]:
         """Run an epoch of validation, and return its metrics."""
         return self._run(self._test, arrays, order)
-
-    def predict(self, rows: Any) -> np.ndarray:
-        """Return the probabilities of all rows."""
-        return self._predict(rows).numpy()
 
     def _run(self, step: Any, arrays: list[Any], order: Any) -> dict[str, float]:
         self.model.reset_metrics()
@@ -142,10 +137,9 @@ class WholeEpochs:
         """Run an epoch of training, and return its metrics."""
         return self._program.train(self._rows, self._batches.order)
 
-    def judge(self) -> tuple[dict[str, float], Callable[[], np.ndarray]]:
-        """Return metrics of the validation rows, and how to get their probabilities."""
-        scores = self._program.test(self._rows_val, self._judged.order)
-        return scores, lambda: self._program.predict(self._rows_val[0])
+    def judge(self) -> dict[str, float]:
+        """Return metrics of the validation rows."""
+        return self._program.test(self._rows_val, self._judged.order)
 
 
 class BatchEpochs:
@@ -163,7 +157,7 @@ class BatchEpochs:
         self._batches, self._judged = train, judged
         model.test_step(tuple(tf.constant(array[:2]) for array in train.arrays))
         if judged is not None:
-            self._judge = _compiled(_on_batch(model.judge_step), judged.arrays)
+            self._judge = _compiled(_on_batch(model.test_step), judged.arrays)
 
     def start_part(self) -> None:
         """Compile the step anew: the layers that are trained are part of it."""
@@ -176,11 +170,12 @@ class BatchEpochs:
             self._train(*batch)
         return _metrics(self.model)
 
-    def judge(self) -> tuple[dict[str, float], Callable[[], np.ndarray]]:
-        """Return metrics of the validation rows, and how to get their probabilities."""
+    def judge(self) -> dict[str, float]:
+        """Return metrics of the validation rows."""
         self.model.reset_metrics()
-        parts = [self._judge(*batch).numpy() for batch in read_ahead(self._judged)]
-        return _metrics(self.model), lambda: np.concatenate(parts)
+        for batch in read_ahead(self._judged):
+            self._judge(*batch)
+        return _metrics(self.model)
 
 
 def read_ahead(batches: Any) -> Iterator[tuple[np.ndarray, ...]]:

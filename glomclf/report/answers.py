@@ -147,10 +147,10 @@ def _model_facts(run: Run) -> dict[str, str]:
         f"{told['random_state']}.",
         "training": f"Recipe {told['recipe']!r}. Sampler {told['sampler']} in "
         f"{told['sampling_space']}; augmentation {told['augmentation']}, stored views "
-        f"{told['augmented_views']}; loss {told['loss']}; {told['optimizer']}, "
+        f"{told['augmented_views']}; binary cross-entropy; {told['optimizer']}, "
         f"learning rate {told['learning_rate']} ({told['schedule']}), batches of "
         f"{told['batch_size']}, {n_epochs} epochs run of {told['epochs']} at most.",
-        "selection": f"Weights of the epoch with the best {told['monitor']}."
+        "selection": "Weights of the epoch with the lowest validation loss."
         if stopped
         else "Weights of the last epoch.",
         "ensemble": f"Mean of {len(run.members)} networks, one a fold of the training "

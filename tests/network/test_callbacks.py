@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glomclf.network.callbacks import EpochProgress, early_stopping
+from glomclf.network.callbacks import EarlyStopping, EpochProgress
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def run_epochs(callback, losses):
 def test_training_stops_after_patience_and_the_best_epoch_is_restored(
     patience, losses, stopped_after, restored
 ):
-    assert run_epochs(early_stopping(patience), losses) == (stopped_after, restored)
+    assert run_epochs(EarlyStopping(patience), losses) == (stopped_after, restored)

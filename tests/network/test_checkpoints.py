@@ -37,7 +37,6 @@ def net(folder, **changed):
         "batch_size": 8,
         "optimizer": "adamw",
         "schedule": "cosine",
-        "ema_momentum": 0.9,
         "patience": 3,
         "random_state": 0,
         "checkpoint_dir": folder,

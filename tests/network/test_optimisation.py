@@ -1,24 +1,22 @@
-"""How weights are moved: rates, decay, losses, averages, and the parts of training."""
+"""How weights are moved: rates, decay, the loss, and the parts of training."""
 
 import gc
 
 import keras
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
 from glomclf import PatchClassifier, PatchEncoder
 from glomclf.errors import ParameterError
 from glomclf.network import batches as batches_room
 from glomclf.network.assembly import HeadSpec, build_network
 from glomclf.network.batches import ArrayBatches
-from glomclf.network.callbacks import Monitor, ReduceOnPlateau, early_stopping
+from glomclf.network.callbacks import EarlyStopping
 from glomclf.network.epochs import take_state, training_variables
-from glomclf.network.losses import LogitAdjusted, make_training_loss
 from glomclf.network.optimisation import (
     Pace,
     TrainingSpec,
-    WeightAverages,
     make_optimizer,
     restart,
 )
@@ -95,9 +93,7 @@ EVERYTHING = {
     "weight_decay": 0.1,
     "clip_norm": 0.5,
     "label_smoothing": 0.1,
-    "ema_momentum": 0.9,
     "class_weight": {0: 1.0, 1: 2.0},
-    "monitor": "val_roc_auc",
     "patience": 2,
 }
 
@@ -106,10 +102,10 @@ EVERYTHING = {
     "parameters",
     [
         EVERYTHING,
-        {"loss": "focal", "optimizer": "sgd", "schedule": "plateau", "patience": 2},
-        {"loss": "logit_adjusted", "optimizer": "adamw", "warmup_epochs": 1},
+        {"optimizer": "sgd", "schedule": "cosine", "patience": 2},
+        {"optimizer": "adamw", "warmup_epochs": 1},
     ],
-    ids=["everything", "focal", "logit_adjusted"],
+    ids=["everything", "sgd", "adamw"],
 )
 def test_both_paths_give_the_same_numbers(features, monkeypatch, parameters):
     X, y, X_val, y_val = features
@@ -126,17 +122,13 @@ def test_both_paths_give_the_same_numbers(features, monkeypatch, parameters):
 
 
 def test_a_program_lent_again_knows_nothing_of_the_last_fit(features):
-    """Rates, numbers of steps, averages and odds are those of the fit at hand."""
-    training = TrainingSpec(
-        schedule="cosine", warmup_epochs=1, ema_momentum=0.9, loss="logit_adjusted",
-        log_odds=-1.0,
-    )  # fmt: skip
-    other = TrainingSpec(**{**vars(training), "log_odds": 2.0})
+    """Rates and numbers of steps are those of the fit at hand."""
+    training = TrainingSpec(schedule="cosine", warmup_epochs=1, label_smoothing=0.1)
     _kept.clear()
     fresh = fit_model(make_model(training), features)
     _kept.clear()
     fewer = tuple(array[:25] for array in features)
-    fit_model(make_model(other, learning_rate=0.5), fewer, epochs=9)
+    fit_model(make_model(training, learning_rate=0.5), fewer, epochs=9)
     assert fit_model(make_model(training), features) == fresh
     assert len(_kept) == 1
 
@@ -176,20 +168,6 @@ def test_the_history_has_the_rate_of_the_last_step_of_each_epoch(features):
     pace = Pace(0.01, decays=True)
     pace.start(0.01, 4, 16)
     np.testing.assert_allclose(net.history_["learning_rate"], rates(pace, 16)[3::4])
-
-
-def test_on_a_plateau_the_rate_falls_and_is_used(features):
-    X, y, X_val, y_val = features
-    # Labels turned around: the better the fit, the worse the validation loss.
-    net = make_head(schedule="plateau", epochs=8)
-    net.fit(X, y, X_val=X_val, y_val=1 - y_val)
-    assert np.all(np.diff(net.history_["val_loss"]) > 0)
-    expected = 0.01 * np.array([1, 1, 1, 0.3, 0.3, 0.09, 0.09, 0.027])
-    np.testing.assert_allclose(net.history_["learning_rate"], expected, rtol=1e-5)
-    losses = net.history_["loss"]
-    steady = make_head(epochs=8).fit(X, y).history_["loss"]
-    np.testing.assert_allclose(losses[:3], steady[:3], rtol=1e-5)
-    assert losses[-1] > steady[-1]
 
 
 # -- optimizers ------------------------------------------------------------------------
@@ -284,156 +262,27 @@ def test_weight_decay_and_clipping_reach_training(features):
     assert abs(size(clip_norm=1e-6) - np.abs(start).sum()) < 3  # another seed's
 
 
-# -- losses ----------------------------------------------------------------------------
+# -- the loss --------------------------------------------------------------------------
 
 Y_TRUE = np.array([0.0, 1.0, 1.0], dtype=np.float32)
 Y_PRED = np.array([[0.2], [0.4], [0.9]], dtype=np.float32)
 
 
-def test_focal_loss_weighs_rows_by_how_wrong_they_are():
-    loss = make_training_loss("focal", 0.0, None)
-    right = np.where(Y_TRUE == 1, Y_PRED[:, 0], 1 - Y_PRED[:, 0])
-    expected = np.mean(-((1 - right) ** 2) * np.log(right))
-    assert float(loss(Y_TRUE, Y_PRED)) == pytest.approx(expected, rel=1e-5)
-
-
 def test_smoothed_labels_are_between_the_classes():
-    loss = make_training_loss("crossentropy", 0.2, None)
+    loss = make_model(TrainingSpec(label_smoothing=0.2)).training_loss
     smooth, p = 0.1 + 0.8 * Y_TRUE, Y_PRED[:, 0]
     expected = -np.mean(smooth * np.log(p) + (1 - smooth) * np.log(1 - p))
     assert float(loss(Y_TRUE, Y_PRED)) == pytest.approx(expected, rel=1e-5)
-    assert make_training_loss("crossentropy", 0.0, None) is None
+    assert make_model().training_loss is None
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_a_logit_adjusted_loss_adds_the_log_odds_to_the_logit(smoothing):
-    log_odds = keras.Variable(0.0, trainable=False)
-    loss = LogitAdjusted(log_odds, smoothing)
-    plain = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
-    weight = np.array([1.0, 2.0, 0.5], dtype=np.float32)
-    np.testing.assert_allclose(
-        loss(Y_TRUE, Y_PRED, weight), plain(Y_TRUE, Y_PRED, weight), rtol=1e-5
-    )
-    log_odds.assign(-1.5)  # in the same graph
-    odds = Y_PRED / (1 - Y_PRED) * np.exp(-1.5)
-    np.testing.assert_allclose(
-        loss(Y_TRUE, Y_PRED), plain(Y_TRUE, odds / (1 + odds)), rtol=1e-5
-    )
-
-
-def test_a_logit_adjusted_fit_is_that_of_balanced_classes():
-    """Features that say nothing: what is learned is how frequent the classes are."""
-    X = np.random.default_rng(0).normal(size=(400, 2))
-    y = (np.arange(400) % 5 == 0).astype(int)
-    options = {"epochs": 15, "dropout": 0.0, "learning_rate": 0.02, "dense_units": 1}
-
-    def mean(**parameters):
-        net = make_head(**{**options, **parameters}).fit(X, y)
-        return net.predict_proba(X)[:, 1].mean()
-
-    assert mean() == pytest.approx(0.2, abs=0.04)
-    assert mean(loss="logit_adjusted") == pytest.approx(0.5, abs=0.06)
-    # Weights have balanced the classes already: nothing is left to be adjusted.
-    balanced = mean(loss="logit_adjusted", class_weight="balanced")
-    assert balanced == pytest.approx(0.5, abs=0.06)
-
-
-def test_rows_that_weigh_nothing_have_no_odds(features):
-    X, y, _, _ = features
-    with pytest.raises(ParameterError, match=r"weights of class 1 add up to 0"):
-        make_head(loss="logit_adjusted").fit(X, y, sample_weight=1 - y)
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [{"loss": "focal"}, {"loss": "logit_adjusted", "label_smoothing": 0.3}],
-    ids=str,
-)
-def test_validation_loss_is_plain_cross_entropy(features, parameters):
+def test_validation_loss_is_plain_cross_entropy(features):
     X, y, X_val, y_val = features
-    net = make_head(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
+    net = make_head(label_smoothing=0.3).fit(X, y, X_val=X_val, y_val=y_val)
     judged = log_loss(y_val, net.predict_proba(X_val))
     assert net.history_["val_loss"][-1] == pytest.approx(judged, rel=1e-4)
     plain = make_head().fit(X, y)
     assert net.history_["loss"][0] != pytest.approx(plain.history_["loss"][0], rel=1e-3)
-
-
-# -- averages --------------------------------------------------------------------------
-
-
-def test_averages_warm_up_to_their_momentum():
-    weight = keras.Variable(np.float32(0.0))
-    averages = WeightAverages([weight], 0.5)
-    expected, steps = 0.0, np.arange(1, 31)
-    for step in steps:
-        weight.assign(float(step))
-        averages.update(step)
-        momentum = min(0.5, (1 + step) / (10 + step))
-        expected = momentum * expected + (1 - momentum) * step
-    (average,) = averages.variables
-    assert float(average) == pytest.approx(expected, rel=1e-5)
-
-
-def test_averages_are_shown_in_place_of_weights_and_hidden_again():
-    weight = keras.Variable(np.float32(1.0))
-    averages = WeightAverages([weight], 0.9)
-    weight.assign(3.0)
-    for _ in range(2):
-        averages.show()
-        assert float(weight) == 1.0
-    for _ in range(2):
-        averages.hide()
-        assert float(weight) == 3.0
-
-
-def test_the_averages_are_what_is_judged_kept_and_predicts(features):
-    X, y, X_val, y_val = features
-    plain = make_head(epochs=6).fit(X, y, X_val=X_val, y_val=y_val)
-    net = make_head(epochs=6, ema_momentum=0.98).fit(X, y, X_val=X_val, y_val=y_val)
-    # Training itself does not know of them.
-    np.testing.assert_allclose(net.history_["loss"], plain.history_["loss"], rtol=1e-5)
-    assert net.history_["val_loss"] != plain.history_["val_loss"]
-    judged = log_loss(y_val, net.predict_proba(X_val))
-    assert net.history_["val_loss"][-1] == pytest.approx(judged, rel=1e-4)
-
-
-def test_early_stopping_restores_the_averages_of_the_best_epoch(features):
-    X, y, X_val, y_val = features
-    net = make_head(epochs=40, learning_rate=0.05, ema_momentum=0.9, patience=3)
-    net.fit(X, y, X_val=X_val, y_val=y_val)
-    losses = net.history_["val_loss"]
-    assert np.argmin(losses) < len(losses) - 1 < 39
-    restored = log_loss(y_val, net.predict_proba(X_val))
-    assert restored == pytest.approx(min(losses), rel=1e-4)
-
-
-# -- monitors --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("monitor", "score"),
-    [
-        ("val_roc_auc", roc_auc_score),
-        ("val_average_precision", average_precision_score),
-    ],
-)
-def test_a_monitored_score_is_scikit_learns_and_its_best_epoch_restored(
-    features, monitor, score
-):
-    X, y, X_val, y_val = features
-    net = make_head(epochs=12, learning_rate=0.05, monitor=monitor, patience=12)
-    net.fit(X, y, X_val=X_val, y_val=y_val)
-    scores = net.history_[monitor]
-    assert np.argmax(scores) < 11
-    found = score(y_val, net.predict_proba(X_val)[:, 1])
-    assert found == pytest.approx(max(scores), abs=1e-9)
-
-
-def test_a_monitor_of_two_classes_refuses_validation_rows_of_one(features):
-    X, y, X_val, _ = features
-    net = make_head(monitor="val_roc_auc", patience=1)
-    with pytest.raises(ParameterError, match="compares two classes, but y_val has one"):
-        net.fit(X, y, X_val=X_val, y_val=np.zeros(30, int))
 
 
 # -- parts of training -----------------------------------------------------------------
@@ -474,7 +323,7 @@ def test_in_its_own_epochs_the_head_is_trained_alone(maps):
             watcher = keras.callbacks.LambdaCallback(on_epoch_end=note)
             return [*super()._callbacks(validation, advance), watcher]
 
-    net = Watched(**make_tail(head_epochs=2, ema_momentum=0.5).get_params()).fit(X, y)
+    net = Watched(**make_tail(head_epochs=2).get_params()).fit(X, y)
     n_tail = len(tail_weights(net))
     untouched = load_backbone("cnn", None).model.get_layer("block4_conv").get_weights()
     for epoch, weights in enumerate(seen):
@@ -526,8 +375,7 @@ def test_patience_is_not_counted_before_the_tail_joins(maps):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"schedule": "plateau"}, r'schedule="plateau" watches val_loss, .*no X_val'),
-        ({"monitor": "val_roc_auc"}, r'monitor="val_roc_auc" scores validation rows'),
+        ({"patience": 2}, r"patience=2 stops on the validation loss, .*\sno X_val"),
         ({"head_epochs": 2}, r"head_epochs=2 is for trainable layers"),
         ({"tail_learning_rate": 0.1}, r"tail_learning_rate=0.1 is for trainable lay"),
         ({"warmup_epochs": 4}, r"warmup_epochs=4 does not end within the 4 epochs"),
@@ -542,10 +390,10 @@ def test_parameters_that_contradict_each_other_are_named(features, parameters, m
 
 def test_all_contradictions_are_listed_at_once(features):
     X, y, _, _ = features
-    net = make_head(patience=1, schedule="plateau", head_epochs=1, warmup_epochs=9)
+    net = make_head(patience=1, head_epochs=1, warmup_epochs=9)
     with pytest.raises(ParameterError) as caught:
         net.fit(X, y)
-    assert len(str(caught.value).splitlines()) == 4
+    assert len(str(caught.value).splitlines()) == 3
 
 
 # -- the state of training -------------------------------------------------------------
@@ -588,24 +436,22 @@ def go_on(make, fit, make_callbacks, state):
 
 
 def test_the_state_after_an_epoch_is_all_there_is_to_know(features, path):
-    training = TrainingSpec(schedule="plateau", warmup_epochs=0.5, ema_momentum=0.9)
-    monitor = Monitor("val_roc_auc", features[3])
+    training = TrainingSpec(schedule="cosine", warmup_epochs=0.5)
 
     def make():
-        return make_model(training, learning_rate=0.03)
+        return make_model(training, learning_rate=0.3)
 
     def fit(model, **options):
-        options = {"epochs": 6, "monitor": monitor.name, **options}
-        return fit_model(model, features, **options)
+        return fit_model(model, features, **{"epochs": 6, **options})
 
     def make_callbacks():
-        return [ReduceOnPlateau(1, monitor), early_stopping(6, monitor)]
+        return [EarlyStopping(6)]
 
     at_once = make()
     expected = fit(at_once, callbacks=make_callbacks())
     again, history = train_in_parts(make, fit, make_callbacks, dies_after=4)
     assert history == expected
-    assert min(history["learning_rate"][:4]) < 0.02  # else the plateau shows nothing
+    assert np.argmin(history["val_loss"]) < 5  # else nothing is restored
     for found, weights in zip(again.get_weights(), at_once.get_weights(), strict=True):
         np.testing.assert_array_equal(found, weights)
 
@@ -613,9 +459,7 @@ def test_the_state_after_an_epoch_is_all_there_is_to_know(features, path):
 @pytest.mark.slow
 def test_parts_of_training_are_resumed_as_well(maps):
     X, y = maps[0], maps[1].astype(np.float32)
-    training = TrainingSpec(
-        schedule="cosine", head_epochs=2, ema_momentum=0.9, tail_learning_rate=1e-4
-    )
+    training = TrainingSpec(schedule="cosine", head_epochs=2, tail_learning_rate=1e-4)
     spec = HeadSpec(8, 0.5, "adam", 1e-2, 3, training=training)
 
     def make():
@@ -636,10 +480,8 @@ def test_parts_of_training_are_resumed_as_well(maps):
 
 
 def test_training_that_was_over_is_not_gone_on_with(features):
-    monitor = Monitor()
-
     def make_callbacks():
-        return [early_stopping(0, monitor)]
+        return [EarlyStopping(0)]
 
     def fit(model, **options):
         X, y, X_val, y_val = features
@@ -661,12 +503,10 @@ def test_tensorflow_keeps_nothing_of_a_network_with_all_of_it(maps):
 
     def graphs_after_a_fit():
         make_tail(
-            **{**EVERYTHING, "head_epochs": 1, "tail_learning_rate": 1e-4, "epochs": 3},
-            loss="logit_adjusted",
+            **{**EVERYTHING, "head_epochs": 1, "tail_learning_rate": 1e-4, "epochs": 3}
         ).fit(X, y, X_val=X, y_val=y)  # fmt: skip
         gc.collect()
-        kinds = [type(item).__name__ for item in gc.get_objects()]
-        return kinds.count("FuncGraph"), kinds.count("WeightAverages")
+        return sum(type(item).__name__ == "FuncGraph" for item in gc.get_objects())
 
     before = graphs_after_a_fit()
     assert graphs_after_a_fit() == before

@@ -210,9 +210,8 @@ class HistoryDisplay:
     Parameters
     ----------
     history : mapping of str to list of float
-        ``loss``, ``accuracy`` and, if known, ``val_loss``, ``val_accuracy``,
-        ``val_roc_auc``, ``val_average_precision`` and ``learning_rate``, as in the
-        attribute ``history_`` of a classifier.
+        ``loss``, ``accuracy`` and, if known, ``val_loss``, ``val_accuracy`` and
+        ``learning_rate``, as in the attribute ``history_`` of a classifier.
 
     Attributes
     ----------
