@@ -1,145 +1,163 @@
-"""Parameters of the front door that contradict each other."""
+"""Parameters of the front door that contradict each other, or the rows given."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..errors import ParameterError
+from ..evaluation.thresholds import RecallAtLeast
+from ..network import PatchClassifier, PatchEncoder
 from ..samplers import needs_images
-from .pipeline import make_net
-from .recipes import decided_on_validation
+from .pipeline import network_of
 
-__all__ = ["refuse_contradictions", "threshold_faults"]
+__all__ = ["chooses_threshold", "looks_at_validation", "refuse_contradictions"]
 
 
-def refuse_contradictions(settings: Any, *, has_X_val: bool, has_y_val: bool) -> None:
+def chooses_threshold(classifier: Any) -> bool:
+    """Tell whether the threshold is chosen, not given."""
+    return isinstance(classifier.threshold, str | RecallAtLeast)
+
+
+def looks_at_validation(classifier: Any) -> bool:
+    """Tell whether the training stops early on validation rows."""
+    return getattr(network_of(classifier), "patience", None) is not None
+
+
+def refuse_contradictions(
+    classifier: Any,
+    *,
+    of_features: bool = False,
+    has_X_val: bool = False,
+    has_y_val: bool = False,
+) -> None:
     """Refuse settings that contradict each other, all at once.
 
     Parameters
     ----------
-    settings : object
-        The parameters of a `GlomeruliClassifier` as attributes, none of them "auto".
-    has_X_val, has_y_val : bool
-        Whether ``fit`` was given validation rows, and their labels.
+    classifier : GlomeruliClassifier
+    of_features : bool, default=False
+        Whether ``fit`` was given features in place of images.
+    has_X_val, has_y_val : bool, default=False
+        Whether it was given validation rows, and their labels.
 
     Raises
     ------
     ParameterError
         It says of each contradiction what was given and what to do.
     """
+    network = network_of(classifier)
+    own = isinstance(network, PatchClassifier)
     faults = [
-        *_validation_faults(settings, has_X_val, has_y_val),
-        *_space_faults(settings),
-        *_view_faults(settings),
-        *_engine_faults(settings),
-        *make_net(settings, 0).faults_of_parts(),
-        *threshold_faults(settings, chosen="validation"),
+        *_validation_faults(classifier, has_X_val, has_y_val),
+        *(_feature_faults if of_features else _encoder_faults)(classifier, network),
+        *(_space_faults(classifier, network) if own and not of_features else []),
+        *(network.faults_of_parts() if own else []),
     ]
     if faults:
         raise ParameterError("\n".join(faults))
 
 
-def _validation_faults(settings: Any, has_X_val: bool, has_y_val: bool) -> list[str]:
-    faults = []
+def _validation_faults(classifier: Any, has_X_val: bool, has_y_val: bool) -> list[str]:
     if has_X_val != has_y_val:
-        faults.append("X_val and y_val belong together: pass both or neither.")
-    if has_X_val or settings.validation_fraction is not None:
-        return faults
-    looks = decided_on_validation(vars(settings))
-    for name in looks:
-        does, without = _LOOKS[name]
+        return ["X_val and y_val belong together: pass both or neither."]
+    if has_X_val and classifier.validation_fraction is not None:
+        return [
+            f"validation_fraction={classifier.validation_fraction} sets training "
+            "participants aside, but X_val was given as well. Pass one of them."
+        ]
+    return []
+
+
+def _feature_faults(classifier: Any, network: Any) -> list[str]:
+    """Say what is for images, where X holds features."""
+    why = "is for images, but X holds features of shape (n_samples, n_features)"
+    found = {
+        "stain_normalizer": None,
+        "encoder": None,
+        "predict_views": 1,
+        "network.augmentation": None,
+        "network.trainable_layers": 0,
+    }
+    faults = []
+    for name, without in found.items():
+        owner = network if name.startswith("network.") else classifier
+        value = getattr(owner, name.rpartition(".")[2], without)
+        if value != without:
+            key = name.replace(".", "__")
+            faults.append(f"{key}={value!r} {why}. Pass {key}={without}.")
+    if needs_images(classifier.sampler):
         faults.append(
-            f"{name}={getattr(settings, name)!r} {does} the validation rows, but "
-            "validation_fraction=None sets nobody aside. Give a fraction or X_val, "
-            f"or pass {without}."
+            f"sampler={classifier.sampler!r} {why}. Pass a sampler without "
+            'augmentation, such as "smote", or None.'
         )
     return faults
 
 
-_LOOKS = {
-    "patience": ("stops on", "patience=None"),
-}
-
-
-def _space_faults(settings: Any) -> list[str]:
+def _space_faults(classifier: Any, network: PatchClassifier) -> list[str]:
+    if classifier.sampling_space == "pixels":
+        return []
     faults = []
-    if settings.sampling_space == "features" and needs_images(settings.sampler):
+    if needs_images(classifier.sampler):
         faults.append(
-            f"sampler={settings.sampler!r} transforms images, but "
+            f"sampler={classifier.sampler!r} transforms images, but "
             'sampling_space="features" resamples features. Pass '
             'sampling_space="pixels", or a sampler without augmentation.'
         )
-    if settings.sampling_space == "features" and settings.augmentation is not None:
+    if network.augmentation is not None:
         faults.append(
-            f"augmentation={settings.augmentation!r} trains from images, but "
+            f"network__augmentation={network.augmentation!r} trains from images, but "
             'sampling_space="features" resamples the output of frozen layers. Pass '
-            'sampling_space="pixels", or augmented_views in place of augmentation.'
+            'sampling_space="pixels", or network__augmentation=None.'
         )
-    if settings.sampling_space == "features" and settings.trainable_layers == "all":
+    if network.trainable_layers == "all":
         faults.append(
             'sampling_space="features" resamples the output of frozen layers, but '
-            'trainable_layers="all" leaves none. Pass sampling_space="pixels".'
+            'network__trainable_layers="all" leaves none. Pass '
+            'sampling_space="pixels".'
         )
     return faults
 
 
-def _view_faults(settings: Any) -> list[str]:
-    faults = []
-    if settings.augmentation is not None and settings.augmented_views:
-        faults.append(
-            f"augmentation={settings.augmentation!r} draws new views in every epoch, "
-            f"and augmented_views={settings.augmented_views} stores some: pass one of "
-            "them, the other as None or 0."
-        )
-    if settings.augmented_views and settings.trainable_layers == "all":
-        faults.append(
-            f"augmented_views={settings.augmented_views} is for frozen layers, whose "
-            'output is stored, but trainable_layers="all" leaves none. Pass '
-            "augmentation."
-        )
-    return faults
-
-
-def _engine_faults(settings: Any) -> list[str]:
-    """Say what is for the trunk's features where there is no trunk."""
-    why = f"augmentation={settings.augmentation!r} trains and predicts from images"
-    remedy = "Leave {name} out, or pass augmentation=None."
-    if settings.augmentation is None:
-        if settings.trainable_layers != "all":
+def _encoder_faults(classifier: Any, network: Any) -> list[str]:
+    """Say where encoder and network do not go together."""
+    encoder = classifier.encoder
+    if not isinstance(network, PatchClassifier):
+        if encoder is not None:
             return []
-        why, remedy = 'trainable_layers="all" leaves none', "Leave {name} out."
-    plain = {"engine": ("auto", "keras"), "precision": ("float32",)}
+        return [
+            f"network={network!r} has no layers of its own that turn images into "
+            "features. Pass an encoder, such as encoder=PatchEncoder()."
+        ]
+    if encoder is None:
+        return []
+    if network.augmentation is not None:
+        return [
+            f"network__augmentation={network.augmentation!r} trains and predicts from "
+            f"images, but encoder={encoder!r} gives it features. Pass one of them."
+        ]
+    if not isinstance(encoder, PatchEncoder):
+        return _faults_behind_features(network, encoder)
+    return _faults_of_cut(network, encoder)
+
+
+def _faults_behind_features(network: PatchClassifier, encoder: Any) -> list[str]:
+    if network.trainable_layers == 0:
+        return []
     return [
-        f"{name}={getattr(settings, name)!r} is for stored output of frozen layers, "
-        f"but {why}. {remedy.format(name=name)}"
-        for name, usual in plain.items()
-        if getattr(settings, name) not in usual
+        f"network__trainable_layers={network.trainable_layers!r} trains layers of "
+        f"network__backbone={network.backbone!r}, but encoder={encoder!r} stands in "
+        "place of all of them. Pass network__trainable_layers=0."
     ]
 
 
-def threshold_faults(settings: Any, *, chosen: str) -> list[str]:
-    """Say what is wrong with the threshold's aim.
-
-    Parameters
-    ----------
-    settings : object
-        With ``threshold``, ``threshold_aim`` and ``threshold_recall``.
-    chosen : str
-        The threshold that stands for one that is chosen.
-
-    Returns
-    -------
-    list of str
-    """
-    faults = []
-    if settings.threshold != chosen and settings.threshold_aim != "f1":
-        faults.append(
-            f'threshold_aim="{settings.threshold_aim}" is for threshold="{chosen}", '
-            f"but threshold={settings.threshold} was given."
-        )
-    if settings.threshold_aim != "recall" and settings.threshold_recall != 0.95:
-        faults.append(
-            f"threshold_recall={settings.threshold_recall} belongs to "
-            f'threshold_aim="recall", but threshold_aim="{settings.threshold_aim}".'
-        )
-    return faults
+def _faults_of_cut(network: PatchClassifier, encoder: PatchEncoder) -> list[str]:
+    """Compare what the encoder leaves off with what the network goes on from."""
+    names = ["trainable_layers"]
+    if network.trainable_layers != 0:
+        names += ["backbone", "weights"]
+    return [
+        f"encoder__{name}={theirs!r}, but network__{name}={ours!r}: the network goes "
+        "on where the encoder ends. Give both the same."
+        for name in names
+        if (theirs := getattr(encoder, name)) != (ours := getattr(network, name))
+    ]

@@ -1,110 +1,167 @@
-"""The steps behind the front door: made from its settings, and run on several views."""
+"""The pipeline behind the front door: made from its settings, run on several views."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 
-from ..data.dihedral import DihedralImages
+from ..data.dihedral import DihedralImages, dihedral_view
 from ..data.loader import ImageLoader
 from ..data.stain import make_normalizer
 from ..data.streaming import ArraySource
 from ..network import PatchClassifier, PatchEncoder
-from ..network.classifier import (
-    BACKBONE_CONSTRAINTS,
-    HEAD_CONSTRAINTS,
-    TRAINING_CONSTRAINTS,
-)
-from ..samplers import AugmentedViews, make_sampler
+from ..samplers import make_sampler
 
-__all__ = ["make_net", "make_pipeline", "mean_over_views", "prepare_validation"]
-
-_NET_PARAMETERS = (*BACKBONE_CONSTRAINTS, *HEAD_CONSTRAINTS, *TRAINING_CONSTRAINTS)
-
-
-def make_pipeline(settings: Any, sampler_seed: int, net_seed: int) -> Pipeline:
-    """Chain the steps: sample before the trunk, or after it.
-
-    Parameters
-    ----------
-    settings : object
-        The parameters of a `GlomeruliClassifier` as attributes, none of them "auto".
-    sampler_seed, net_seed : int
-
-    Returns
-    -------
-    imblearn.pipeline.Pipeline
-        ``load``; ``stain``, ``sample``, ``views`` where asked for; ``trunk``, unless
-        the net augments its training images itself; ``net``.
-    """
-    load, stain, views = _load(settings), _stain(settings), _views(settings, net_seed)
-    sample, trunk = _sample(settings, sampler_seed), _trunk(settings)
-    in_pixels = settings.sampling_space == "pixels"
-    middle = [*sample, *views, *trunk] if in_pixels else [*views, *trunk, *sample]
-    return Pipeline([*load, *stain, *middle, ("net", make_net(settings, net_seed))])
-
+__all__ = [
+    "encoder_of",
+    "holds_features",
+    "make_pipeline",
+    "mean_over_views",
+    "network_of",
+    "prepare_validation",
+]
 
 _Steps = list[tuple[str, Any]]
 
 
-def _load(settings: Any) -> _Steps:
+def holds_features(X: Any) -> bool:
+    """Tell whether rows are features, not images or the names of files.
+
+    Parameters
+    ----------
+    X : DataFrame, array-like of paths, or ndarray
+
+    Returns
+    -------
+    bool
+        True for numbers in two dimensions.
+    """
+    if isinstance(X, pd.DataFrame):
+        return "path" not in X and all(map(pd.api.types.is_numeric_dtype, X.dtypes))
+    if hasattr(X, "shape"):
+        return len(X.shape) == 2
+    return isinstance(X, list | tuple) and len(X) > 0 and np.ndim(X[0]) == 1
+
+
+def network_of(classifier: Any) -> Any:
+    """Return the classifier of the last step: the one given, or a new default."""
+    return PatchClassifier() if classifier.network is None else classifier.network
+
+
+def encoder_of(classifier: Any) -> Any:
+    """Return what turns images into features, None where the network takes images.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+
+    Returns
+    -------
+    transformer or None
+        The one given, or the frozen layers of the network.
+    """
+    network = network_of(classifier)
+    if classifier.encoder is not None or not isinstance(network, PatchClassifier):
+        return classifier.encoder
+    if network.augmentation is not None:
+        return None  # no epoch sees the same image twice: there is nothing to store
+    return PatchEncoder(
+        network.backbone,
+        weights=network.weights,
+        trainable_layers=network.trainable_layers,
+        batch_size=network.batch_size,
+    )
+
+
+def make_pipeline(
+    classifier: Any, sampler_seed: int, network_seed: int, *, of_features: bool = False
+) -> Pipeline:
+    """Chain the steps: sample before the frozen layers, or after them.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+    sampler_seed, network_seed : int
+    of_features : bool, default=False
+        Whether the rows are features, so that nothing loads or encodes images.
+
+    Returns
+    -------
+    imblearn.pipeline.Pipeline
+        ``load``; ``stain`` and ``sample`` where asked for; ``encode``, unless the
+        network augments its training images itself; ``classify``.
+    """
+    sample = _sample(classifier, sampler_seed)
+    last = [("classify", _classify(classifier, network_seed))]
+    if of_features:
+        return Pipeline([*sample, *last])
+    encode = _encode(classifier)
+    in_pixels = classifier.sampling_space == "pixels"
+    middle = [*sample, *encode] if in_pixels else [*encode, *sample]
+    return Pipeline([*_load(classifier), *_stain(classifier), *middle, *last])
+
+
+def _load(classifier: Any) -> _Steps:
     loader = ImageLoader(
-        settings.image_size,
-        resize=settings.resize,
-        n_jobs=settings.n_jobs,
-        verbose=settings.verbose,
-        cache_dir=settings.cache_dir,
-        lazy=True,
+        classifier.image_size,
+        resize=classifier.resize,
+        n_jobs=classifier.n_jobs,
+        verbose=classifier.verbose,
+        cache_dir=classifier.cache_dir,
+        # Any other encoder than our own expects an array.
+        lazy=isinstance(encoder_of(classifier), PatchEncoder | None),
     )
     return [("load", loader)]
 
 
-def _stain(settings: Any) -> _Steps:
-    normalizer = make_normalizer(settings.stain_normalizer, n_jobs=settings.n_jobs)
+def _stain(classifier: Any) -> _Steps:
+    normalizer = make_normalizer(classifier.stain_normalizer, n_jobs=classifier.n_jobs)
     return [] if normalizer is None else [("stain", clone(normalizer))]
 
 
-def _sample(settings: Any, seed: int) -> _Steps:
-    sampler = make_sampler(settings.sampler, random_state=seed, n_jobs=settings.n_jobs)
+def _sample(classifier: Any, seed: int) -> _Steps:
+    sampler = make_sampler(
+        classifier.sampler, random_state=seed, n_jobs=classifier.n_jobs
+    )
     return [] if sampler is None else [("sample", sampler)]
 
 
-def _views(settings: Any, seed: int) -> _Steps:
-    if not settings.augmented_views:
+def _encode(classifier: Any) -> _Steps:
+    encoder = encoder_of(classifier)
+    if encoder is None:
         return []
-    views = AugmentedViews(
-        settings.augmented_views, n_jobs=settings.n_jobs, random_state=seed
-    )
-    return [("views", views)]
+    given = {"cache_dir": classifier.cache_dir, "verbose": classifier.verbose}
+    return [("encode", _with_defaults(encoder, **given))]
 
 
-def _trunk(settings: Any) -> _Steps:
-    if settings.augmentation is not None:
-        return []  # no epoch sees the same image twice: there is nothing to store
-    trunk = PatchEncoder(
-        settings.backbone,
-        weights=settings.weights,
-        trainable_layers=settings.trainable_layers,
-        batch_size=settings.batch_size,
-        engine=settings.engine,
-        precision=settings.precision,
-        cache_dir=settings.cache_dir,
-        verbose=settings.verbose,
-    )
-    return [("trunk", trunk)]
+def _classify(classifier: Any, seed: int) -> Any:
+    network = _with_defaults(network_of(classifier), verbose=classifier.verbose)
+    seeds = {
+        name: seed
+        for name, value in network.get_params(deep=True).items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    return network.set_params(**seeds)
 
 
-def make_net(settings: Any, seed: int) -> PatchClassifier:
-    """Make the last step."""
-    same = {name: getattr(settings, name) for name in _NET_PARAMETERS}
-    return PatchClassifier(**{**same, "random_state": seed})
+def _with_defaults(estimator: Any, **given: Any) -> Any:
+    """Clone an estimator; what it leaves open is as the front door says."""
+    own = clone(estimator)
+    params = own.get_params(deep=False)
+    unset = {
+        name: value
+        for name, value in given.items()
+        if name in params and params[name] in (None, 0) and params[name] is not False
+    }
+    return own.set_params(**unset)
 
 
-def prepare_validation(pipeline: Pipeline, X_train: Any, X_val: Any) -> Any:
-    """Bring validation rows to where the net begins; no sampler meets them.
+def prepare_validation(pipeline: Pipeline, X_train: Any, y_train: Any, X_val: Any):
+    """Bring validation rows to where the network begins; no sampler meets them.
 
     Parameters
     ----------
@@ -112,21 +169,26 @@ def prepare_validation(pipeline: Pipeline, X_train: Any, X_val: Any) -> Any:
         As from `make_pipeline`, not fitted. Transformers that learn are fitted on
         ``X_train`` alone.
     X_train, X_val : DataFrame, array-like of paths, or ndarray
+    y_train : ndarray of shape (n_train,)
 
     Returns
     -------
     array-like
-        What the net takes.
+        What the network takes.
     """
-    transformers = [
-        step for name, step in pipeline.steps[:-1] if hasattr(step, "transform")
-    ]
-    learns = "stain" in pipeline.named_steps
-    train = X_train if learns else None
+    encoder = pipeline.named_steps.get("encode")
+    if not isinstance(encoder, PatchEncoder | None):
+        # It may learn, and then from what the sampler gives it.
+        place = list(pipeline.named_steps).index("encode")
+        front = pipeline[: place + 1]
+        return front.fit(X_train, y_train).transform(X_val)
+    train = X_train if "stain" in pipeline.named_steps else None
     rows = X_val
-    for step in transformers:
+    for name, step in pipeline.steps[:-1]:
+        if not hasattr(step, "transform"):
+            continue
         step.fit(rows if train is None else train)
-        if step is pipeline.named_steps.get("stain"):
+        if name == "stain":
             train = None  # nothing behind it learns from the images
         elif train is not None:
             train = step.transform(train)
@@ -152,9 +214,14 @@ def mean_over_views(pipeline: Pipeline, X: Any, n_views: int) -> np.ndarray:
     if n_views == 1:
         return pipeline.predict_proba(X)
     images, rest = pipeline[0].transform(X), pipeline[1:]
-    source = ArraySource(images) if isinstance(images, np.ndarray) else images
-    views = [
-        rest.predict_proba(images if k == 0 else DihedralImages(source, k))
-        for k in range(n_views)
-    ]
+    views = [rest.predict_proba(_view(pipeline, images, k)) for k in range(n_views)]
     return np.mean(views, axis=0)
+
+
+def _view(pipeline: Pipeline, images: Any, k: int) -> Any:
+    if k == 0:
+        return images
+    if not pipeline[0].lazy:
+        return dihedral_view(np.asarray(images), k)
+    source = ArraySource(images) if isinstance(images, np.ndarray) else images
+    return DihedralImages(source, k)

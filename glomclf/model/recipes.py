@@ -1,307 +1,175 @@
 """Recipes: sets of settings that belong together, each for one way of training.
 
-A parameter of :class:`glomclf.GlomeruliClassifier` that is ``"auto"`` takes the value
-of its recipe; any other value overrides it.
+A recipe is a table of values. `make_classifier` writes all of them into a
+:class:`glomclf.GlomeruliClassifier`, where they can be read and changed.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from difflib import get_close_matches
+from typing import Any
 
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from ..network.processor import has_bfloat16
+from ..errors import ParameterError
+from ..network import PatchClassifier, PatchEncoder
+from .checks import refuse_contradictions
+from .classifier import GlomeruliClassifier
 
-__all__ = [
-    "RECIPES",
-    "RECIPE_PARAMETERS",
-    "Recipe",
-    "choose_recipe",
-    "decided_on_validation",
-    "is_auto",
-    "resolve_recipe",
-    "settled",
-    "with_origins",
-]
+__all__ = ["RECIPES", "make_classifier"]
 
-_PLAIN: dict[str, Any] = {
-    "stain_normalizer": None,
-    "sampling_space": "pixels",
-    "class_weight": None,
-    "dense_units": 256,
-    "dropout": 0.5,
-    "batch_size": 32,
-    "schedule": "constant",
-    "warmup_epochs": 0,
-    "weight_decay": None,
-    "label_smoothing": 0.0,
-    "clip_norm": None,
-    "head_epochs": 0,
-    "tail_learning_rate": None,
-    "validation_fraction": None,
-    "augmentation": None,
-    "augmented_views": 0,
-    "predict_views": 1,
-    "training_precision": "float32",
-}
 # One training image is seen once an epoch, each time under another view, so that no
 # sampler need repeat the minority.
 _FROM_PIXELS: dict[str, Any] = {
     "sampler": None,
     "predict_views": 8,
-    "schedule": "cosine",
-    "clip_norm": 1.0,
-    "patience": None,
+    "network": PatchClassifier(),
+    "network__schedule": "cosine",
+    "network__clip_norm": 1.0,
 }
 RECIPES: dict[str, dict[str, Any]] = {
+    "linear": {
+        "sampler": None,
+        "encoder": PatchEncoder(),
+        "network": make_pipeline(
+            StandardScaler(),
+            LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000),
+        ),
+    },
     "features": {
-        **_PLAIN,
+        "sampler": "smote+augment",
         # Frozen layers never learn to look past a stain. A stain that is the same for
         # all data keeps an image's features the same in every fold.
         "stain_normalizer": "fixed-reinhard",
-        "sampler": "smote+augment",
-        "trainable_layers": 0,
-        "image_size": 224,
-        "optimizer": "adamw",
-        "learning_rate": 3e-4,
-        "schedule": "cosine",
-        "label_smoothing": 0.1,
-        "epochs": 30,
-        "patience": None,  # few validation participants stop it early for no reason
+        "network": PatchClassifier(),
+        "network__optimizer": "adamw",
+        "network__learning_rate": 3e-4,
+        "network__schedule": "cosine",
+        "network__label_smoothing": 0.1,
+        "network__epochs": 30,
     },
     "fine-tune": {
-        **_PLAIN,
         **_FROM_PIXELS,
-        "class_weight": "balanced",
-        "augmentation": "geometry+stain",
-        "trainable_layers": 33,  # the last of ResNet-50's four stages, and the pooling
-        "image_size": 224,
-        "optimizer": "adamw",
-        "learning_rate": 1e-3,
-        "tail_learning_rate": 1e-4,
-        "head_epochs": 3,
-        "warmup_epochs": 1,
-        "weight_decay": 0.01,
-        "epochs": 15,
+        "network__class_weight": "balanced",
+        "network__augmentation": "geometry+stain",
+        # The last of ResNet-50's four stages, and the pooling.
+        "network__trainable_layers": 33,
+        "network__optimizer": "adamw",
+        "network__learning_rate": 1e-3,
+        "network__tail_learning_rate": 1e-4,
+        "network__head_epochs": 3,
+        "network__warmup_epochs": 1,
+        "network__weight_decay": 0.01,
+        "network__epochs": 15,
     },
     "scratch": {
-        **_PLAIN,
         **_FROM_PIXELS,
         "stain_normalizer": "fixed-reinhard",
         # Stain jitter beside the one stain, class weights and weight decay, each taken
         # away alone, cost neither ROC AUC nor F1 beyond the intervals
         # (docs/benchmarks/recipes.md): they are left out.
-        "augmentation": "geometry",
-        "optimizer": "adam",
-        "trainable_layers": "all",
+        "network__augmentation": "geometry",
+        "network__optimizer": "adam",
+        "network__weights": None,
+        "network__trainable_layers": "all",
         # With those parts, and without the stain, 128 pixels did not help there. They
         # take four times the multiplications.
         "image_size": 64,
-        "batch_size": 16,
-        "learning_rate": 1e-3,
-        "warmup_epochs": 3,
-        "epochs": 30,
+        "network__batch_size": 16,
+        "network__learning_rate": 1e-3,
+        "network__warmup_epochs": 3,
+        "network__epochs": 30,
     },
 }
-RECIPE_PARAMETERS = tuple(sorted(RECIPES["features"]))
-
-# Of the training participants, where something is decided on them.
-_VALIDATION_FRACTION = 0.15
-# Fewer images than these are fitted by heart before the layers have learned from them.
-_FEWEST = {"fine-tune": 200, "scratch": 500}
+"""Of each recipe the parameters that differ from the defaults."""
 
 
-class Recipe(NamedTuple):
-    """What a fit was set to.
-
-    Attributes
-    ----------
-    name : {"features", "fine-tune", "scratch"}
-    reason : str
-        Why this one.
-    parameters : dict
-        All settings that a recipe gives, those included that the user gave instead.
-    """
-
-    name: str
-    reason: str
-    parameters: dict[str, Any]
-
-
-def choose_recipe(weights: Any, n_samples: int) -> tuple[str, str]:
-    """Choose the recipe that ``recipe="auto"`` stands for.
-
-    Weights that were learned elsewhere are worth keeping, and their last layers worth
-    adapting; random ones are worth training as a whole. Both take images: with few, the
-    frozen network and its stored features are taken.
+def make_classifier(recipe: str = "features", **overrides: Any) -> GlomeruliClassifier:
+    """Make a classifier by a recipe, with every setting written out.
 
     Parameters
     ----------
-    weights : "imagenet", path or None
-    n_samples : int
-        Rows to fit, validation rows included.
+    recipe : {"linear", "features", "fine-tune", "scratch"}, default="features"
+        - ``"linear"``: logistic regression on the output of the frozen network; for
+          pretrained weights, and the quickest.
+        - ``"features"``: a dense head on the output of the frozen network.
+        - ``"fine-tune"``: the head, then the last layers at a lower rate, from
+          augmented images; for pretrained weights.
+        - ``"scratch"``: the whole network, from random weights and augmented images.
+    **overrides
+        Parameters to use in place of the recipe's, named as in ``set_params``:
+        ``image_size=128``, ``network__epochs=5``.
 
     Returns
     -------
-    name : {"features", "fine-tune", "scratch"}
-    reason : str
-        A sentence.
+    GlomeruliClassifier
+        Not fitted. ``get_params`` shows every value.
+
+    Raises
+    ------
+    ParameterError
+        If the recipe or a parameter is unknown, or parameters contradict each other.
 
     Examples
     --------
-    >>> from glomclf.model.recipes import choose_recipe
-    >>> choose_recipe(None, 717)[0], choose_recipe("imagenet", 100)[0]
-    ('scratch', 'features')
+    >>> from glomclf import make_classifier
+    >>> classifier = make_classifier("scratch", network__epochs=5)
+    >>> classifier.image_size, classifier.network.epochs
+    (64, 5)
+    >>> make_classifier("features", epochs=5)
+    Traceback (most recent call last):
+        ...
+    glomclf.errors.ParameterError: 'epochs' is not a parameter. Did you mean ...?
     """
-    kind = "scratch" if weights is None else "fine-tune"
-    given = "random weights" if weights is None else "pretrained weights"
-    fewest = _FEWEST[kind]
-    if n_samples >= fewest:
-        return kind, f"{given} and {n_samples} images, at least {fewest}"
-    return "features", f"{given} and {n_samples} images, fewer than {fewest}"
+    if recipe not in RECIPES:
+        raise ParameterError(
+            f"recipe={recipe!r} is not known. Give one of {', '.join(RECIPES)}."
+        )
+    classifier = GlomeruliClassifier()
+    for values in (_copied(RECIPES[recipe]), overrides):
+        _set_known(classifier, values)
+    refuse_contradictions(classifier)
+    return classifier
 
 
-def decided_on_validation(parameters: Mapping[str, Any]) -> list[str]:
-    """Name the parameters by which the training looks at validation rows.
+def _copied(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: clone(value, safe=False) for name, value in values.items()}
+
+
+def _set_known(classifier: GlomeruliClassifier, values: dict[str, Any]) -> None:
+    """Set whole parts first, then what is inside them; refuse unknown names at once."""
+    known = classifier.get_params(deep=False)
+    classifier.set_params(**{k: v for k, v in values.items() if k in known})
+    inside = {name: value for name, value in values.items() if name not in known}
+    if faults := unknown_parameters(classifier, inside):
+        raise ParameterError("\n".join(faults))
+    classifier.set_params(**inside)
+
+
+def unknown_parameters(classifier: GlomeruliClassifier, names: Any) -> list[str]:
+    """Say of each name that is no parameter which one may be meant.
 
     Parameters
     ----------
-    parameters : mapping of str to object
-        None of them "auto".
+    classifier : GlomeruliClassifier
+    names : iterable of str
+        As in ``set_params``.
 
     Returns
     -------
     list of str
-
-    Examples
-    --------
-    >>> from glomclf.model.recipes import decided_on_validation
-    >>> training = {"patience": 5, "schedule": "cosine"}
-    >>> decided_on_validation(training)
-    ['patience']
+        Empty where all are known.
     """
-    return ["patience"] if parameters["patience"] is not None else []
+    known = classifier.with_all_parts().get_params(deep=True)
+    return [_fault(name, list(known)) for name in names if name not in known]
 
 
-def resolve_recipe(
-    recipe: str,
-    given: Mapping[str, Any],
-    *,
-    weights: Any,
-    n_samples: int,
-    chooses_threshold: bool = False,
-    has_X_val: bool = False,
-) -> Recipe:
-    """Put what was given over what the recipe says.
-
-    Parameters
-    ----------
-    recipe : {"features", "fine-tune", "scratch", "auto"}
-    given : mapping of str to object
-        The parameters that a recipe governs; those that are "auto" are the recipe's.
-    weights : "imagenet", path or None
-    n_samples : int
-    chooses_threshold : bool, default=False
-        Whether validation rows are to choose the threshold. Participants are set aside
-        only where something is decided on them.
-    has_X_val : bool, default=False
-        Whether validation rows are given, so that nobody need be set aside.
-
-    Returns
-    -------
-    Recipe
-
-    Examples
-    --------
-    >>> from glomclf.model.recipes import resolve_recipe
-    >>> given = {"epochs": 5, "optimizer": "auto"}
-    >>> recipe = resolve_recipe("features", given, weights=None, n_samples=100)
-    >>> recipe.parameters["epochs"], recipe.parameters["optimizer"]
-    (5, 'adamw')
-    """
-    name, reason = recipe, "as given"
-    if recipe == "auto":
-        name, reason = choose_recipe(weights, n_samples)
-    parameters = {**RECIPES[name], **_explicit(given)}
-    if is_auto(given.get("training_precision", "auto")) and name == "scratch":
-        # Where it is emulated it takes longer, and is refused.
-        parameters["training_precision"] = "bfloat16" if has_bfloat16() else "float32"
-    is_decided = chooses_threshold or decided_on_validation(parameters)
-    is_open = is_auto(given.get("validation_fraction", "auto")) and not has_X_val
-    if is_open and is_decided:
-        parameters["validation_fraction"] = _VALIDATION_FRACTION
-    return Recipe(name, reason, parameters)
-
-
-def settled(estimator: Any, n_samples: int) -> Any:
-    """Return an estimator whose recipe is named, however few rows its fits will have.
-
-    Parameters
-    ----------
-    estimator : estimator
-        One without a recipe stays as it is.
-    n_samples : int
-        Rows that ``recipe="auto"`` is to go by.
-
-    Returns
-    -------
-    estimator
-        A clone.
-
-    Examples
-    --------
-    >>> from glomclf import GlomeruliClassifier
-    >>> from glomclf.model.recipes import settled
-    >>> settled(GlomeruliClassifier(weights=None, recipe="auto"), 717).recipe
-    'scratch'
-    """
-    own = clone(estimator)
-    if getattr(own, "recipe", None) == "auto":
-        own.set_params(recipe=own.resolve(n_samples).name)
-    return own
-
-
-def with_origins(message: str, recipe: Recipe, given: Mapping[str, Any]) -> str:
-    """Add to a message which of the settings that it names are the recipe's.
-
-    Parameters
-    ----------
-    message : str
-        Settings in it read ``name=value``.
-    recipe : Recipe
-    given : mapping of str to object
-        As in `resolve_recipe`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from glomclf.model.recipes import resolve_recipe, with_origins
-    >>> given = {"epochs": 2, "warmup_epochs": "auto"}
-    >>> recipe = resolve_recipe("scratch", given, weights=None, n_samples=100)
-    >>> print(with_origins("warmup_epochs=3 is too much.", recipe, given))
-    warmup_epochs=3 is too much.
-    From recipe="scratch": warmup_epochs=3.
-    """
-    named = [
-        setting
-        for name, value in recipe.parameters.items()
-        if is_auto(given.get(name))
-        and re.search(rf"\b{re.escape(setting := f'{name}={value!r}')}(?!\w)", message)
-    ]
-    if not named:
-        return message
-    return f'{message}\nFrom recipe="{recipe.name}": {", ".join(named)}.'
-
-
-def _explicit(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if not is_auto(value)}
-
-
-def is_auto(value: Any) -> bool:
-    """Say whether a parameter is left to the recipe; an array never is."""
-    return isinstance(value, str) and value == "auto"
+def _fault(name: str, known: list[str]) -> str:
+    last = name.rpartition("__")[2]
+    close = [one for one in known if one.rpartition("__")[2] == last]
+    close = close or get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{name!r} is not a parameter.{hint}"
