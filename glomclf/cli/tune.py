@@ -209,7 +209,6 @@ def _search(
     **parameters: Any,
 ) -> tuple[GlomeruliSearchCV, GlomeruliClassifier]:
     """Make the search, and the classifier with default settings, all checked."""
-    from ..model.recipes import settled
     from ..tuning import GlomeruliSearchCV
     from .preparation import checked_classifier
     from .study_plan import make_pruner, make_space
@@ -222,7 +221,7 @@ def _search(
     if "sampler" not in fixed and parameters["sampling_space"] == "features":
         parameters["sampler"] = "smote"  # the part of the default that needs no images
     checked = checked_classifier(n_samples, **parameters, random_state=seed)
-    default = settled(checked, n_samples)
+    default = checked
     search = GlomeruliSearchCV(
         default,
         make_space(fixed),
@@ -308,7 +307,7 @@ def _run_nested(
     note(
         f"Nested cross-validation: the study is run again in {n_outer} outer folds and "
         f"compared with the default settings, of which sampler "
-        f"{default.resolve(len(manifest)).parameters['sampler']}."
+        f"{default.sampler}."
     )
     with watch_studies(
         search.storage,

@@ -7,7 +7,6 @@ before a model is built from it.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
 import platform
@@ -22,8 +21,6 @@ from .._runtime import written_whole
 from ..errors import GlomclfError, ModelFileError
 
 __all__ = [
-    "estimator_from_json",
-    "estimator_to_json",
     "read_model",
     "rebuilt",
     "write_model",
@@ -33,8 +30,7 @@ __all__ = [
 _T = TypeVar("_T")
 
 _FORMAT = "glomclf-model"
-_FORMAT_VERSION = 2
-_FIRST_KIND = "GlomeruliClassifier"  # of files that name none
+_FORMAT_VERSION = 3
 _LIBRARIES = (
     "glomclf",
     "keras",
@@ -43,15 +39,6 @@ _LIBRARIES = (
     "imbalanced-learn",
     "numpy",
 )
-# Only these packages' public estimators are named in a file, and built from one.
-_ROOMS = (
-    "glomclf.samplers",
-    "glomclf.data.augmenter",
-    "glomclf.data.stain",
-    "imblearn.over_sampling",
-    "imblearn.under_sampling",
-    "imblearn.combine",
-)
 
 
 def write_model(
@@ -59,7 +46,7 @@ def write_model(
     header: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
     *,
-    kind: str = _FIRST_KIND,
+    kind: str = "GlomeruliClassifier",
 ) -> None:
     """Write one model file, whole or not at all.
 
@@ -152,7 +139,6 @@ def read_model(
             "wrote it: "
             f"{writer_of(header)}."
         )
-    header.setdefault("kind", _FIRST_KIND)
     if kind not in (None, header["kind"]):
         raise ModelFileError(
             f"{path} holds a {header['kind']}, not a {kind}. Load it with "
@@ -189,73 +175,6 @@ def rebuilt(
             f"({type(error).__name__}: {error}). Install the glomclf that wrote it: "
             f"{writer_of(header)}."
         ) from error
-
-
-def estimator_to_json(estimator: Any) -> Any:
-    """Describe a sampler or augmenter, or a list, by public class and parameters.
-
-    Raises
-    ------
-    ModelFileError
-        If a class is not a public sampler or augmenter of these packages.
-    """
-    estimator = _plain(estimator)
-    if estimator is None or isinstance(estimator, str | int | float | bool):
-        return estimator
-    if isinstance(estimator, list | tuple):
-        return [estimator_to_json(item) for item in estimator]
-    if isinstance(estimator, dict):
-        return {"mapping": [[_plain(k), _plain(v)] for k, v in estimator.items()]}
-    room = _public_room(type(estimator))
-    if room is None:
-        raise ModelFileError(
-            f"{estimator!r} cannot be written into a model file: only classes "
-            f"of {', '.join(_ROOMS)} with plain parameters can. Prediction needs "
-            "no sampler: call set_params(sampler=None) on the fitted classifier, then "
-            "save."
-        )
-    parameters = estimator.get_params(deep=False)
-    return {
-        "class": f"{room}.{type(estimator).__name__}",
-        "parameters": {name: estimator_to_json(v) for name, v in parameters.items()},
-    }
-
-
-def estimator_from_json(description: Any) -> Any:
-    """Build what ``estimator_to_json`` described, from the named packages alone."""
-    if isinstance(description, list):
-        return [estimator_from_json(item) for item in description]
-    if not isinstance(description, dict):
-        return description
-    if "mapping" in description:
-        return dict(description["mapping"])
-    room, _, name = str(description["class"]).rpartition(".")
-    cls = _public_class(room, name)
-    if cls is None:
-        raise ModelFileError(
-            f"{description['class']!r} is not a sampler or augmenter glomclf builds."
-        )
-    parameters = description["parameters"].items()
-    return cls(**{name: estimator_from_json(value) for name, value in parameters})
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _public_class(room: str, name: str) -> type | None:
-    """Return the class of that name among a room's public ones."""
-    if room not in _ROOMS or name not in importlib.import_module(room).__all__:
-        return None
-    found = getattr(importlib.import_module(room), name)
-    return found if isinstance(found, type) else None
-
-
-def _public_room(cls: type) -> str | None:
-    for room in _ROOMS:
-        if getattr(importlib.import_module(room), cls.__name__, None) is cls:
-            return room
-    return None
 
 
 def _versions() -> dict[str, str]:

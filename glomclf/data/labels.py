@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-__all__ = ["encode_labels"]
+from ..errors import ParameterError
+
+__all__ = ["encode_labels", "positive_class"]
 
 
 def encode_labels(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
@@ -51,3 +55,43 @@ def encode_labels(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
             f"{classes[0]!r} in all {len(y)} rows."
         )
     return classes, codes
+
+
+def positive_class(classes: NDArray, pos_label: Any = None) -> Any:
+    """Say which of two labels is the positive class.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (2,)
+    pos_label : int, str or bool, default=None
+        The label that was named; None is 1.
+
+    Returns
+    -------
+    int, str or bool
+        One of `classes`.
+
+    Raises
+    ------
+    ParameterError
+        If that is no label, or none is named where neither is 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.data.labels import positive_class
+    >>> positive_class(np.array(["GS", "NGS"]), "GS")
+    'GS'
+    """
+    labels = classes.tolist()
+    wanted = 1 if pos_label is None else pos_label
+    if wanted in labels:
+        return labels[labels.index(wanted)]
+    if pos_label is None:
+        raise ParameterError(
+            f"y has the labels {labels}, and neither is 1. Say which one is positive: "
+            f"fit(X, y, pos_label={labels[0]!r})."
+        )
+    raise ParameterError(
+        f"pos_label={pos_label!r} is not a label of y, which has {labels}."
+    )

@@ -5,7 +5,7 @@ from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
 from .files import read_classifier
 from .folds import FittedFold, fit_folds, predict_folds
-from .recipes import RECIPES
+from .recipes import RECIPES, make_classifier
 
 __all__ = [
     "APPROACHES",
@@ -16,6 +16,7 @@ __all__ = [
     "GlomeruliClassifier",
     "compare_approaches",
     "fit_folds",
+    "make_classifier",
     "predict_folds",
     "read_classifier",
 ]

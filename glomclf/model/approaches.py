@@ -37,7 +37,7 @@ from ..evaluation.intervals import Scale, bootstrap_estimates, settings_faults
 from ..evaluation.scores import ScoredRows
 from ..samplers import make_sampler
 from .classifier import GlomeruliClassifier
-from .recipes import settled
+from .validation import share_set_aside
 
 __all__ = [
     "APPROACHES",
@@ -369,8 +369,6 @@ def compare_approaches(
     folds = _draw_folds(
         labels, participants, n_folds, n_repeats, check_random_state(random_state)
     )
-    # Each approach trains on another number of rows, all of them by one recipe.
-    estimator = settled(estimator, len(labels))
     _check_splits(labels, participants, folds, test_size, estimator)
     everything = _load(X, labels, participants, estimator)
     settings = {
@@ -520,7 +518,7 @@ def _check_splits(
 ) -> None:
     """See before any training that each fold allows to split by participant."""
     sizes = [test_size]
-    fraction = estimator.resolve(len(labels)).parameters["validation_fraction"]
+    fraction = share_set_aside(estimator)
     if fraction is not None:
         sizes.append(fraction)
     faults = []
@@ -563,7 +561,7 @@ def _load(
 ) -> _Rows:
     """Read all images, once for all approaches."""
     loader = ImageLoader(
-        estimator.resolve(len(labels)).parameters["image_size"],
+        estimator.image_size,
         resize=estimator.resize,
         n_jobs=estimator.n_jobs,
         cache_dir=estimator.cache_dir,

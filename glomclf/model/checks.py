@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from ..errors import ParameterError
@@ -26,7 +27,7 @@ def looks_at_validation(classifier: Any) -> bool:
 def refuse_contradictions(
     classifier: Any,
     *,
-    of_features: bool = False,
+    of_features: bool | None = None,
     has_X_val: bool = False,
     has_y_val: bool = False,
 ) -> None:
@@ -35,8 +36,8 @@ def refuse_contradictions(
     Parameters
     ----------
     classifier : GlomeruliClassifier
-    of_features : bool, default=False
-        Whether ``fit`` was given features in place of images.
+    of_features : bool or None, default=None
+        Whether ``fit`` was given features in place of images; None: nothing was given.
     has_X_val, has_y_val : bool, default=False
         Whether it was given validation rows, and their labels.
 
@@ -46,15 +47,28 @@ def refuse_contradictions(
         It says of each contradiction what was given and what to do.
     """
     network = network_of(classifier)
+    for part in (network, classifier.encoder):
+        if isinstance(part, PatchClassifier | PatchEncoder):
+            part._validate_params()  # now, not when all images are encoded
     own = isinstance(network, PatchClassifier)
     faults = [
+        *_threshold_faults(classifier.threshold),
         *_validation_faults(classifier, has_X_val, has_y_val),
-        *(_feature_faults if of_features else _encoder_faults)(classifier, network),
+        *(_feature_faults(classifier, network) if of_features else []),
+        *(_encoder_faults(classifier, network) if not of_features else []),
+        *(_faults_of_images(classifier, network) if of_features is False else []),
         *(_space_faults(classifier, network) if own and not of_features else []),
         *(network.faults_of_parts() if own else []),
     ]
     if faults:
         raise ParameterError("\n".join(faults))
+
+
+def _threshold_faults(threshold: Any) -> list[str]:
+    recall: Any = getattr(threshold, "recall", 1)
+    if isinstance(recall, Real) and 0 < float(recall) <= 1:
+        return []
+    return [f"threshold={threshold!r} asks for a recall outside (0, 1]."]
 
 
 def _validation_faults(classifier: Any, has_X_val: bool, has_y_val: bool) -> list[str]:
@@ -121,14 +135,7 @@ def _space_faults(classifier: Any, network: PatchClassifier) -> list[str]:
 def _encoder_faults(classifier: Any, network: Any) -> list[str]:
     """Say where encoder and network do not go together."""
     encoder = classifier.encoder
-    if not isinstance(network, PatchClassifier):
-        if encoder is not None:
-            return []
-        return [
-            f"network={network!r} has no layers of its own that turn images into "
-            "features. Pass an encoder, such as encoder=PatchEncoder()."
-        ]
-    if encoder is None:
+    if encoder is None or not isinstance(network, PatchClassifier):
         return []
     if network.augmentation is not None:
         return [
@@ -138,6 +145,15 @@ def _encoder_faults(classifier: Any, network: Any) -> list[str]:
     if not isinstance(encoder, PatchEncoder):
         return _faults_behind_features(network, encoder)
     return _faults_of_cut(network, encoder)
+
+
+def _faults_of_images(classifier: Any, network: Any) -> list[str]:
+    if classifier.encoder is not None or isinstance(network, PatchClassifier):
+        return []
+    return [
+        f"X holds images, but network={network!r} has no layers of its own that turn "
+        "them into features. Pass an encoder, such as encoder=PatchEncoder()."
+    ]
 
 
 def _faults_behind_features(network: PatchClassifier, encoder: Any) -> list[str]:

@@ -24,7 +24,8 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from ..data.labels import encode_labels
+from ..data.archive import read_model, rebuilt, write_model
+from ..data.labels import encode_labels, positive_class
 from ..data.participants import participants_of
 from ..errors import ModelFileError, ParameterError
 from ..evaluation.evaluation import Evaluation, evaluate
@@ -33,16 +34,16 @@ from ..evaluation.thresholds import (
     choose_threshold,
     cross_fitted_thresholds,
 )
-from .checks import threshold_faults
+from .checks import chooses_threshold
 from .classifier import GlomeruliClassifier
+from .descriptions import estimator_from_json, estimator_to_json
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
-from .recipes import settled
-from .validation import ChosenThreshold
+from .parts import classifier_to_parts
+from .threshold import ChosenThreshold
 
 __all__ = ["FoldEnsembleClassifier"]
 
 _KIND = "FoldEnsembleClassifier"
-_OUT_OF_FOLD = "out-of-fold"
 
 
 class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
@@ -58,22 +59,15 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     estimator : GlomeruliClassifier or None, default=None
         Cloned for each member; None is ``GlomeruliClassifier()``. Another classifier
         of two classes with ``predict_proba`` serves too, but cannot be saved. Its
-        ``threshold`` stays at 0.5: the mean is cut, not the members. Its
-        ``recipe="auto"`` is chosen once for all of them, by the rows of the smallest
-        training side.
+        ``threshold`` stays at 0.5: the mean is cut, not the members.
     cv : int, splitter or list of (train, test), default=5
         The folds; each row is left out by one of them. An int gives shuffled,
         stratified folds by participant where participants are known, by row where
         not.
-    threshold : float in [0, 1] or "out-of-fold", default=0.5
-        Mean probability from which the positive class is predicted. "out-of-fold"
-        chooses it on the out-of-fold probabilities of all rows.
-    threshold_aim : {"f1", "recall"}, default="f1"
-        What "out-of-fold" aims at: the highest F1, or the highest precision among the
-        thresholds with at least `threshold_recall`. See
-        :func:`glomclf.evaluation.thresholds.choose_threshold`.
-    threshold_recall : float in (0, 1], default=0.95
-        Recall that the aim "recall" must reach.
+    threshold : float in [0, 1], "f1" or RecallAtLeast, default=0.5
+        Mean probability from which the positive class is predicted. ``"f1"`` and
+        :class:`RecallAtLeast` choose it on the out-of-fold probabilities of all rows.
+        See :func:`glomclf.evaluation.choose_threshold`.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds of an int and then seeds the members: each gets a seed of
         its own in place of the estimator's ``random_state``.
@@ -85,7 +79,9 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        The two labels, sorted; the second is the positive class.
+        The two labels, sorted.
+    pos_label_ : int, str or bool
+        The label of the positive class.
     estimators_ : list of classifiers
         The members, one a fold, in the order of the folds.
     oof_probability_ : ndarray of shape (n_samples,), float64 in [0, 1]
@@ -94,8 +90,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     oof_fold_ : ndarray of shape (n_samples,), int
         The fold that left the row out, which is the place of that member.
     oof_threshold_ : ndarray of shape (n_samples,), float64
-        Threshold at which the row is judged: the given one or, with "out-of-fold",
-        that chosen on the rows of the other folds.
+        Threshold at which the row is judged: the given one or, where one is
+        chosen, that chosen on the rows of the other folds.
     oof_evaluation_ : glomclf.evaluation.evaluation.Evaluation
         Scores of the out-of-fold probabilities at ``oof_threshold_``, with intervals
         over participants.
@@ -125,7 +121,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     itself.
 
     A threshold is too good on the rows that it was chosen on. So with
-    ``threshold="out-of-fold"`` each fold is judged at the threshold of the other folds
+    a threshold that is chosen each fold is judged at the threshold of the other folds
     (see :func:`.cross_fitted_thresholds`), and ``threshold_``, chosen
     on all rows, is left to new images.
 
@@ -139,12 +135,16 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from glomclf import FoldEnsembleClassifier, GlomeruliClassifier, make_glomeruli
+    >>> from glomclf import FoldEnsembleClassifier, make_classifier, make_glomeruli
     >>> X, y, groups = make_glomeruli(
     ...     60, n_participants=12, sclerotic_fraction=0.3, image_size=32, random_state=0
     ... )
-    >>> classifier = GlomeruliClassifier(
-    ...     backbone="cnn", weights=None, image_size=32, epochs=2
+    >>> classifier = make_classifier(
+    ...     "features",
+    ...     network__backbone="cnn",
+    ...     network__weights=None,
+    ...     network__epochs=2,
+    ...     image_size=32,
     ... )
     >>> ensemble = FoldEnsembleClassifier(classifier, cv=3, random_state=0)
     >>> ensemble.fit(X, y, groups=groups).predict_proba(X).shape
@@ -160,9 +160,11 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             HasMethods(["split", "get_n_splits"]),
             list,
         ],
-        "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({_OUT_OF_FOLD})],
-        "threshold_aim": [StrOptions({"f1", "recall"})],
-        "threshold_recall": [Interval(Real, 0, 1, closed="right")],
+        "threshold": [
+            Interval(Real, 0, 1, closed="both"),
+            StrOptions({"f1"}),
+            RecallAtLeast,
+        ],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -173,22 +175,18 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         *,
         cv=5,
         threshold=0.5,
-        threshold_aim="f1",
-        threshold_recall=0.95,
         random_state=None,
         verbose=0,
     ):
         self.estimator = estimator
         self.cv = cv
         self.threshold = threshold
-        self.threshold_aim = threshold_aim
-        self.threshold_recall = threshold_recall
         self.random_state = random_state
         self.verbose = verbose
 
     # The estimator is validated by its own fit.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, groups=None):
+    def fit(self, X, y, groups=None, pos_label=None):
         """Fit one member a fold, and predict the rows that it has not seen.
 
         Parameters
@@ -201,6 +199,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             Labels of two classes.
         groups : array-like of shape (n_samples,), default=None
             Participant of each row; by default the column ``participant`` of ``X``.
+        pos_label : int, str or bool, default=None
+            Label of the positive class; by default 1, if it is among the labels.
 
         Returns
         -------
@@ -224,20 +224,22 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         (X,) = indexable(X)
-        codes = self._encode_labels(y)
+        self._find_classes(y, pos_label)
         groups = participants_of(X, groups)
         self._check_combination()
         rng = check_random_state(self.random_state)
         splits = list(_splits(self.cv, y, groups, rng))
         refuse_unfit_folds(splits, y, groups)
         self._fit_members(X, y, groups, splits, rng)
-        chosen = self._choose_threshold(codes)
+        is_positive = (y == self.pos_label_).astype(int)
+        chosen = self._choose_threshold(is_positive)
         self.threshold_ = float(chosen.value)
+        judged_at = self.oof_threshold_ if chosen.n_samples else self.threshold_
         self.oof_evaluation_ = evaluate(
-            codes,
+            is_positive,
             self.oof_probability_,
             groups=groups,
-            threshold=self.threshold_ if self._is_given() else self.oof_threshold_,
+            threshold=judged_at,
         )
         self._record_fit(y, groups, chosen)
         return self
@@ -269,8 +271,9 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        positive = self.predict_proba(X)[:, 1] >= self.threshold_
-        return self.classes_[positive.astype(int)]
+        positive = self.classes_.tolist().index(self.pos_label_)
+        is_positive = self.predict_proba(X)[:, positive] >= self.threshold_
+        return self.classes_[np.where(is_positive, positive, 1 - positive)]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members to one file, without pickle.
@@ -290,8 +293,6 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             If a member is no GlomeruliClassifier, or its sampler cannot be described
             without pickle.
         """
-        from ..data.archive import write_model
-
         check_is_fitted(self)
         write_model(path, *self._to_parts(), kind=_KIND)
 
@@ -314,8 +315,6 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             If the file is truncated, changed or foreign, or holds another kind of
             model.
         """
-        from ..data.archive import read_model, rebuilt
-
         return rebuilt(path, cls._from_parts, *read_model(path, kind=_KIND))
 
     def __sklearn_is_fitted__(self):
@@ -331,29 +330,21 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     def _estimator(self):
         return GlomeruliClassifier() if self.estimator is None else self.estimator
 
-    def _is_given(self) -> bool:
-        return self.threshold != _OUT_OF_FOLD
-
-    def _encode_labels(self, y):
-        """Return labels as 0 and 1, and keep the classes."""
+    def _find_classes(self, y, pos_label):
         if not len(y):
             raise ValueError("y has 0 rows; rows of two classes are needed.")
-        self.classes_, codes = encode_labels(y)
-        return codes
+        self.classes_ = encode_labels(y)[0]
+        self.pos_label_ = positive_class(self.classes_, pos_label)
 
     def _check_combination(self):
-        """Refuse parameters that contradict each other, all at once."""
-        faults = []
+        """Refuse an estimator with a threshold of its own."""
         own = getattr(self._estimator(), "threshold", 0.5)
         if own != 0.5:
-            faults.append(
+            raise ParameterError(
                 f"estimator has threshold={own!r}, but the mean of all members is cut, "
-                "not each of them. Leave the estimator's at 0.5, and give the ensemble "
-                f'a number or threshold="{_OUT_OF_FOLD}".'
+                "not each of them. Leave the estimator's at 0.5, and give the "
+                "threshold to the ensemble."
             )
-        faults += threshold_faults(self, chosen=_OUT_OF_FOLD)
-        if faults:
-            raise ParameterError("\n".join(faults))
 
     def _members(
         self, estimator: Any, n_members: int, rng: np.random.RandomState
@@ -381,11 +372,16 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.estimators_ = []
         self.oof_probability_ = np.empty(len(y))
         self.oof_fold_ = np.empty(len(y), dtype=np.intp)
-        estimator = settled(
-            self._estimator(), min(len(y[train]) for train, _ in splits)
-        )
-        models = self._members(estimator, len(splits), rng)
-        for one in fit_folds(models, X, y, groups, splits, verbose=self.verbose):
+        models = self._members(self._estimator(), len(splits), rng)
+        for one in fit_folds(
+            models,
+            X,
+            y,
+            groups,
+            splits,
+            pos_label=self.pos_label_,
+            verbose=self.verbose,
+        ):
             self.estimators_.append(one.model)
             self.oof_probability_[one.test] = one.probability
             self.oof_fold_[one.test] = one.fold
@@ -393,18 +389,16 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             if hasattr(self.estimators_[0], name):
                 setattr(self, name, getattr(self.estimators_[0], name))
 
-    def _choose_threshold(self, codes: NDArray[np.intp]) -> ChosenThreshold:
+    def _choose_threshold(self, is_positive: NDArray[np.intp]) -> ChosenThreshold:
         """Take the given threshold, or choose it; that of each row on other folds."""
-        if self._is_given():
-            self.oof_threshold_ = np.full(len(codes), float(self.threshold))
+        if not chooses_threshold(self):
+            self.oof_threshold_ = np.full(len(is_positive), float(self.threshold))
             return ChosenThreshold(self.threshold)
-        recall = RecallAtLeast(self.threshold_recall)
-        aim = recall if self.threshold_aim == "recall" else "f1"
         self.oof_threshold_ = cross_fitted_thresholds(
-            codes, self.oof_probability_, self.oof_fold_, aim
+            is_positive, self.oof_probability_, self.oof_fold_, self.threshold
         )
-        value = choose_threshold(codes, self.oof_probability_, aim)
-        return ChosenThreshold(value, "out-of-fold predictions", len(codes))
+        value = choose_threshold(is_positive, self.oof_probability_, self.threshold)
+        return ChosenThreshold(value, "out-of-fold predictions", len(is_positive))
 
     def _record_fit(
         self, y: NDArray[Any], groups: NDArray[Any] | None, chosen: ChosenThreshold
@@ -430,6 +424,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             "parameters": self._plain_parameters(),
             "estimator": self._own_settings(),
             "classes": self.classes_.tolist(),
+            "pos_label": self.pos_label_,
             "threshold": self.threshold_,
             "training_record": self.training_record_,
             "evaluation": self.oof_evaluation_.to_dict(),
@@ -452,6 +447,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         for name in ("cv", "random_state"):
             value = parameters[name]
             parameters[name] = int(value) if isinstance(value, Integral) else None
+        parameters["threshold"] = estimator_to_json(self.threshold)
         return parameters
 
     def _own_settings(self) -> dict[str, Any] | None:
@@ -461,7 +457,6 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         seed = self.estimator.random_state
         return {
             "random_state": int(seed) if isinstance(seed, Integral) else None,
-            "recipe": self.estimator.recipe,
             "verbose": self.estimator.verbose,
         }
 
@@ -469,7 +464,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     def _from_parts(
         cls, header: dict, arrays: dict[str, np.ndarray]
     ) -> FoldEnsembleClassifier:
-        self = cls(**header["parameters"])
+        parameters = header["parameters"].items()
+        self = cls(**{name: estimator_from_json(v) for name, v in parameters})
         self.estimators_ = [
             GlomeruliClassifier._from_parts(
                 member["header"],
@@ -482,6 +478,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
                 **header["estimator"]
             )
         self.classes_ = np.asarray(header["classes"])
+        self.pos_label_ = header["pos_label"]
         self.threshold_ = header["threshold"]
         self.training_record_ = header["training_record"]
         self.oof_evaluation_ = Evaluation.from_dict(header["evaluation"])
@@ -500,7 +497,7 @@ def _member_parts(member: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             "GlomeruliClassifier as estimator."
         )
     try:
-        return member._to_parts()
+        return classifier_to_parts(member)
     except ModelFileError as error:
         raise ModelFileError(
             f"{error} Of an ensemble, do so for each of its estimators_."

@@ -42,12 +42,16 @@ def read_classifier(
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from glomclf import GlomeruliClassifier, make_glomeruli, read_classifier
+    >>> from glomclf import make_classifier, make_glomeruli, read_classifier
     >>> X, y, groups = make_glomeruli(
     ...     40, n_participants=8, sclerotic_fraction=0.3, image_size=32, random_state=0
     ... )
-    >>> classifier = GlomeruliClassifier(
-    ...     backbone="cnn", weights=None, image_size=32, epochs=1, random_state=0
+    >>> classifier = make_classifier(
+    ...     "features",
+    ...     network__backbone="cnn",
+    ...     network__weights=None,
+    ...     network__epochs=1,
+    ...     image_size=32,
     ... )
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder, "model.glomclf")

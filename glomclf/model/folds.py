@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 
 from .._runtime import headed, progress
+from ..data.labels import positive_class
 from ..data.participants import participants_of
 from ..data.splitting import fold_splitter
 from ..errors import LeakageError, SplitError
@@ -36,7 +37,7 @@ class FittedFold(NamedTuple):
     model : classifier
         Fitted on the training rows.
     probability : ndarray of shape (n_test,), float64 in [0, 1]
-        Of the second class, for the test rows.
+        Of the positive class, for the test rows.
     """
 
     fold: int
@@ -53,6 +54,7 @@ def fit_folds(
     groups: NDArray[Any] | None,
     splits: Sequence[Split],
     *,
+    pos_label: Any = None,
     verbose: int = 0,
 ) -> Iterator[FittedFold]:
     """Fit one classifier a fold, and predict the rows that it has not seen.
@@ -70,6 +72,8 @@ def fit_folds(
         Participants.
     splits : sequence of (train, test)
         Places of rows.
+    pos_label : int, str or bool, default=None
+        Label of the positive class; None is 1, if it is among the labels.
     verbose : int, default=0
         1 shows a bar of folds on standard error. 0 leaves the bars to the classifiers;
         each is headed by its fold.
@@ -78,16 +82,17 @@ def fit_folds(
     ------
     FittedFold
     """
-    rows = np.arange(len(y))
+    rows, classes = np.arange(len(y)), np.unique(y)
+    positive = classes.tolist().index(positive_class(classes, pos_label))
     with progress("cross-validation", len(splits), enabled=verbose > 0) as advance:
         for fold, (model, split) in enumerate(zip(models, splits, strict=True)):
             train, test = (rows[side] for side in split)
-            owners = {}
-            if groups is not None and has_fit_parameter(model, "groups"):
-                owners = {"groups": groups[train]}
+            given = {"pos_label": pos_label}
+            given |= {} if groups is None else {"groups": groups[train]}
+            taken = {k: v for k, v in given.items() if has_fit_parameter(model, k)}
             with headed(f"fold {fold + 1} of {len(splits)}: "):
-                model.fit(_safe_indexing(X, train), y[train], **owners)
-                probability = model.predict_proba(_safe_indexing(X, test))[:, 1]
+                model.fit(_safe_indexing(X, train), y[train], **taken)
+                probability = model.predict_proba(_safe_indexing(X, test))[:, positive]
             yield FittedFold(fold, train, test, model, probability)
             advance()
 
@@ -99,6 +104,7 @@ def predict_folds(
     *,
     groups: ArrayLike | None = None,
     cv: Any = 5,
+    pos_label: Any = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
@@ -122,6 +128,8 @@ def predict_folds(
     cv : int, splitter, or iterable of (train, test), default=5
         An int gives stratified folds by participant where these are known, by row
         where not.
+    pos_label : int, str or bool, default=None
+        Label of the positive class; None is 1, if it is among the labels.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds of an int.
     verbose : int, default=0
@@ -131,18 +139,24 @@ def predict_folds(
     -------
     DataFrame
         One row a prediction: ``row`` (place in ``X``), ``fold``, ``probability`` of the
-        second class, and ``threshold``, the ``threshold_`` of the fold's classifier
+        positive class, and ``threshold``, the ``threshold_`` of the fold's classifier
         (0.5 if it has none).
 
     Examples
     --------
-    >>> from glomclf import GlomeruliClassifier, evaluate, make_glomeruli
-    >>> from glomclf.model.folds import predict_folds
+    >>> from glomclf import make_classifier, make_glomeruli
+    >>> from glomclf.evaluation import evaluate
+    >>> from glomclf.model import predict_folds
     >>> X, y, groups = make_glomeruli(
     ...     60, n_participants=12, sclerotic_fraction=0.3, image_size=32, random_state=0
     ... )
-    >>> classifier = GlomeruliClassifier(
-    ...     backbone="cnn", weights=None, image_size=32, epochs=2, random_state=0
+    >>> classifier = make_classifier(
+    ...     "features",
+    ...     network__backbone="cnn",
+    ...     network__weights=None,
+    ...     network__epochs=2,
+    ...     image_size=32,
+    ...     random_state=0,
     ... )
     >>> table = predict_folds(
     ...     classifier, X, y, groups=groups, cv=2, random_state=0
@@ -167,7 +181,15 @@ def predict_folds(
                 "threshold": getattr(one.model, "threshold_", 0.5),
             }
         )
-        for one in fit_folds(models, X, labels, participants, splits, verbose=verbose)
+        for one in fit_folds(
+            models,
+            X,
+            labels,
+            participants,
+            splits,
+            pos_label=pos_label,
+            verbose=verbose,
+        )
     ]
     return pd.concat(tables, ignore_index=True)
 

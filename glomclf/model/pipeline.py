@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
+from sklearn.utils._metadata_requests import _routing_enabled
+from sklearn.utils.validation import has_fit_parameter
 
 from ..data.dihedral import DihedralImages, dihedral_view
 from ..data.loader import ImageLoader
@@ -18,11 +20,11 @@ from ..samplers import make_sampler
 
 __all__ = [
     "encoder_of",
+    "fit_pipeline",
     "holds_features",
     "make_pipeline",
     "mean_over_views",
     "network_of",
-    "prepare_validation",
 ]
 
 _Steps = list[tuple[str, Any]]
@@ -160,28 +162,39 @@ def _with_defaults(estimator: Any, **given: Any) -> Any:
     return own.set_params(**unset)
 
 
-def prepare_validation(pipeline: Pipeline, X_train: Any, y_train: Any, X_val: Any):
-    """Bring validation rows to where the network begins; no sampler meets them.
+def fit_pipeline(pipeline: Pipeline, X: Any, y: Any, validation: Any) -> None:
+    """Fit all steps; validation rows meet what transforms, no sampler.
 
     Parameters
     ----------
     pipeline : imblearn.pipeline.Pipeline
-        As from `make_pipeline`, not fitted. Transformers that learn are fitted on
-        ``X_train`` alone.
-    X_train, X_val : DataFrame, array-like of paths, or ndarray
-    y_train : ndarray of shape (n_train,)
+        As from `make_pipeline`.
+    X, y : DataFrame, array-like of paths, or ndarray, and ndarray of shape (n_samples,)
+        Rows to train on.
+    validation : ValidationRows
+        Given to a network whose ``fit`` takes ``X_val``.
+    """
+    network = pipeline["classify"]
+    rows = {}
+    if validation.X is not None and has_fit_parameter(network, "X_val"):
+        rows = {"X_val": _prepared(pipeline, X, y, validation.X), "y_val": validation.y}
+    if rows and _routing_enabled():
+        network.set_fit_request(X_val=True, y_val=True)
+    elif rows:
+        rows = {f"classify__{name}": value for name, value in rows.items()}
+    pipeline.fit(X, y, **rows)
 
-    Returns
-    -------
-    array-like
-        What the network takes.
+
+def _prepared(pipeline: Pipeline, X_train: Any, y_train: Any, X_val: Any) -> Any:
+    """Bring validation rows to where the network begins.
+
+    Transformers that learn are fitted on the training rows alone.
     """
     encoder = pipeline.named_steps.get("encode")
     if not isinstance(encoder, PatchEncoder | None):
         # It may learn, and then from what the sampler gives it.
         place = list(pipeline.named_steps).index("encode")
-        front = pipeline[: place + 1]
-        return front.fit(X_train, y_train).transform(X_val)
+        return pipeline[: place + 1].fit(X_train, y_train).transform(X_val)
     train = X_train if "stain" in pipeline.named_steps else None
     rows = X_val
     for name, step in pipeline.steps[:-1]:

@@ -18,8 +18,9 @@ from ..errors import ParameterError
 from ..network import PatchClassifier, PatchEncoder
 from .checks import refuse_contradictions
 from .classifier import GlomeruliClassifier
+from .pipeline import encoder_of, network_of
 
-__all__ = ["RECIPES", "make_classifier"]
+__all__ = ["RECIPES", "make_classifier", "unknown_parameters"]
 
 # One training image is seen once an epoch, each time under another view, so that no
 # sampler need repeat the minority.
@@ -163,7 +164,9 @@ def unknown_parameters(classifier: GlomeruliClassifier, names: Any) -> list[str]
     list of str
         Empty where all are known.
     """
-    known = classifier.with_all_parts().get_params(deep=True)
+    whole = clone(classifier)
+    whole.network, whole.encoder = network_of(whole), encoder_of(whole)
+    known = whole.get_params(deep=True)
     return [_fault(name, list(known)) for name in names if name not in known]
 
 

@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from imblearn.pipeline import Pipeline
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from .._runtime import progress
 from ..data.splitting import fold_splitter
 from ..errors import SplitError
+from ..evaluation.thresholds import choose_threshold
+from .checks import chooses_threshold
+from .validation import ValidationRows, are_enough
 
-__all__ = ["ChosenThreshold", "out_of_fold"]
+__all__ = ["ChosenThreshold", "choose_inside", "out_of_fold", "training_record"]
 
 _N_FOLDS = 5
 
@@ -41,6 +47,122 @@ class ChosenThreshold:
     value: float
     chosen_on: str = "given"
     n_samples: int = 0
+
+
+def choose_inside(
+    classifier: Any,
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    validation: ValidationRows,
+    given: dict[str, Any],
+    seed: int,
+) -> ChosenThreshold:
+    """Choose the threshold of a classifier whose pipeline is fitted.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+    X : DataFrame, array-like of paths, or ndarray
+        All rows of the fit.
+    y : ndarray of shape (n_samples,)
+    groups : ndarray of shape (n_samples,) or None
+        Participants.
+    validation : ValidationRows
+        It is chosen on them if they are enough, else on predictions of inner folds.
+    given : dict
+        ``X_val`` and ``y_val`` of the fit.
+    seed : int
+        Seeds the inner folds.
+
+    Returns
+    -------
+    ChosenThreshold
+        The given one, where none is to be chosen.
+    """
+    if not chooses_threshold(classifier):
+        return ChosenThreshold(classifier.threshold)
+    positive = classifier._positive
+    if validation.y is not None and are_enough(validation.y, validation.groups):
+        labels, known = validation.y, validation.groups is not None
+        probability = classifier._probability(validation.X)[:, positive]
+        chosen_on = f"validation {'participants' if known else 'rows'}"
+    else:
+        labels, chosen_on = y, "inner folds"
+        probability = _out_of_inner_folds(classifier, X, y, groups, given, seed)
+    is_positive = labels == classifier.pos_label_
+    value = choose_threshold(is_positive, probability, classifier.threshold)
+    return ChosenThreshold(value, chosen_on, len(labels))
+
+
+def _out_of_inner_folds(
+    classifier: Any,
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    given: dict[str, Any],
+    seed: int,
+) -> NDArray[np.float64]:
+    """Predict each row by a classifier that did not see its participant."""
+
+    def fit(X: Any, y: Any, groups: Any) -> Any:
+        model = clone(classifier)
+        model.set_params(threshold=0.5, random_state=seed, verbose=0)
+        return model.fit(X, y, groups, **given, pos_label=classifier.pos_label_)
+
+    return out_of_fold(
+        fit,
+        X,
+        y,
+        groups,
+        positive=classifier._positive,
+        random_state=seed,
+        verbose=classifier.verbose,
+    )
+
+
+def training_record(
+    pipeline: Pipeline,
+    y: NDArray[Any],
+    y_val: NDArray[Any] | None,
+    groups: NDArray[Any] | None,
+    chosen: ChosenThreshold,
+) -> dict[str, Any]:
+    """Say what a pipeline was fitted on, and how its threshold was found.
+
+    Parameters
+    ----------
+    pipeline : imblearn.pipeline.Pipeline
+        Fitted.
+    y, y_val : ndarray of shape (n_samples,)
+        Labels trained on, and of the validation rows (None where there are none).
+    groups : ndarray or None
+        Participants of all rows.
+    chosen : ChosenThreshold
+
+    Returns
+    -------
+    dict
+        Plain values.
+    """
+    labels, counts = np.unique(y, return_counts=True)
+    names = [str(label) for label in labels]
+    resampled: Any = counts
+    if "sample" in pipeline.named_steps:
+        # Networks of other libraries mostly do not count what they are given.
+        resampled = getattr(pipeline["classify"], "class_count_", [None, None])
+    return {
+        "n_samples": len(y),
+        "n_validation_samples": 0 if y_val is None else _num_samples(y_val),
+        "n_participants": None if groups is None else len(np.unique(groups)),
+        "class_counts": dict(zip(names, counts.tolist(), strict=True)),
+        "class_counts_resampled": dict(
+            zip(names, np.asarray(resampled).tolist(), strict=True)
+        ),
+        "threshold": float(chosen.value),
+        "threshold_chosen_on": chosen.chosen_on,
+        "threshold_n_samples": chosen.n_samples,
+    }
 
 
 def out_of_fold(

@@ -6,27 +6,32 @@ Nothing here meets a row that the fitted classifier will be judged on.
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import column_or_1d
 
+from ..data.participants import participants_of, refuse_shared_participants
 from ..data.splitting import StratifiedGroupShuffleSplit
 from ..errors import ParticipantWarning, SplitError
 from ..evaluation.estimates import MIN_PARTICIPANTS
 from ..evaluation.intervals import equal_number
+from .checks import chooses_threshold, looks_at_validation
 
 __all__ = [
-    "VALIDATION_FRACTION",
     "ValidationRows",
     "are_enough",
+    "set_aside",
+    "share_set_aside",
     "split_validation",
-    "warn_of_unknown_participants",
+    "validation_rows",
 ]
 
-VALIDATION_FRACTION = 0.15
-"""Of the training participants, where something is decided on them."""
+_FRACTION = 0.15  # of the training participants, where something is decided on them
 
 
 class ValidationRows(NamedTuple):
@@ -108,18 +113,100 @@ def are_enough(y: ArrayLike, groups: ArrayLike | None) -> bool:
     return len(worth) > 1 and min(worth) >= MIN_PARTICIPANTS
 
 
-def warn_of_unknown_participants(what: str) -> None:
-    """Warn that something is decided on rows whose participants are not known.
+def share_set_aside(classifier: Any) -> float | None:
+    """Return the share of the training participants that are set aside at most.
 
     Parameters
     ----------
-    what : str
-        What is decided.
+    classifier : GlomeruliClassifier
+
+    Returns
+    -------
+    float or None
+        None where nothing is decided on them, and no share is asked for.
     """
+    decides = looks_at_validation(classifier) or chooses_threshold(classifier)
+    return classifier.validation_fraction or (_FRACTION if decides else None)
+
+
+def set_aside(
+    classifier: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    seed: int,
+    *,
+    has_X_val: bool,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Set the rows aside that something is decided on.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+    y : ndarray of shape (n_samples,)
+    groups : ndarray of shape (n_samples,) or None
+        Participants.
+    seed : int
+    has_X_val : bool
+        Whether validation rows are given, so that nobody need be set aside.
+
+    Returns
+    -------
+    train, validation : ndarray of int
+        The latter is empty where nobody is set aside.
+
+    Warns
+    -----
+    ParticipantWarning
+        If something is decided on rows whose participants are not known.
+    """
+    nobody = np.arange(len(y)), np.arange(0)
+    stops, chooses = looks_at_validation(classifier), chooses_threshold(classifier)
+    if groups is None and (chooses or (stops and not has_X_val)):
+        _warn_of_unknown_participants()
+    fraction = share_set_aside(classifier)
+    if has_X_val or fraction is None:
+        return nobody
+    if stops or classifier.validation_fraction is not None:
+        return split_validation(y, groups, fraction, seed)
+    # For a threshold alone nobody is set aside where those would be too few.
+    with suppress(SplitError):
+        train, validation = split_validation(y, groups, fraction, seed)
+        owners = None if groups is None else groups[validation]
+        if are_enough(y[validation], owners):
+            return train, validation
+    return nobody
+
+
+def _warn_of_unknown_participants() -> None:
     warnings.warn(
-        f"The participants are not known, so {what} is decided on rows set aside at "
-        "random: patches of one person may be among them and among those trained on. "
-        "Pass groups, or a DataFrame with a column 'participant'.",
+        "The participants are not known. Early stopping or the threshold is decided "
+        "on rows that are set aside at random, and patches of one person may be both "
+        "among them and among those trained on. Pass groups, or a DataFrame with a "
+        "column 'participant'.",
         ParticipantWarning,
-        stacklevel=4,
+        stacklevel=6,
     )
+
+
+def validation_rows(
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    indices: NDArray[np.intp],
+    X_val: Any,
+    y_val: Any,
+) -> ValidationRows:
+    """Return the rows given for validation, or those set aside, or none.
+
+    Raises
+    ------
+    LeakageError
+        If a participant of ``X_val`` is also in ``X``.
+    """
+    if X_val is not None:
+        refuse_shared_participants(groups, X_val)
+        return ValidationRows(X_val, column_or_1d(y_val), participants_of(X_val))
+    if not len(indices):
+        return ValidationRows(None, None, None)
+    owners = None if groups is None else groups[indices]
+    return ValidationRows(_safe_indexing(X, indices), y[indices], owners)

@@ -33,7 +33,6 @@ from ..errors import (
     TuningError,
 )
 from ..model.folds import _splits
-from ..model.recipes import settled
 from .auditing import audit_folds
 from .space import search_space as default_search_space
 
@@ -206,7 +205,7 @@ default="average_precision"
     seed = int(check_random_state(random_state).randint(2**31 - 2))
     folds = draw_folds(estimator, cv, labels, owners, X=X, seed=seed)
     verdict = audit_folds(X, labels, folds, owners, level=audit)
-    estimator = settled(estimator, len(labels))
+    estimator = clone(estimator)
     fit_params = dict(fit_params or {})
     if owners is not None and has_fit_parameter(estimator, "groups"):
         fit_params.setdefault("groups", owners)

@@ -13,6 +13,7 @@ from sklearn.base import (
     ClassifierMixin,
     MetaEstimatorMixin,
     _fit_context,
+    clone,
 )
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import Bunch, assert_all_finite, get_tags
@@ -38,7 +39,6 @@ from sklearn.utils.validation import (
 from ..data.participants import participants_of
 from ..errors import ParameterError
 from ..model.classifier import GlomeruliClassifier
-from ..model.recipes import settled
 from .auditing import audit_folds
 from .fingerprints import fingerprint, short_digest
 from .objective import Objective, draw_folds, make_scoring
@@ -505,7 +505,7 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         owners = participants_of(X, groups)
         seed = self._seed()
         # The best is fitted on more rows than a fold has, by the same recipe.
-        estimator = settled(self.estimator, len(y))
+        estimator = clone(self.estimator)
         folds = draw_folds(
             estimator,
             self.cv,

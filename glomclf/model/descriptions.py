@@ -1,0 +1,190 @@
+"""Estimators as JSON: their class and parameters, and what they learned as arrays.
+
+Only classes that are named here are written into a model file, and built from one: a
+file can make nothing else be imported or run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from ..errors import ModelFileError
+
+__all__ = [
+    "estimator_from_json",
+    "estimator_to_json",
+    "learned_from_parts",
+    "learned_to_parts",
+]
+
+# Any public class of these.
+_ROOMS = (
+    "glomclf.samplers",
+    "glomclf.data",
+    "glomclf.network",
+    "glomclf.evaluation",
+    "imblearn.over_sampling",
+    "imblearn.under_sampling",
+    "imblearn.combine",
+)
+# These classes of scikit-learn, by what they need to predict.
+_LEARNED = {
+    "sklearn.decomposition.PCA": (
+        "components_",
+        "explained_variance_",
+        "mean_",
+        "n_components_",
+        "n_features_in_",
+    ),
+    "sklearn.linear_model.LogisticRegression": (
+        "classes_",
+        "coef_",
+        "intercept_",
+        "n_features_in_",
+        "n_iter_",
+    ),
+    "sklearn.preprocessing.StandardScaler": (
+        "mean_",
+        "n_features_in_",
+        "n_samples_seen_",
+        "scale_",
+        "var_",
+    ),
+    "sklearn.pipeline.Pipeline": (),
+}
+
+
+def estimator_to_json(estimator: Any) -> Any:
+    """Describe an estimator, or a list, by public class and parameters.
+
+    Raises
+    ------
+    ModelFileError
+        If a class is not one that a model file may name.
+    """
+    estimator = _plain(estimator)
+    if estimator is None or isinstance(estimator, str | int | float | bool):
+        return estimator
+    if isinstance(estimator, list | tuple):
+        return [estimator_to_json(item) for item in estimator]
+    if isinstance(estimator, dict):
+        return {"mapping": [[_plain(k), _plain(v)] for k, v in estimator.items()]}
+    name = _public_name(type(estimator))
+    if name is None:
+        raise ModelFileError(
+            f"{estimator!r} cannot be written into a model file: only classes of "
+            f"{', '.join(_ROOMS)} and {', '.join(_LEARNED)} can. Prediction needs no "
+            "sampler: call set_params(sampler=None) on the fitted classifier, then "
+            "save."
+        )
+    parameters = _parameters(estimator).items()
+    described = {key: estimator_to_json(value) for key, value in parameters}
+    return {"class": name, "parameters": described}
+
+
+def estimator_from_json(description: Any) -> Any:
+    """Build what ``estimator_to_json`` described, from the named classes alone."""
+    if isinstance(description, list):
+        return [estimator_from_json(item) for item in description]
+    if not isinstance(description, dict):
+        return description
+    if "mapping" in description:
+        return dict(description["mapping"])
+    cls = _public_class(str(description["class"]))
+    if cls is None:
+        raise ModelFileError(
+            f"{description['class']!r} is not an estimator that glomclf builds."
+        )
+    parameters = description["parameters"].items()
+    built = {name: estimator_from_json(value) for name, value in parameters}
+    if cls is Pipeline:
+        built["steps"] = [(name, step) for name, step in built["steps"]]
+    return cls(**built)
+
+
+def learned_to_parts(estimator: Any, prefix: str) -> dict[str, np.ndarray]:
+    """Return what a fitted estimator of scikit-learn learned.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A `Pipeline` gives that of its steps.
+    prefix : str
+        Of the arrays' names.
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    ModelFileError
+        If the class is not one that a model file may name.
+    """
+    if isinstance(estimator, Pipeline):
+        return {
+            name: array
+            for place, step in enumerate(estimator.named_steps.values())
+            for name, array in learned_to_parts(step, f"{prefix}/{place}").items()
+        }
+    cls = _public_name(type(estimator))
+    if cls not in _LEARNED:
+        raise ModelFileError(
+            f"What {estimator!r} learned cannot be written into a model file: only "
+            f"that of {', '.join(_LEARNED)} can. Pickle the classifier for your own "
+            "use, or give it another network."
+        )
+    return {
+        f"{prefix}/{name}": np.asarray(getattr(estimator, name))
+        for name in _LEARNED[cls]
+    }
+
+
+def learned_from_parts(
+    estimator: Any, prefix: str, arrays: dict[str, np.ndarray]
+) -> None:
+    """Give an estimator what ``learned_to_parts`` returned."""
+    if isinstance(estimator, Pipeline):
+        for place, step in enumerate(estimator.named_steps.values()):
+            learned_from_parts(step, f"{prefix}/{place}", arrays)
+        return
+    for name in _LEARNED[str(_public_name(type(estimator)))]:
+        array = arrays[f"{prefix}/{name}"]
+        setattr(estimator, name, array if array.ndim else array.item())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    if is_dataclass(estimator) and not isinstance(estimator, type):
+        return asdict(estimator)
+    return estimator.get_params(deep=False)
+
+
+def _public_class(name: str) -> type | None:
+    """Return the class of that name, if a model file may name it."""
+    room, _, cls = name.rpartition(".")
+    is_public = room in _ROOMS and cls in importlib.import_module(room).__all__
+    if not is_public and name not in _LEARNED:
+        return None
+    found = getattr(importlib.import_module(room), cls)
+    return found if isinstance(found, type) else None
+
+
+def _public_name(cls: type) -> str | None:
+    rooms = (*_ROOMS, *(name.rpartition(".")[0] for name in _LEARNED))
+    for room in rooms:
+        name = f"{room}.{cls.__name__}"
+        if _public_class(name) is cls:
+            return name
+    return None
