@@ -217,6 +217,6 @@ def load_model(
     if threshold is not None:
         model.threshold_ = threshold
     for member in getattr(model, "estimators_", [model]):
-        for step in {"load", "trunk"} & set(member.pipeline_.named_steps):
+        for step in {"load", "encode"} & set(member.pipeline_.named_steps):
             member.pipeline_[step].set_params(verbose=int(not quiet))
     return model

@@ -220,7 +220,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         if self.cut_ is None:
             return header, {}
         arrays = self._fitted_backbone().weights()
-        return header, {f"trunk/{i:03d}": array for i, array in enumerate(arrays)}
+        return header, {f"encode/{i:03d}": array for i, array in enumerate(arrays)}
 
     def _set_parts(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Become the fitted trunk that ``_to_parts`` described."""
@@ -228,7 +228,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         self.cut_ = header["cut"]
         self.fingerprint_ = header["fingerprint"]
         self._stored_arrays = [
-            arrays[k] for k in sorted(arrays) if k.startswith("trunk/")
+            arrays[k] for k in sorted(arrays) if k.startswith("encode/")
         ]
 
     def _fitted_backbone(self) -> Backbone:
