@@ -12,7 +12,7 @@ import click
 
 from .. import __version__
 from .console import remember_command
-from .faults import faults_explained
+from .messages import errors_shown
 
 __all__ = ["main"]
 
@@ -25,6 +25,7 @@ _COMMANDS = (
     "compare",
     "tune",
     "audit",
+    "doctor",
     "cache",
 )
 
@@ -49,7 +50,7 @@ class _Commands(click.Group):
         return context
 
     def invoke(self, ctx: click.Context) -> Any:
-        with faults_explained(debug=ctx.params["debug"]):
+        with errors_shown(debug=ctx.params["debug"]):
             return super().invoke(ctx)
 
 

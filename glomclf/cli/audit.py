@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, note, output, print_table
+from .console import InputError, check_output, list_files, note, output, print_table
 from .options import (
     Number,
     images_option,
@@ -121,8 +121,6 @@ def _check_combination(test: Path | None) -> None:
     """Refuse folds of one csv together with a split into two."""
     from click.core import ParameterSource
 
-    from .faults import InputError
-
     source = click.get_current_context().get_parameter_source
     given = [
         flag
@@ -143,8 +141,8 @@ def _with_folds(
     from sklearn.model_selection import StratifiedKFold
 
     from ..data.splitting import RepeatedStratifiedGroupKFold
-    from .faults import InputError, input_checked
-    from .preparation import labelled_manifest
+    from .inputs import labelled_manifest
+    from .messages import input_checked
 
     manifest = labelled_manifest(csv, images)
     if by != "random" and by not in manifest:
@@ -162,8 +160,7 @@ def _with_test(
 ) -> tuple[pd.DataFrame, list[Any]]:
     """Put the rows of two files into one table, with the split between them."""
     from ..data.manifest import read_manifest, stack_manifests
-    from .faults import InputError
-    from .preparation import named_alike
+    from .inputs import named_alike
 
     sides = [read_manifest(file, images) for file in (csv, test)]
     unlabelled = [

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .console import print_table, text_of_bytes
+
 if TYPE_CHECKING:
     from ..data.cache import CacheInfo
 
@@ -36,7 +38,7 @@ def command(cache_dir: Path | None, clear: bool) -> None:
     from ..data.cache import cache_info, clear_cache
 
     if clear:
-        click.echo(f"{_size(clear_cache(cache_dir))} removed.")
+        click.echo(f"{text_of_bytes(clear_cache(cache_dir))} removed.")
         return
     _show(cache_info(cache_dir))
 
@@ -44,16 +46,14 @@ def command(cache_dir: Path | None, clear: bool) -> None:
 def _show(info: CacheInfo) -> None:
     from datetime import datetime
 
-    from .console import print_table
-
-    click.echo(f"{info.cache_dir}: {_size(info.n_bytes)} on disk")
+    click.echo(f"{info.cache_dir}: {text_of_bytes(info.n_bytes)} on disk")
     if not info.namespaces:
         return
     rows = [
         (
             _shortened(namespace.fingerprint),
             str(namespace.n_entries),
-            _size(namespace.n_bytes),
+            text_of_bytes(namespace.n_bytes),
             f"{datetime.fromtimestamp(namespace.last_used):%Y-%m-%d %H:%M}",
         )
         for namespace in info.namespaces
@@ -64,10 +64,3 @@ def _show(info: CacheInfo) -> None:
 def _shortened(fingerprint: str) -> str:
     """Cut hashes to what tells them apart."""
     return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{56}\b", r"\1", fingerprint)
-
-
-def _size(n_bytes: int) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= scale:
-            return f"{n_bytes / scale:.1f} {unit}"
-    return f"{n_bytes} bytes"

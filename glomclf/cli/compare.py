@@ -79,7 +79,7 @@ _SHOWN = {
     default=0.15,
     help="Share of its patches that each approach splits off as its test set.",
 )
-@classifier_options
+@classifier_options(without=["sampler"])  # each approach has its own
 @seed_option
 @quiet_option
 def command(
@@ -91,7 +91,7 @@ def command(
     test_size: float,
     seed: int,
     quiet: bool,
-    **parameters: Any,
+    **options: Any,
 ) -> None:
     """Measure what three ways to balance and split are worth on CSV.
 
@@ -100,15 +100,16 @@ def command(
     splits: its scores show what that leak is worth. Tables are written whenever an
     approach is done.
 
-    Example: glomclf compare public.csv --output comparison
+    Example: glomclf compare patches.csv --output comparison
     """
     from ..model.approaches import compare_approaches
-    from .preparation import checked_classifier, labelled_manifest
+    from .inputs import labelled_manifest
+    from .settings import checked_classifier
 
     for name in COMPARISON_FILES:
         check_output(folder / name, inputs=[csv])
     manifest = labelled_manifest(csv, images)
-    estimator = checked_classifier(len(manifest), **parameters)
+    estimator = checked_classifier(**options)
     comparison = compare_approaches(
         manifest,
         manifest["label"],
@@ -124,14 +125,6 @@ def command(
     write_comparison(comparison, folder)
     print_comparison(comparison)
     list_files()
-
-
-# Each approach has its own sampler, and all of them resample images.
-command.params = [
-    option
-    for option in command.params
-    if option.name not in ("sampler", "sampling_space")
-]
 
 
 def write_comparison(comparison: ApproachComparison, folder: Path) -> None:

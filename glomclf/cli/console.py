@@ -1,4 +1,4 @@
-"""What a command shows: notes on standard error, tables on standard output, files."""
+"""What a command says and writes: notes, errors, tables and files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from .._runtime import written_whole
 
 __all__ = [
+    "InputError",
     "check_output",
     "drop_unwritten",
     "list_files",
@@ -20,8 +21,15 @@ __all__ = [
     "output",
     "print_table",
     "remember_command",
+    "text_of_bytes",
     "typed_command",
 ]
+
+
+class InputError(click.ClickException):
+    """Something that the user gave and can mend."""
+
+    exit_code = 2
 
 
 def note(text: str) -> None:
@@ -44,8 +52,6 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     InputError
         If it is an input or a folder, or its folder cannot be written to.
     """
-    from .faults import InputError
-
     if any(path.resolve() == source.resolve() for source in inputs):
         raise InputError(
             f"{path} is read by this command and would be overwritten. Give another "
@@ -120,16 +126,34 @@ def list_files() -> None:
         click.echo(f"  {path}")
 
 
+def text_of_bytes(n_bytes: int) -> str:
+    """Write a size with its unit."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.1f} {unit}"
+    return f"{n_bytes} bytes"
+
+
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    of_text: bool = False,
 ) -> None:
-    """Print a table on standard output, numbers to the right."""
+    """Print a table on standard output, numbers to the right, text in lines."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
     for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place else "left", no_wrap=place > 0)
+        is_number = place > 0 and not of_text
+        table.add_column(
+            name,
+            justify="right" if is_number else "left",
+            no_wrap=is_number,
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*row)
     Console().print(table)

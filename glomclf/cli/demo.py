@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, note, output, print_table
+from .console import InputError, check_output, list_files, note, output, print_table
 from .options import quiet_option, seed_option
 
 if TYPE_CHECKING:
@@ -60,8 +60,6 @@ def command(folder: Path, seed: int, quiet: bool) -> None:
 
 def _prepare(folder: Path) -> None:
     """Make the folder; an earlier demo's data in it are removed."""
-    from .faults import InputError
-
     mark = folder / _MARK
     if folder.is_dir() and any(folder.iterdir()) and not mark.is_file():
         raise InputError(

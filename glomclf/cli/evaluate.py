@@ -21,14 +21,7 @@ __all__ = ["command", "write_evaluation"]
 
 
 @click.command()
-@click.option(
-    "--test",
-    "csv",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="CSV",
-    help="Test set: a csv with `name` and, if known, `ground truth`, `participant`.",
-)
+@click.argument("csv", type=click.Path(path_type=Path))
 @model_option
 @images_option
 @click.option(
@@ -62,15 +55,17 @@ def command(
     threshold: float | None,
     quiet: bool,
 ) -> None:
-    """Predict a test set and, where labels are known, score the predictions.
+    """Predict the patches of CSV, and score the predictions where labels are known.
 
-    Intervals respect that patches of one participant are alike. With --train, the exit
-    code is 2 if the test set leaks; all files are written even so.
+    CSV has the column `name` and, if known, `ground truth` and `participant`. Intervals
+    of scores respect that patches of one participant are alike. With --train, the exit
+    code is 2 if participants or images of CSV were trained on; all files are written
+    even so.
 
-    Example: glomclf evaluate --test test.csv --model model.glomclf --train train.csv
+    Example: glomclf evaluate test.csv --model model.glomclf --train train.csv
     """
     from ..data.manifest import read_manifest
-    from .preparation import labelled_manifest, load_model, named_alike
+    from .inputs import labelled_manifest, load_model, named_alike
     from .results import EVALUATION_FILES
 
     inputs = [csv, model] if train_csv is None else [csv, model, train_csv]

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import click
 
 __all__ = [
-    "CLASSIFIER_OPTION_NAMES",
     "AtLeast",
     "Duration",
     "Number",
     "OrWord",
+    "Setting",
+    "Threshold",
     "classifier_options",
     "images_option",
     "model_option",
     "n_jobs_type",
+    "overwrite_option",
     "quiet_option",
     "seed_option",
     "threshold_option",
-    "weights_option",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
-_POSITIVE = click.IntRange(min=1)
 
 
 class Number(click.FloatRange):
@@ -64,7 +65,6 @@ class _Threads(click.ParamType):
 
 
 n_jobs_type = _Threads()
-_SHARE = Number(0, 1, min_open=True, max_open=True)
 
 
 class OrWord(click.ParamType):
@@ -195,11 +195,9 @@ class _Weights(click.ParamType):
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        if value is None or value.lower() == "none":
-            return None
-        if value.lower() == "imagenet":
-            return "imagenet"
+    ) -> str:
+        if value.lower() in ("imagenet", "none"):
+            return value.lower()
         if not Path(value).is_file():
             self.fail(
                 f"{value!r} is neither imagenet, nor none, nor an existing file.",
@@ -207,6 +205,96 @@ class _Weights(click.ParamType):
                 ctx,
             )
         return value
+
+
+class Threshold(click.ParamType):
+    """A probability, ``f1``, or a bound on the recall.
+
+    Examples
+    --------
+    >>> from glomclf.cli.options import Threshold
+    >>> threshold = Threshold()
+    >>> threshold.convert("0.3", None, None), threshold.convert("f1", None, None)
+    (0.3, 'f1')
+    >>> threshold.convert("recall>=0.95", None, None)
+    ('recall', 0.95)
+    """
+
+    name = "threshold"
+
+    def get_metavar(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str:
+        """Name the forms in a help text."""
+        return "NUMBER|f1|'recall>=NUMBER'"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Convert the text of an option."""
+        if not isinstance(value, str) or value == "f1":
+            return value
+        name, is_bound, bound = value.replace(" ", "").partition(">=")
+        if name == "recall" and is_bound:
+            return name, Number(0, 1, min_open=True).convert(bound, param, ctx)
+        if name == "recall":  # the shell takes an open > for itself
+            self.fail("put it in quotes: 'recall>=0.95'.", param, ctx)
+        return Number(0, 1).convert(value, param, ctx)
+
+
+class Setting(click.ParamType):
+    """One setting and its value, as ``network.epochs=5``; or ``help``.
+
+    Examples
+    --------
+    >>> from glomclf.cli.options import Setting
+    >>> Setting().convert("network.learning_rate=1e-3", None, None)
+    ('network.learning_rate', 0.001)
+    >>> Setting().convert("network.patience=none", None, None)
+    ('network.patience', None)
+    """
+
+    name = "KEY=VALUE"
+    _WORDS: ClassVar[dict[str, Any]] = {
+        "none": None,
+        "null": None,
+        "true": True,
+        "false": False,
+    }
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Take the value for a number, a word or a Python literal, else for text."""
+        if isinstance(value, tuple) or value == "help":
+            return value
+        key, is_given, text = value.partition("=")
+        if not key.strip() or not is_given:
+            self.fail(
+                f"{value!r} is not of the form KEY=VALUE, as network.epochs=5. "
+                "`--set help` lists the keys.",
+                param,
+                ctx,
+            )
+        return key.strip(), self._value(text.strip())
+
+    def _value(self, text: str) -> Any:
+        if text.lower() in self._WORDS:
+            return self._WORDS[text.lower()]
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return text
+
+
+def _list_if_asked(ctx: click.Context, param: click.Parameter, values: Any) -> Any:
+    """Answer ``--set help``."""
+    if "help" not in values:
+        return values
+    from .settings import print_settings
+
+    print_settings(ctx.params.get("recipe", "features"))
+    ctx.exit()
 
 
 images_option = click.option(
@@ -228,14 +316,14 @@ seed_option = click.option(
     default=0,
     help="Seeds splits, samplers and the network.",
 )
+overwrite_option = click.option(
+    "--overwrite",
+    is_flag=True,
+    show_default=False,
+    help="Replace the files of an earlier run.",
+)
 quiet_option = click.option(
     "--quiet", "-q", is_flag=True, show_default=False, help="Show no progress."
-)
-weights_option = click.option(
-    "--weights",
-    type=_Weights(),
-    default="none",
-    help="Weights to measure with; none is one fixed random network.",
 )
 threshold_option = click.option(
     "--threshold",
@@ -245,213 +333,85 @@ threshold_option = click.option(
     help="Probability from which a glomerulus is predicted globally sclerotic.",
 )
 
-# Names and defaults are those of GlomeruliClassifier, which is too heavy to import
-# here; a test holds them together.
-_CLASSIFIER_OPTIONS: dict[str, dict[str, Any]] = {
-    "sampler": {
-        "type": OrWord(click.STRING, "none", None),
-        "metavar": "NAME[+NAME]|none",
-        "help": "Balances the training rows: smote, augment, undersample, oversample, "
-        "or several in order.",
-    },
-    "recipe": {
-        "type": click.Choice(["features", "fine-tune", "scratch", "auto"]),
-        "default": "features",
-        "help": "How the network is trained: its head on stored features; the head, "
-        "then the last layers; all of it; or whichever suits the weights and the "
-        "number of images.",
-    },
-    "sampling_space": {
-        "type": click.Choice(["pixels", "features"]),
-        "help": "Whether the sampler sees images or the frozen layers' output.",
-    },
-    "backbone": {
-        "type": click.Choice(["resnet50", "cnn"]),
-        "default": "resnet50",
-        "help": "ResNet-50, or a small plain network.",
-    },
-    "weights": {
-        "type": _Weights(),
-        "default": "imagenet",
-        "help": "Weights to start from; none is one fixed random network.",
-    },
-    "trainable_layers": {
-        "type": OrWord(click.IntRange(min=0), "all", "all"),
-        "help": "How many of the backbone's last layers are trained.",
-    },
-    "image_size": {
-        "type": click.IntRange(min=32),
-        "help": "Side of the images in pixels, after resizing.",
-    },
-    "resize": {
-        "type": click.Choice(["pad", "stretch"]),
-        "default": "pad",
-        "help": "How an oblong patch becomes square.",
-    },
-    "stain_normalizer": {
-        "type": OrWord(
-            click.Choice(
-                [
-                    "reinhard",
-                    "density",
-                    "macenko",
-                    "fixed-reinhard",
-                    "fixed-density",
-                    "fixed-macenko",
-                ]
-            ),
-            "none",
-            None,
-        ),
-        "metavar": "[fixed-]reinhard|density|macenko|none",
-        "help": "Brings images to the stain of the training images, or a fixed one.",
-    },
-    "augmentation": {
-        "type": OrWord(
-            click.Choice(["dihedral", "geometry", "geometry+stain"]), "none", None
-        ),
-        "metavar": "dihedral|geometry|geometry+stain|none",
-        "help": "Changes each training image anew in every epoch.",
-    },
-    "augmented_views": {
-        "type": click.IntRange(min=0),
-        "help": "Augmented views of each training image, stored for frozen layers.",
-    },
-    "predict_views": {
-        "type": click.IntRange(1, 8),
-        "help": "Ways to turn and mirror an image that a probability is the mean of.",
-    },
-    "dense_units": {"type": _POSITIVE, "help": "Units of the hidden layer."},
-    "dropout": {
-        "type": Number(0, 1, max_open=True),
-        "help": "Share of hidden units left out in training.",
-    },
-    "optimizer": {
-        "type": click.Choice(["adam", "adamw", "rmsprop", "sgd"]),
-        "help": "Optimizer.",
-    },
-    "learning_rate": {
-        "type": Number(0, min_open=True),
-        "help": "Learning rate.",
-    },
-    "schedule": {
-        "type": click.Choice(["constant", "cosine"]),
-        "help": "How the learning rate goes down.",
-    },
-    "warmup_epochs": {
-        "type": Number(min=0),
-        "help": "Epochs in which the learning rate rises from zero.",
-    },
-    "weight_decay": {
-        "type": OrWord(Number(min=0), "none", None),
-        "help": "Decoupled weight decay of kernels; none is the optimizer's own.",
-    },
-    "label_smoothing": {
-        "type": Number(0, 0.5, max_open=True),
-        "help": "How far training labels are moved towards one half.",
-    },
-    "clip_norm": {
-        "type": OrWord(Number(min=0, min_open=True), "none", None),
-        "help": "Norm that the gradients of a step are clipped to.",
-    },
-    "head_epochs": {
-        "type": click.IntRange(min=0),
-        "help": "Epochs in which the head is trained alone.",
-    },
-    "tail_learning_rate": {
-        "type": OrWord(Number(0, min_open=True), "none", None),
-        "help": "Learning rate of the backbone's layers; none is that of the head.",
-    },
-    "batch_size": {"type": _POSITIVE, "help": "Images a batch."},
-    "epochs": {"type": _POSITIVE, "help": "Most epochs to train."},
-    "patience": {
-        "type": OrWord(click.IntRange(min=0), "none", None),
-        "help": "Epochs without a lower validation loss before training stops.",
-    },
-    "class_weight": {
-        "type": OrWord(click.Choice(["balanced"]), "none", None),
-        "metavar": "balanced|none",
-        "help": "Whether the rarer class weighs more.",
-    },
-    "training_precision": {
-        "type": click.Choice(["float32", "bfloat16"]),
-        "help": "What the trained layers compute in; bfloat16 for many layers, on a "
-        "processor that has it.",
-    },
-    "checkpoint_dir": {
-        "type": OrWord(_PATH, "none", None),
-        "default": "none",
-        "metavar": "DIR|none",
-        "help": "Where the state of a training is kept after every epoch: a run that "
-        "was killed goes on from there when the same command is given again. Remove "
-        "it when the model is there.",
-    },
-    "validation_fraction": {
-        "type": OrWord(_SHARE, "none", None),
-        "help": "Share of the training participants that are not trained on: they show "
-        "the course, stop the training early (--patience) and can choose the "
-        "threshold. none trains on all; auto is 0.15 where something is decided on "
-        "them, else none.",
-    },
-    "threshold": {
-        "type": OrWord(Number(0, 1), "validation", "validation"),
-        "default": 0.5,
-        "help": "Probability from which a glomerulus is predicted globally sclerotic; "
-        "validation chooses it on training participants.",
-    },
-    "threshold_aim": {
-        "type": click.Choice(["f1", "recall"]),
-        "default": "f1",
-        "help": "What --threshold validation aims at: the highest F1, or the highest "
-        "precision at --threshold-recall.",
-    },
-    "threshold_recall": {
-        "type": Number(0, 1, min_open=True),
-        "default": 0.95,
-        "help": "Recall that --threshold-aim recall must reach.",
-    },
-    "cache_dir": {
-        "type": OrWord(_PATH, "none", False),
-        "default": None,
-        "show_default": "the user's cache folder",
-        "metavar": "DIR|none",
-        "help": "Where the frozen layers' output is kept for the next run.",
-    },
-    "engine": {
-        "type": click.Choice(["auto", "keras", "openvino"]),
-        "default": "auto",
-        "help": "What runs the frozen layers: the fastest that is installed, or one.",
-    },
-    "precision": {
-        "type": click.Choice(["float32", "bfloat16", "int8"]),
-        "default": "float32",
-        "help": "What the frozen layers compute in; below float32 features change a "
-        "little.",
-    },
-    "n_jobs": {
-        "type": n_jobs_type,
-        "default": None,
-        "show_default": "joblib's",
-        "help": "Threads that decode and transform images; -1 is all cores.",
-    },
+_CLASSIFIER_OPTIONS = {
+    "recipe": click.option(
+        "--recipe",
+        type=click.Choice(["features", "fine-tune", "scratch", "linear"]),
+        default="features",
+        is_eager=True,  # `--set help` lists the settings of this one
+        help="How the model is trained. features: a small network on stored features. "
+        "fine-tune: the last layers of the backbone, too. scratch: all layers. linear: "
+        "a logistic regression on stored features.",
+    ),
+    "backbone": click.option(
+        "--backbone",
+        metavar="NAME",
+        default=None,
+        show_default="the recipe's",
+        help="Network that turns images into features, as resnet50, or cnn, a small "
+        "one.",
+    ),
+    "weights": click.option(
+        "--weights",
+        type=_Weights(),
+        default=None,
+        show_default="the recipe's",
+        help="Weights that the backbone starts from. none is one fixed random network, "
+        "and downloads nothing.",
+    ),
+    "sampler": click.option(
+        "--sampler",
+        metavar="NAME[+NAME]|none",
+        default=None,
+        show_default="the recipe's",
+        help="Balances the training rows: smote, augment, undersample, oversample, or "
+        "several in order.",
+    ),
+    "threshold": click.option(
+        "--threshold",
+        type=Threshold(),
+        default=None,
+        show_default="0.5",
+        help="Probability from which a glomerulus is predicted globally sclerotic. f1 "
+        "and 'recall>=0.95' choose it on training participants: for the highest F1, "
+        "or the highest precision at that recall.",
+    ),
+    "cache_dir": click.option(
+        "--cache-dir",
+        metavar="DIR|none",
+        default=None,
+        show_default="the user's cache folder",
+        help="Where decoded images and features are kept for the next run.",
+    ),
+    "settings": click.option(
+        "--set",
+        "settings",
+        type=Setting(),
+        multiple=True,
+        is_eager=True,
+        callback=_list_if_asked,
+        show_default=False,
+        help="Any other setting, as network.epochs=5 or image_size=64. May be given "
+        "more than once. `--set help` lists all keys and their values.",
+    ),
 }
 
-CLASSIFIER_OPTION_NAMES = tuple(_CLASSIFIER_OPTIONS)
 
+def classifier_options(
+    *, without: Collection[str] = ()
+) -> Callable[[_Function], _Function]:
+    """Give a command the options of the classifier; the others are ``--set``.
 
-def classifier_options(function: _Function) -> _Function:
-    """Give a command the options of the classifier, named as its parameters."""
-    for name, settings in reversed(_CLASSIFIER_OPTIONS.items()):
-        flag = f"--{name.replace('_', '-')}"
-        if "default" not in settings:
-            settings = {**settings, **_left_to_the_recipe(settings["type"])}
-        function = click.option(flag, name, **settings)(function)
-    return function
+    Parameters
+    ----------
+    without : collection of str, default=()
+        Names of options that this command does not have.
+    """
 
+    def decorate(function: _Function) -> _Function:
+        for name, option in reversed(_CLASSIFIER_OPTIONS.items()):
+            if name not in without:
+                function = option(function)
+        return function
 
-def _left_to_the_recipe(kind: click.ParamType) -> dict[str, Any]:
-    return {
-        "type": OrWord(kind, "auto", "auto"),
-        "default": "auto",
-        "show_default": "the recipe's",
-    }
+    return decorate

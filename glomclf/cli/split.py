@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import check_output, list_files, note, print_table
-from .options import Number, images_option, seed_option
+from .console import InputError, check_output, list_files, note, print_table
+from .options import Number, images_option, overwrite_option, seed_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,18 +30,18 @@ __all__ = ["command"]
     "-o",
     "folder",
     type=click.Path(path_type=Path),
-    default=None,
-    show_default="that of CSV",
+    default=".",
+    show_default="the working directory",
     metavar="DIR",
     help="Folder for train.csv and test.csv.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace such files.")
+@overwrite_option
 @seed_option
 def command(
     csv: Path,
     images: Path | None,
     test_size: float,
-    folder: Path | None,
+    folder: Path,
     overwrite: bool,
     seed: int,
 ) -> None:
@@ -51,14 +51,13 @@ def command(
     near as the participants allow. Columns are kept; one is added for participants
     that were inferred.
 
-    Example: glomclf split public.csv --test-size 0.2
+    Example: glomclf split patches.csv --test-size 0.2
     """
     from ..data.manifest import participant_kind
     from ..data.splitting import train_test_split_by_participant
-    from .preparation import labelled_manifest
+    from .inputs import labelled_manifest
     from .results import write_csv
 
-    folder = csv.parent if folder is None else folder
     files = [folder / "train.csv", folder / "test.csv"]
     _check_outputs(files, csv, overwrite)
     manifest = labelled_manifest(csv, images)
@@ -71,14 +70,12 @@ def command(
         write_csv(rows.loc[side.index], file)
     _print(files, sides, f"{participant_kind(manifest)}s")
     if folder.resolve() != csv.parent.resolve() and images is None:
-        note(f"Names are relative to {csv.parent}: pass it as --images.")
+        note(f"Give the next commands the folder of the images: --images {csv.parent}")
     list_files()
 
 
 def _check_outputs(files: list[Path], csv: Path, overwrite: bool) -> None:
     """Keep what is there: a model may have been trained on it."""
-    from .faults import InputError
-
     for file in files:
         check_output(file, inputs=[csv])
     existing = [str(file) for file in files if file.exists()]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from .faults import InputError
+from .console import InputError
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, drop_unwritten, list_files, note, output
+from .console import InputError, check_output, drop_unwritten, list_files, note, output
 from .options import (
-    OrWord,
     classifier_options,
     images_option,
+    overwrite_option,
     quiet_option,
     seed_option,
 )
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..model.classifier import GlomeruliClassifier
-    from ..model.recipes import Recipe
 
 __all__ = ["command"]
 
@@ -40,22 +39,23 @@ __all__ = ["command"]
     metavar="FILE",
     help="Model file to write. Curves and pictures go into a folder beside it.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an existing model file.")
+@overwrite_option
 @click.option(
     "--cv",
     "n_folds",
-    type=OrWord(click.IntRange(min=2), "none", None),
-    default="none",
-    metavar="FOLDS|none",
+    type=click.IntRange(min=2),
+    default=None,
+    show_default="none",
+    metavar="FOLDS",
     help="Cross-validate by participant first, and print the scores.",
 )
 @click.option(
     "--ensemble",
     is_flag=True,
-    help="Keep the classifiers of --cv; their mean is the model. --threshold "
-    "validation then chooses on what each predicts of the fold it did not see.",
+    show_default=False,
+    help="Keep the classifiers of --cv; their mean is the model.",
 )
-@classifier_options
+@classifier_options()
 @seed_option
 @quiet_option
 def command(
@@ -67,42 +67,32 @@ def command(
     ensemble: bool,
     seed: int,
     quiet: bool,
-    **parameters: Any,
+    **options: Any,
 ) -> None:
     """Train a model on all patches of CSV.
 
     CSV has the columns `name` and `ground truth` (1 for globally sclerotic) and, if
-    known, `participant`. All are trained on, unless something is decided on others
-    (--patience, --threshold validation) or --validation-fraction asks for it: then
-    some participants are set aside, and no sampler sees them.
+    known, `participant`. Some participants are set aside where something is decided on
+    them (--set network.patience=5, --threshold f1). No sampler sees these.
 
-    Example: glomclf train public.csv --cv 5 --output model.glomclf
+    With --ensemble the model is the mean of the classifiers of all folds. Each is
+    scored on its own fold, and report.html shows the scores.
 
-    With --ensemble no further classifier is trained after the folds: the model is the
-    mean of those of the folds, the scores are those of each on its own fold, and
-    report.html shows them.
+    Example: glomclf train train.csv --cv 5 --output model.glomclf
     """
-    from .preparation import (
-        checked_classifier,
-        labelled_manifest,
-        participant_folds,
-        recipe_text,
-    )
+    from .inputs import labelled_manifest, participant_folds
     from .results import TRAINING_FILES
+    from .settings import checked_classifier
 
     _check_outputs(model, overwrite, csv)
     _check_folds(ensemble, n_folds)
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
-    # Members of an ensemble are trained on the rows of a training side.
-    n_samples = min(len(train) for train, _ in folds) if ensemble else len(manifest)
     classifier = checked_classifier(
-        n_samples, **parameters, random_state=seed, verbose=int(not quiet)
+        **options, random_state=seed, verbose=int(not quiet)
     )
-    recipe = classifier.resolve(n_samples)
-    note(recipe_text(recipe))
-    pixels = _load(classifier, recipe, manifest)
-    with _told_how_to_go_on(parameters["checkpoint_dir"]):
+    pixels = _load(classifier, manifest)
+    with _told_how_to_go_on(getattr(classifier.network, "checkpoint_dir", None)):
         if ensemble:
             _train_ensemble(classifier, pixels, manifest, len(folds), model)
         else:
@@ -117,7 +107,6 @@ def _folder(model: Path) -> Path:
 
 
 def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
-    from .faults import InputError
     from .results import TRAINING_FILES
 
     check_output(model, inputs=[csv])
@@ -130,7 +119,6 @@ def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
 
 
 def _check_folds(ensemble: bool, n_folds: int | None) -> None:
-    from .faults import InputError
 
     if ensemble and not n_folds:
         raise InputError(
@@ -139,14 +127,12 @@ def _check_folds(ensemble: bool, n_folds: int | None) -> None:
         )
 
 
-def _load(
-    classifier: GlomeruliClassifier, recipe: Recipe, manifest: pd.DataFrame
-) -> np.ndarray:
+def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:
     """Decode all images once, so that every bad file is known before training."""
     from ..data.loader import ImageLoader
 
     loader = ImageLoader(
-        recipe.parameters["image_size"],
+        classifier.image_size,
         resize=classifier.resize,
         n_jobs=classifier.n_jobs,
         verbose=classifier.verbose,
@@ -156,12 +142,12 @@ def _load(
 
 
 @contextmanager
-def _told_how_to_go_on(folder: Path | None) -> Iterator[None]:
+def _told_how_to_go_on(folder: str | None) -> Iterator[None]:
     """If the user ends a training that is kept, say how it goes on."""
     try:
         yield
     except KeyboardInterrupt:
-        if folder is not None and any(folder.expanduser().glob("*.checkpoint")):
+        if folder is not None and any(Path(folder).expanduser().glob("*.checkpoint")):
             note(
                 f"\nThe state of the training is kept in {folder}: the same command "
                 "goes on after the last whole epoch."
@@ -177,14 +163,12 @@ def _train_one(
     model: Path,
 ) -> None:
     """Cross-validate where there are folds, then train one classifier on all rows."""
-    from ..model.recipes import settled
     from .results import write_training
 
     participants = manifest["participant"].to_numpy()
     y, folder = manifest["label"].to_numpy(), _folder(model)
     if folds:
-        # What is scored is trained like what is kept, though a fold has fewer rows.
-        _cross_validate(settled(classifier, len(y)), pixels, manifest, folds, folder)
+        _cross_validate(classifier, pixels, manifest, folds, folder)
     note(f"Training on {len(y)} patches.")
     classifier.fit(pixels, y, groups=participants)
     with output(model) as temporary:
@@ -200,8 +184,8 @@ def _train_ensemble(
     model: Path,
 ) -> None:
     """Train one classifier a fold, keep all of them, and score what is out of fold."""
-    from .preparation import as_ensemble
     from .results import print_scores, write_ensemble_training
+    from .settings import as_ensemble
 
     note(f"Training {n_folds} classifiers, each without one fold of participants.")
     ensemble = as_ensemble(classifier, n_folds)

@@ -129,7 +129,7 @@ _JOURNAL = "study.journal"
     help="Then run the whole study again on the training side of each of so many outer "
     "folds: the score to report, beside that of the default settings.",
 )
-@classifier_options
+@classifier_options()
 @seed_option
 @quiet_option
 def command(
@@ -163,7 +163,7 @@ def command(
 
     Example: glomclf tune train.csv --weights none --sampling-space features -o tuning
     """
-    from .preparation import labelled_manifest, participant_folds
+    from .inputs import labelled_manifest, participant_folds
     from .study_plan import check_scores, check_study
     from .study_results import TUNING_FILES, StudyResults
 
@@ -210,7 +210,7 @@ def _search(
 ) -> tuple[GlomeruliSearchCV, GlomeruliClassifier]:
     """Make the search, and the classifier with default settings, all checked."""
     from ..tuning import GlomeruliSearchCV
-    from .preparation import checked_classifier
+    from .settings import checked_classifier
     from .study_plan import make_pruner, make_space
 
     given = _given()
@@ -276,7 +276,7 @@ def _check_outer_folds(
 ) -> None:
     """See before the study that there are folds for what comes after it."""
     from ..errors import SplitError, SplitWarning
-    from .preparation import participant_folds
+    from .inputs import participant_folds
 
     if n_outer is None:
         return

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from glomclf.cli import main
-from glomclf.cli.cache import _size
+from glomclf.cli.console import text_of_bytes
 from glomclf.data.store import FeatureStore
 
 
@@ -57,4 +57,4 @@ def test_clearing_a_folder_without_a_cache_leaves_it_alone(tmp_path):
     ],
 )
 def test_sizes_have_units(n_bytes, text):
-    assert _size(n_bytes) == text
+    assert text_of_bytes(n_bytes) == text

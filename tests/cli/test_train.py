@@ -8,6 +8,7 @@ import re
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from glomclf.cli.console import InputError
 
 from glomclf import (
     FoldEnsembleClassifier,
@@ -16,7 +17,6 @@ from glomclf import (
     read_manifest,
 )
 from glomclf.cli import main
-from glomclf.cli.faults import InputError
 from glomclf.cli.options import _CLASSIFIER_OPTIONS
 from glomclf.cli.train import command as train
 from glomclf.data.stain import NORMALIZER_NAMES

@@ -1,4 +1,4 @@
-"""Cheap checks that come before anything slow: parameters, csv, model."""
+"""What commands read: csvs with their images and participants, and models."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .faults import InputError, input_checked
+from .console import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..model.classifier import GlomeruliClassifier
     from ..model.ensemble import FoldEnsembleClassifier
-    from ..model.recipes import Recipe
 
 __all__ = [
-    "as_ensemble",
-    "checked_classifier",
     "labelled_manifest",
     "load_model",
     "named_alike",
     "participant_folds",
-    "recipe_text",
 ]
 
 
@@ -101,97 +97,6 @@ def _columns(csv: Path) -> list[str]:
     import pandas as pd
 
     return list(pd.read_csv(csv, nrows=0, encoding="utf-8-sig").columns)
-
-
-def checked_classifier(n_samples: int, **parameters: Any) -> GlomeruliClassifier:
-    """Make a classifier whose parameters, sampler and weights can be used.
-
-    Parameters
-    ----------
-    n_samples : int
-        Rows it is to be fitted to.
-    **parameters
-        Of the classifier.
-
-    Returns
-    -------
-    GlomeruliClassifier
-
-    Raises
-    ------
-    InputError
-        If parameters are out of range or contradict each other, or checkpoints are to
-        go into a file.
-    ParameterError
-        If the backbone has fewer layers than are to be trained.
-    EngineError
-        If this processor does not compute in the precision to train in.
-    SamplingError, WeightsError
-        If the sampler is unknown, or the weights cannot be had.
-    """
-    from ..errors import ParameterError
-    from ..model.classifier import GlomeruliClassifier
-    from ..model.recipes import with_origins
-    from ..network.processor import check_training_precision
-    from ..network.resnet50 import load_backbone
-    from ..samplers import make_sampler
-
-    classifier = GlomeruliClassifier(**parameters)
-    folder = classifier.checkpoint_dir
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; --checkpoint-dir names a folder.")
-    with input_checked():
-        classifier._validate_params()
-        recipe = classifier.resolve(n_samples)
-        make_sampler(recipe.parameters["sampler"])
-    check_training_precision(recipe.parameters["training_precision"])
-    backbone = load_backbone(classifier.backbone, classifier.weights)
-    try:
-        backbone.n_trainable(recipe.parameters["trainable_layers"])
-    except ParameterError as error:
-        raise ParameterError(with_origins(str(error), recipe, parameters)) from None
-    return classifier
-
-
-def recipe_text(recipe: Recipe) -> str:
-    """Tell which recipe a training follows and, where it was chosen, why."""
-    why = "" if recipe.reason == "as given" else f" ({recipe.reason})"
-    return f"Recipe {recipe.name!r}{why}."
-
-
-def as_ensemble(
-    classifier: GlomeruliClassifier, n_folds: int
-) -> FoldEnsembleClassifier:
-    """Make an ensemble of such classifiers, one a fold; it takes over their threshold.
-
-    Parameters
-    ----------
-    classifier : GlomeruliClassifier
-        As from `checked_classifier`. A threshold that it would choose on its training
-        participants is chosen on the out-of-fold probabilities.
-    n_folds : int
-
-    Returns
-    -------
-    FoldEnsembleClassifier
-        Not fitted.
-    """
-    from sklearn.base import clone
-
-    from ..model.ensemble import FoldEnsembleClassifier
-
-    member = clone(classifier).set_params(
-        threshold=0.5, threshold_aim="f1", threshold_recall=0.95, random_state=None
-    )
-    chosen = classifier.threshold == "validation"
-    return FoldEnsembleClassifier(
-        member,
-        cv=n_folds,
-        threshold="out-of-fold" if chosen else classifier.threshold,
-        threshold_aim=classifier.threshold_aim,
-        threshold_recall=classifier.threshold_recall,
-        random_state=classifier.random_state,
-    )
 
 
 def load_model(

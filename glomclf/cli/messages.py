@@ -12,18 +12,20 @@ from typing import Any
 import click
 
 from ..errors import GlomclfError, GlomclfWarning
-from .console import written_files
-from .wording import in_options
+from .console import InputError, written_files
 
-__all__ = ["InputError", "faults_explained", "input_checked"]
+__all__ = ["errors_shown", "input_checked"]
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quota on Windows
-
-
-class InputError(click.ClickException):
-    """Something that the user gave and can mend."""
-
-    exit_code = 2
+# What the library names most, as it is written on the command line.
+_AS_OPTIONS = {
+    "images=FOLDER": "--images FOLDER",
+    "resume=True": "--resume",
+    "weights=None": "--weights none",
+    "weights=PATH": "--weights FILE",
+    "network__": "network.",
+    "encoder__": "encoder.",
+}
 
 
 class _InternalFault(click.ClickException):
@@ -39,20 +41,20 @@ class _Interrupted(click.ClickException):
 
 @contextmanager
 def input_checked() -> Iterator[None]:
-    """Take any ValueError or TypeError of the block for a fault of the input.
+    """Take any ValueError or TypeError of the block for an error in the input.
 
     For blocks that only check values; elsewhere such an error may be a fault of ours.
     """
     try:
         yield
-    except GlomclfError:
+    except (GlomclfError, click.ClickException):
         raise
     except (ValueError, TypeError) as error:
-        raise InputError(in_options(str(error))) from error
+        raise InputError(_with_options(str(error))) from error
 
 
 @contextmanager
-def faults_explained(*, debug: bool) -> Iterator[None]:
+def errors_shown(*, debug: bool) -> Iterator[None]:
     """Turn whatever ends the block early into one message and an exit code.
 
     Parameters
@@ -75,7 +77,7 @@ def faults_explained(*, debug: bool) -> Iterator[None]:
 
 def _explained(error: Exception) -> click.ClickException:
     if isinstance(error, GlomclfError) or _is_invalid_parameter(error):
-        return InputError(in_options(str(error)))
+        return InputError(_with_options(str(error)))
     if isinstance(error, OSError) and error.filename is not None:
         return InputError(f"{error.filename}: {error.strerror}.")
     if isinstance(error, OSError) and error.errno in _FULL:
@@ -85,6 +87,12 @@ def _explained(error: Exception) -> click.ClickException:
         f"internal fault: {type(error).__name__}: {reason} "
         "(`glomclf --debug COMMAND ...` shows the traceback)"
     )
+
+
+def _with_options(message: str) -> str:
+    for parameter, option in _AS_OPTIONS.items():
+        message = message.replace(parameter, option)
+    return message
 
 
 def _is_invalid_parameter(error: Exception) -> bool:
@@ -113,7 +121,7 @@ def _warnings_on_one_line() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *place: Any, **more: Any
         ) -> None:
             if issubclass(category, GlomclfWarning):
-                click.echo(f"Warning: {in_options(str(message))}", err=True)
+                click.echo(f"Warning: {_with_options(str(message))}", err=True)
             else:
                 shown_by_python(message, category, *place, **more)
 
