@@ -10,8 +10,6 @@ from pathlib import Path
 
 import click
 
-from .._runtime import written_whole
-
 __all__ = [
     "InputError",
     "check_output",
@@ -84,6 +82,8 @@ def output(path: str | os.PathLike[str]) -> Iterator[Path]:
     Path
         File to write.
     """
+    from .._runtime import written_whole
+
     with written_whole(path) as temporary:
         yield temporary
     if Path(path) not in written_files():

@@ -48,13 +48,14 @@ def checked_classifier(
         If the sampler is unknown, the weights cannot be had, the backbone has fewer
         layers than are to be trained, or this processor lacks the precision.
     """
+    from ..model.checks import refuse_contradictions
     from ..model.recipes import make_classifier
 
     values = {"random_state": random_state, "verbose": verbose}
     values |= given_values(recipe, **options)
-    with input_checked():
-        classifier = make_classifier(recipe, **values)
+    classifier = make_classifier(recipe).set_params(**values)
     _check_ranges(classifier)
+    refuse_contradictions(classifier)
     _check_parts(classifier)
     return classifier
 
@@ -147,10 +148,11 @@ def _keys_of(recipe: str) -> dict[str, Any]:
 
     classifier = make_classifier(recipe)
     parameters = classifier.get_params(deep=True)
-    if classifier.encoder is None:  # the frozen layers of the network, which say most
-        own = encoder_of(classifier).get_params()
-        said = classifier.network.get_params()
-        parameters |= {f"encoder__{k}": v for k, v in own.items() if k not in said}
+    frozen = encoder_of(classifier)
+    if classifier.encoder is None and frozen is not None:
+        said = classifier.network.get_params()  # the encoder has most from the network
+        own = {k: v for k, v in frozen.get_params().items() if k not in said}
+        parameters |= {f"encoder__{name}": value for name, value in own.items()}
     return {
         key.replace("__", "."): value
         for key, value in parameters.items()

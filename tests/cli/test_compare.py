@@ -15,7 +15,10 @@ from glomclf.cli.compare import command as compare
 from glomclf.cli.train import command as train
 from glomclf.model.approaches import APPROACHES, COMPARED_SCORES
 
-TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--cv", "2")
+TINY = (
+    *("--backbone", "cnn", "--weights", "none", "--cv", "2"),
+    *("--set", "image_size=32"),
+)
 
 
 def run(*arguments, code=0):
@@ -85,7 +88,6 @@ def test_compare_has_the_options_of_train_but_for_the_sampler():
         "ensemble",
         "n_folds",
         "sampler",
-        "sampling_space",
     }
 
 
@@ -183,7 +185,7 @@ def test_csv_is_not_overwritten(data, tmp_path):
 @pytest.mark.slow
 def test_a_network_is_compared(data, tmp_path, monkeypatch):
     monkeypatch.setattr("glomclf.cli.compare.write_comparison", lambda *_: None)
-    arguments = ("--epochs", 1, "-o", tmp_path / "out")
+    arguments = ("--set", "network.epochs=1", "-o", tmp_path / "out")
     result = run("compare", data / "public.csv", *TINY, *arguments)
     assert "10/10" in result.stderr
     scores = pd.read_csv(tmp_path / "out" / "comparison.csv", dtype={"approach": str})

@@ -1,6 +1,7 @@
 """``glomclf split`` on files."""
 
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -30,6 +31,12 @@ def data(drawn, tmp_path):
     return shutil.copytree(drawn, tmp_path / "data")
 
 
+@pytest.fixture(autouse=True)
+def working_directory(data, monkeypatch):
+    """Work where the data lie: there the files are written by default."""
+    monkeypatch.chdir(data)
+
+
 def run(*arguments, code=0):
     result = CliRunner().invoke(main, ["split", *map(str, arguments)])
     assert result.exit_code == code, result.output
@@ -57,9 +64,20 @@ def test_columns_are_kept_and_inferred_participants_added(data):
 
 def test_another_folder_says_where_the_images_are(data, tmp_path):
     result = run(data / "public.csv", "--output", tmp_path / "split")
-    assert f"{data}: pass it as --images" in result.stderr
+    assert f"--images {data}" in result.stderr
     manifest = read_manifest(tmp_path / "split" / "test.csv", data)
     assert len(manifest)
+
+
+def test_files_go_to_the_working_directory_beside_data_that_cannot_be_written(
+    data, tmp_path, monkeypatch
+):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    before = sorted(data.rglob("*"))
+    run(data / "public.csv")
+    assert sorted(path.name for path in Path().iterdir()) == ["test.csv", "train.csv"]
+    assert sorted(data.rglob("*")) == before
 
 
 def test_empty_rows_at_the_end_are_passed_over(data):

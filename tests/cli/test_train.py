@@ -1,14 +1,12 @@
 """`glomclf train`, and what its model does in `evaluate` and `predict`."""
 
 import errno
-import inspect
 import json
 import re
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from glomclf.cli.console import InputError
 
 from glomclf import (
     FoldEnsembleClassifier,
@@ -17,12 +15,12 @@ from glomclf import (
     read_manifest,
 )
 from glomclf.cli import main
-from glomclf.cli.options import _CLASSIFIER_OPTIONS
-from glomclf.cli.train import command as train
-from glomclf.data.stain import NORMALIZER_NAMES
 from glomclf.network.checkpoints import Checkpoint
 
-TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--epochs", "2")
+TINY = (
+    *("--backbone", "cnn", "--weights", "none"),
+    *("--set", "image_size=32", "--set", "network.epochs=2"),
+)
 
 
 def run(*arguments, code=0):
@@ -52,35 +50,6 @@ def trained(data):
     model = data.parent / "tiny.glomclf"
     output = run("train", data / "public.csv", *TINY, "--cv", 2, "-o", model, "-q")
     return model, output
-
-
-def test_folds_are_judged_by_the_recipe_of_the_whole(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "glomclf.model.recipes._FEWEST", {"scratch": 48}
-    )  # folds have fewer
-    judged = []
-
-    def written(classifier, *_):
-        judged.append(classifier.recipe)
-        raise InputError("enough is known")
-
-    monkeypatch.setattr("glomclf.cli.results.write_out_of_fold", written)
-    options = (*TINY, "--recipe", "auto", "--warmup-epochs", 0, "--cv", 2, "-q")
-    run("train", data / "public.csv", *options, "-o", tmp_path / "m.glomclf", code=2)
-    assert judged == ["scratch"]
-
-
-def test_options_are_the_parameters_of_the_classifier():
-    parameters = inspect.signature(GlomeruliClassifier).parameters
-    assert set(_CLASSIFIER_OPTIONS) == set(parameters) - {"random_state", "verbose"}
-    context = train.make_context("train", ["data.csv"])
-    for name in _CLASSIFIER_OPTIONS:
-        assert context.params[name] == parameters[name].default, name
-
-
-def test_the_names_of_normalisers_are_those_of_their_room():
-    (option,) = (o for o in train.params if o.name == "stain_normalizer")
-    assert tuple(option.type.other.other.choices) == NORMALIZER_NAMES
 
 
 def test_train_writes_the_model_and_names_every_file(trained):
@@ -130,7 +99,7 @@ def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch
     monkeypatch.setattr(GlomeruliClassifier, "fit", spy)
     monkeypatch.setattr("glomclf.cli.results.write_training", lambda *_: None)
     out = tmp_path / "m.glomclf"
-    options = (*TINY, "--cv", 2, "--validation-fraction", 0.15, "-o", out, "-q")
+    options = (*TINY, "--cv", 2, "--set", "validation_fraction=0.15", "-o", out, "-q")
     run("train", data / "public.csv", *options)
     assert len(seen) == 3
     everyone = set(seen[-1][0])
@@ -155,7 +124,7 @@ def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
     model = tmp_path / "m.glomclf"
     (tmp_path / "m-training").mkdir()
     (tmp_path / "m-training" / "cv_scores.csv").touch()  # of an earlier run
-    options = ("--sampler", "smote", "--sampling-space", "features", "--epochs", 1)
+    options = ("--sampler", "smote", "--set", "sampling_space=features")
     result = run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
     assert "made no images" in result.stderr
     names = {path.name for path in (tmp_path / "m-training").iterdir()}
@@ -166,7 +135,7 @@ def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
 def evaluated(trained, data, tmp_path_factory):
     """One evaluation, with all pictures, for tests that only read."""
     out = tmp_path_factory.mktemp("evaluated")
-    words = ["evaluate", "--test", data / "public.csv", "--model", trained[0], "-q"]
+    words = ["evaluate", data / "public.csv", "--model", trained[0], "-q"]
     words += ["-o", out, "--threshold", 0.5]
     return words, out, run(*words)
 
@@ -228,7 +197,7 @@ def test_report_of_evaluate_shows_the_command_and_each_mistake(evaluated):
 
 def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path, undrawn):
     model, _ = trained
-    common = ("--test", data / "public.csv", "--model", model, "-o", tmp_path, "-q")
+    common = (data / "public.csv", "--model", model, "-o", tmp_path, "-q")
     run("evaluate", *common, "--threshold", 0)
     assert pd.read_csv(tmp_path / "predictions.csv")["prediction"].eq(1).all()
 
@@ -240,7 +209,7 @@ def test_evaluate_without_labels_writes_predictions_only(trained, data, tmp_path
     table.to_csv(csv, index=False)
     out.mkdir()
     (out / "scores.csv").touch()
-    arguments = ("--test", csv, "--images", data, "--model", model, "-o", out, "-q")
+    arguments = (csv, "--images", data, "--model", model, "-o", out, "-q")
     result = run("evaluate", *arguments)
     assert "no labels" in result.stderr
     # Scores of an earlier run would mislead.
@@ -256,7 +225,7 @@ def test_evaluate_of_one_class_says_what_is_undefined(
     table = pd.read_csv(data / "public.csv")
     csv, out = tmp_path / "test.csv", tmp_path / "out"
     table[table["ground truth"] == 1].to_csv(csv, index=False)
-    arguments = ("--test", csv, "--images", data, "--model", model, "-o", out, "-q")
+    arguments = (csv, "--images", data, "--model", model, "-o", out, "-q")
     out.mkdir()
     (out / "roc_curve.png").touch()  # of an earlier run
     result = run("evaluate", *arguments)
@@ -274,7 +243,7 @@ def test_who_closes_the_pipe_finds_every_file(
 
     monkeypatch.setattr("glomclf.cli.results.print_table", closed)
     csv = data / "public.csv"
-    words = ("evaluate", "--test", csv, "--model", trained[0], "-o", tmp_path, "-q")
+    words = ("evaluate", csv, "--model", trained[0], "-o", tmp_path, "-q")
     result = run(*words, code=1)
     assert "fault" not in result.stderr
     assert (tmp_path / "report.html").is_file()
@@ -290,7 +259,7 @@ def test_images_that_stand_for_participants_are_not_told_as_such(
     csv, out = tmp_path / "test.csv", tmp_path / "out"
     names = [f"{row}.png" for row in range(len(table))]
     table.assign(name=names)[["name", "ground truth"]].to_csv(csv, index=False)
-    result = run("evaluate", "--test", csv, "--model", trained[0], "-o", out, "-q")
+    result = run("evaluate", csv, "--model", trained[0], "-o", out, "-q")
     assert "not all participants are known" in result.stderr
     assert not (out / "biopsies.csv").exists()
     assert "participant" not in pd.read_csv(out / "predictions.csv")
@@ -321,7 +290,7 @@ def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(
     trained, data, tmp_path, undrawn, equal_pixels_alone
 ):
     csv, results = data / "public.csv", tmp_path / "results"
-    options = ("--test", csv, "--train", csv, "--model", trained[0], "-o", results)
+    options = (csv, "--train", csv, "--model", trained[0], "-o", results)
     result = run("evaluate", *options, "-q", code=2)
     assert "the scores cannot be believed" in result.stderr
     assert "participant on both sides" in result.stderr
@@ -334,7 +303,7 @@ def test_evaluate_of_other_participants_passes_the_audit(
 ):
     run("split", data / "public.csv", "-o", tmp_path)
     options = ("--images", data, "--model", trained[0], "-o", tmp_path / "results")
-    csvs = ("--test", tmp_path / "test.csv", "--train", tmp_path / "train.csv")
+    csvs = (tmp_path / "test.csv", "--train", tmp_path / "train.csv")
     run("evaluate", *csvs, *options, "-q")
     assert "No leak found" in (tmp_path / "results" / "report.html").read_text()
 
@@ -343,7 +312,7 @@ def test_evaluate_of_other_participants_passes_the_audit(
 def ensemble(data):
     """One ensemble of two members for all tests that only read."""
     model = data.parent / "both.glomclf"
-    options = ("--cv", 2, "--ensemble", "--threshold", "validation")
+    options = ("--cv", 2, "--ensemble", "--threshold", "f1")
     return model, run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
 
 
@@ -383,7 +352,7 @@ def test_scores_of_an_ensemble_are_those_of_its_out_of_fold_predictions(ensemble
     assert table["prediction"].tolist() == called.astype(int).tolist()
     scores = json.loads((folder / "cv_scores.json").read_text())
     assert scores == loaded.oof_evaluation_.to_dict()
-    assert loaded.threshold == "out-of-fold"
+    assert loaded.threshold == "f1"
     assert loaded.cv == 2
 
 
@@ -393,7 +362,7 @@ def test_evaluate_and_predict_take_an_ensemble(
     monkeypatch.setattr("glomclf.report.members.draw_picture", blank_picture)
     model, _ = ensemble
     csv, out = data / "public.csv", tmp_path / "predictions.csv"
-    run("evaluate", "--test", csv, "--model", model, "-o", tmp_path, "-q")
+    run("evaluate", csv, "--model", model, "-o", tmp_path, "-q")
     report = (tmp_path / "report.html").read_text("utf-8")
     assert "Mean of 2 networks" in report
     assert "chosen on out-of-fold predictions" in report
@@ -413,7 +382,6 @@ def test_evaluate_and_predict_take_an_ensemble(
     [
         (("--ensemble",), r"Say how many folds: --cv 5 --ensemble"),
         (("--ensemble", "--cv", 30), "--cv"),
-        (("--ensemble", "--cv", 2, "--threshold-aim", "recall"), "is for --threshold"),
     ],
 )
 def test_an_ensemble_that_cannot_be_is_refused_before_training(
@@ -433,7 +401,15 @@ def test_an_interrupted_training_says_how_it_goes_on(data, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     model = tmp_path / "model.glomclf"
-    words = ("train", data / "public.csv", *TINY, "-o", model, "--checkpoint-dir", kept)
+    words = (
+        "train",
+        data / "public.csv",
+        *TINY,
+        "-o",
+        model,
+        "--set",
+        f"network.checkpoint_dir={kept}",
+    )
     with monkeypatch.context() as patched:
         patched.setattr(Checkpoint, "write", write_then_interrupt)
         message = run(*words, code=130).output

@@ -1,0 +1,69 @@
+"""Help answers at once, is short, and says what the library has."""
+
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from glomclf.cli import main
+from glomclf.cli.train import command as train
+from glomclf.model.recipes import RECIPES
+
+HEAVY = "{'tensorflow', 'keras', 'matplotlib', 'pandas', 'sklearn', 'numpy', 'optuna'}"
+COMMANDS = main.list_commands(None)
+
+
+def options_of(name):
+    command = main.get_command(click.Context(main), name)
+    return [one for one in command.params if isinstance(one, click.Option)]
+
+
+def test_help_imports_nothing_heavy():
+    code = f"""
+import sys
+from glomclf.cli import main
+
+for words in [[], *([name] for name in main.list_commands(None))]:
+    main([*words, "--help"], standalone_mode=False)
+sys.exit(str({HEAVY} & set(sys.modules) or ""))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
+    assert done.stdout.count("Usage:") == 1 + len(COMMANDS)
+
+
+def test_help_takes_about_as_long_as_python_and_click():
+    def seconds(*arguments):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    bare = min(seconds("-c", "import click") for _ in range(3))
+    assert min(seconds("-m", "glomclf", "--help") for _ in range(3)) < 3 * bare + 0.2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_few_options_and_each_has_help(name):
+    options = options_of(name)
+    assert len(options) <= 15
+    assert all(option.help for option in options)
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"demo", "doctor", "cache"}))
+def test_the_input_is_the_first_argument(name):
+    command = main.get_command(click.Context(main), name)
+    (argument,) = (one for one in command.params if isinstance(one, click.Argument))
+    assert argument.required
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"doctor", "cache"}))
+def test_a_command_that_writes_files_has_an_output(name):
+    assert "--output" in CliRunner().invoke(main, [name, "--help"]).stdout
+
+
+def test_recipes_are_those_of_the_library():
+    (recipe,) = (one for one in train.params if one.name == "recipe")
+    assert set(recipe.type.choices) == set(RECIPES)
