@@ -26,7 +26,8 @@ from glomclf import (
     PatchClassifier,
     make_glomeruli,
 )
-from glomclf.evaluation.evaluation import compare_scores, evaluate
+from glomclf.evaluation.comparison import compare_scores
+from glomclf.evaluation.evaluation import evaluate
 from glomclf.evaluation.thresholds import choose_threshold
 
 pytest.importorskip("skimage", reason="needs the extra benchmarks")
@@ -81,7 +82,7 @@ def run(parts, csv, tmp_path, monkeypatch):
     monkeypatch.setattr(parts.fitting, "NATIVE_SIZE", 32)
     for function in (evaluate, compare_scores):
         quick = partial(function, n_bootstrap=100)
-        monkeypatch.setattr(f"glomclf.evaluation.evaluation.{function.__name__}", quick)
+        monkeypatch.setattr(f"{function.__module__}.{function.__name__}", quick)
 
     def command(*arguments, results="results.json"):
         return parts.recipes.main(

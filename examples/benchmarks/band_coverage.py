@@ -17,7 +17,7 @@ import pandas as pd
 from interval_coverage import SETTINGS, draw, drawn_with_both_classes
 from joblib import Parallel, delayed
 
-from glomclf.evaluation.curves import precision_recall_band, reliability_bins, roc_band
+from glomclf.evaluation import precision_recall_band, reliability_bins, roc_band
 
 PLACES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 N_PLACES, N_BINS = 21, 10

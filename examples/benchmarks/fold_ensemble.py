@@ -140,7 +140,7 @@ def mean_scores(table: pd.DataFrame) -> pd.DataFrame:
 
 def difference(table: pd.DataFrame, kind: str):
     """Compare the ensemble with others on the same untouched rows."""
-    from glomclf.evaluation.evaluation import compare_scores
+    from glomclf.evaluation import compare_scores
 
     keys = ["seed", "outer", "row"]
     ensemble = table[table["kind"] == ENSEMBLE][[*keys, "probability"]]

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from glomclf.evaluation.evaluation import biopsy_summary, compare_scores, evaluate
-from glomclf.evaluation.intervals import equal_number
+from glomclf.evaluation import biopsy_summary, compare_scores, evaluate
+from glomclf.evaluation.participant_numbers import equal_number
 from glomclf.evaluation.scores import ScoredRows
 
 

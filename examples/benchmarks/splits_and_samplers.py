@@ -111,7 +111,7 @@ def kept(way: str, sampler: str, options: argparse.Namespace) -> pd.DataFrame:
 
 def as_markdown(options: argparse.Namespace) -> str:
     """Write the report: scores with intervals, and differences from no sampler."""
-    from glomclf.evaluation.evaluation import compare_scores, evaluate
+    from glomclf.evaluation import compare_scores, evaluate
 
     lines, first = [], True
     for way in ways(options):

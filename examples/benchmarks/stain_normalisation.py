@@ -35,7 +35,7 @@ from glomclf import (
 from glomclf.data.splitting import RepeatedStratifiedGroupKFold, leave_one_centre_out
 from glomclf.data.stain import NORMALIZER_METHODS, make_normalizer
 from glomclf.errors import GlomclfWarning
-from glomclf.evaluation.evaluation import compare_scores, evaluate
+from glomclf.evaluation import compare_scores, evaluate
 from glomclf.model.folds import predict_folds
 
 METHODS = ("none", *NORMALIZER_METHODS, "fixed-reinhard")

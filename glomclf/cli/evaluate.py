@@ -187,7 +187,7 @@ def _score(
     with_biopsies: bool,
 ) -> dict[str, Any]:
     """Score patches and, where they are known, biopsies; write both."""
-    from ..evaluation.evaluation import biopsy_summary, evaluate
+    from ..evaluation import biopsy_summary, evaluate
     from . import results
 
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold)

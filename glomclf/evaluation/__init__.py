@@ -4,32 +4,31 @@ Everything here takes labels, probabilities and participants; nothing knows of i
 """
 
 from .biopsy import BiopsySummary, biopsy_summary
-from .curves import (
-    Band,
-    ReliabilityBins,
-    precision_recall_band,
-    reliability_bins,
-    roc_band,
-)
+from .comparison import Comparison, compare_scores
+from .curves import Band, Curves, evaluation_curves, precision_recall_band, roc_band
 from .estimates import Estimates
-from .evaluation import Comparison, Evaluation, compare_scores, evaluate
+from .evaluation import Evaluation, evaluate
 from .prevalence import (
     adjust_threshold,
     adjust_to_prevalence,
     estimate_prevalence,
 )
-from .scores import SCORE_NAMES
+from .reliability import ReliabilityBins, reliability_bins
+from .scores import SCORE_NAMES, SCORES, Score
 from .thresholds import RecallAtLeast, choose_threshold, cross_fitted_thresholds
 
 __all__ = [
+    "SCORES",
     "SCORE_NAMES",
     "Band",
     "BiopsySummary",
     "Comparison",
+    "Curves",
     "Estimates",
     "Evaluation",
     "RecallAtLeast",
     "ReliabilityBins",
+    "Score",
     "adjust_threshold",
     "adjust_to_prevalence",
     "biopsy_summary",
@@ -38,6 +37,7 @@ __all__ = [
     "cross_fitted_thresholds",
     "estimate_prevalence",
     "evaluate",
+    "evaluation_curves",
     "precision_recall_band",
     "reliability_bins",
     "roc_band",

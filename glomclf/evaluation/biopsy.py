@@ -27,13 +27,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .estimates import MIN_PARTICIPANTS, Estimates
-from .intervals import Scale, bootstrap_estimates, exact_interval, settings_faults
-from .scores import check_scores, scores_from_counts, threshold_faults
+from .estimates import Estimates
+from .intervals import Scale, bootstrap_estimates, settings_faults
+from .participant_numbers import MIN_PARTICIPANTS, exact_interval
+from .predictions import check_scores, threshold_faults
+from .scores import Counts, accuracy, recall, specificity
 
 __all__ = ["BiopsySummary", "biopsy_summary"]
 
-_AT_CUT_OFFS = ("recall", "specificity", "accuracy")
+_AT_CUT_OFFS = {"recall": recall, "specificity": specificity, "accuracy": accuracy}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +138,7 @@ def biopsy_summary(
 
     Examples
     --------
-    >>> from glomclf.evaluation.evaluation import biopsy_summary
+    >>> from glomclf.evaluation.biopsy import biopsy_summary
     >>> y_true = [0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 0]
     >>> y_score = [0.1, 0.6, 0.2, 0.9, 0.8, 0.7, 0.4, 0.4, 0.2, 0.1, 0.3, 0.2]
     >>> summary = biopsy_summary(y_true, y_score, list("aaaabbbbcccc"))
@@ -184,10 +186,13 @@ class _Agreement:
         weights = weights.astype(np.float64)
         found = self._differences(weights)
         for cut_off in self.cut_offs:
-            scores = self._at(cut_off, weights)
-            found |= {
-                f"{name}_above_{cut_off:g}": scores[name] for name in _AT_CUT_OFFS
-            }
+            cell = 2 * (self.true > cut_off) + (self.predicted > cut_off)
+            counts = Counts(*(weights @ np.eye(4)[cell]).T)
+            with np.errstate(invalid="ignore"):  # no biopsy on one side of the cut-off
+                found |= {
+                    f"{name}_above_{cut_off:g}": score(counts)
+                    for name, score in _AT_CUT_OFFS.items()
+                }
         return found
 
     def scales(self) -> dict[str, Scale]:
@@ -226,10 +231,6 @@ class _Agreement:
             "upper_limit": bias + spread,
             "icc": icc,
         }
-
-    def _at(self, cut_off: float, weights: NDArray[np.float64]) -> dict[str, Any]:
-        cell = 2 * (self.true > cut_off) + (self.predicted > cut_off)
-        return scores_from_counts(*(weights @ np.eye(4)[cell]).T)
 
     def judged(self) -> dict[str, NDArray[np.bool_]]:
         """Tell the biopsies that each score at a cut-off is about."""

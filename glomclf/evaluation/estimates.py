@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["MIN_PARTICIPANTS", "Estimates"]
-
-MIN_PARTICIPANTS = 5  # effective ones; with fewer an interval is not to be trusted
+__all__ = ["Estimates", "plain_numbers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +105,12 @@ class Estimates:
         content : dict
         """
         return {
-            "scores": {name: _plain(value) for name, value in self.scores.items()},
+            "scores": plain_numbers(self.scores),
             "intervals": {
                 name: [_plain(end) for end in ends]
                 for name, ends in self.intervals.items()
             },
-            "n_effective": {name: _plain(n) for name, n in self.n_effective.items()},
+            "n_effective": plain_numbers(self.n_effective),
             "notes": dict(self.notes),
             "confidence": self.confidence,
             "n_bootstrap": self.n_bootstrap,
@@ -144,6 +143,20 @@ class Estimates:
         if self.caution:
             lines.append(f"Caution: {self.caution}")
         return "\n".join(lines)
+
+
+def plain_numbers(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """Turn NaN into None, as JSON wants it.
+
+    Parameters
+    ----------
+    numbers : mapping of str to float
+
+    Returns
+    -------
+    plain : dict of str to float or None
+    """
+    return {name: _plain(number) for name, number in numbers.items()}
 
 
 def _plain(value: float) -> float | None:

@@ -47,20 +47,20 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.stats import beta, norm
 from scipy.stats import t as student
 from sklearn.utils import check_random_state
 
 from ..errors import ScoreError
 from .estimates import Estimates
+from .participant_numbers import effective_number
 
 __all__ = [
+    "Replicates",
     "Scale",
     "bootstrap_estimates",
-    "effective_number",
-    "equal_number",
-    "exact_interval",
+    "draw_replicates",
     "settings_faults",
 ]
 
@@ -102,9 +102,119 @@ class Scale:
         """Whether the interval is that of a proportion."""
         return bool(np.isfinite(self.high - self.low)) and not self.biased
 
+    @property
+    def of_differences(self) -> Scale:
+        """The range of a difference between two such scores."""
+        return Scale(self.low - self.high, self.high - self.low, self.biased)
+
     def place(self, score: float) -> float:
         """Tell where in the range a score lies, from 0 to 1."""
         return (score - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Weights under which scores are computed to learn how unsure they are.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (1 + n_bootstrap + n_left_out, n_groups), dtype uint16
+        How much each participant counts: once, then as resampled, then with one
+        participant (or one of many blocks of them) left out.
+
+    n_bootstrap : int
+        Number of resampled rows.
+
+    confidence : float
+        Of the intervals, in (0, 1).
+    """
+
+    weights: NDArray[np.uint16]
+    n_bootstrap: int
+    confidence: float
+
+    def resampled(self, values: FloatArray) -> FloatArray:
+        """Return the rows of values that belong to resampled participants."""
+        return values[1 : self.n_bootstrap + 1]
+
+    def estimates(
+        self, values: Mapping[str, FloatArray], scales: Mapping[str, Scale]
+    ) -> Estimates:
+        """Make the intervals of scores that were computed under these weights.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray of shape (n_replicates,)
+            NaN where undefined.
+
+        scales : mapping of str to Scale
+            The scale of each score.
+
+        Returns
+        -------
+        estimates : Estimates
+            With a note for each score that has no interval.
+        """
+        found = {
+            name: _interval(
+                float(values[name][0]),
+                self.resampled(values[name]),
+                values[name][self.n_bootstrap + 1 :],
+                scale,
+                self.confidence,
+            )
+            for name, scale in scales.items()
+        }
+        return Estimates(
+            scores={name: float(values[name][0]) for name in scales},
+            intervals={name: one.ends for name, one in found.items()},
+            n_effective={name: one.n_effective for name, one in found.items()},
+            notes={name: one.note for name, one in found.items() if one.note},
+            confidence=self.confidence,
+            n_bootstrap=self.n_bootstrap,
+        )
+
+
+def draw_replicates(
+    strata: NDArray[np.intp],
+    *,
+    n_bootstrap: int,
+    confidence: float,
+    random_state: int | np.random.RandomState | None,
+) -> Replicates:
+    """Resample participants, and leave each out once.
+
+    Parameters
+    ----------
+    strata : ndarray of shape (n_groups,), dtype int
+        Participants are resampled within their stratum.
+
+    n_bootstrap : int
+        Number of replicates, at least 100.
+
+    confidence : float
+        In (0, 1).
+
+    random_state : int, RandomState instance or None
+        Pass an int for the same weights on every call.
+
+    Returns
+    -------
+    replicates : Replicates
+
+    Raises
+    ------
+    ScoreError
+        If `n_bootstrap` or `confidence` is out of range.
+    """
+    if faults := settings_faults(n_bootstrap, confidence):
+        raise ScoreError("\n".join(faults))
+    rng = check_random_state(random_state)
+    drawn = _resample(strata, n_bootstrap, rng)
+    left_out = _leave_out(len(strata), rng)
+    whole = np.ones((1, len(strata)), dtype=drawn.dtype)
+    weights = np.vstack([whole, drawn, left_out])
+    return Replicates(weights, n_bootstrap, confidence)
 
 
 def bootstrap_estimates(
@@ -124,20 +234,11 @@ def bootstrap_estimates(
         Takes weights of shape (n_replicates, n_groups) and returns a mapping from names
         to arrays of shape (n_replicates,), NaN where undefined.
 
-    strata : ndarray of shape (n_groups,), dtype int
-        Participants are resampled within their stratum.
+    strata, n_bootstrap, confidence, random_state
+        As in `draw_replicates`.
 
     scales : mapping of str to Scale
         The scale of each score.
-
-    n_bootstrap : int
-        Number of replicates, at least 100.
-
-    confidence : float
-        In (0, 1).
-
-    random_state : int, RandomState instance or None
-        Pass an int for the same intervals on every call.
 
     Returns
     -------
@@ -165,32 +266,13 @@ def bootstrap_estimates(
     >>> estimates.scores["mean"], np.round(estimates.intervals["mean"], 1)
     (5.0, array([3.5, 6.5]))
     """
-    if faults := settings_faults(n_bootstrap, confidence):
-        raise ScoreError("\n".join(faults))
-    rng = check_random_state(random_state)
-    drawn = _resample(strata, n_bootstrap, rng)
-    left_out = _leave_out(len(strata), rng)
-    whole = np.ones((1, len(strata)), dtype=drawn.dtype)
-    values = statistic(np.vstack([whole, drawn, left_out]))
-    scores = {name: float(values[name][0]) for name in scales}
-    found = {
-        name: _interval(
-            scores[name],
-            values[name][1 : n_bootstrap + 1],
-            values[name][n_bootstrap + 1 :],
-            scale,
-            confidence,
-        )
-        for name, scale in scales.items()
-    }
-    return Estimates(
-        scores=scores,
-        intervals={name: one.ends for name, one in found.items()},
-        n_effective={name: one.n_effective for name, one in found.items()},
-        notes={name: one.note for name, one in found.items() if one.note},
-        confidence=confidence,
+    replicates = draw_replicates(
+        strata,
         n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        random_state=random_state,
     )
+    return replicates.estimates(statistic(replicates.weights), scales)
 
 
 def settings_faults(n_bootstrap: Any, confidence: Any) -> list[str]:
@@ -223,97 +305,6 @@ def settings_faults(n_bootstrap: Any, confidence: Any) -> list[str]:
     if not 0 < confidence < 1:
         faults.append(f"confidence must be in (0, 1), got {confidence!r}")
     return faults
-
-
-def effective_number(parts: FloatArray) -> float:
-    """Count the equally important parts that tell as much about their variance.
-
-    Parameters
-    ----------
-    parts : ndarray of shape (n_parts,)
-        What a score owes to each participant, up to a constant: the score without it.
-
-    Returns
-    -------
-    number : float
-        2 n / (kurtosis - 1), at most n: for n normal parts, n; less where few of them
-        make most of the variance.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from glomclf.evaluation.intervals import effective_number
-    >>> effective_number(np.array([1.0, -1.0, 1.0, -1.0]))
-    4.0
-    >>> round(effective_number(np.array([9.0, 0.1, -0.1, 0.2, -0.2, 0.0])), 1)
-    3.8
-    """
-    deviation = parts - parts.mean()
-    largest = np.abs(deviation).max()
-    if largest == 0:
-        return float(len(parts))
-    deviation = deviation / largest
-    excess = np.mean(deviation**4) / np.mean(deviation**2) ** 2 - 1
-    return float(min(len(parts), 2 * len(parts) / max(excess, 1e-12)))
-
-
-def equal_number(sizes: ArrayLike) -> float:
-    """Count the equally large participants that unequal ones are worth.
-
-    Parameters
-    ----------
-    sizes : array-like of shape (n_participants,)
-        Rows of each participant.
-
-    Returns
-    -------
-    number : float
-        Kish's effective sample size, (sum of sizes)^2 / sum of squared sizes; 0 if
-        there are no rows (Kish L. Survey Sampling. Wiley, 1965).
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.intervals import equal_number
-    >>> equal_number([10, 10, 10]), round(equal_number([90, 10]), 2)
-    (3.0, 1.22)
-    """
-    sizes = np.asarray(sizes, dtype=np.float64)
-    squares = float(np.sum(sizes**2))
-    return float(np.sum(sizes) ** 2 / squares) if squares else 0.0
-
-
-def exact_interval(
-    score: float, sizes: ArrayLike, confidence: float
-) -> tuple[float, float]:
-    """Bound a proportion of 0 or 1, of which resampling cannot tell how unsure it is.
-
-    Parameters
-    ----------
-    score : {0.0, 1.0}
-        The proportion.
-
-    sizes : array-like of shape (n_participants,)
-        Rows of each participant that the proportion is about.
-
-    confidence : float
-        In (0, 1).
-
-    Returns
-    -------
-    low, high : float
-        One end is `score`. At the other, what was seen in as many participants (their
-        `equal_number`) has the chance ``(1 - confidence) / 2``: the exact form of the
-        rule of three (Hanley JA, Lippman-Hand A. JAMA 1983;249:1743-1745).
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.intervals import exact_interval
-    >>> low, high = exact_interval(1.0, [10] * 20, 0.95)
-    >>> round(low, 3), high
-    (0.832, 1.0)
-    """
-    low = float(((1 - confidence) / 2) ** (1 / equal_number(sizes)))
-    return (low, 1.0) if score == 1 else (0.0, 1 - low)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from ..errors import ScoreError, ScoreWarning
-from .scores import check_scores
+from .predictions import check_scores
 
 __all__ = ["adjust_threshold", "adjust_to_prevalence", "estimate_prevalence"]
 

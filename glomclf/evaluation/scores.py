@@ -1,166 +1,70 @@
-"""Scores of predicted probabilities, for many weightings of the participants at once.
+"""The scores: one table, computed for many weightings of the participants at once.
 
-A bootstrap replicate, a jackknife replicate and the data as they are differ only in how
-much each participant counts. So every score here is computed from weights of shape
-``(n_replicates, n_groups)`` in one go: counts at a threshold, Brier score and
-calibration error from sums a participant, ranking scores from cumulated weights of the
-sorted rows, calibration slope and intercept by Newton's method over all replicates.
+To add a score, write its function and an entry in `SCORES`. The table says how a score
+is called and what it tells, how to compute it, its range, the classes that it needs
+and, of a proportion, the cells that it counts; `evaluate`, the comparison of models,
+reports and the command line take all of that from there.
 
 An undefined score is NaN, never a number made up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
 
-from ..errors import ScoreError
+from .intervals import Scale
+from .predictions import Predictions, check_scores, threshold_faults
+from .recalibration import WeightedLogistic, recalibrations
 
 __all__ = [
+    "SCORES",
     "SCORE_NAMES",
+    "Counts",
+    "Score",
     "ScoredRows",
-    "check_scores",
-    "scores_from_counts",
-    "threshold_faults",
+    "accuracy",
+    "check_rows",
+    "recall",
+    "specificity",
 ]
 
 FloatArray = NDArray[np.float64]
 
-SCORE_NAMES = (
-    "recall",
-    "precision",
-    "f1",
-    "specificity",
-    "accuracy",
-    "balanced_accuracy",
-    "matthews_corrcoef",
-    "roc_auc",
-    "average_precision",
-    "sensitivity_at_specificity",
-    "neg_brier_score",
-    "calibration_intercept",
-    "calibration_slope",
-    "expected_calibration_error",
-)
-
-_CELLS = 2_000_000  # weights (replicates times rows) held at once, to bound memory
-_LOGIT_EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before the logit
+_SHARE = Scale(0, 1)
 _N_BINS = 10  # of the expected calibration error
-_MAX_STEPS = 25  # of Newton's method
-_STEP_TOLERANCE = 1e-4  # the next step would be of the order of its square
-_REACH = 10.0  # logits that one step may move a prediction
 
 
-def check_scores(
-    y_true: ArrayLike | None,
-    y_score: ArrayLike,
-    groups: ArrayLike | None = None,
-    *,
-    faults: Sequence[str] = (),
-) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.intp]]:
-    """Check labels, probabilities and groups, and list all that is wrong with them.
+class Counts(NamedTuple):
+    """The confusion matrix of each replicate: weighted numbers of rows."""
 
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,), or None
-        Labels, 0 or 1; None where there are none.
-
-    y_score : array-like of shape (n_samples,)
-        Probabilities of class 1, in [0, 1].
-
-    groups : array-like of shape (n_samples,), default=None
-        The participant of each row; None: each row is its own.
-
-    faults : sequence of str, default=()
-        What was found wrong with other inputs, to be told in the same message.
-
-    Returns
-    -------
-    labels : ndarray of shape (n_samples,), dtype int
-        Empty where `y_true` is None.
-
-    scores : ndarray of shape (n_samples,), dtype float64
-
-    codes : ndarray of shape (n_samples,), dtype int
-        The groups numbered from 0 in sorted order of their names.
-
-    Raises
-    ------
-    ScoreError
-        If anything is wrong; the message names every fault.
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.scores import check_scores
-    >>> check_scores([0, 1, 1], [0.2, 0.7, 0.4], ["b", "a", "a"])
-    (array([0, 1, 1]), array([0.2, 0.7, 0.4]), array([1, 0, 0]))
-    """
-    faults = list(faults)
-    scores = _check_probabilities(y_score, faults)
-    labels, codes = np.empty(0, dtype=np.intp), np.arange(len(scores))
-    if y_true is not None:
-        labels = _check_labels(y_true, len(scores), faults)
-    if groups is not None:
-        codes = _check_groups(groups, len(scores), faults)
-    if faults:
-        raise ScoreError("\n".join(faults))
-    return labels, scores, codes
+    tn: FloatArray
+    fp: FloatArray
+    fn: FloatArray
+    tp: FloatArray
 
 
-def threshold_faults(threshold: ArrayLike, y_score: ArrayLike) -> list[str]:
-    """Say what is wrong with a threshold, or with thresholds a row.
+class Rates(NamedTuple):
+    """Rates at each threshold, from the highest: (n_replicates, n_thresholds)."""
 
-    Parameters
-    ----------
-    threshold : float or array-like of shape (n_samples,)
-        In [0, 1].
-
-    y_score : array-like of shape (n_samples,)
-        The probabilities it cuts.
-
-    Returns
-    -------
-    faults : list of str
-        Empty if nothing is wrong.
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.scores import threshold_faults
-    >>> threshold_faults(1.5, [0.2, 0.7])
-    ['threshold must be in [0, 1], got 1.5']
-    """
-    cuts = np.asarray(threshold, dtype=np.float64)
-    if cuts.shape not in ((), np.shape(y_score)):
-        return [
-            "threshold must be one number or one a row, shape "
-            f"{np.shape(y_score)}, got shape {cuts.shape}"
-        ]
-    strange = cuts[~((cuts >= 0) & (cuts <= 1))]
-    if strange.size:
-        return [f"threshold must be in [0, 1], got {strange.flat[0]:g}"]
-    return []
+    tpr: FloatArray
+    fpr: FloatArray
+    precision: FloatArray
 
 
 @dataclass(frozen=True)
-class ScoredRows:
-    """Labels and probabilities by participant, ready to be scored under any weights.
+class ScoredRows(Predictions):
+    """Predictions with a threshold, ready to be scored under any weights.
 
     Parameters
     ----------
-    y_true : ndarray of shape (n_samples,), dtype int
-        Labels, 0 or 1.
-
-    y_score : ndarray of shape (n_samples,), dtype float64
-        Probabilities of class 1, in [0, 1].
-
-    codes : ndarray of shape (n_samples,), dtype int
-        The group (participant) of each row, in [0, n_groups).
+    y_true, y_score, codes
+        As in `Predictions`.
 
     threshold : float or ndarray of shape (n_samples,)
         A row is predicted 1 if its probability is at least this.
@@ -178,15 +82,8 @@ class ScoredRows:
     array([0.5, 0. ])
     """
 
-    y_true: NDArray[np.intp]
-    y_score: FloatArray
-    codes: NDArray[np.intp]
     threshold: float | FloatArray
     specificity: float
-    n_groups: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "n_groups", int(self.codes.max()) + 1)
 
     def score(self, weights: NDArray[np.generic]) -> dict[str, FloatArray]:
         """Compute all scores for each row of weights.
@@ -201,17 +98,13 @@ class ScoredRows:
         scores : dict of str to ndarray of shape (n_replicates,)
             By the names in `SCORE_NAMES`; NaN where a score is undefined.
         """
-        parts = [
-            {
-                **scores_from_counts(*(chunk @ self.counts).T),
-                **self._ranking(chunk),
-                **self._calibration(chunk),
-            }
-            for chunk in self._chunks(np.asarray(weights, dtype=np.float64))
-        ]
-        return {
-            name: np.concatenate([part[name] for part in parts]) for name in SCORE_NAMES
-        }
+        parts = []
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for chunk in self.chunks(weights):
+                weighted = _Weighted(self, chunk)
+                parts.append([one.compute(weighted) for one in SCORES.values()])
+        columns = map(np.concatenate, zip(*parts, strict=True))
+        return dict(zip(SCORES, columns, strict=True))
 
     def confusion_matrix(self) -> NDArray[np.intp]:
         """Count rows as ``[[tn, fp], [fn, tp]]``.
@@ -222,229 +115,270 @@ class ScoredRows:
         """
         return self.counts.sum(axis=0).astype(np.intp).reshape(2, 2)
 
-    def _chunks(self, weights: FloatArray) -> Iterator[FloatArray]:
-        step = max(1, _CELLS // len(self.codes))
-        for start in range(0, len(weights), step):
-            yield weights[start : start + step]
-
-    def _sum_by_group(self, values: FloatArray) -> FloatArray:
-        """Sum a value of each row by participant: (n_samples,) to (n_groups,)."""
-        return np.bincount(self.codes, values, self.n_groups).astype(np.float64)
-
     @cached_property
     def counts(self) -> FloatArray:
         """Rows of each participant that are tn, fp, fn, tp: (n_groups, 4)."""
         cell = 2 * self.y_true + (self.y_score >= self.threshold)
-        return np.column_stack([self._sum_by_group(cell == kind) for kind in range(4)])
+        return np.column_stack([self.sum_by_group(cell == kind) for kind in range(4)])
 
     @cached_property
-    def _by_score(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows in falling order of probability, and where each run of ties ends."""
-        order = np.argsort(-self.y_score, kind="stable")
-        ends = np.flatnonzero(np.diff(self.y_score[order], append=-1.0))
-        return order, ends
-
-    def _ranking(self, weights: FloatArray) -> dict[str, FloatArray]:
-        """Compute the scores that look at all thresholds."""
-        order, ends = self._by_score
-        by_row, positive = weights[:, self.codes[order]], self.y_true[order] == 1
-        tps = np.cumsum(by_row * positive, axis=1)[:, ends]
-        fps = np.cumsum(by_row * ~positive, axis=1)[:, ends]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            tpr, fpr = tps / tps[:, -1:], fps / fps[:, -1:]
-            precision = np.where(tps > 0, tps / (tps + fps), 0.0)
-        gained = np.diff(tpr, axis=1, prepend=0.0)
-        height = tpr - gained / 2
-        specific = fpr <= 1 - self.specificity + 1e-12
-        return {
-            "roc_auc": np.sum(np.diff(fpr, axis=1, prepend=0.0) * height, axis=1),
-            "average_precision": np.sum(gained * precision, axis=1),
-            "sensitivity_at_specificity": np.where(
-                np.isnan(fpr[:, -1]), np.nan, np.max(tpr * specific, axis=1)
-            ),
-        }
-
-    def _calibration(self, weights: FloatArray) -> dict[str, FloatArray]:
-        """Compute the scores that compare probabilities with frequencies."""
-        n_rows = weights @ self._sum_by_group(np.ones(len(self.codes)))
-        squares = self._sum_by_group((self.y_score - self.y_true) ** 2)
-        by_row = weights[:, self.codes]
-        shift, line = (model.fit(by_row) for model in self._recalibrations)
-        return {
-            "neg_brier_score": -(weights @ squares) / n_rows,
-            "expected_calibration_error": (
-                np.abs(weights @ self._bin_residuals).sum(axis=1) / n_rows
-            ),
-            "calibration_intercept": shift[:, 0],
-            "calibration_slope": line[:, 1],
-        }
+    def squared_errors(self) -> FloatArray:
+        """Sum of the squared errors of each participant: (n_groups,)."""
+        return self.sum_by_group((self.y_score - self.y_true) ** 2)
 
     @cached_property
-    def _bin_residuals(self) -> FloatArray:
+    def bin_residuals(self) -> FloatArray:
         """Sum of label minus probability, by participant and bin of probability."""
         bins = np.minimum((self.y_score * _N_BINS).astype(int), _N_BINS - 1)
         residual = self.y_true - self.y_score
         return np.column_stack(
-            [self._sum_by_group(residual * (bins == bin_)) for bin_ in range(_N_BINS)]
+            [self.sum_by_group(residual * (bins == bin_)) for bin_ in range(_N_BINS)]
         )
 
     @cached_property
-    def _recalibrations(self) -> tuple[_Logistic, _Logistic]:
+    def recalibrations(self) -> tuple[WeightedLogistic, WeightedLogistic]:
         """Models of labels on logits: intercept at slope one; intercept and slope."""
-        logits = logit(np.clip(self.y_score, _LOGIT_EDGE, 1 - _LOGIT_EDGE))
-        ones = np.ones_like(logits)
-        return (
-            _Logistic(self.y_true, ones[:, None], logits),
-            _Logistic(self.y_true, np.column_stack([ones, logits]), 0 * logits),
-        )
+        return recalibrations(self.y_true, self.y_score)
 
 
-def scores_from_counts(
-    tn: FloatArray, fp: FloatArray, fn: FloatArray, tp: FloatArray
-) -> dict[str, FloatArray]:
-    """Compute the scores of a confusion matrix.
+def check_rows(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    groups: ArrayLike | None,
+    threshold: float | ArrayLike,
+    specificity: float,
+    faults: Sequence[str] = (),
+) -> ScoredRows:
+    """Check all that is to be scored, and list all that is wrong."""
+    faults = [*faults, *threshold_faults(threshold, y_score)]
+    if not 0 < specificity < 1:
+        faults.append(f"specificity must be in (0, 1), got {specificity!r}")
+    columns = check_scores(y_true, y_score, groups, faults=faults)
+    return ScoredRows(*columns, np.asarray(threshold, dtype=np.float64), specificity)
+
+
+class _Weighted:
+    """Rows under some weights; what several scores need is computed once."""
+
+    def __init__(self, rows: ScoredRows, weights: FloatArray):
+        self.rows = rows
+        self.weights = weights
+
+    @cached_property
+    def counts(self) -> Counts:
+        return Counts(*(self.weights @ self.rows.counts).T)
+
+    @cached_property
+    def rates(self) -> Rates:
+        tps, fps = self.rows.cumulated(self.weights)
+        precision = np.where(tps > 0, tps / (tps + fps), 0.0)
+        return Rates(tps / tps[:, -1:], fps / fps[:, -1:], precision)
+
+    @cached_property
+    def by_row(self) -> FloatArray:
+        return self.weights[:, self.rows.codes]
+
+    def mean(self, sums: FloatArray) -> FloatArray:
+        """Divide what is summed by participant by the number of rows."""
+        return (self.weights @ sums) / sum(self.counts)
+
+
+def recall(counts: Counts) -> FloatArray:
+    """Share of class 1 that is predicted 1."""
+    return counts.tp / (counts.tp + counts.fn)
+
+
+def specificity(counts: Counts) -> FloatArray:
+    """Share of class 0 that is predicted 0."""
+    return counts.tn / (counts.tn + counts.fp)
+
+
+def accuracy(counts: Counts) -> FloatArray:
+    """Share of rows that is predicted right."""
+    return (counts.tp + counts.tn) / sum(counts)
+
+
+def _precision(of: _Weighted) -> FloatArray:
+    return of.counts.tp / (of.counts.tp + of.counts.fp)
+
+
+def _f1(of: _Weighted) -> FloatArray:
+    _, fp, fn, tp = of.counts
+    return np.where(tp + fn > 0, 2 * tp / (2 * tp + fp + fn), np.nan)
+
+
+def _balanced_accuracy(of: _Weighted) -> FloatArray:
+    return (recall(of.counts) + specificity(of.counts)) / 2
+
+
+def _matthews_corrcoef(of: _Weighted) -> FloatArray:
+    tn, fp, fn, tp = of.counts
+    margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    return (tp * tn - fp * fn) / np.sqrt(margins)
+
+
+def _roc_auc(of: _Weighted) -> FloatArray:
+    tpr, fpr, _ = of.rates
+    height = tpr - np.diff(tpr, axis=1, prepend=0.0) / 2
+    return np.sum(np.diff(fpr, axis=1, prepend=0.0) * height, axis=1)
+
+
+def _average_precision(of: _Weighted) -> FloatArray:
+    tpr, _, precision = of.rates
+    return np.sum(np.diff(tpr, axis=1, prepend=0.0) * precision, axis=1)
+
+
+def _sensitivity_at_specificity(of: _Weighted) -> FloatArray:
+    tpr, fpr, _ = of.rates
+    highest = np.max(tpr * (fpr <= 1 - of.rows.specificity + 1e-12), axis=1)
+    return np.where(np.isnan(fpr[:, -1]), np.nan, highest)
+
+
+def _neg_brier_score(of: _Weighted) -> FloatArray:
+    return -of.mean(of.rows.squared_errors)
+
+
+def _calibration_intercept(of: _Weighted) -> FloatArray:
+    return of.rows.recalibrations[0].fit(of.by_row)[:, 0]
+
+
+def _calibration_slope(of: _Weighted) -> FloatArray:
+    return of.rows.recalibrations[1].fit(of.by_row)[:, 1]
+
+
+def _expected_calibration_error(of: _Weighted) -> FloatArray:
+    return np.abs(of.weights @ of.rows.bin_residuals).sum(axis=1) / sum(of.counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What there is to know of a score.
 
     Parameters
     ----------
-    tn, fp, fn, tp : ndarray of shape (n_replicates,)
-        Weighted numbers of rows.
+    title : str
+        As it is shown; may name ``{specificity}``.
 
-    Returns
-    -------
-    scores : dict of str to ndarray of shape (n_replicates,)
-        NaN where the denominator of a score is 0.
+    meaning : str
+        What it tells, and which value is best where that is not 1.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from glomclf.evaluation.scores import scores_from_counts
-    >>> scores = scores_from_counts(*np.array([[4.0], [0.0], [1.0], [0.0]]))
-    >>> float(scores["recall"][0]), float(scores["precision"][0])
-    (0.0, nan)
+    compute : callable
+        Takes weighted rows, returns an ndarray of shape (n_replicates,).
+
+    classes : tuple of int, default=(0, 1)
+        Those that must be there for it to be defined.
+
+    undefined : str
+        Why else it may be undefined.
+
+    cells : tuple of int, default=()
+        Of a proportion: the cells of tn, fp, fn, tp that its denominator counts.
+
+    scale : Scale, default=Scale(0, 1)
+        Its range.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        recall, specificity = tp / (tp + fn), tn / (tn + fp)
-        margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-        return {
-            "recall": recall,
-            "precision": tp / (tp + fp),
-            "f1": np.where(tp + fn > 0, 2 * tp / (2 * tp + fp + fn), np.nan),
-            "specificity": specificity,
-            "accuracy": (tp + tn) / (tp + tn + fp + fn),
-            "balanced_accuracy": (recall + specificity) / 2,
-            "matthews_corrcoef": (tp * tn - fp * fn) / np.sqrt(margins),
-        }
+
+    title: str
+    meaning: str
+    compute: Callable[[_Weighted], FloatArray]
+    classes: tuple[int, ...] = (0, 1)
+    undefined: str = "the probabilities separate the classes, or are all equal"
+    cells: tuple[int, ...] = ()
+    scale: Scale = _SHARE
 
 
-@dataclass(frozen=True)
-class _Logistic:
-    """Logistic regression of the same labels, once for each row of weights."""
+SCORES = {
+    "recall": Score(
+        title="Recall",
+        meaning="share of sclerotic glomeruli that are found",
+        compute=lambda of: recall(of.counts),
+        classes=(1,),
+        cells=(2, 3),
+    ),
+    "precision": Score(
+        title="Precision",
+        meaning="share of those called sclerotic that are",
+        compute=_precision,
+        classes=(),
+        undefined="no row is predicted 1",
+        cells=(1, 3),
+    ),
+    "f1": Score(
+        title="F1",
+        meaning="harmonic mean of recall and precision",
+        compute=_f1,
+        classes=(1,),
+    ),
+    "specificity": Score(
+        title="Specificity",
+        meaning="share of the others that are called so",
+        compute=lambda of: specificity(of.counts),
+        classes=(0,),
+        cells=(0, 1),
+    ),
+    "accuracy": Score(
+        title="Accuracy",
+        meaning="share of patches called right",
+        compute=lambda of: accuracy(of.counts),
+        classes=(),
+        cells=(0, 1, 2, 3),
+    ),
+    "balanced_accuracy": Score(
+        title="Balanced accuracy",
+        meaning="mean of recall and specificity",
+        compute=_balanced_accuracy,
+    ),
+    "matthews_corrcoef": Score(
+        title="Matthews' coefficient",
+        meaning="correlation; 0 is chance",
+        compute=_matthews_corrcoef,
+        undefined="all rows are predicted the same class",
+        scale=Scale(-1, 1),
+    ),
+    "roc_auc": Score(
+        title="ROC AUC",
+        meaning="over all thresholds; 0.5 is chance",
+        compute=_roc_auc,
+    ),
+    "average_precision": Score(
+        title="Average precision",
+        meaning="over all thresholds; the prevalence is chance",
+        compute=_average_precision,
+        classes=(1,),
+    ),
+    "sensitivity_at_specificity": Score(
+        title="Recall at specificity {specificity:g}",
+        meaning="at the best threshold that reaches it",
+        compute=_sensitivity_at_specificity,
+    ),
+    "neg_brier_score": Score(
+        title="Negative Brier score",
+        meaning="mean squared error; 0 is best",
+        compute=_neg_brier_score,
+        classes=(),
+        scale=Scale(-1, 0),
+    ),
+    "calibration_intercept": Score(
+        title="Calibration intercept",
+        meaning="0 is best; below, probabilities are too high",
+        compute=_calibration_intercept,
+        scale=Scale(),
+    ),
+    "calibration_slope": Score(
+        title="Calibration slope",
+        meaning="1 is best; below, they are too bold",
+        compute=_calibration_slope,
+        scale=Scale(),
+    ),
+    "expected_calibration_error": Score(
+        title="Expected calibration error",
+        meaning="mean gap of probability and frequency; 0 is best; noise makes it too "
+        "large, which its interval is rid of",
+        compute=_expected_calibration_error,
+        classes=(),
+        scale=Scale(0, 1, biased=True),
+    ),
+}
+"""All scores by name, in the order in which they are shown."""
 
-    y: NDArray[np.intp]  # (n_samples,)
-    X: FloatArray  # (n_samples, n_terms)
-    offset: FloatArray  # (n_samples,)
-
-    def fit(self, weights: FloatArray) -> FloatArray:
-        """Fit by Newton's method, from the fit to the unweighted rows.
-
-        Takes weights (n_fits, n_samples) and returns coefficients (n_fits, n_terms),
-        NaN where the maximum does not exist because the labels are separated.
-        """
-        return self._climb(weights, np.repeat(self._unweighted, len(weights), axis=0))
-
-    @cached_property
-    def _unweighted(self) -> FloatArray:
-        nothing = np.zeros((1, self.X.shape[1]))
-        fitted = self._climb(np.ones((1, len(self.y))), nothing.copy())
-        return fitted if np.isfinite(fitted).all() else nothing
-
-    def _climb(self, weights: FloatArray, beta: FloatArray) -> FloatArray:
-        observed = weights @ (self.y[:, None] * self.X)
-        going = np.arange(len(weights))
-        for _ in range(_MAX_STEPS):
-            part = weights if len(going) == len(weights) else weights[going]
-            step = self._step(part, beta[going], observed[going])
-            beta[going] += step
-            going = going[np.abs(step).max(axis=1) > _STEP_TOLERANCE]
-            if not going.size:
-                break
-        beta[going] = np.nan
-        return beta
-
-    def _step(
-        self, weights: FloatArray, beta: FloatArray, observed: FloatArray
-    ) -> FloatArray:
-        """Take one step of Newton's method, held short where it would run away."""
-        n_terms = self.X.shape[1]
-        products = (self.X[:, :, None] * self.X[:, None, :]).reshape(-1, n_terms**2)
-        fitted = expit(beta @ self.X.T + self.offset)
-        expected = weights * fitted
-        gradient = observed - expected @ self.X
-        curvature = (expected * (1 - fitted)) @ products
-        step = _solve(curvature.reshape(-1, n_terms, n_terms), gradient)
-        reach = np.abs(step) @ np.abs(self.X).max(axis=0)
-        return step * np.minimum(1, _REACH / np.maximum(reach, _REACH))[:, None]
-
-
-def _solve(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
-    """Solve small systems; a singular one has the solution NaN."""
-    singular = ~(np.linalg.cond(matrices) < 1 / np.finfo(float).eps)
-    matrices = np.where(singular[:, None, None], np.eye(vectors.shape[1]), matrices)
-    solution = np.linalg.solve(matrices, vectors[:, :, None])[:, :, 0].astype(float)
-    solution[singular] = np.nan
-    return solution
-
-
-def _check_probabilities(y_score: ArrayLike, faults: list[str]) -> FloatArray:
-    try:
-        scores = np.asarray(y_score, dtype=np.float64)
-    except (TypeError, ValueError):
-        faults.append("y_score must hold numbers, the probabilities of class 1")
-        return np.zeros(len(np.atleast_1d(np.asarray(y_score, dtype=object))))
-    if scores.ndim != 1 or not len(scores):
-        faults.append(
-            "y_score must have shape (n_samples,) with n_samples at least 1, got "
-            f"{scores.shape}; of predict_proba pass the column of class 1"
-        )
-        return np.zeros(len(np.atleast_1d(scores)))
-    for what, rows in (
-        ("NaN", np.isnan(scores)),
-        ("outside [0, 1]", (scores < 0) | (scores > 1)),
-    ):
-        if rows.any():
-            faults.append(
-                f"y_score is {what} in {rows.sum()} of {len(scores)} rows, "
-                f"first in row {rows.argmax()}; pass probabilities of class 1"
-            )
-    return scores
-
-
-def _check_labels(
-    y_true: ArrayLike, n_samples: int, faults: list[str]
-) -> NDArray[np.intp]:
-    labels = np.asarray(y_true)
-    if labels.shape != (n_samples,):
-        faults.append(f"y_true must have shape ({n_samples},), got {labels.shape}")
-    strange = labels[~np.isin(labels, (0, 1))]
-    if strange.size:
-        found = ", ".join(dict.fromkeys(repr(value) for value in strange.tolist()[:5]))
-        faults.append(
-            f"y_true must be 0 or 1, got {found} among {strange.size} other values"
-        )
-        return np.zeros(n_samples, dtype=np.intp)
-    return labels.astype(np.intp)
-
-
-def _check_groups(
-    groups: ArrayLike, n_samples: int, faults: list[str]
-) -> NDArray[np.intp]:
-    names = np.asarray(groups, dtype=object)
-    if names.shape != (n_samples,):
-        faults.append(f"groups must have shape ({n_samples},), got {names.shape}")
-        return np.zeros(n_samples, dtype=np.intp)
-    codes = pd.factorize(names, sort=True)[0]
-    if (codes < 0).any():
-        faults.append(
-            f"groups lacks the participant of {(codes < 0).sum()} of {n_samples} rows"
-        )
-    return codes
+SCORE_NAMES = tuple(SCORES)

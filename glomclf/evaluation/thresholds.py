@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ScoreError, ScoreWarning
-from .scores import check_scores
+from .predictions import check_scores
 
 __all__ = ["RecallAtLeast", "choose_threshold", "cross_fitted_thresholds"]
 

@@ -32,7 +32,8 @@ from ..data.loader import ImageLoader
 from ..data.participants import participants_of
 from ..data.splitting import RepeatedStratifiedGroupKFold, StratifiedGroupShuffleSplit
 from ..errors import SplitError
-from ..evaluation.evaluation import Comparison, Evaluation, evaluate
+from ..evaluation.comparison import Comparison
+from ..evaluation.evaluation import Evaluation, evaluate
 from ..evaluation.intervals import Scale, bootstrap_estimates, settings_faults
 from ..evaluation.scores import ScoredRows
 from ..samplers import make_sampler

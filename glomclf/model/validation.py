@@ -18,8 +18,7 @@ from sklearn.utils.validation import column_or_1d
 from ..data.participants import participants_of, refuse_shared_participants
 from ..data.splitting import StratifiedGroupShuffleSplit
 from ..errors import ParticipantWarning, SplitError
-from ..evaluation.estimates import MIN_PARTICIPANTS
-from ..evaluation.intervals import equal_number
+from ..evaluation.participant_numbers import MIN_PARTICIPANTS, equal_number
 from .checks import chooses_threshold, looks_at_validation
 
 __all__ = [
@@ -102,7 +101,7 @@ def are_enough(y: ArrayLike, groups: ArrayLike | None) -> bool:
     -------
     bool
         Whether the rows of either class are worth those of at least 5 equally large
-        participants (see :func:`glomclf.evaluation.intervals.equal_number`).
+        participants (see :func:`glomclf.evaluation.participant_numbers.equal_number`).
     """
     labels = np.asarray(y)
     owners = np.arange(len(labels)) if groups is None else np.asarray(groups)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation.biopsy import BiopsySummary
-from ..evaluation.curves import precision_recall_band, reliability_bins, roc_band
+from ..evaluation.curves import precision_recall_band, roc_band
+from ..evaluation.reliability import reliability_bins
 from .blocks import (
     Block,
     Caution,

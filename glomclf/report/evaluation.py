@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from ..data.manifest import kind_of_groups
 from ..errors import ScoreError
 from ..evaluation.biopsy import BiopsySummary, biopsy_summary
-from ..evaluation.estimates import MIN_PARTICIPANTS
 from ..evaluation.evaluation import Evaluation, evaluate
-from ..evaluation.scores import check_scores
+from ..evaluation.participant_numbers import MIN_PARTICIPANTS
+from ..evaluation.predictions import check_scores
 from .answers import checklist_section
 from .blocks import (
     Block,

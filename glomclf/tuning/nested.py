@@ -25,17 +25,11 @@ from sklearn.utils.validation import (
 from .._runtime import progress
 from ..data.participants import participants_of
 from ..errors import ParameterError
+from ..evaluation.comparison import Comparison, compare_scores
 from ..evaluation.estimates import Estimates
-from ..evaluation.evaluation import (
-    Comparison,
-    Evaluation,
-    _difference_scales,
-    _scales,
-    compare_scores,
-    evaluate,
-)
+from ..evaluation.evaluation import Evaluation, evaluate
 from ..evaluation.intervals import Scale, bootstrap_estimates
-from ..evaluation.scores import SCORE_NAMES, ScoredRows
+from ..evaluation.scores import SCORES, ScoredRows
 from .auditing import audit_folds
 from .objective import (
     describe_settings,
@@ -393,7 +387,7 @@ class _Summary:
         """Compare the best scores with those on the outer folds' own participants."""
         folds = self.nest.folds
         best = float(np.mean([one.best_score for one in folds]))
-        known = self.nest.scoring in SCORE_NAMES
+        known = self.nest.scoring in SCORES
         judged = _FoldScores(table, self.nest.scoring if known else None)
 
         def statistic(weights: NDArray[np.generic]) -> dict[str, NDArray[np.float64]]:
@@ -413,12 +407,8 @@ class _Summary:
         return _with_own_scores(estimates, best, nested, known, self.nest.scoring)
 
     def _scales_of(self, known: bool) -> dict[str, Scale]:
-        name = self.nest.scoring
-        return {
-            "best": Scale(),
-            "nested": _scales()[name] if known else Scale(),
-            "optimism": _difference_scales()[name] if known else Scale(),
-        }
+        scale = SCORES[self.nest.scoring].scale if known else Scale()
+        return {"best": Scale(), "nested": scale, "optimism": scale.of_differences}
 
 
 def _with_own_scores(
@@ -461,7 +451,7 @@ class _FoldScores:
                 0.9,
             )
             self.rows.append((slice(start, start + rows.n_groups), rows))
-            strata.append(_kinds(rows) + 3 * int(str(fold)))
+            strata.append(rows.strata + 3 * int(str(fold)))
             start += rows.n_groups
         self.strata = np.concatenate(strata)
 
@@ -473,13 +463,6 @@ class _FoldScores:
             rows.score(weights[:, columns])[self.scoring] for columns, rows in self.rows
         ]
         return np.mean(scores, axis=0)
-
-
-def _kinds(rows: ScoredRows) -> NDArray[np.intp]:
-    """Sort participants by which classes they have: 0 only, 1 only, or both."""
-    ones = rows.counts[:, 2:].sum(axis=1) > 0
-    zeros = rows.counts[:, :2].sum(axis=1) > 0
-    return (ones + 2 * (ones & zeros)).astype(np.intp) - (ones & zeros)
 
 
 def _cut(thresholds: pd.Series) -> Any:

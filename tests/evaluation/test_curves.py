@@ -7,8 +7,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from glomclf.errors import ScoreError
-from glomclf.evaluation.curves import precision_recall_band, reliability_bins, roc_band
+from glomclf.evaluation.curves import (
+    evaluation_curves,
+    precision_recall_band,
+    roc_band,
+)
 from glomclf.evaluation.evaluation import evaluate
+from glomclf.evaluation.reliability import reliability_bins
 
 BANDS = pytest.mark.parametrize("compute", [roc_band, precision_recall_band])
 
@@ -53,6 +58,24 @@ def test_interval_of_the_area_is_that_of_evaluate(data, compute, score):
     wanted = evaluate(y_true, y_score, groups=groups, n_bootstrap=200).interval(score)
     band = compute(y_true, y_score, groups=groups, n_bootstrap=200)
     assert band.area_interval == pytest.approx(wanted)
+
+
+def test_curves_together_are_those_one_by_one(data):
+    y_true, y_score, groups = data
+    options = {"groups": groups, "n_bootstrap": 100}
+    together = evaluation_curves(y_true, y_score, **options)
+    for found, compute in zip(
+        together, (roc_band, precision_recall_band, reliability_bins), strict=True
+    ):
+        for name, value in vars(compute(y_true, y_score, **options)).items():
+            np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+
+
+def test_one_class_has_reliability_and_no_curves(data):
+    _, y_score, groups = data
+    found = evaluation_curves(np.zeros(len(groups)), y_score, groups=groups)
+    assert found.roc is found.precision_recall is None
+    assert found.reliability.n_rows.sum() == len(groups)
 
 
 @BANDS

@@ -12,6 +12,8 @@ from glomclf.errors import ScoreError
 from glomclf.evaluation.intervals import (
     Scale,
     bootstrap_estimates,
+)
+from glomclf.evaluation.participant_numbers import (
     effective_number,
     equal_number,
     exact_interval,

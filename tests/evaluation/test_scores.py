@@ -9,11 +9,10 @@ from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
 from glomclf.errors import ScoreError
+from glomclf.evaluation.predictions import check_scores, threshold_faults
 from glomclf.evaluation.scores import (
     SCORE_NAMES,
     ScoredRows,
-    check_scores,
-    threshold_faults,
 )
 
 
@@ -167,7 +166,7 @@ def test_chunks_of_replicates_do_not_change_scores(monkeypatch):
     rows = ScoredRows(y_true, y_score, codes, 0.5, 0.9)
     weights = np.random.RandomState(0).randint(1, 4, size=(20, 9))
     together = rows.score(weights)
-    monkeypatch.setattr("glomclf.evaluation.scores._CELLS", 300)
+    monkeypatch.setattr("glomclf.evaluation.predictions._CELLS", 300)
     for name, value in rows.score(weights).items():
         np.testing.assert_allclose(value, together[name], rtol=1e-6, err_msg=name)
 

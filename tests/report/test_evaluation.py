@@ -599,7 +599,7 @@ def test_report_is_written_whole_and_in_utf8(tmp_path):
 
 
 def test_comparison_is_reported_with_what_it_holds():
-    from glomclf.evaluation.evaluation import compare_scores
+    from glomclf.evaluation import compare_scores
     from glomclf.model.approaches import APPROACHES, ApproachComparison
 
     y, y_score, groups = rows()

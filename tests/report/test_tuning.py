@@ -8,8 +8,8 @@ import optuna
 import pandas as pd
 import pytest
 
+from glomclf.evaluation import compare_scores, evaluate
 from glomclf.evaluation.estimates import Estimates
-from glomclf.evaluation.evaluation import compare_scores, evaluate
 from glomclf.report import Caution, Code, Paragraph, Picture, Table, tuning_report
 from glomclf.report.tuning import dashboard_command, setting_text
 

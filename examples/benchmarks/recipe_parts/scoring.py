@@ -113,7 +113,7 @@ def evaluated(results: Results, one: Pooled) -> Any:
 
 def compared(results: Results, reference: Pooled, one: Pooled) -> Any:
     """Take the scores of one method less those of the reference, on the same rows."""
-    from glomclf.evaluation.evaluation import compare_scores
+    from glomclf.evaluation.comparison import compare_scores
 
     return compare_scores(
         results.patches.y[one.rows],

@@ -60,7 +60,7 @@ class _BiopsyDisplay:
         ax : matplotlib Axes, default=None
             By default a new figure.
         **options
-            To `glomclf.evaluation.evaluation.biopsy_summary`.
+            To `glomclf.evaluation.biopsy.biopsy_summary`.
 
         Returns
         -------
@@ -162,8 +162,8 @@ class BiopsyPercentageDisplay(_BiopsyDisplay):
 
     Parameters
     ----------
-    summary : glomclf.evaluation.evaluation.BiopsySummary
-        From `glomclf.evaluation.evaluation.biopsy_summary`.
+    summary : glomclf.evaluation.biopsy.BiopsySummary
+        From `glomclf.evaluation.biopsy.biopsy_summary`.
 
     Attributes
     ----------
@@ -217,8 +217,8 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 
     Parameters
     ----------
-    summary : glomclf.evaluation.evaluation.BiopsySummary
-        From `glomclf.evaluation.evaluation.biopsy_summary`.
+    summary : glomclf.evaluation.biopsy.BiopsySummary
+        From `glomclf.evaluation.biopsy.biopsy_summary`.
 
     Attributes
     ----------

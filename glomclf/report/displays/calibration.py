@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...evaluation.curves import ReliabilityBins, reliability_bins
+from ...evaluation.reliability import ReliabilityBins, reliability_bins
 from .canvas import CLASS_COLORS, axes_or_new, legend_below
 from .responses import binary_response
 
@@ -26,8 +26,8 @@ class ReliabilityDisplay:
 
     Parameters
     ----------
-    bins : glomclf.evaluation.curves.ReliabilityBins
-        From `glomclf.evaluation.curves.reliability_bins`.
+    bins : glomclf.evaluation.reliability.ReliabilityBins
+        From `glomclf.evaluation.reliability.reliability_bins`.
     name : str, default=None
         Shown in the legend.
 
@@ -95,7 +95,7 @@ class ReliabilityDisplay:
         name : str, default=None
             Shown in the legend; by default the name of the class.
         n_bootstrap, confidence, random_state
-            As in `glomclf.evaluation.curves.reliability_bins`.
+            As in `glomclf.evaluation.reliability.reliability_bins`.
         ax : matplotlib Axes, default=None
             By default a new figure.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ...evaluation.scores import check_scores, threshold_faults
+from ...evaluation.predictions import check_scores, threshold_faults
 from .canvas import axes_or_new
 from .responses import binary_response
 

@@ -1,0 +1,154 @@
+"""How many equal participants unequal ones are worth, and what those can prove."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
+from scipy.stats import t as student
+
+__all__ = [
+    "MIN_PARTICIPANTS",
+    "effective_number",
+    "equal_number",
+    "exact_interval",
+    "expanded_interval",
+]
+
+MIN_PARTICIPANTS = 5  # effective ones; with fewer an interval is not to be trusted
+
+
+def effective_number(parts: NDArray[np.float64]) -> float:
+    """Count the equally important parts that tell as much about their variance.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (n_parts,)
+        What a score owes to each participant, up to a constant: the score without it.
+
+    Returns
+    -------
+    number : float
+        2 n / (kurtosis - 1), at most n: for n normal parts, n; less where few of them
+        make most of the variance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.evaluation.participant_numbers import effective_number
+    >>> effective_number(np.array([1.0, -1.0, 1.0, -1.0]))
+    4.0
+    >>> round(effective_number(np.array([9.0, 0.1, -0.1, 0.2, -0.2, 0.0])), 1)
+    3.8
+    """
+    deviation = parts - parts.mean()
+    largest = np.abs(deviation).max()
+    if largest == 0:
+        return float(len(parts))
+    deviation = deviation / largest
+    excess = np.mean(deviation**4) / np.mean(deviation**2) ** 2 - 1
+    return float(min(len(parts), 2 * len(parts) / max(excess, 1e-12)))
+
+
+def equal_number(sizes: ArrayLike) -> float:
+    """Count the equally large participants that unequal ones are worth.
+
+    Parameters
+    ----------
+    sizes : array-like of shape (n_participants,)
+        Rows of each participant.
+
+    Returns
+    -------
+    number : float
+        Kish's effective sample size, (sum of sizes)^2 / sum of squared sizes; 0 if
+        there are no rows (Kish L. Survey Sampling. Wiley, 1965).
+
+    Examples
+    --------
+    >>> from glomclf.evaluation.participant_numbers import equal_number
+    >>> equal_number([10, 10, 10]), round(equal_number([90, 10]), 2)
+    (3.0, 1.22)
+    """
+    sizes = np.asarray(sizes, dtype=np.float64)
+    squares = float(np.sum(sizes**2))
+    return float(np.sum(sizes) ** 2 / squares) if squares else 0.0
+
+
+def exact_interval(
+    score: float, sizes: ArrayLike, confidence: float
+) -> tuple[float, float]:
+    """Bound a proportion of 0 or 1, of which resampling cannot tell how unsure it is.
+
+    Parameters
+    ----------
+    score : {0.0, 1.0}
+        The proportion.
+
+    sizes : array-like of shape (n_participants,)
+        Rows of each participant that the proportion is about.
+
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        One end is `score`. At the other, what was seen in as many participants (their
+        `equal_number`) has the chance ``(1 - confidence) / 2``: the exact form of the
+        rule of three (Hanley JA, Lippman-Hand A. JAMA 1983;249:1743-1745).
+
+    Examples
+    --------
+    >>> from glomclf.evaluation.participant_numbers import exact_interval
+    >>> low, high = exact_interval(1.0, [10] * 20, 0.95)
+    >>> round(low, 3), high
+    (0.832, 1.0)
+    """
+    low = float(((1 - confidence) / 2) ** (1 / equal_number(sizes)))
+    return (low, 1.0) if score == 1 else (0.0, 1 - low)
+
+
+def expanded_interval(
+    value: float,
+    drawn: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    sizes_at_end: ArrayLike,
+    confidence: float,
+) -> tuple[float, float]:
+    """Bound a value by quantiles of its replicates, pushed outwards.
+
+    Parameters
+    ----------
+    value : float
+        In [0, 1].
+
+    drawn : ndarray of shape (n_bootstrap,)
+        Its replicates.
+
+    sizes : ndarray of shape (n_participants,)
+        Rows of each participant in the rarer class.
+
+    sizes_at_end : array-like of shape (n_participants,)
+        Rows of each participant that a value of 0 or 1 is about.
+
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        The expanded percentile interval, see `.curves`; NaN if there is none.
+    """
+    bounds = []
+    n_units = equal_number(sizes)
+    if n_units > 1:
+        reach = student.ppf((1 + confidence) / 2, n_units - 1)
+        level = norm.cdf(-reach * np.sqrt(n_units / (n_units - 1)))
+        bounds.append(np.quantile(drawn, [level, 1 - level]))
+    if value in (0, 1):
+        bounds.append(np.asarray(exact_interval(value, sizes_at_end, confidence)))
+    if not bounds:
+        return np.nan, np.nan
+    low, high = np.min(bounds, axis=0)[0], np.max(bounds, axis=0)[1]
+    return float(min(low, value)), float(max(high, value))
