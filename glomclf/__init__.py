@@ -13,7 +13,6 @@ __version__ = "0.1.0"
 
 _ROOM_OF = {
     "AugmentationOverSampler": "samplers",
-    "AugmentedViews": "samplers",
     "FoldEnsembleClassifier": "model",
     "GlomeruliClassifier": "model",
     "GlomeruliSearchCV": "tuning",
@@ -35,7 +34,6 @@ _ROOM_OF = {
 
 __all__ = [
     "AugmentationOverSampler",
-    "AugmentedViews",
     "FoldEnsembleClassifier",
     "GlomeruliClassifier",
     "GlomeruliSearchCV",

@@ -62,7 +62,6 @@ class PatchAugmenter(BaseEstimator):
     See Also
     --------
     make_augmenter : Augmenters by name.
-    glomclf.samplers.AugmentedViews : Stored views of each training image.
 
     Notes
     -----

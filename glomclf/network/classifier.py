@@ -436,8 +436,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         if self.augmentation is not None and not self._from_images:
             faults.append(
                 f"augmentation={self.augmentation!r} changes images, but X has rows of "
-                f"shape {self.input_shape_}. Leave the trunk out, so that images come "
-                "in, or use AugmentedViews before it."
+                f"shape {self.input_shape_}. Leave the encoder out, so that images "
+                "come in, or pass augmentation=None."
             )
         if faults:
             raise ParameterError("\n".join(faults))

@@ -146,8 +146,8 @@ def _model_facts(run: Run) -> dict[str, str]:
         "initialisation": f"Backbone: {weights}; the rest at random, seed "
         f"{told['random_state']}.",
         "training": f"Recipe {told['recipe']!r}. Sampler {told['sampler']} in "
-        f"{told['sampling_space']}; augmentation {told['augmentation']}, stored views "
-        f"{told['augmented_views']}; binary cross-entropy; {told['optimizer']}, "
+        f"{told['sampling_space']}; augmentation {told['augmentation']}; "
+        f"binary cross-entropy; {told['optimizer']}, "
         f"learning rate {told['learning_rate']} ({told['schedule']}), batches of "
         f"{told['batch_size']}, {n_epochs} epochs run of {told['epochs']} at most.",
         "selection": "Weights of the epoch with the lowest validation loss."

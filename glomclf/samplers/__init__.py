@@ -8,12 +8,10 @@ from __future__ import annotations
 from .adapter import ImageSampler
 from .augmentation import AugmentationOverSampler
 from .named import SAMPLER_NAMES, SamplerChain, make_sampler, needs_images
-from .views import AugmentedViews
 
 __all__ = [
     "SAMPLER_NAMES",
     "AugmentationOverSampler",
-    "AugmentedViews",
     "ImageSampler",
     "SamplerChain",
     "make_sampler",

@@ -79,7 +79,6 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
 
     See Also
     --------
-    AugmentedViews : New views of all images, after any sampler.
     ImageSampler : Any imbalanced-learn sampler on images.
 
     Notes

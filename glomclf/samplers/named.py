@@ -18,7 +18,6 @@ from ..errors import SamplingError
 from .adapter import ImageSampler, seeded
 from .arrays import ArraySamplerMixin
 from .augmentation import AugmentationOverSampler
-from .views import AugmentedViews
 
 _KEPT_MAJORITY = 1200
 
@@ -193,9 +192,8 @@ def make_sampler(
           ``"undersample"``: until the classes are equal, as imbalanced-learn's
           ``sampling_strategy="auto"``;
         - names joined with ``+``, or a list: run in order. A name goes only part of
-          the way where it is not the last (:class:`AugmentedViews` behind it, which
-          keep the proportions, do not count): over-samplers raise the minority to half
-          of the majority, and draw nothing where it is that large already;
+          the way where it is not the last: over-samplers raise the minority to half of
+          the majority, and draw nothing where it is that large already;
           ``"undersample"`` cuts the majority to 1200 rows, or to 4/3 of the minority
           where the majority has fewer than 1200 (or the minority more). So
           ``"smote+augment"`` is SMOTE to half the majority, then augmentation to
@@ -239,13 +237,12 @@ def make_sampler(
             f"of the names {', '.join(SAMPLER_NAMES)}, names joined with '+' to run in "
             "order, an imbalanced-learn sampler such as SMOTE(), or a list of these."
         )
-    last = _last_that_balances(parts)
     samplers = [
-        _lifted(_by_name(part, last=place == last)) for place, part in enumerate(parts)
+        *(_lifted(_by_name(part, last=False)) for part in parts[:-1]),
+        _lifted(_by_name(parts[-1], last=True)),
     ]
     for sampler in samplers:
-        augments = isinstance(sampler, AugmentationOverSampler | AugmentedViews)
-        if augments and sampler.n_jobs is None:
+        if isinstance(sampler, AugmentationOverSampler) and sampler.n_jobs is None:
             sampler.set_params(n_jobs=n_jobs)
     if len(samplers) > 1:
         return SamplerChain(samplers, random_state=random_state)
@@ -316,12 +313,6 @@ def _is_instance(part: Any) -> bool:
         and hasattr(part, "fit_resample")
         and is_sampler(part)
     )
-
-
-def _last_that_balances(parts: Sequence) -> int:
-    """Find the last part that changes how many rows a class has."""
-    balancing = [not isinstance(part, AugmentedViews) for part in parts]
-    return max((place for place, it_does in enumerate(balancing) if it_does), default=0)
 
 
 def _by_name(part: Any, *, last: bool) -> Any:

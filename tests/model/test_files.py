@@ -19,10 +19,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from glomclf import (
     AugmentationOverSampler,
-    AugmentedViews,
     GlomeruliClassifier,
     ImageSampler,
-    PatchAugmenter,
 )
 from glomclf.data import archive as persistence
 from glomclf.data.archive import (
@@ -256,7 +254,6 @@ def through_json(estimator):
         RandomUnderSampler(random_state=np.int64(3)),
         ImageSampler(SMOTE(random_state=1), random_state=0),
         AugmentationOverSampler(zoom_range=0.1, random_state=0),
-        AugmentedViews(2, PatchAugmenter(zoom_range=0.1), random_state=0),
     ],
     ids=str,
 )

@@ -121,15 +121,10 @@ def test_scratch_computes_in_bfloat16_where_the_processor_does(
     ("settings", "told"),
     [
         ({"recipe": "scratch", "sampling_space": "features"}, "trains from images"),
-        ({"recipe": "scratch", "augmented_views": 2}, "pass one of them"),
         ({"recipe": "scratch", "engine": "openvino"}, "predicts from images"),
         ({"recipe": "fine-tune", "precision": "int8"}, "Leave precision out"),
         ({"recipe": "scratch", "epochs": 3}, "does not end within the 3 epochs"),
         ({"recipe": "fine-tune", "trainable_layers": 0}, "trains the head alone"),
-        (
-            {"trainable_layers": "all", "augmented_views": 2},
-            "is for frozen layers",
-        ),
         ({"trainable_layers": "all", "precision": "int8"}, "Leave precision out"),
         (
             {"trainable_layers": "all", "sampling_space": "features"},
@@ -240,22 +235,6 @@ def test_fine_tuning_from_images_survives_its_weights_file(patches, tmp_path):
     weights.unlink()
     loaded = GlomeruliClassifier.load(tmp_path / "model.glomclf")
     np.testing.assert_allclose(loaded.predict_proba(X), expected, atol=1e-6)
-
-
-def test_stored_views_run_before_the_trunk_and_in_training_alone(patches):
-    X, y = patches
-    classifier = GlomeruliClassifier(None, augmented_views=2, **TINY)
-    classifier.fit(X, y, groups=np.arange(len(y)) // 2)
-    assert list(classifier.pipeline_.named_steps) == [
-        "load",
-        "stain",
-        "views",
-        "trunk",
-        "net",
-    ]
-    n_training = len(y) - len(classifier.validation_indices_)
-    assert classifier.pipeline_["net"].class_count_.sum() == 3 * n_training
-    assert classifier.predict_proba(X).shape == (len(y), 2)
 
 
 def test_the_normaliser_learns_from_training_rows_alone(patches):

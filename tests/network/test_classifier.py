@@ -324,7 +324,7 @@ def test_the_cnn_has_no_imagenet_weights(patches):
 def test_a_parameter_out_of_its_range_is_named(features, parameters):
     X, y, _, _ = features
     (name,) = parameters
-    with pytest.raises(ValueError, match=f"The '{name}' parameter of ResNet50Cl"):
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of PatchCl"):
         make_head(**parameters).fit(X, y)
 
 

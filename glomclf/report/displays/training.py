@@ -27,7 +27,6 @@ _PANELS = {
 # The steps that transform one image each, and what they are called.
 _STEP_TITLES = {
     "AugmentationOverSampler": "augmentation",
-    "AugmentedViews": "augmented views",
 }
 
 
