@@ -10,7 +10,7 @@ from speed_parts.arithmetic import saved_by_trunk
 from speed_parts.figures import Figure, Setting, figure, in_turn
 from speed_parts.timed import TimedClassifier
 
-from glomclf.data.cache import cache_info
+from glomclf.data.store import cache_info
 from glomclf.data.synthetic import make_glomeruli
 from glomclf.network.resnet50 import load_backbone
 

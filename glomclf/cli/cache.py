@@ -11,7 +11,7 @@ import click
 from .console import print_table, text_of_bytes
 
 if TYPE_CHECKING:
-    from ..data.cache import CacheInfo
+    from ..data.store import CacheInfo
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ def command(cache_dir: Path | None, clear: bool) -> None:
 
     Example: glomclf cache --clear
     """
-    from ..data.cache import cache_info, clear_cache
+    from ..data.store import cache_info, clear_cache
 
     if clear:
         click.echo(f"{text_of_bytes(clear_cache(cache_dir))} removed.")

@@ -132,7 +132,7 @@ def _weights() -> _Check:
 
 
 def _cache() -> _Check:
-    from ..data.cache import cache_info
+    from ..data.store import cache_info
 
     info = cache_info()
     found = f"{info.cache_dir}: {text_of_bytes(info.n_bytes)}"

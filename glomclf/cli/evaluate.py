@@ -115,7 +115,7 @@ def write_evaluation(
     SplitAudit or None
         Of the split between the two; None where either has no labels.
     """
-    from ..data.manifest import participant_kind
+    from ..data.participants import participant_kind
     from ..report import evaluation_report
     from . import results
 

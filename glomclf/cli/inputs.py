@@ -80,7 +80,7 @@ def named_alike(csvs: Sequence[Path], sides: list[pd.DataFrame]) -> list[pd.Data
     -------
     list of DataFrame
     """
-    from ..data.manifest import infer_participants
+    from ..data.participants import infer_participants
 
     titles = {str(title).strip().lower() for csv in csvs for title in _columns(csv)}
     if "participant" in titles:

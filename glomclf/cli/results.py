@@ -134,7 +134,7 @@ def predictions_table(
 
 def _known_participants(manifest: pd.DataFrame) -> pd.Series:
     """Return the participants, empty where slide or image stands for them."""
-    from ..data.manifest import infer_participants, participant_kind
+    from ..data.participants import infer_participants, participant_kind
 
     participants = manifest["participant"]
     if participant_kind(manifest) == "participant":

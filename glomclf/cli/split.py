@@ -53,7 +53,7 @@ def command(
 
     Example: glomclf split patches.csv --test-size 0.2
     """
-    from ..data.manifest import participant_kind
+    from ..data.participants import participant_kind
     from ..data.splitting import train_test_split_by_participant
     from .inputs import labelled_manifest
     from .results import write_csv

@@ -251,7 +251,7 @@ def _given() -> set[str]:
 
 def _run(search: GlomeruliSearchCV, manifest: Any, quiet: bool) -> None:
     """Run the trials and train with the best settings, in sight of the user."""
-    from ..data.manifest import participant_kind
+    from ..data.participants import participant_kind
     from .study_watch import watch_studies
 
     n_participants, kind = manifest["participant"].nunique(), participant_kind(manifest)

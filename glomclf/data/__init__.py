@@ -8,10 +8,10 @@ from .images import IMAGE_SUFFIXES, MAX_PIXELS, read_image, resize_image
 from .loader import ImageLoader
 from .manifest import (
     image_folder_manifest,
-    infer_participants,
     read_manifest,
     stack_manifests,
 )
+from .participants import infer_participants
 from .splitting import (
     RepeatedStratifiedGroupKFold,
     StratifiedGroupShuffleSplit,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError
-from .image_source import ImagesOnDemand
-
-if TYPE_CHECKING:
-    from .streaming import ImageSource
+from .image_source import ImageSource
 
 __all__ = ["N_DIHEDRAL_VIEWS", "DihedralImages", "dihedral_view"]
 
@@ -58,7 +53,7 @@ def dihedral_view(images: NDArray, k: int) -> NDArray:
     return turned[:, :, ::-1] if k % 2 else turned
 
 
-class DihedralImages(ImagesOnDemand):
+class DihedralImages(ImageSource):
     """One view of images that are read a few at a time.
 
     Parameters
@@ -77,7 +72,7 @@ class DihedralImages(ImagesOnDemand):
     --------
     >>> import numpy as np
     >>> from glomclf.data.dihedral import DihedralImages
-    >>> from glomclf.data.streaming import ArraySource
+    >>> from glomclf.data.image_source import ArraySource
     >>> images = np.zeros((3, 8, 8, 3), dtype=np.uint8)
     >>> images[:, 0] = 255
     >>> view = DihedralImages(ArraySource(images), 2)

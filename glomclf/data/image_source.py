@@ -1,26 +1,28 @@
-"""What images have in common that are read when they are needed.
+"""Images that are read when they are needed: to numpy an array, read a few at a time.
 
 What reads them all at once, as a sampler does, sees an array. What reads them a few at
-a time, as the trunk does, holds no more than these.
+a time, as the encoder does, holds no more than these.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
+from sklearn.utils import check_array, gen_batches
 
 from .large_arrays import empty_array
+from .store import content_keys
 
-__all__ = ["ROWS_AT_ONCE", "ImagesOnDemand"]
+__all__ = ["ROWS_AT_ONCE", "ArraySource", "ImageSource", "as_image_source"]
 
 ROWS_AT_ONCE = 64
 
 
-class ImagesOnDemand(ABC):
+class ImageSource(ABC):
     """uint8 images, of shape (n_samples, height, width, 3), in [0, 255].
 
     ``np.asarray`` reads them all, once, into an array that is memory-mapped where it is
@@ -30,8 +32,14 @@ class ImagesOnDemand(ABC):
     ----------
     shape : tuple of int
         (n_samples, height, width, 3)
+
+    Attributes
+    ----------
+    cache_dir : pathlib.Path or None
+        The folder where decoded files are kept, None where they are not.
     """
 
+    cache_dir: Path | None = None
     dtype = np.dtype(np.uint8)
     ndim = 4
 
@@ -71,10 +79,71 @@ class ImagesOnDemand(ABC):
 
     @abstractmethod
     def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
-        """Return the content keys of rows that are known without reading them."""
+        """Return the content keys of rows, None where an image must be read first."""
 
     def _read_all(self) -> NDArray[np.uint8]:
         array = empty_array(self.shape, np.uint8)
         for batch in gen_batches(len(self), ROWS_AT_ONCE):
             array[batch] = self.read(np.arange(len(self))[batch])
         return array
+
+
+class ArraySource(ImageSource):
+    """Images that are in an array already.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_samples, height, width, 3), dtype uint8
+    """
+
+    def __init__(self, images: NDArray[np.uint8]):
+        super().__init__(images.shape)
+        self._array: NDArray[np.uint8] = images
+
+    def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return the images of rows."""
+        return self._array[rows]
+
+    def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
+        """Return the content keys of rows."""
+        return [*content_keys(self._array[rows])]
+
+
+def as_image_source(X: Any, smallest_side: int = 1) -> ImageSource:
+    """Check images, and return what reads them a few at a time.
+
+    Parameters
+    ----------
+    X : ImageSource or array-like of shape (n_samples, height, width, 3), dtype uint8
+    smallest_side : int, default=1
+        Pixels that height and width need.
+
+    Returns
+    -------
+    ImageSource
+        A source as it is, unread; an array as an `ArraySource`.
+
+    Raises
+    ------
+    ValueError
+        If `X` are no such images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.data.image_source import as_image_source
+    >>> as_image_source(np.zeros((4, 32, 32, 3), dtype=np.uint8))
+    ArraySource(shape=(4, 32, 32, 3))
+    """
+    if not isinstance(X, ImageSource):
+        X = check_array(X, allow_nd=True, dtype=None, ensure_2d=False, input_name="X")
+    shape = X.shape
+    is_rgb = X.dtype == np.uint8 and len(shape) == 4 and shape[-1] == 3
+    if not is_rgb or min(shape[1:3]) < smallest_side:
+        size = f", at least {smallest_side} pixels a side" if smallest_side > 1 else ""
+        raise ValueError(
+            f"X has shape {shape} and dtype {X.dtype}. Expected uint8 images of shape "
+            f"(n_samples, height, width, 3){size}, RGB in [0, 255], as ImageLoader "
+            "gives them."
+        )
+    return X if isinstance(X, ImageSource) else ArraySource(X)

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from .._runtime import progress
 from ..errors import ImageError
-from .decoded import KeptImages, KeptPixels, file_key
-from .image_source import ROWS_AT_ONCE, ImagesOnDemand
+from .image_source import ROWS_AT_ONCE, ImageSource
 from .images import read_image, resize_image
 from .large_arrays import empty_array
-from .store import content_keys
-from .streaming import ImageSource
+from .store import PixelStore, content_keys, decoded_images, file_key
 
 __all__ = ["Decoding", "LazyImages", "MappedImages"]
 
@@ -40,7 +38,7 @@ class Decoding(NamedTuple):
     max_pixels: int
 
 
-class LazyImages(ImagesOnDemand):
+class LazyImages(ImageSource):
     """uint8 images, of shape (n_samples, image_size, image_size, 3), in [0, 255].
 
     ``np.asarray`` decodes them all, once, into an array that is memory-mapped where it
@@ -82,14 +80,10 @@ class LazyImages(ImagesOnDemand):
         self.verbose = verbose
         size = decoding.image_size
         super().__init__((len(items), size, size, 3))
-        self._kept = None
+        self._store = None
         if not isinstance(cache_dir, bool):
-            self._kept = KeptImages(cache_dir, *decoding)
-
-    @property
-    def cache_dir(self) -> Path | None:
-        """The folder where decoded files are kept, None where they are not."""
-        return None if self._kept is None else self._kept.cache_dir
+            self._store = decoded_images(cache_dir, *decoding)
+            self.cache_dir = self._store.cache_dir
 
     def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Decode some rows.
@@ -115,13 +109,12 @@ class LazyImages(ImagesOnDemand):
 
     def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
         """Return the content keys of rows that are known without decoding them."""
-        if self._kept is None:
+        if self._store is None:
             return [None] * len(rows)
-        return self._kept.content_keys(self._file_keys(rows))
+        return self._store.content_keys(self._file_keys(rows))
 
     def _read_all(self) -> NDArray[np.uint8]:
-        folder = None if self._kept is None else self._kept.cache_dir
-        images = empty_array(self.shape, np.uint8, folder)
+        images = empty_array(self.shape, np.uint8, self.cache_dir)
         faults = []
         shown = progress("Loading images", len(self), enabled=bool(self.verbose))
         with shown as advance:
@@ -152,12 +145,12 @@ class LazyImages(ImagesOnDemand):
         advance: Callable[..., None] = lambda n_done=1: None,
     ) -> list[_Fault]:
         """Fill places of `out` with rows: kept ones first, then decoded ones."""
-        if self._kept is None:
+        if self._store is None:
             faults, _ = self._decode(out, rows, np.arange(len(rows)), advance)
             return faults
         stamps = [_stamp(self.items[row]) for row in rows]
         files = self._file_keys(rows)
-        images, found = self._kept.get(files)
+        images, found = self._store.get(files)
         for place in np.flatnonzero(found):
             out[place] = images[place]
         advance(int(found.sum()))
@@ -172,7 +165,7 @@ class LazyImages(ImagesOnDemand):
         if steady:
             fresh = out[steady]
             keys = [files[place] or b"" for place in steady]
-            self._kept.put(keys, fresh, content_keys(fresh))
+            self._store.put(keys, fresh, content_keys(fresh))
         return faults
 
     def _decode(
@@ -207,7 +200,7 @@ class LazyImages(ImagesOnDemand):
         )(delayed(function)(*args) for args in arguments)
 
 
-class MappedImages(ImagesOnDemand):
+class MappedImages(ImageSource):
     """Images of another source, each changed on its own as it is read.
 
     To samplers and to numpy it is an array; :class:`~glomclf.PatchEncoder` reads it a
@@ -221,7 +214,7 @@ class MappedImages(ImagesOnDemand):
         One uint8 image (height, width, 3) -> another of the same shape.
     n_threads : int, default=1
         Threads that change images.
-    kept : KeptPixels, default=None
+    store : PixelStore, default=None
         Where changed images are kept, for sources that know what their images are made
         of without reading them.
 
@@ -229,7 +222,7 @@ class MappedImages(ImagesOnDemand):
     --------
     >>> import numpy as np
     >>> from glomclf.data.lazy_images import MappedImages
-    >>> from glomclf.data.streaming import ArraySource
+    >>> from glomclf.data.image_source import ArraySource
     >>> dark = ArraySource(np.zeros((4, 32, 32, 3), dtype=np.uint8))
     >>> images = MappedImages(dark, lambda image: 255 - image)
     >>> images.shape, images[1:].min()
@@ -241,12 +234,12 @@ class MappedImages(ImagesOnDemand):
         source: ImageSource,
         change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
         n_threads: int = 1,
-        kept: KeptPixels | None = None,
+        store: PixelStore | None = None,
     ):
         super().__init__(source.shape)
         self.source = source
         self.change = change
-        self._kept = kept
+        self._store = store
         self.n_threads = n_threads
 
     def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -260,10 +253,10 @@ class MappedImages(ImagesOnDemand):
         -------
         ndarray of shape (n_rows, height, width, 3), dtype uint8
         """
-        if self._kept is None:
+        if self._store is None:
             return self._changed(self.source.read(rows))
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        kept, found = self._kept.get(self.source.known_keys(rows))
+        kept, found = self._store.get(self.source.known_keys(rows))
         for place in np.flatnonzero(found):
             images[place] = kept[place]
         unchanged = self.source.read(rows[~found])
@@ -273,9 +266,9 @@ class MappedImages(ImagesOnDemand):
 
     def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
         """Return the content keys of rows that are known without changing them."""
-        if self._kept is None:
+        if self._store is None:
             return [None] * len(rows)
-        return self._kept.content_keys(self.source.known_keys(rows))
+        return self._store.content_keys(self.source.known_keys(rows))
 
     def _changed(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if not len(images):
@@ -295,9 +288,9 @@ class MappedImages(ImagesOnDemand):
         """
         known = self.source.known_keys(rows)
         places = [place for place, key in enumerate(known) if key is not None]
-        if self._kept is not None and places:
+        if self._store is not None and places:
             sources = content_keys(unchanged[places])
-            self._kept.put(sources, images[places], content_keys(images[places]))
+            self._store.put(sources, images[places], content_keys(images[places]))
 
 
 def _placed_file_key(place: int, item: Any) -> tuple[int, bytes | None]:

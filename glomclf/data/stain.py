@@ -7,23 +7,22 @@ stain. The page on stain normalisation in the documentation weighs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import Tags, check_array, gen_batches
+from sklearn.utils import Tags, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._runtime import threads_for
 from ..errors import ParameterError, StainError
-from .decoded import KeptPixels
+from .image_source import ROWS_AT_ONCE, ImageSource, as_image_source
 from .lazy_images import MappedImages
-from .streaming import ArraySource, ImageSource
+from .stain_methods import METHODS, Floats, Image, mean_density
+from .store import PixelStore
 
 __all__ = [
     "NORMALIZER_METHODS",
@@ -32,7 +31,7 @@ __all__ = [
     "make_normalizer",
 ]
 
-NORMALIZER_METHODS = ("reinhard", "density", "macenko")
+NORMALIZER_METHODS = tuple(METHODS)
 """How :class:`StainNormalizer` can measure and move a stain."""
 
 NORMALIZER_NAMES = (
@@ -42,43 +41,10 @@ NORMALIZER_NAMES = (
 """What :func:`make_normalizer` takes: a method, to the stain of the training images or
 to the fixed one."""
 
-_Image = NDArray[np.uint8]
-_Floats = NDArray[Any]
-
-_ROWS_AT_ONCE = 64
 # Raised whenever the same stain gives other pixels.
 _CHANGING = 1
 # An image with less tissue than this has no stain of its own to be measured.
 _LEAST_TISSUE = 0.01
-# The strength of a stain is near its highest, for there the least is noise or glass.
-_HIGH = 99.0
-# Beyond this a faint patch would become noise, and a fold or a clot a hole.
-_MOST_CHANGE = 4.0
-# Sine of the angle from which two directions are two stains.
-_LEAST_ANGLE = 0.05
-
-_DENSITY_OF = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
-
-# The stain of the patches that make_glomeruli draws, PAS-like: what StainNormalizer
-# learns of 64 of them, of 16 participants, 224 pixels a side, random_state=0.
-_FIXED_TARGETS = {
-    "reinhard": [[-0.3959, -0.0629, 0.0118], [0.1498, 0.0294, 0.0069]],
-    "density": [[1.1446, 1.3785, 0.701]],
-    "macenko": [[0.6379, 0.6850, 0.3518, 1.8028], [0.4033, 0.8305, 0.3842, 1.3663]],
-}
-
-# Light in red, green and blue to the cones' responses, as Reinhard et al. give it.
-_CONES = np.array(
-    [[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]]
-)
-# Their logarithms to l (lightness), alpha (yellow to blue) and beta (red to green).
-_OPPONENTS = np.diag(1 / np.sqrt([3, 6, 2])) @ [[1, 1, 1], [1, 1, -2], [1, -1, 0]]
-# To both and back. The logarithm is natural, which a processor takes quickest, and the
-# matrices make decimal ones of it; single floats are finer than bytes.
-_TO_CONES = (_CONES.T / 256).astype(np.float32)
-_TO_OPPONENTS = (_OPPONENTS.T / np.log(10)).astype(np.float32)
-_FROM_OPPONENTS = (np.linalg.inv(_OPPONENTS).T * np.log(10)).astype(np.float32)
-_FROM_CONES = (np.linalg.inv(_CONES).T * 256).astype(np.float32)
 
 
 class StainNormalizer(TransformerMixin, BaseEstimator):
@@ -203,15 +169,14 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
         StainError
             If no image has a stain to measure, and ``target="training"``.
         """
-        X = _check_images(X)
+        source = as_image_source(X)
         if self.target == "fixed":
-            self.target_ = np.array(_FIXED_TARGETS[self.method])
+            self.target_ = np.array(METHODS[self.method].fixed)
             self.n_images_ = 0
             return self
-        source = ArraySource(X) if isinstance(X, np.ndarray) else X
-        rows, measured = np.arange(X.shape[0]), []
+        rows, measured = np.arange(len(source)), []
         run = Parallel(threads_for(self.n_jobs), require="sharedmem")
-        for batch in gen_batches(len(rows), _ROWS_AT_ONCE):
+        for batch in gen_batches(len(rows), ROWS_AT_ONCE):
             images = source.read(rows[batch])
             measured += run(delayed(self._measure)(image) for image in images)
         found = [stain for stain in measured if stain is not None]
@@ -224,7 +189,7 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
                 f"{' in two colours' if self.method == 'macenko' else ''}. Are the "
                 "images RGB, of stained tissue?"
             )
-        self.target_ = _METHODS[self.method].centre(np.array(found))
+        self.target_ = METHODS[self.method].centre(np.array(found))
         self.n_images_ = len(found)
         return self
 
@@ -249,11 +214,10 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
             If `X` are no such images.
         """
         check_is_fitted(self)
-        X = _check_images(X)
-        source = ArraySource(X) if isinstance(X, np.ndarray) else X
+        source = as_image_source(X)
         threads = threads_for(self.n_jobs)
-        images = MappedImages(source, self._change, threads, self._kept(source))
-        return np.asarray(images) if isinstance(X, np.ndarray) else images
+        images = MappedImages(source, self._change, threads, self._store(source))
+        return images if source is X else np.asarray(images)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -262,37 +226,37 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def _measure(self, image: _Image) -> _Floats | None:
+    def _measure(self, image: Image) -> Floats | None:
         """Measure the stain of one image; None where there is none."""
-        tissue = _mean_density(image) >= self.min_density
+        tissue = mean_density(image) >= self.min_density
         if tissue.mean() < _LEAST_TISSUE:
             return None
         # Taken by their places, which is much quicker than by a mask.
         pixels = image.reshape(-1, 3).take(np.flatnonzero(tissue), axis=0)
-        return _METHODS[self.method].measure(pixels)
+        return METHODS[self.method].measure(pixels)
 
-    def _change(self, image: _Image) -> _Image:
+    def _change(self, image: Image) -> Image:
         """Bring one image to the target."""
         own = self._measure(image)
         if own is None:
             return image
-        changed = _METHODS[self.method].move(image, own, self.target_)
+        changed = METHODS[self.method].move(image, own, self.target_)
         if self.min_density > 0:
             changed = _keep_glass(image, changed, self.min_density)
         return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
-    def _kept(self, source: Any) -> KeptPixels | None:
+    def _store(self, source: ImageSource) -> PixelStore | None:
         """Return where images are kept: beside those of the source, by all that counts.
 
         Only a fixed stain is worth it: every fold has another median.
         """
-        if self.target != "fixed" or getattr(source, "cache_dir", None) is None:
+        if self.target != "fixed" or source.cache_dir is None:
             return None
         how = [
             self.method, self.min_density, self.target_.tolist(), source.shape[1:],
             _CHANGING,
         ]  # fmt: skip
-        return KeptPixels(source.cache_dir, f"images of one stain {how}")
+        return PixelStore(source.cache_dir, f"images of one stain {how}")
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the fitted normaliser as JSON and arrays, for a model file."""
@@ -354,133 +318,10 @@ def make_normalizer(
     )
 
 
-def _check_images(X: Any) -> Any:
-    """Return an array, or whatever else gives images a few at a time, unread."""
-    if not isinstance(X, ImageSource):
-        X = check_array(X, allow_nd=True, dtype=None, ensure_2d=False, input_name="X")
-    if X.dtype != np.uint8 or len(X.shape) != 4 or X.shape[-1] != 3:
-        raise ValueError(
-            f"X has shape {X.shape} and dtype {X.dtype}. Expected uint8 images of "
-            "shape (n_samples, height, width, 3), RGB in [0, 255], as ImageLoader "
-            "gives them."
-        )
-    return X
-
-
-def _keep_glass(image: _Image, changed: _Floats, min_density: float) -> _Floats:
+def _keep_glass(image: Image, changed: Floats, min_density: float) -> Floats:
     """Let a change fade out from tissue to bare glass, so that no edge appears.
 
     Glass is mostly a little darker than white: all below half of `min_density` is.
     """
-    share = np.clip(2 * _mean_density(image) / min_density - 1, 0, 1)
+    share = np.clip(2 * mean_density(image) / min_density - 1, 0, 1)
     return image + share[..., np.newaxis] * (changed - image)
-
-
-def _mean_density(image: _Image) -> _Floats:
-    density = _DENSITY_OF[image]
-    # A sum of three planes takes a tenth of a mean over the last axis.
-    return (density[..., 0] + density[..., 1] + density[..., 2]) / 3
-
-
-def _ratio(target: _Floats, own: _Floats) -> _Floats:
-    """Divide, within bounds; what an image has none of is as strong as can be."""
-    return np.clip(target / np.maximum(own, 1e-9), 1 / _MOST_CHANGE, _MOST_CHANGE)
-
-
-# "reinhard": mean and spread of the tissue's colours.
-
-
-def _log_cones(pixels: _Image) -> _Floats:
-    light = pixels.astype(np.float32) + 1  # never 0, whose logarithm is none
-    return np.log(light @ _TO_CONES)
-
-
-def _measure_colours(tissue: _Image) -> _Floats:
-    values = np.ascontiguousarray((_log_cones(tissue) @ _TO_OPPONENTS).T)
-    mean = values.mean(axis=1, dtype=np.float64)
-    return np.array([mean, values.std(axis=1, dtype=np.float64)])
-
-
-def _move_colours(image: _Image, own: _Floats, target: _Floats) -> _Floats:
-    """Scale and shift the opponents; all that is linear is one matrix either side."""
-    scale = _ratio(target[1], own[1])
-    shift = (target[0] - own[0] * scale) @ _FROM_OPPONENTS
-    there_and_back = (_TO_OPPONENTS * scale) @ _FROM_OPPONENTS
-    to_light = np.exp(shift)[:, np.newaxis] * _FROM_CONES
-    cones = np.exp(_log_cones(image) @ np.float32(there_and_back))
-    return cones @ np.float32(to_light) - 1
-
-
-# "density": how much light is absorbed in each channel.
-
-
-def _measure_densities(tissue: _Image) -> _Floats:
-    return np.percentile(_DENSITY_OF[tissue], [_HIGH], axis=0)
-
-
-def _move_densities(image: _Image, own: _Floats, target: _Floats) -> _Floats:
-    return _transmitted(_DENSITY_OF[image] * _ratio(target, own))
-
-
-# "macenko": two stains, each with a colour and a strength.
-
-
-def _measure_stains(tissue: _Image) -> _Floats | None:
-    density = _DENSITY_OF[tissue]
-    colours = _stain_colours(density)
-    if colours is None:
-        return None
-    amounts = density @ np.linalg.pinv(colours)
-    return np.column_stack([colours, np.percentile(amounts, _HIGH, axis=0)])
-
-
-def _stain_colours(density: _Floats) -> _Floats | None:
-    """Find the outermost directions in the plane that the densities lie in."""
-    _, axes = np.linalg.eigh(np.cov(density.T, bias=True))
-    plane = axes[:, :0:-1]  # the two axes of largest variance
-    # The first axis points where the tissue is, so that no angle wraps around.
-    plane[:, 0] *= np.sign(density.mean(axis=0) @ plane[:, 0]) or 1.0
-    angles = np.arctan2(density @ plane[:, 1], density @ plane[:, 0])
-    ends = np.percentile(angles, [100 - _HIGH, _HIGH])
-    if np.sin(min(np.ptp(ends), np.pi / 2)) < _LEAST_ANGLE:
-        return None
-    colours = np.column_stack([np.cos(ends), np.sin(ends)]) @ plane.T
-    return colours[np.argsort(-colours[:, 0], kind="stable")]
-
-
-def _move_stains(image: _Image, own: _Floats, target: _Floats) -> _Floats:
-    density = _DENSITY_OF[image]
-    amounts = density @ np.linalg.pinv(own[:, :3])
-    colours = target[:, :3] * _ratio(target[:, 3:], own[:, 3:])
-    # What neither stain explains, noise and dirt, stays.
-    return _transmitted(density + amounts @ (colours - own[:, :3]))
-
-
-def _central_stains(stains: _Floats) -> _Floats:
-    central = np.median(stains, axis=0)
-    central[:, :3] /= np.linalg.norm(central[:, :3], axis=1, keepdims=True)
-    return central
-
-
-def _transmitted(density: _Floats) -> _Floats:
-    return 256 * np.exp(-density) - 1
-
-
-def _median(stains: _Floats) -> _Floats:
-    return np.median(stains, axis=0)
-
-
-class _Method(NamedTuple):
-    measure: Callable[[_Image], _Floats | None]
-    """Pixels of tissue, (n_pixels, 3), to what is measured of them."""
-    move: Callable[[_Image, _Floats, _Floats], _Floats]
-    """An image, its own stain and the one wanted, to floats near [0, 255]."""
-    centre: Callable[[_Floats], _Floats]
-    """The stains of many images to one."""
-
-
-_METHODS = {
-    "reinhard": _Method(_measure_colours, _move_colours, _median),
-    "density": _Method(_measure_densities, _move_densities, _median),
-    "macenko": _Method(_measure_stains, _move_stains, _central_stains),
-}

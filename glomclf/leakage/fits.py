@@ -29,9 +29,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ..data.dihedral import DihedralImages
+from ..data.image_source import ImageSource
 from ..data.lazy_images import LazyImages
 from ..data.participants import participants_of
-from ..data.streaming import ImageSource
 from ..errors import LeakageError, ParameterError
 
 __all__ = ["FitAudit", "audit_fit"]

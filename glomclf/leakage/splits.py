@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
 
 from .._runtime import short_names
-from ..data.manifest import kind_of_groups
-from ..data.participants import participants_of
+from ..data.participants import kind_of_groups, participants_of
 from ..errors import LeakageError, SplitError
 from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_images
 from .fits import FitAudit, audit_fit, split_rows

@@ -18,11 +18,11 @@ from sklearn.utils.validation import (
 )
 
 from ..data.archive import read_model, rebuilt, write_model
-from ..data.database import resolve
 from ..data.labels import encode_labels, positive_class
 from ..data.large_arrays import arrays_in
 from ..data.participants import participants_of
 from ..data.stain import NORMALIZER_NAMES, StainNormalizer
+from ..data.store import resolve_cache_dir
 from ..evaluation.thresholds import RecallAtLeast
 from .checks import refuse_contradictions
 from .parts import classifier_from_parts, classifier_to_parts
@@ -383,7 +383,9 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
 
     def _large_arrays_in_cache(self):
         """Keep arrays that memory may not hold where features are kept."""
-        return arrays_in(None if self.cache_dir is False else resolve(self.cache_dir))
+        return arrays_in(
+            None if self.cache_dir is False else resolve_cache_dir(self.cache_dir)
+        )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "training_record_")

@@ -12,9 +12,9 @@ from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.validation import has_fit_parameter
 
 from ..data.dihedral import DihedralImages, dihedral_view
+from ..data.image_source import ArraySource
 from ..data.loader import ImageLoader
 from ..data.stain import make_normalizer
-from ..data.streaming import ArraySource
 from ..network import PatchClassifier, PatchEncoder
 from ..samplers import make_sampler
 

@@ -13,8 +13,9 @@ from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
 from .._runtime import progress
+from ..data.feature_stream import stream_features
+from ..data.image_source import ArraySource, ImageSource
 from ..data.store import FeatureStore
-from ..data.streaming import ArraySource, ImageSource, stream_features
 from . import engines
 from .classifier import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
 from .known_cuts import KnownTrunks

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 
-from ..data.manifest import kind_of_groups
+from ..data.participants import kind_of_groups
 from ..errors import ScoreError
 from ..evaluation.biopsy import biopsy_summary
 from .blocks import Block, Paragraph, Section, Table, number

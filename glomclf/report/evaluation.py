@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..data.manifest import kind_of_groups
+from ..data.participants import kind_of_groups
 from ..errors import ScoreError
 from ..evaluation.biopsy import BiopsySummary, biopsy_summary
 from ..evaluation.evaluation import Evaluation, evaluate

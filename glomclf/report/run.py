@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .._runtime import short_names
-from ..data.manifest import participant_kind
+from ..data.participants import participant_kind
 from ..evaluation.biopsy import BiopsySummary
 from ..evaluation.evaluation import Evaluation
 from ..model.ensemble import FoldEnsembleClassifier
@@ -71,7 +71,7 @@ class Run:
     n_mistakes : int
         How many mistakes of either kind are shown.
     unit : {"participant", "slide", "image", "group"}
-        What groups are, as `glomclf.data.manifest.kind_of_groups` tells it.
+        What groups are, as `glomclf.data.participants.kind_of_groups` tells it.
     """
 
     X: Any

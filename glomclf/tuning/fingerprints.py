@@ -20,7 +20,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from ..data.decoded import file_key
+from ..data.store import file_key
 from .objective import Objective
 
 __all__ = ["describe", "differences", "fingerprint", "short_digest"]

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from glomclf.data.dihedral import N_DIHEDRAL_VIEWS, DihedralImages, dihedral_view
+from glomclf.data.image_source import ArraySource, ImageSource
 from glomclf.data.lazy_images import Decoding, LazyImages
 from glomclf.data.store import content_keys
-from glomclf.data.streaming import ArraySource, ImageSource
 from glomclf.errors import ParameterError
 
 INVERSES = (0, 1, 6, 3, 4, 5, 2, 7)

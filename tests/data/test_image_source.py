@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glomclf.data import image_source as room
-from glomclf.data.image_source import ImagesOnDemand
+from glomclf.data.image_source import ImageSource
 
 N_IMAGES = 7
 ARRAY = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 2, 3, 3), dtype=np.uint8)
 
 
-class Counted(ImagesOnDemand):
+class Counted(ImageSource):
     """Rows of an array; notes which were read."""
 
     def __init__(self):

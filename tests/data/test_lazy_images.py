@@ -12,10 +12,9 @@ from PIL import Image
 
 from glomclf import ImageLoader, ImageSampler
 from glomclf.data import lazy_images as room
-from glomclf.data.decoded import KeptPixels
+from glomclf.data.image_source import ArraySource
 from glomclf.data.lazy_images import LazyImages, MappedImages
-from glomclf.data.store import content_keys
-from glomclf.data.streaming import ArraySource
+from glomclf.data.store import PixelStore, content_keys
 from glomclf.errors import ImageError
 
 SIZE = 32
@@ -175,7 +174,7 @@ def test_content_keys_are_known_once_a_file_was_decoded(paths, tmp_path, decoded
     assert lazy(paths, tmp_path).known_keys(rows) == [None] * 5
     images = lazy(paths, tmp_path).read(rows)
     decoded.clear()
-    assert lazy(paths, tmp_path).known_keys(rows) == room.content_keys(images)
+    assert lazy(paths, tmp_path).known_keys(rows) == content_keys(images)
     assert lazy(paths).known_keys(rows) == [None] * 5
     assert decoded == []
 
@@ -191,8 +190,8 @@ def test_a_change_of_an_image_replaced_meanwhile_is_not_kept_as_the_old_ones(tmp
     images = np.broadcast_to(images, (2, SIZE, SIZE, 3))
     source = ArraySource(images)
     source.known_keys = lambda rows: content_keys(images[::-1][rows])  # others' keys
-    kept = KeptPixels(tmp_path, "darkened")
-    MappedImages(source, lambda image: image - 1, kept=kept).read(np.arange(2))
+    kept = PixelStore(tmp_path, "darkened")
+    MappedImages(source, lambda image: image - 1, store=kept).read(np.arange(2))
     changed, found = kept.get(content_keys(images))
     assert found.all()
     assert greys_of(changed) == [9, 19]

@@ -14,11 +14,10 @@ import glomclf
 from glomclf.data.manifest import (
     CLASS_FOLDERS,
     image_folder_manifest,
-    infer_participants,
-    participant_kind,
     read_manifest,
     stack_manifests,
 )
+from glomclf.data.participants import infer_participants, participant_kind
 from glomclf.errors import GlomclfError, ManifestError, ParticipantWarning
 
 REAL = Path(glomclf.__file__).parents[2] / "shared" / "data"

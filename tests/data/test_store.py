@@ -25,27 +25,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from glomclf.data import database
-from glomclf.data import store as room
-from glomclf.data.cache import cache_info, clear_cache
-from glomclf.data.database import database_of, default_cache_dir, transaction
-from glomclf.data.store import FeatureStore, content_keys
+import glomclf
+from glomclf.data.store import (
+    FeatureStore,
+    cache_info,
+    clear_cache,
+    content_keys,
+    database,
+    default_cache_dir,
+    feature_store,
+    tables,
+)
+from glomclf.data.store.database import database_of, transaction
 from glomclf.errors import CacheError, CacheWarning, GlomclfError
 
 N_FEATURES = 512
-ROOT = Path(room.__file__).parents[2]
+ROOT = Path(glomclf.__file__).parents[1]
 
-# Child processes import these rooms alone, without scikit-learn and TensorFlow.
+# Child processes import the store alone, without scikit-learn and TensorFlow.
 CHILD = f"""
 import hashlib, os, sys, time, types
 sys.path.insert(0, {str(ROOT)!r})
-package = types.ModuleType("glomclf.network")
-package.__path__ = [{str(ROOT / "glomclf" / "network")!r}]
-sys.modules["glomclf.network"] = package
+package = types.ModuleType("glomclf.data")
+package.__path__ = [{str(ROOT / "glomclf" / "data")!r}]
+sys.modules["glomclf.data"] = package
 import numpy as np
-from glomclf.data import database
-from glomclf.data.cache import clear_cache
-from glomclf.data.store import FeatureStore
+from glomclf.data.store import FeatureStore, clear_cache, database
 
 def value_of(key, n_features={N_FEATURES}):
     return np.frombuffer(hashlib.shake_128(key).digest(2 * n_features), np.float16)
@@ -134,7 +139,8 @@ def store(folder):
 def clock(monkeypatch):
     """A clock that stands still until a test moves it."""
     now = [1_000_000]
-    monkeypatch.setattr(room, "_now", lambda: now[0])
+    for module in (tables, feature_store):
+        monkeypatch.setattr(module, "now", lambda: now[0])
     return now
 
 
@@ -290,8 +296,8 @@ def test_any_sequence_of_steps_leaves_what_a_dict_would_hold(steps):
 
 
 def test_more_values_than_a_query_and_a_transaction_hold_come_back(store, monkeypatch):
-    monkeypatch.setattr(room, "_TRANSACTION_BYTES", 40 * 2 * N_FEATURES)
-    keys = keys_from(0, 3 * room._KEYS_PER_QUERY + 1)
+    monkeypatch.setattr(feature_store, "_TRANSACTION_BYTES", 40 * 2 * N_FEATURES)
+    keys = keys_from(0, 3 * tables.KEYS_PER_QUERY + 1)
     put(store, keys)
     assert assert_never_wrong(store, keys).all()
     assert len(store) == len(keys)
@@ -567,9 +573,9 @@ def test_the_least_recently_used_are_evicted_first(folder, clock):
     batches = [keys_from(100 * i, 16) for i in range(4)]
     for keys in batches:
         put(store, keys, 4096)
-        clock[0] += room._ACCESS_GRANULARITY_S
+        clock[0] += tables._ACCESS_GRANULARITY_S
     store.get_many(batches[0])  # the oldest is now the one used last
-    clock[0] += room._ACCESS_GRANULARITY_S
+    clock[0] += tables._ACCESS_GRANULARITY_S
     for i in range(4, 8):
         put(store, keys_from(100 * i, 16), 4096)
     kept = [store.get_many(keys)[1].mean() for keys in batches]
@@ -581,7 +587,7 @@ def test_the_least_recently_used_are_evicted_first(folder, clock):
 def test_what_was_read_a_minute_ago_outlives_what_was_put_before(
     folder, clock, monkeypatch
 ):
-    monkeypatch.setattr(room, "_NEARLY_FULL", 0.5)
+    monkeypatch.setattr(tables, "_NEARLY_FULL", 0.5)
     store = FeatureStore(folder, "a trunk", max_bytes=1024**2)
     batches = [keys_from(100 * i, 16) for i in range(4)]
     for keys in batches:
@@ -606,7 +612,7 @@ def test_the_limit_is_that_of_the_environment(folder, monkeypatch):
 
 
 def test_a_full_cache_that_nobody_has_limited_is_told_once(folder, monkeypatch):
-    monkeypatch.setattr(room, "DEFAULT_MAX_BYTES", 1024**2)
+    monkeypatch.setattr(feature_store, "DEFAULT_MAX_BYTES", 1024**2)
     store = FeatureStore(folder, "a trunk")
     with pytest.warns(CacheWarning, match="used today were removed") as told:
         put(store, keys_from(0, 200), 4096)
@@ -647,7 +653,7 @@ def test_eviction_takes_the_oldest_of_all_fingerprints(folder, clock):
     old = FeatureStore(folder, "old", max_bytes=1024**2)
     new = FeatureStore(folder, "new", max_bytes=1024**2)
     put(old, keys_from(0, 64), 4096)
-    clock[0] += room._ACCESS_GRANULARITY_S
+    clock[0] += tables._ACCESS_GRANULARITY_S
     put(new, keys_from(0, 64), 4096)
     put(new, keys_from(64, 32), 4096)
     assert len(new) == 96
@@ -661,7 +667,7 @@ def test_access_times_are_written_once_an_hour_and_not_at_each_reading(store, cl
         return cache_info(store.cache_dir).namespaces[0].last_used
 
     start = clock[0]
-    clock[0] += room._ACCESS_GRANULARITY_S - 1
+    clock[0] += tables._ACCESS_GRANULARITY_S - 1
     store.get_many(keys_from(0))
     assert last_used() == start
     clock[0] += 1
@@ -671,7 +677,7 @@ def test_access_times_are_written_once_an_hour_and_not_at_each_reading(store, cl
 
 def test_reading_goes_on_while_another_process_writes(store, clock):
     put(store, keys_from(0))
-    clock[0] += room._ACCESS_GRANULARITY_S
+    clock[0] += tables._ACCESS_GRANULARITY_S
     other = sqlite3.connect(store_file(store.cache_dir), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert assert_never_wrong(store, keys_from(0)).all()

@@ -19,9 +19,10 @@ from sklearn.preprocessing import StandardScaler
 
 import glomclf
 from glomclf import read_manifest
-from glomclf.data import synthetic
-from glomclf.data.manifest import infer_participants
+from glomclf.data.participants import infer_participants
 from glomclf.data.synthetic import make_glomeruli
+from glomclf.data.synthetic.cohort import plan_patches
+from glomclf.data.synthetic.drawing import draw_patch
 from glomclf.errors import ManifestError
 
 SEED_NAME = re.compile(r"S-\d{4}-\d{6}_PAS_[12]of2_[0-9a-f]{24}\.png")
@@ -95,9 +96,9 @@ def test_other_seed_gives_other_participants():
 
 
 def test_patch_does_not_depend_on_the_patches_drawn_before_it():
-    plan = synthetic._plan((1, 2, 3, 4), 4, 2, 0.5, n_sections=2)
-    forwards = [synthetic._draw(patch, (24, 24)) for patch in plan]
-    backwards = [synthetic._draw(patch, (24, 24)) for patch in reversed(plan)]
+    plan = plan_patches((1, 2, 3, 4), 4, 2, 0.5, n_sections=2)
+    forwards = [draw_patch(patch, (24, 24)) for patch in plan]
+    backwards = [draw_patch(patch, (24, 24)) for patch in reversed(plan)]
     assert_array_equal(forwards, backwards[::-1])
 
 
@@ -112,7 +113,7 @@ def test_no_two_patches_are_alike():
 
 
 def test_participants_differ_in_their_share_of_sclerosis():
-    plan = synthetic._plan((0, 0, 0, 0), 2000, 20, 0.3, n_sections=1)
+    plan = plan_patches((0, 0, 0, 0), 2000, 20, 0.3, n_sections=1)
     rows = pd.DataFrame([(patch.slide.participant, patch.label) for patch in plan])
     shares = rows.groupby(0)[1].mean()
     # 100 patches each of one share for all would spread by 0.046.
@@ -188,11 +189,11 @@ def test_two_slides_of_a_biopsy_have_the_numbers_of_the_real_set(originals):
 
 
 def test_serial_sections_are_more_alike_than_different_glomeruli():
-    plan = synthetic._plan((1, 2, 3, 4), 15, 1, 0.4, n_sections=2)
+    plan = plan_patches((1, 2, 3, 4), 15, 1, 0.4, n_sections=2)
     plan.sort(key=lambda patch: (patch.glomerulus, patch.section))
     glomerulus = np.array([patch.glomerulus for patch in plan])
     label = np.array([patch.label for patch in plan])
-    grey = np.stack([synthetic._draw(patch, (64, 64)).mean(axis=2) for patch in plan])
+    grey = np.stack([draw_patch(patch, (64, 64)).mean(axis=2) for patch in plan])
     alike = np.corrcoef(ndimage.gaussian_filter(grey, (0, 1.5, 1.5)).reshape(30, -1))
     same = glomerulus[:, None] == glomerulus
     neighbours = alike[same & ~np.eye(30, dtype=bool)]
@@ -251,7 +252,7 @@ def test_participants_are_inferred_from_the_names_alone(originals):
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n_sections=st.sampled_from([1, 2]))
 def test_names_of_many_participants_never_merge(seed, n_sections):
-    plan = synthetic._plan((seed,), 400, 300, 0.2, n_sections)
+    plan = plan_patches((seed,), 400, 300, 0.2, n_sections)
     names = [patch.file_name for patch in plan]
     assert_array_equal(
         infer_participants(names), [patch.slide.participant for patch in plan]
@@ -400,8 +401,8 @@ def test_counts_and_shapes_hold_for_all_parameters(data, serial_sections):
 @settings(max_examples=10, deadline=None)
 @given(low=st.integers(8, 24), more=st.integers(0, 24), seed=st.integers(0, 2**32 - 1))
 def test_sides_stay_within_the_pair_for_all_pairs(low, more, seed):
-    for patch in synthetic._plan((seed,), 3, 2, 0.5, n_sections=2):
-        height, width, channels = synthetic._draw(patch, (low, low + more)).shape
+    for patch in plan_patches((seed,), 3, 2, 0.5, n_sections=2):
+        height, width, channels = draw_patch(patch, (low, low + more)).shape
         assert low <= min(height, width) <= max(height, width) <= low + more
         assert channels == 3
 

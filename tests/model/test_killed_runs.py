@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from glomclf import make_glomeruli
-from glomclf.data.cache import cache_info
+from glomclf.data.store import cache_info
 
 ROOT = Path(__file__).parents[2]
 N_KILLS = int(os.environ.get("GLOMCLF_TEST_KILLS", "2"))

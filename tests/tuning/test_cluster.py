@@ -19,7 +19,7 @@ from glomclf import (
     read_manifest,
 )
 from glomclf._runtime import n_threads, threads_for
-from glomclf.data.cache import cache_info
+from glomclf.data.store import cache_info
 from glomclf.errors import ImageError
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")

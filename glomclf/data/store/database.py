@@ -1,7 +1,6 @@
-"""The file of the feature store: connections, transactions, room, and damage.
+"""The file of the store: one connection a folder and process, and what damage costs.
 
-One connection a folder and process; what goes wrong with the file is mended here, so
-that the callers' work goes on.
+What goes wrong with the file is mended here, so that the callers' work goes on.
 """
 
 from __future__ import annotations
@@ -15,27 +14,21 @@ import tempfile
 import threading
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import platformdirs
-
-from ..errors import CacheError, CacheWarning
+from ...errors import CacheError, CacheWarning
 
 __all__ = [
     "ALL_FOLDERS",
     "LOCK",
+    "PAGE_BYTES",
     "DamagedError",
-    "bytes_on_pages",
     "database_of",
-    "default_cache_dir",
-    "delete",
     "discard",
-    "make_room",
-    "resolve",
-    "shrink",
-    "touch",
+    "hinders",
+    "pragma",
     "transaction",
     "warn",
 ]
@@ -47,10 +40,9 @@ ALL_FOLDERS = "glomclf-features-v[0-9]*"
 _DISCARDED_FOLDERS = f"{ALL_FOLDERS}.discarded"
 _FILE_NAME = "features.sqlite"
 # Small pages: an evicted entry frees its own pages, and little is lost at their ends.
-_PAGE_BYTES = 4096
-_PAGE_PAYLOAD_BYTES = 4080  # what a page holds of a long value, or a little less
+PAGE_BYTES = 4096
 _SETTINGS = (
-    f"page_size = {_PAGE_BYTES}",
+    f"page_size = {PAGE_BYTES}",
     "auto_vacuum = INCREMENTAL",
     "journal_mode = TRUNCATE",
     "synchronous = NORMAL",
@@ -68,11 +60,7 @@ CREATE TABLE entries (
 CREATE TABLE payloads (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
 """
 _LOCK_WAIT_S = 30
-_TOUCH_WAIT_S = 0.1
-# Room made at each eviction, so that the search for old entries is rare.
-_EVICTED_FRACTION = 0.05
 _MAX_ATTEMPTS = 3
-
 # What SQLite says when the file is sound and something around it is not.
 _HINDRANCES = (
     "locked",
@@ -88,28 +76,7 @@ _REMEDY = (
     " or the environment variable GLOMCLF_CACHE_DIR), or keep nothing on disk with"
     " cache_dir=False."
 )
-
 _T = TypeVar("_T")
-
-
-def default_cache_dir() -> Path:
-    """Return the folder where glomclf keeps computed features.
-
-    Returns
-    -------
-    pathlib.Path
-        The environment variable ``GLOMCLF_CACHE_DIR`` where it is set, else the
-        platform's cache folder: ``~/.cache/glomclf`` on Linux,
-        ``~/Library/Caches/glomclf`` on macOS.
-    """
-    chosen = os.environ.get("GLOMCLF_CACHE_DIR")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("glomclf"))
-
-
-def resolve(cache_dir: str | os.PathLike[str] | None) -> Path:
-    """Return the absolute folder that a ``cache_dir`` means."""
-    folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
-    return folder.expanduser().absolute()
 
 
 def warn(message: str) -> None:
@@ -132,94 +99,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def touch(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> None:
-    """Renew access times, unless another process writes: it is not worth a wait."""
-    if not ids:
-        return
-    connection.execute(f"PRAGMA busy_timeout = {int(_TOUCH_WAIT_S * 1000)}")
-    try:
-        with transaction(connection):
-            connection.executemany(
-                "UPDATE entries SET used = ? WHERE id = ?", [(now, id_) for id_ in ids]
-            )
-    except sqlite3.OperationalError as error:
-        if not _hinders(error):
-            raise
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_S * 1000}")
-
-
-def delete(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
-    """Remove entries and their values."""
-    for table in ("entries", "payloads"):
-        connection.executemany(
-            f"DELETE FROM {table} WHERE id = ?", [(id_,) for id_ in ids]
-        )
-
-
-def make_room(
-    connection: sqlite3.Connection, max_bytes: int, n_values: int, n_bytes: int
-) -> int | None:
-    """Evict the least recently used entries until the new ones fit the limit.
-
-    Returns the time at which the last of them was used; None if none had to go.
-    """
-    last_used = None
-    allowed = max_bytes // _PAGE_BYTES
-    needed = n_values * bytes_on_pages(n_bytes) // _PAGE_BYTES
-    if _pages_in_use(connection) + needed > allowed:
-        target = max(0, int(allowed * (1 - _EVICTED_FRACTION)) - needed)
-        while (excess := _pages_in_use(connection) - target) > 0:
-            victims = _least_recently_used(connection, excess * _PAGE_BYTES)
-            if not victims:
-                break
-            delete(connection, [id_ for id_, _ in victims])
-            last_used = victims[-1][1]
-    return last_used
-
-
-def fullness(connection: sqlite3.Connection, max_bytes: int) -> float:
-    """Return the share of the limit that is taken."""
-    return _pages_in_use(connection) * _PAGE_BYTES / max_bytes
-
-
-def bytes_on_pages(n_bytes: int) -> int:
-    """Return the most that a value takes up: its pages, and two for ends and key."""
-    return (n_bytes // _PAGE_PAYLOAD_BYTES + 2) * _PAGE_BYTES
-
-
-def shrink(connection: sqlite3.Connection, max_bytes: int) -> None:
-    """Give free pages beyond the limit back to the disk."""
-    surplus = _pragma(connection, "page_count") - max_bytes // _PAGE_BYTES
-    if surplus > 0:
-        # Only a script runs to its end: each page is a row, and `execute` takes one.
-        connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
-
-
-def _least_recently_used(
-    connection: sqlite3.Connection, n_bytes: int
-) -> list[tuple[int, int]]:
-    """Return the ids of entries, and when each was used, the least recent first."""
-    victims = []
-    cursor = connection.execute(
-        "SELECT entries.id, coalesce(CAST(used AS INTEGER), 0),"
-        f" coalesce(n_bytes, {_PAGE_BYTES}) FROM entries"
-        " LEFT JOIN namespaces ON namespaces.id = namespace ORDER BY used, entries.id"
-    )
-    with contextlib.closing(cursor):
-        for id_, used, freed in cursor:
-            if n_bytes <= 0:
-                break
-            victims.append((id_, used))
-            n_bytes -= freed
-    return victims
-
-
-def _pages_in_use(connection: sqlite3.Connection) -> int:
-    return _pragma(connection, "page_count") - _pragma(connection, "freelist_count")
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
+def pragma(connection: sqlite3.Connection, name: str) -> int:
+    """Return one setting or count of the database."""
     return connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
@@ -227,11 +108,12 @@ class DamagedError(sqlite3.DatabaseError):
     """The file is a sound database that does not hold what it should."""
 
 
-def _hinders(error: sqlite3.Error) -> bool:
+def hinders(error: sqlite3.Error) -> bool:
+    """Tell what stands around a sound file from damage to it."""
     return any(text in str(error) for text in _HINDRANCES)
 
 
-class _Database:
+class Database:
     """The store file of one folder, with this process's connection to it."""
 
     def __init__(self, cache_dir: Path):
@@ -254,7 +136,7 @@ class _Database:
                 self.close()
                 if has_moved:  # another process cleared or rebuilt the cache
                     continue
-                if not _hinders(error):
+                if not hinders(error):
                     self._rebuild(error)
                 elif was_open:
                     warn(
@@ -341,7 +223,7 @@ def _settle_schema(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-    stamp = (_pragma(connection, "application_id"), _pragma(connection, "user_version"))
+    stamp = (pragma(connection, "application_id"), pragma(connection, "user_version"))
     if stamp != (_APPLICATION_ID, _SCHEMA_VERSION):
         raise DamagedError(f"it is no feature cache of version {_SCHEMA_VERSION}")
 
@@ -369,16 +251,16 @@ def discard(folder: Path) -> None:
 # no thread is inside SQLite; the child leaves its parent's connections alone, because
 # using or closing them there would break the parent's locks.
 LOCK = threading.RLock()
-_databases: dict[Path, _Database] = {}
+_databases: dict[Path, Database] = {}
 _inherited: list[sqlite3.Connection | None] = []
 
 
-def database_of(cache_dir: Path) -> _Database:
+def database_of(cache_dir: Path) -> Database:
     """Return this process's one connection to the file of a folder."""
     if cache_dir not in _databases:
         for abandoned in [of for of in _databases.values() if not of.file.exists()]:
             abandoned.close()  # or the space of a removed file stays taken
-    return _databases.setdefault(cache_dir, _Database(cache_dir))
+    return _databases.setdefault(cache_dir, Database(cache_dir))
 
 
 def _after_fork_in_child() -> None:

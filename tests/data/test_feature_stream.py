@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glomclf.data import large_arrays, streaming
+from glomclf.data import feature_stream, large_arrays
+from glomclf.data.feature_stream import stream_features
+from glomclf.data.image_source import ArraySource, ImageSource
 from glomclf.data.store import FeatureStore, content_keys
-from glomclf.data.streaming import ArraySource, ImageSource, stream_features
 
 SIZE = 4
 
@@ -26,11 +27,12 @@ class Network:
         return values if self.maps else values.mean(axis=(1, 2))
 
 
-class Reader:
+class Reader(ImageSource):
     """Stands for files: keys are unknown until an image was read once."""
 
     def __init__(self, images, known=()):
-        self.images, self.shape = images, images.shape
+        super().__init__(images.shape)
+        self.images = images
         self.known = set(known)
         self.n_read, self.most_ahead, self.threads = 0, 0, set()
 
@@ -59,7 +61,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(streaming, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(feature_stream, "ROWS_AT_ONCE", 4)
 
 
 def stream(source, network, store, batch_size=3, advance=lambda n: None):
@@ -89,7 +91,7 @@ def test_each_row_gets_its_features_and_each_image_is_computed_once(
         store.put_many(content_keys(kept), Network()(kept))
     network, n_done = Network(), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "_ROWS_AT_ONCE", 4)
+        patch.setattr(feature_stream, "ROWS_AT_ONCE", 4)
         features = stream(
             Reader(images_of(values), known), network, store, batch_size, n_done.append
         )
@@ -102,7 +104,7 @@ def test_each_row_gets_its_features_and_each_image_is_computed_once(
 
 @pytest.mark.usefixtures("small_chunks")
 def test_without_a_store_every_image_is_computed_and_none_hashed(monkeypatch):
-    monkeypatch.setattr(streaming, "content_keys", None)
+    monkeypatch.setattr(feature_stream, "content_keys", None)
     network = Network()
     features = stream(Reader(images_of([5] * 11)), network, None)
     np.testing.assert_array_equal(features, np.full((11, 3), 5))

@@ -1,17 +1,11 @@
-"""Decoded files on disk, found again by what the file holds.
+"""Images on disk, found again by the key of what they were made of.
 
-A file is known by the hash of its bytes rather than by path, size and time: a file that
-was moved or copied is found, one that was replaced within the clock's granularity is
-not mistaken for the old one, and hashing a file takes a hundredth of decoding it.
-
-Beside the pixels lies the key under which the trunk's features are kept, so that
+Beside the pixels lies the key under which the encoder's features are kept, so that
 features of a known file are found without decoding it, or even reading its pixels.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,37 +13,15 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from .store import FeatureStore
+from .feature_store import FeatureStore
 
-__all__ = ["KeptImages", "KeptPixels", "file_key"]
+__all__ = ["PixelStore", "decoded_images"]
 
 # Raised whenever read_image or resize_image give other pixels for some file.
 _DECODING = 2
-_BLOCK_BYTES = 1024**2
 
 
-def file_key(path: str | os.PathLike[str]) -> bytes | None:
-    """Return 128 bits of the SHA-256 of a file, None where it cannot be read.
-
-    Examples
-    --------
-    >>> from glomclf.data.decoded import file_key
-    >>> file_key("no such file") is None
-    True
-    """
-    if not os.path.isfile(path):
-        return None
-    hasher = hashlib.sha256()
-    try:
-        with open(path, "rb", buffering=0) as file:
-            while block := file.read(_BLOCK_BYTES):
-                hasher.update(block)
-    except OSError:
-        return None
-    return hasher.digest()[:16]
-
-
-class KeptPixels:
+class PixelStore:
     """Images on disk, and the keys of their pixels, by the key of what they came from.
 
     Parameters
@@ -96,25 +68,12 @@ class KeptPixels:
         self._keys.put_many(sources, as_array)
 
 
-class KeptImages(KeptPixels):
-    """Pixels of files at one size, by the content of the file.
+def decoded_images(
+    cache_dir: str | Path | None, image_size: int, resize: str, max_pixels: int
+) -> PixelStore:
+    """Return the store of files decoded at one size, by the key of the file.
 
-    Parameters
-    ----------
-    cache_dir : path or None
-        As in :class:`ImageLoader`.
-    image_size : int
-    resize : {"pad", "stretch"}
-    max_pixels : int
-        Files beyond it are refused, so that each bound has images of its own.
+    Files beyond `max_pixels` are refused, so that each bound has images of its own.
     """
-
-    def __init__(
-        self,
-        cache_dir: str | Path | None,
-        image_size: int,
-        resize: str,
-        max_pixels: int,
-    ):
-        how = f"{image_size} {resize} {max_pixels} {_DECODING} {PIL.__version__}"
-        super().__init__(cache_dir, f"decoded images {how}")
+    how = f"{image_size} {resize} {max_pixels} {_DECODING} {PIL.__version__}"
+    return PixelStore(cache_dir, f"decoded images {how}")

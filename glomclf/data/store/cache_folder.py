@@ -1,4 +1,4 @@
-"""What the cache of a folder holds, and its removal."""
+"""The folder of the cache: where it is, what it holds, and its removal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,39 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CacheError
-from .database import ALL_FOLDERS, LOCK, database_of, discard, resolve
+import platformdirs
 
-__all__ = ["CacheInfo", "NamespaceInfo", "cache_info", "clear_cache"]
+from ...errors import CacheError
+from .database import ALL_FOLDERS, LOCK, database_of, discard
+
+__all__ = [
+    "CacheInfo",
+    "NamespaceInfo",
+    "cache_info",
+    "clear_cache",
+    "default_cache_dir",
+    "resolve_cache_dir",
+]
+
+
+def default_cache_dir() -> Path:
+    """Return the folder where glomclf keeps computed features.
+
+    Returns
+    -------
+    pathlib.Path
+        The environment variable ``GLOMCLF_CACHE_DIR`` where it is set, else the
+        platform's cache folder: ``~/.cache/glomclf`` on Linux,
+        ``~/Library/Caches/glomclf`` on macOS.
+    """
+    chosen = os.environ.get("GLOMCLF_CACHE_DIR")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("glomclf"))
+
+
+def resolve_cache_dir(cache_dir: str | os.PathLike[str] | None) -> Path:
+    """Return the absolute folder that a ``cache_dir`` means."""
+    folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
+    return folder.expanduser().absolute()
 
 
 @dataclass(frozen=True)
@@ -80,11 +109,11 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> CacheInfo:
 
     Examples
     --------
-    >>> from glomclf.data.cache import cache_info
+    >>> from glomclf.data.store import cache_info
     >>> cache_info("no-such-folder").n_entries
     0
     """
-    folder = resolve(cache_dir)
+    folder = resolve_cache_dir(cache_dir)
     with LOCK:
         database = database_of(folder)
         namespaces: tuple[NamespaceInfo, ...] = ()
@@ -115,11 +144,11 @@ def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
 
     Examples
     --------
-    >>> from glomclf.data.cache import clear_cache
+    >>> from glomclf.data.store import clear_cache
     >>> clear_cache("no-such-folder")
     0
     """
-    folder = resolve(cache_dir)
+    folder = resolve_cache_dir(cache_dir)
     before = _bytes_on_disk(folder)
     with LOCK:
         database_of(folder).close()

@@ -53,7 +53,7 @@ def draw_folds(
     Examples
     --------
     >>> import numpy as np
-    >>> from glomclf.data.balanced import draw_folds
+    >>> from glomclf.data.splitting.balanced import draw_folds
     >>> counts = np.array([[9, 1], [9, 1], [4, 6], [4, 6]])
     >>> draw_folds(counts, 2, np.random.RandomState(0))
     array([1, 0, 0, 1])
@@ -99,7 +99,7 @@ def draw_groups(
     Examples
     --------
     >>> import numpy as np
-    >>> from glomclf.data.balanced import draw_groups
+    >>> from glomclf.data.splitting.balanced import draw_groups
     >>> counts = np.array([[9, 1], [9, 1], [4, 6], [4, 6]])
     >>> drawn = draw_groups(counts, 0.5, np.random.RandomState(0))
     >>> counts[drawn].sum(axis=0)

@@ -1,70 +1,27 @@
-"""One pass from images to features: reading, trunk and store work at the same time.
+"""One pass from images to features: reading, encoder and store work at the same time.
 
 A thread reads ahead: it looks up what the store holds, and fetches or decodes the
-images that it lacks. Meanwhile the trunk computes the features of those before, and a
+images that it lacks. Meanwhile the encoder computes the features of those before, and a
 second thread writes what came out of it. Only a few images are in memory, however many
 there are; features go to their rows of one array, memory-mapped where it is large.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .image_source import ROWS_AT_ONCE, ImageSource
 from .large_arrays import empty_array
 from .store import FeatureStore, content_keys
 
-__all__ = ["ArraySource", "ImageSource", "stream_features"]
+__all__ = ["stream_features"]
 
 _Rows = NDArray[np.intp]
-# Images read ahead: enough to fill a batch, however few of them the store lacks.
-_ROWS_AT_ONCE = 64
-
-
-@runtime_checkable
-class ImageSource(Protocol):
-    """Images that can be read a few at a time.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        (n_samples, height, width, 3)
-    """
-
-    shape: tuple[int, ...]
-
-    def known_keys(self, rows: _Rows) -> Sequence[bytes | None]:
-        """Return the content keys of rows, None where an image must be read first."""
-        ...
-
-    def read(self, rows: _Rows) -> NDArray[np.uint8]:
-        """Return the images of rows."""
-        ...
-
-
-class ArraySource:
-    """Images that are in an array already.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n_samples, height, width, 3), dtype uint8
-    """
-
-    def __init__(self, images: NDArray[np.uint8]):
-        self._images = images
-        self.shape = images.shape
-
-    def known_keys(self, rows: _Rows) -> Sequence[bytes | None]:
-        """Return the content keys of rows."""
-        return content_keys(self._images[rows])
-
-    def read(self, rows: _Rows) -> NDArray[np.uint8]:
-        """Return the images of rows."""
-        return self._images[rows]
 
 
 class _Chunk(NamedTuple):
@@ -131,9 +88,10 @@ class _Stream:
         self._copies: dict[int, int] = {}
 
     def run(self) -> NDArray[Any]:
-        """Read one chunk ahead of the trunk, write one behind it."""
+        """Read one chunk ahead of the encoder, write one behind it."""
         n_rows = self.source.shape[0]
-        step = max(_ROWS_AT_ONCE, self.batch_size)
+        # Enough to fill a batch, however few of them the store lacks.
+        step = max(ROWS_AT_ONCE, self.batch_size)
         chunks = np.split(np.arange(n_rows), np.arange(step, n_rows, step))
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
             ahead = reader.submit(self._read, chunks[0])

@@ -1,0 +1,180 @@
+"""Where the images of a csv or a folder lie, and all that is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ManifestError
+from .images import IMAGE_SUFFIXES
+
+__all__ = [
+    "CLASS_FOLDERS",
+    "LEAVING",
+    "Faults",
+    "cells_at",
+    "check_class_layout",
+    "check_paths",
+    "images_in",
+    "is_inside",
+    "locate_images",
+    "places_of",
+]
+
+CLASS_FOLDERS = ("non_globally_sclerotic_glomeruli", "globally_sclerotic_glomeruli")
+"""Names of the class folders; the position of a name is its label."""
+LEAVING = (
+    "names that lead out of the image folder (absolute, through '..' or by a link); "
+    "name files relative to the folder that holds them"
+)
+_AMBIGUOUS = "images found in more than one folder; keep one of each"
+_MISSING = "images not found in {searched}, nor in class folders there"
+
+
+class Faults:
+    """All that is wrong with one csv or folder, by kind, in the order found."""
+
+    def __init__(self, source: Path):
+        self.source = source
+        self.items: dict[str, list[str]] = {}
+
+    def add(self, kind: str, items: Iterable[str]) -> None:
+        """Note faults of one kind."""
+        new = list(items)
+        if new:
+            self.items.setdefault(kind, []).extend(new)
+
+    def raise_if_any(self) -> None:
+        """Raise one error that lists all that was noted."""
+        if not self.items:
+            return
+        blocks = [
+            "\n    ".join([f"  {kind}:", *items]) for kind, items in self.items.items()
+        ]
+        raise ManifestError("\n".join([f"{self.source} cannot be used.", *blocks]))
+
+
+def cells_at(
+    rows: pd.DataFrame, column: str, wrong: Sequence[bool] | pd.Series
+) -> list[str]:
+    """Describe the wrong cells of a column, with their lines."""
+    cells = rows.loc[np.asarray(wrong, dtype=bool), column]
+    return [f"line {line}: {cell!r}" for line, cell in cells.items()]
+
+
+def places_of(
+    images: str | os.PathLike[str] | None, beside: Path, faults: Faults
+) -> list[Path]:
+    """Return the folders where images are searched, in that order."""
+    if images is None:
+        return [beside]
+    if not Path(images).is_dir():
+        faults.add("images is not a folder", [str(images)])
+        return [beside]
+    return [Path(images), beside]
+
+
+def locate_images(
+    rows: pd.DataFrame, places: list[Path], faults: Faults
+) -> list[Path | None]:
+    """Find the image of each row; None, and a fault, where it cannot be used."""
+    if "name" not in rows:
+        return []
+    found = [_locate(name, places) for name in rows["name"]]
+    kinds = pd.Series([kind for _, kind in found], index=rows.index, dtype=object)
+    named = rows["name"].str.strip() != ""
+    for kind in (LEAVING, _AMBIGUOUS):
+        faults.add(kind, cells_at(rows, "name", kinds == kind))
+    missing = cells_at(rows, "name", (kinds == _MISSING) & named)
+    if len(missing) == len(rows) > 1:
+        missing = [f"none of its {len(rows)} images; pass images=FOLDER"]
+    searched = " or ".join(str(place) for place in dict.fromkeys(places))
+    faults.add(_MISSING.format(searched=searched), missing)
+    return [path for path, _ in found]
+
+
+def _locate(name: str, places: list[Path]) -> tuple[Path | None, str | None]:
+    """Return the path of an image, or the kind of fault that keeps it from being used.
+
+    The places are searched in turn; the first that has the image is taken.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return None, LEAVING
+    for place in places:
+        candidates = [place / folder / name for folder in ("", *CLASS_FOLDERS)]
+        found = [path for path in candidates if os.path.isfile(path)]
+        if not found:
+            continue
+        if not all(is_inside(path, place) for path in found):
+            return None, LEAVING
+        return (found[0], None) if len(found) == 1 else (None, _AMBIGUOUS)
+    return None, _MISSING
+
+
+def is_inside(path: Path, place: Path) -> bool:
+    """Tell whether a file lies in a folder, links followed."""
+    return path.resolve().is_relative_to(place.resolve())
+
+
+def check_paths(
+    rows: pd.DataFrame,
+    paths: list[Path | None],
+    labels: pd.Series | None,
+    faults: Faults,
+) -> None:
+    """Check that no image is named twice or lies in the other label's folder."""
+    if "name" not in rows:
+        return
+    file = pd.Series(
+        [
+            name if path is None else str(path.resolve())
+            for name, path in zip(rows["name"], paths, strict=True)
+        ],
+        index=rows.index,
+    )
+    faults.add(
+        "images named more than once; keep one row each",
+        cells_at(rows, "name", file.duplicated(keep=False) & (rows["name"] != "")),
+    )
+    if labels is None:
+        return
+    other = [
+        path is not None and label >= 0 and path.parent.name == CLASS_FOLDERS[1 - label]
+        for path, label in zip(paths, labels, strict=True)
+    ]
+    faults.add(
+        "images in the class folder of the other label; mend the label or move them",
+        cells_at(rows, "name", other),
+    )
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the images that lie directly in a folder."""
+    return [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.is_dir()
+    ]
+
+
+def check_class_layout(
+    root: Path, present: list[Path], paths: list[Path], faults: Faults
+) -> None:
+    """Check that both class folders are there, apart, and hold all images."""
+    absent = {root / name for name in CLASS_FOLDERS} - set(present)
+    faults.add("class folders missing", [repr(path.name) for path in absent])
+    faults.add(
+        "images beside the class folders; move them into one",
+        [repr(path.name) for path in sorted(images_in(root))],
+    )
+    names = pd.Series([path.name for path in paths], dtype=object)
+    faults.add(
+        "names in both class folders; keep one of each",
+        [repr(name) for name in names[names.duplicated()]],
+    )

@@ -1,0 +1,32 @@
+"""The store: what was computed or decoded, kept on disk by content.
+
+Folder, file, tables, values: `cache_folder` says where it is, `database` opens the
+file, `tables` and `space` are its rows and room, and `feature_store` and `pixel_store`
+are what the rest of glomclf reads and writes.
+"""
+
+from .cache_folder import (
+    CacheInfo,
+    NamespaceInfo,
+    cache_info,
+    clear_cache,
+    default_cache_dir,
+    resolve_cache_dir,
+)
+from .feature_store import FeatureStore
+from .keys import content_keys, file_key
+from .pixel_store import PixelStore, decoded_images
+
+__all__ = [
+    "CacheInfo",
+    "FeatureStore",
+    "NamespaceInfo",
+    "PixelStore",
+    "cache_info",
+    "clear_cache",
+    "content_keys",
+    "decoded_images",
+    "default_cache_dir",
+    "file_key",
+    "resolve_cache_dir",
+]
