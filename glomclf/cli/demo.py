@@ -89,15 +89,10 @@ def _draw(directory: Path, seed: int) -> pd.DataFrame:
 
 
 def _classifier(sampler: str | None, seed: int, **more: Any) -> Any:
-    from ..model.classifier import GlomeruliClassifier
+    from ..model.recipes import make_classifier
 
-    return GlomeruliClassifier(
-        sampler,
-        weights=None,
-        image_size=_IMAGE_SIZE,
-        random_state=seed,
-        **more,
-    )
+    settings = {"network__weights": None, "image_size": _IMAGE_SIZE, **more}
+    return make_classifier("features", sampler=sampler, random_state=seed, **settings)
 
 
 def _compare(train: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -141,7 +136,7 @@ def _train_and_evaluate(
     seed: int,
     quiet: bool,
 ) -> None:
-    from .evaluation import write_evaluation
+    from .evaluate import write_evaluation
     from .results import write_training
 
     chosen = None if sampler == "none" else sampler

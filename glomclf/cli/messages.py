@@ -23,6 +23,11 @@ _AS_OPTIONS = {
     "resume=True": "--resume",
     "weights=None": "--weights none",
     "weights=PATH": "--weights FILE",
+    "n_splits=": "--cv ",
+    "n_splits": "--cv",
+    "n_folds=": "--cv ",
+    "n_trials=": "--trials ",
+    "study_name": "--study",
     "network__": "network.",
     "encoder__": "encoder.",
 }

@@ -18,7 +18,9 @@ def test_demo_replaces_an_earlier_one_and_names_its_files(
     monkeypatch.setattr(demo, "_N_SAMPLES", 120)
     monkeypatch.setattr(demo, "_N_PARTICIPANTS", 15)
     monkeypatch.setattr(demo, "_IMAGE_SIZE", 32)
-    tiny = functools.partial(demo._classifier, backbone="cnn", epochs=1)
+    tiny = functools.partial(
+        demo._classifier, network__backbone="cnn", network__epochs=1
+    )
     monkeypatch.setattr(demo, "_classifier", tiny)
     folder = tmp_path / "demo"
     (folder / "data").mkdir(parents=True)

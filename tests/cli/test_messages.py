@@ -81,7 +81,7 @@ def test_every_truncated_image_is_named_before_training(data):
             "transforms images",
         ),
         (["--weights", "nowhere.h5"], "nowhere.h5"),
-        (["--cv", 7], "7 folds"),
+        (["--cv", 7], "--cv 7"),
         (["--threshold", "nan"], "'nan' is not a number"),
         (["--threshold", "recall"], "quotes: 'recall>=0.95'"),
         (["--threshold", "recall>=1.5"], "1.5 is not in the range 0<x<=1"),
