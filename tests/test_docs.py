@@ -66,8 +66,8 @@ def test_readme_python_runs_and_prints_scores_with_intervals(
     assert len(namespace["scores"]["test_score"]) == 3
     assert (tmp_path / "model.glomclf").is_file()
     printed = capsys.readouterr().out
-    assert "accuracy in each fold: [" in printed
-    assert "recall " in printed
+    assert "recall in each fold: [" in printed
+    assert "roc_auc" in printed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
