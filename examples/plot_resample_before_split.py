@@ -44,7 +44,6 @@ comparison = compare_approaches(
         "features",
         network__backbone="cnn",
         network__weights=None,
-        network__patience=5,
         image_size=64,
     ),
     n_folds=3,
