@@ -24,6 +24,7 @@ from ..data.participants import participants_of
 from ..data.stain import NORMALIZER_NAMES, StainNormalizer
 from ..data.store import resolve_cache_dir
 from ..evaluation.thresholds import RecallAtLeast
+from ..network import PatchClassifier
 from .checks import refuse_contradictions
 from .parts import classifier_from_parts, classifier_to_parts
 from .pipeline import (
@@ -393,8 +394,11 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
+        takes_images = self.encoder is not None or isinstance(
+            network_of(self), PatchClassifier
+        )
+        tags.input_tags.three_d_array = takes_images
+        tags.input_tags.one_d_array = takes_images
+        tags.input_tags.string = takes_images
         tags.non_deterministic = self.random_state is None
         return tags

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from ..errors import ModelFileError
+from ..evaluation.thresholds import RecallAtLeast
 
 __all__ = [
     "estimator_from_json",
@@ -23,7 +25,7 @@ __all__ = [
     "learned_to_parts",
 ]
 
-# Any public class of these.
+# Any public estimator of these.
 _ROOMS = (
     "glomclf.samplers",
     "glomclf.data",
@@ -33,6 +35,7 @@ _ROOMS = (
     "imblearn.under_sampling",
     "imblearn.combine",
 )
+_KINDS = (BaseEstimator, RecallAtLeast)
 # These classes of scikit-learn, by what they need to predict.
 _LEARNED = {
     "sklearn.decomposition.PCA": (
@@ -178,7 +181,8 @@ def _public_class(name: str) -> type | None:
     if not is_public and name not in _LEARNED:
         return None
     found = getattr(importlib.import_module(room), cls)
-    return found if isinstance(found, type) else None
+    is_class = isinstance(found, type) and issubclass(found, _KINDS)
+    return found if is_class else None
 
 
 def _public_name(cls: type) -> str | None:

@@ -44,6 +44,8 @@ def holds_features(X: Any) -> bool:
     """
     if isinstance(X, pd.DataFrame):
         return "path" not in X and all(map(pd.api.types.is_numeric_dtype, X.dtypes))
+    if hasattr(X, "__array__") and not hasattr(X, "shape"):
+        X = np.asarray(X)
     if hasattr(X, "shape"):
         return len(X.shape) == 2
     return isinstance(X, list | tuple) and len(X) > 0 and np.ndim(X[0]) == 1

@@ -172,6 +172,8 @@ def unknown_parameters(classifier: GlomeruliClassifier, names: Any) -> list[str]
 
 def _fault(name: str, known: list[str]) -> str:
     last = name.rpartition("__")[2]
+    # The network has most settings, and is mostly meant.
+    known = sorted(known, key=lambda one: not one.startswith("network__"))
     close = [one for one in known if one.rpartition("__")[2] == last]
     close = close or get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
