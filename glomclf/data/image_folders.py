@@ -22,7 +22,6 @@ __all__ = [
     "images_in",
     "is_inside",
     "locate_images",
-    "places_of",
 ]
 
 CLASS_FOLDERS = ("non_globally_sclerotic_glomeruli", "globally_sclerotic_glomeruli")
@@ -58,40 +57,24 @@ class Faults:
         raise ManifestError("\n".join([f"{self.source} cannot be used.", *blocks]))
 
 
-def cells_at(
-    rows: pd.DataFrame, column: str, wrong: Sequence[bool] | pd.Series
-) -> list[str]:
+def cells_at(cells: pd.Series, wrong: Sequence[bool] | pd.Series) -> list[str]:
     """Describe the wrong cells of a column, with their lines."""
-    cells = rows.loc[np.asarray(wrong, dtype=bool), column]
-    return [f"line {line}: {cell!r}" for line, cell in cells.items()]
-
-
-def places_of(
-    images: str | os.PathLike[str] | None, beside: Path, faults: Faults
-) -> list[Path]:
-    """Return the folders where images are searched, in that order."""
-    if images is None:
-        return [beside]
-    if not Path(images).is_dir():
-        faults.add("images is not a folder", [str(images)])
-        return [beside]
-    return [Path(images), beside]
+    found = cells[np.asarray(wrong, dtype=bool)]
+    return [f"line {line}: {cell!r}" for line, cell in found.items()]
 
 
 def locate_images(
-    rows: pd.DataFrame, places: list[Path], faults: Faults
+    names: pd.Series, places: list[Path], faults: Faults
 ) -> list[Path | None]:
     """Find the image of each row; None, and a fault, where it cannot be used."""
-    if "name" not in rows:
-        return []
-    found = [_locate(name, places) for name in rows["name"]]
-    kinds = pd.Series([kind for _, kind in found], index=rows.index, dtype=object)
-    named = rows["name"].str.strip() != ""
+    found = [_locate(name, places) for name in names]
+    kinds = pd.Series([kind for _, kind in found], index=names.index, dtype=object)
     for kind in (LEAVING, _AMBIGUOUS):
-        faults.add(kind, cells_at(rows, "name", kinds == kind))
-    missing = cells_at(rows, "name", (kinds == _MISSING) & named)
-    if len(missing) == len(rows) > 1:
-        missing = [f"none of its {len(rows)} images; pass images=FOLDER"]
+        faults.add(kind, cells_at(names, kinds == kind))
+    is_named = names.str.strip() != ""
+    missing = cells_at(names, (kinds == _MISSING) & is_named)
+    if len(missing) == len(names) > 1:
+        missing = [f"none of its {len(names)} images; pass images=FOLDER"]
     searched = " or ".join(str(place) for place in dict.fromkeys(places))
     faults.add(_MISSING.format(searched=searched), missing)
     return [path for path, _ in found]
@@ -120,35 +103,28 @@ def is_inside(path: Path, place: Path) -> bool:
     return path.resolve().is_relative_to(place.resolve())
 
 
-def check_paths(
-    rows: pd.DataFrame,
-    paths: list[Path | None],
-    labels: pd.Series | None,
-    faults: Faults,
-) -> None:
+def check_paths(rows: pd.DataFrame, paths: list[Path | None], faults: Faults) -> None:
     """Check that no image is named twice or lies in the other label's folder."""
-    if "name" not in rows:
-        return
-    file = pd.Series(
+    names = rows["name"]
+    files = pd.Series(
         [
             name if path is None else str(path.resolve())
-            for name, path in zip(rows["name"], paths, strict=True)
-        ],
-        index=rows.index,
+            for name, path in zip(names, paths, strict=True)
+        ]
     )
+    is_repeated = files.duplicated(keep=False).to_numpy() & (names != "")
     faults.add(
-        "images named more than once; keep one row each",
-        cells_at(rows, "name", file.duplicated(keep=False) & (rows["name"] != "")),
+        "images named more than once; keep one row each", cells_at(names, is_repeated)
     )
-    if labels is None:
+    if "label" not in rows:
         return
-    other = [
+    in_other = [
         path is not None and label >= 0 and path.parent.name == CLASS_FOLDERS[1 - label]
-        for path, label in zip(paths, labels, strict=True)
+        for path, label in zip(paths, rows["label"], strict=True)
     ]
     faults.add(
         "images in the class folder of the other label; mend the label or move them",
-        cells_at(rows, "name", other),
+        cells_at(names, in_other),
     )
 
 

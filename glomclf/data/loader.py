@@ -18,7 +18,7 @@ from .._runtime import threads_for
 from .images import MAX_PIXELS
 from .lazy_images import Decoding, LazyImages
 
-__all__ = ["ImageLoader"]
+__all__ = ["ImageLoader", "images_or_paths"]
 
 _EXPECTED = (
     "a DataFrame with a 'path' column, a 1-D array-like of paths, or uint8 images of "
@@ -133,7 +133,7 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         TypeError, ValueError
             As in :meth:`transform`.
         """
-        _check_images(X)
+        images_or_paths(X)
         return self
 
     def transform(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.uint8] | LazyImages:
@@ -166,7 +166,7 @@ class ImageLoader(TransformerMixin, BaseEstimator):
             If `X` is empty, or an array of another shape or dtype.
         """
         self._validate_params()
-        items = _check_images(X)
+        items = images_or_paths(X)
         shape = (len(items), self.image_size, self.image_size, 3)
         if isinstance(items, np.ndarray) and items.shape == shape:
             return items
@@ -190,7 +190,7 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _check_images(X: Any) -> NDArray[np.uint8] | list[Any]:
+def images_or_paths(X: Any) -> NDArray[np.uint8] | list[Any]:
     """Return an image array as it is, and anything else as a list of rows."""
     if isinstance(X, pd.DataFrame):
         if "path" not in X.columns:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv as csv_format
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,16 +22,9 @@ from .image_folders import (
     images_in,
     is_inside,
     locate_images,
-    places_of,
 )
 from .images import IMAGE_SUFFIXES
-from .participants import (
-    KIND,
-    kind_of,
-    known_groups,
-    participant_kind,
-    slides_and_participants,
-)
+from .participants import KIND, participant_kind, slides_and_participants
 
 __all__ = [
     "image_folder_manifest",
@@ -39,13 +32,35 @@ __all__ = [
     "stack_manifests",
 ]
 
-_HEADERS = {
-    "name": ("name", "path"),
-    "label": ("ground truth", "label"),
-    "slide": ("slide",),
-    "participant": ("participant",),
-}
+
+class _Column(NamedTuple):
+    """A column of a csv that is checked; any other is kept as it is."""
+
+    titles: tuple[str, ...]
+    is_wrong: Callable[[pd.Series], pd.Series]
+    """Cells, as text without blanks around it -> True where they cannot be used."""
+    fault: str
+
+
+def _is_empty(cells: pd.Series) -> pd.Series:
+    return cells == ""
+
+
+def _is_no_label(cells: pd.Series) -> pd.Series:
+    return ~cells.isin(list(_LABELS))
+
+
 _LABELS = {"0": 0, "0.0": 0, "1": 1, "1.0": 1}
+_COLUMNS = {
+    "label": _Column(
+        ("ground truth", "label"),
+        _is_no_label,
+        "unknown labels; 1 (globally sclerotic) or 0 (the rest) was expected",
+    ),
+    "name": _Column(("name", "path"), _is_empty, "rows without a name"),
+    "slide": _Column(("slide",), _is_empty, "rows without a slide"),
+    "participant": _Column(("participant",), _is_empty, "rows without a participant"),
+}
 
 
 def read_manifest(
@@ -123,13 +138,18 @@ def read_manifest(
     faults = Faults(source)
     header, lines = _parse_csv(source)
     rows = _name_columns(header, lines, faults)
-    places = places_of(images, source.parent, faults)
-    labels = _check_labels(rows, faults)
-    _check_filled(rows, faults)
-    paths = locate_images(rows, places, faults)
-    check_paths(rows, paths, labels, faults)
+    places = [source.parent]
+    if images is not None and not Path(images).is_dir():
+        faults.add("images is not a folder", [str(images)])
+    elif images is not None:
+        places.insert(0, Path(images))
+    _check_cells(rows, faults)
+    paths: list[Path | None] = []
+    if "name" in rows:
+        paths = locate_images(rows["name"], places, faults)
+        check_paths(rows, paths, faults)
     faults.raise_if_any()
-    return _assemble(rows, paths, labels)
+    return _assemble(rows, paths)
 
 
 def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
@@ -196,9 +216,10 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
         LEAVING, [repr(path.name) for path in paths if not is_inside(path, root)]
     )
     faults.raise_if_any()
-    labels = [CLASS_FOLDERS.index(path.parent.name) for path in paths if present]
     rows = pd.DataFrame({"name": [path.name for path in paths]})
-    return _assemble(rows, paths, pd.Series(labels, dtype="int64") if present else None)
+    if present:
+        rows["label"] = [CLASS_FOLDERS.index(path.parent.name) for path in paths]
+    return _assemble(rows, paths)
 
 
 def stack_manifests(*manifests: pd.DataFrame) -> pd.DataFrame:
@@ -275,50 +296,42 @@ def _name_columns(
             "no column 'name' (columns are separated by commas)",
             [f"its columns are {', '.join(map(repr, header))}"],
         )
-    return pd.DataFrame(columns, index=list(lines), dtype=object)
+    rows = pd.DataFrame(columns, index=list(lines), dtype=object)
+    if "label" in rows and not rows["label"].any():
+        return rows.drop(columns="label")
+    return rows
 
 
 def _canonical(title: str) -> str:
     """Return glomclf's name of a column, or the title where it has none."""
     folded = " ".join(title.casefold().replace("_", " ").split())
-    for name, titles in _HEADERS.items():
-        if folded in titles:
+    for name, column in _COLUMNS.items():
+        if folded in column.titles:
             return name
     return title.strip()
 
 
-def _check_labels(rows: pd.DataFrame, faults: Faults) -> pd.Series | None:
-    """Return the labels; -1, and a fault, where one is unknown."""
-    if "label" not in rows or not rows["label"].str.strip().any():
-        return None
-    labels = rows["label"].str.strip().map(_LABELS).fillna(-1).astype("int64")
-    faults.add(
-        "unknown labels; 1 (globally sclerotic) or 0 (the rest) was expected",
-        cells_at(rows, "label", labels < 0),
-    )
-    return labels
+def _check_cells(rows: pd.DataFrame, faults: Faults) -> None:
+    """Note the cells that cannot be used; labels become 1 and 0, -1 where unknown."""
+    for name, column in _COLUMNS.items():
+        if name in rows:
+            is_wrong = column.is_wrong(rows[name].str.strip())
+            faults.add(column.fault, cells_at(rows[name], is_wrong))
+    if "label" in rows:
+        rows["label"] = rows["label"].map(_LABELS).fillna(-1).astype("int64")
 
 
-def _check_filled(rows: pd.DataFrame, faults: Faults) -> None:
-    for column in ("name", "slide", "participant"):
-        if column in rows:
-            empty = rows[column].str.strip() == ""
-            faults.add(f"rows without a {column}", cells_at(rows, column, empty))
-
-
-def _assemble(
-    rows: pd.DataFrame, paths: Sequence[Path | None], labels: pd.Series | None
-) -> pd.DataFrame:
+def _assemble(rows: pd.DataFrame, paths: Sequence[Path | None]) -> pd.DataFrame:
     """Put the columns of a manifest together, once nothing is wrong."""
     columns: dict[str, Any] = {"path": [os.path.abspath(str(path)) for path in paths]}
-    if labels is not None:
-        columns["label"] = labels.to_numpy()
-    known = known_groups(rows)
-    columns |= slides_and_participants(rows, known)
-    for title in rows.columns.difference(list(_HEADERS), sort=False):
+    if "label" in rows:
+        columns["label"] = rows["label"].to_list()
+    slides, participants, kind = slides_and_participants(rows)
+    columns |= {"slide": slides, "participant": participants}
+    for title in rows.columns.difference(["name", *columns], sort=False):
         columns[title] = _as_numbers(rows[title]).to_list()
     manifest = pd.DataFrame(columns)
-    manifest.attrs[KIND] = kind_of(known)
+    manifest.attrs[KIND] = kind
     return manifest
 
 

@@ -21,9 +21,7 @@ from ..errors import LeakageError, ParticipantWarning, SplitError
 __all__ = [
     "KIND",
     "infer_participants",
-    "kind_of",
     "kind_of_groups",
-    "known_groups",
     "participant_kind",
     "participants_of",
     "refuse_shared_participants",
@@ -300,8 +298,13 @@ def kind_of_groups(X: Any, groups: Any) -> str:
     return participant_kind(X)
 
 
-def known_groups(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return slides and participants, given or else inferred; missing if neither."""
+def slides_and_participants(
+    rows: pd.DataFrame,
+) -> tuple[list[str], list[str], str]:
+    """Return slide and participant of each row, given, inferred or the next best.
+
+    And the kind of the participants, as `participant_kind` tells it.
+    """
     sections = [_Section.from_name(name) for name in rows["name"]]
     inferred = pd.DataFrame(
         {
@@ -311,27 +314,21 @@ def known_groups(rows: pd.DataFrame) -> pd.DataFrame:
         index=rows.index,
         dtype=object,
     )
-    return inferred.assign(**rows.filter(["slide", "participant"]))
+    known = inferred.assign(**rows.filter(["slide", "participant"]))
+    _warn_of_substitutes(known)
+    stems = [str(PurePath(name).with_suffix("")) for name in rows["name"]]
+    slides = _first_known(known["slide"], known["participant"], stems)
+    participants = _first_known(known["participant"], slides)
+    return slides, participants, _kind_of(known)
 
 
-def kind_of(known: pd.DataFrame) -> str:
-    """Return the kind of the participants, as `participant_kind` tells it."""
+def _kind_of(known: pd.DataFrame) -> str:
     without = known[known["participant"].isna()]
     if without.empty:
         return "participant"
     if len(without) < len(known) or without["slide"].isna().nunique() > 1:
         return "group"
     return "image" if without["slide"].isna().all() else "slide"
-
-
-def slides_and_participants(
-    rows: pd.DataFrame, known: pd.DataFrame
-) -> dict[str, list[str]]:
-    """Return the known, else the next best groups of the rows."""
-    _warn_of_substitutes(known)
-    stems = [str(PurePath(name).with_suffix("")) for name in rows["name"]]
-    slides = _first_known(known["slide"], known["participant"], stems)
-    return {"slide": slides, "participant": _first_known(known["participant"], slides)}
 
 
 def _first_known(*columns: Iterable[str | None]) -> list[str]:

@@ -38,7 +38,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from .._runtime import progress, threads_for
 from ..data.images import read_image, resize_image
-from ..data.loader import _check_images
+from ..data.loader import images_or_paths
 from ..errors import ImageError
 from .alignment import aligned_correlation, dihedral_views
 
@@ -106,7 +106,7 @@ def fingerprint_images(
     TypeError, ValueError
         If `X` is none of the above.
     """
-    items = _check_images(X)
+    items = images_or_paths(X)
     thumbnails = np.empty((len(items), _THUMBNAIL, _THUMBNAIL), dtype=np.uint8)
     done = Parallel(
         n_jobs=threads_for(n_jobs), require="sharedmem", return_as="generator"
