@@ -1,11 +1,11 @@
-"""Writing whole: the old file or the new one, never half of either."""
+"""Bars, files written whole, and the names of files."""
 
 import os
 import stat
 
 import pytest
 
-from glomclf._runtime import short_names, written_whole
+from glomclf._runtime import progress, short_names, written_whole
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -85,3 +85,35 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path):
 )
 def test_names_have_as_few_folders_as_tell_them_apart(paths, names):
     assert short_names(paths) == names
+
+
+def test_a_bar_is_shown_on_standard_error_alone(capsys):
+    with progress("training", total=3) as advance:
+        advance(n_done=2, note="loss 0.250")
+        advance()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "training" in err
+    assert "3/3" in err
+
+
+def test_the_last_note_stands_behind_the_bar(capsys):
+    with progress("training", total=2) as advance:
+        advance(note="loss 0.500")
+        advance(note="loss 0.250")
+    assert "loss 0.250" in capsys.readouterr().err
+
+
+def test_a_bar_that_is_not_asked_for_shows_nothing(capfd):
+    with progress("training", total=3, enabled=False) as advance:
+        advance(n_done=2, note="loss 0.250")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_an_error_inside_the_block_comes_out(enabled, capsys):
+    with (
+        pytest.raises(KeyError, match="broken"),
+        progress("training", total=3, enabled=enabled),
+    ):
+        raise KeyError("broken")

@@ -22,8 +22,6 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["draw_folds", "draw_groups"]
-
 _SWAP_POOL = 128  # groups a side that one step of the descent looks at
 _CLOSE = 0.01  # deviation of the shares (root mean square) that needs no mending
 _TOLERANCE = 1e-9

@@ -10,8 +10,6 @@ from sklearn.model_selection import LeaveOneGroupOut
 from ...errors import SplitError
 from .group_table import check_test_sides, tabulate
 
-__all__ = ["leave_one_centre_out"]
-
 
 def leave_one_centre_out(
     manifest: pd.DataFrame,

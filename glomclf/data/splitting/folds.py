@@ -15,8 +15,6 @@ from ...errors import SplitError
 from .balanced import draw_folds
 from .group_table import check_test_sides, require_two_groups_a_class, tabulate
 
-__all__ = ["RepeatedStratifiedGroupKFold", "fold_splitter"]
-
 
 class RepeatedStratifiedGroupKFold(BaseCrossValidator):
     """K folds that keep groups whole and classes in proportion, drawn repeatedly.
@@ -35,6 +33,17 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same folds on every call.
+
+    Raises
+    ------
+    SplitError
+        On splitting, if a parameter, `y` or `groups` cannot be used, there are fewer
+        groups than folds, or a training side would lack a class.
+
+    Warns
+    -----
+    SplitWarning
+        If a test side lacks a class.
 
     See Also
     --------
@@ -83,40 +92,6 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
         self.n_splits = n_splits
         self.n_repeats = n_repeats
         self.random_state = random_state
-
-    def split(
-        self, X: Any, y: ArrayLike, groups: ArrayLike
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Generate indices to split the rows into training and test side.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            The rows; only their number is used.
-
-        y : array-like of shape (n_samples,)
-            The class of each row, two classes or more.
-
-        groups : array-like of shape (n_samples,)
-            The group (participant) of each row, none missing.
-
-        Yields
-        ------
-        train, test : ndarray of shape (n_train,) and (n_test,), dtype int
-            Row numbers, ascending.
-
-        Raises
-        ------
-        SplitError
-            If a parameter, `y` or `groups` cannot be used, there are fewer groups than
-            folds, or a training side would lack a class.
-
-        Warns
-        -----
-        SplitWarning
-            If a test side lacks a class.
-        """
-        return super().split(X, y, groups)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of splits: folds times repeats.

@@ -14,8 +14,6 @@ from sklearn.utils.validation import column_or_1d
 
 from ...errors import SplitError, SplitWarning
 
-__all__ = ["GroupTable", "check_test_sides", "require_two_groups_a_class", "tabulate"]
-
 
 @dataclass(frozen=True)
 class GroupTable:

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
 from ...errors import SplitError
+from ..participants import participants_of
 from .balanced import draw_groups
 from .group_table import GroupTable, require_two_groups_a_class, tabulate
-
-__all__ = ["StratifiedGroupShuffleSplit", "train_test_split_by_participant"]
 
 
 class StratifiedGroupShuffleSplit(GroupShuffleSplit):
@@ -41,6 +39,12 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same splits on every call.
+
+    Raises
+    ------
+    SplitError
+        On splitting, if `y` or `groups` cannot be used, or the groups do not allow a
+        split with every class on both sides.
 
     See Also
     --------
@@ -74,35 +78,6 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
     ['c'] [0 0 0 1]
     ['a'] [0 0 0 1]
     """
-
-    def split(
-        self, X: Any, y: ArrayLike, groups: ArrayLike
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Generate indices to split the rows into training and test side.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            The rows; only their number is used.
-
-        y : array-like of shape (n_samples,)
-            The class of each row, two classes or more.
-
-        groups : array-like of shape (n_samples,)
-            The group (participant) of each row, none missing.
-
-        Yields
-        ------
-        train, test : ndarray of shape (n_train,) and (n_test,), dtype int
-            Row numbers, ascending.
-
-        Raises
-        ------
-        SplitError
-            If `y` or `groups` cannot be used, or the groups do not allow a split with
-            every class on both sides.
-        """
-        return super().split(X, y, groups)
 
     def _iter_indices(
         self, X: Any, y: ArrayLike, groups: ArrayLike
@@ -167,8 +142,7 @@ def train_test_split_by_participant(
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from glomclf.data.splitting import train_test_split_by_participant
+    >>>     >>> from glomclf.data.splitting import train_test_split_by_participant
     >>> manifest = pd.DataFrame(
     ...     {
     ...         "path": [f"{i}.png" for i in range(8)],
@@ -184,7 +158,12 @@ def train_test_split_by_participant(
     """
     passed = [X, y] if groups is None else [X, y, groups]
     if groups is None:
-        groups = _participants_of(X)
+        groups = participants_of(X)
+    if groups is None:
+        raise SplitError(
+            "the participants are not known: pass groups=, one entry a row, or an X "
+            "that is a DataFrame with a column 'participant'"
+        )
     arrays = indexable(*passed)
     cv = StratifiedGroupShuffleSplit(
         n_splits=1,
@@ -194,15 +173,6 @@ def train_test_split_by_participant(
     )
     train, test = next(cv.split(X, y, groups))
     return [_safe_indexing(array, rows) for array in arrays for rows in (train, test)]
-
-
-def _participants_of(X: Any) -> pd.Series:
-    if isinstance(X, pd.DataFrame) and "participant" in X:
-        return X["participant"]
-    raise SplitError(
-        "the participants are not known: pass groups=, one entry a row, or an X that "
-        "is a DataFrame with a column 'participant'"
-    )
 
 
 def _side_sizes(

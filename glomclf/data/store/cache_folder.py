@@ -13,15 +13,6 @@ import platformdirs
 from ...errors import CacheError
 from .database import ALL_FOLDERS, LOCK, database_of, discard
 
-__all__ = [
-    "CacheInfo",
-    "NamespaceInfo",
-    "cache_info",
-    "clear_cache",
-    "default_cache_dir",
-    "resolve_cache_dir",
-]
-
 
 def default_cache_dir() -> Path:
     """Return the folder where glomclf keeps computed features.

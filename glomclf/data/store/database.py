@@ -20,19 +20,6 @@ from typing import TypeVar
 
 from ...errors import CacheError, CacheWarning
 
-__all__ = [
-    "ALL_FOLDERS",
-    "LOCK",
-    "PAGE_BYTES",
-    "DamagedError",
-    "database_of",
-    "discard",
-    "hinders",
-    "pragma",
-    "transaction",
-    "warn",
-]
-
 _SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x676C6F6D  # "glom", at a fixed place in the file's header
 _FOLDER = f"glomclf-features-v{_SCHEMA_VERSION}"
@@ -149,8 +136,8 @@ class Database:
         return otherwise
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        """Close the connection; the next use opens another."""
+        if connection := self.abandon():
             connection.close()
 
     def abandon(self) -> sqlite3.Connection | None:

@@ -47,11 +47,8 @@ from .tables import (
     insert_entries,
     now,
     present_keys,
-    remove_namespace,
     settle_namespace,
 )
-
-__all__ = ["DEFAULT_MAX_BYTES", "FeatureStore"]
 
 DEFAULT_MAX_BYTES = 10 * 1024**3
 _MIN_MAX_BYTES = 1024**2
@@ -221,31 +218,6 @@ class FeatureStore:
                 insert = partial(self._insert, keys=keys[part], values=values[part])
                 if not self._attempt(insert, False):
                     break
-
-    def __len__(self) -> int:
-        """Return the number of entries under this fingerprint."""
-        with LOCK:
-            return self._attempt(
-                lambda connection: connection.execute(
-                    "SELECT count(*) FROM entries JOIN namespaces"
-                    " ON namespaces.id = namespace WHERE fingerprint = ?",
-                    [self.fingerprint],
-                ).fetchone()[0],
-                0,
-            )
-
-    @property
-    def size(self) -> int:
-        """Bytes of all values under this fingerprint."""
-        with LOCK:
-            namespace = self._attempt(self._find, None)
-        return 0 if namespace is None else len(self) * namespace.n_bytes
-
-    def clear(self) -> None:
-        """Remove what this fingerprint holds, and give its space back to the disk."""
-        with LOCK:
-            remove = partial(remove_namespace, fingerprint=self.fingerprint)
-            self._attempt(remove, None)
 
     def close(self) -> None:
         """Close this process's connection to the file; the next use opens another."""

@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["content_keys", "digest", "file_key"]
-
 _MAX_HASH_THREADS = 4
 _BLOCK_BYTES = 1024**2
 

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from .feature_store import FeatureStore
 
-__all__ = ["PixelStore", "decoded_images"]
-
 # Raised whenever read_image or resize_image give other pixels for some file.
 _DECODING = 2
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from .database import PAGE_BYTES, pragma
 
-__all__ = ["bytes_on_pages", "delete", "fullness", "make_room", "shrink"]
-
 _PAGE_PAYLOAD_BYTES = 4080  # what a page holds of a long value, or a little less
 # Room made at each eviction, so that the search for old entries is rare.
 _EVICTED_FRACTION = 0.05

@@ -14,19 +14,7 @@ from numpy.typing import NDArray
 
 from .database import DamagedError, hinders, pragma, transaction
 from .keys import digest
-from .space import delete, fullness, shrink
-
-__all__ = [
-    "KEYS_PER_QUERY",
-    "Lookup",
-    "Namespace",
-    "find_namespace",
-    "insert_entries",
-    "now",
-    "present_keys",
-    "remove_namespace",
-    "settle_namespace",
-]
+from .space import delete, fullness
 
 KEYS_PER_QUERY = 128
 # An access time is renewed once it is this old: a second reading writes nothing.
@@ -108,22 +96,6 @@ def _insert_namespace(
 
 def _description_checksum(*described: Any) -> bytes:
     return digest(repr(described).encode())
-
-
-def remove_namespace(connection: sqlite3.Connection, fingerprint: str) -> None:
-    """Remove a fingerprint and its values, and give their space back to the disk."""
-    with transaction(connection):
-        namespace = find_namespace(connection, fingerprint)
-        if namespace is None:
-            return
-        for statement in (
-            "DELETE FROM payloads WHERE id IN"
-            " (SELECT id FROM entries WHERE namespace = ?)",
-            "DELETE FROM entries WHERE namespace = ?",
-            "DELETE FROM namespaces WHERE id = ?",
-        ):
-            connection.execute(statement, [namespace.id])
-    shrink(connection, 0)
 
 
 def present_keys(

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from ..image_folders import CLASS_FOLDERS
 from .staining import Stain, participant_stain, restained
 
-__all__ = ["MOST_PARTICIPANTS", "Patch", "Slide", "plan_patches", "random_stream"]
-
 # Participants' accession numbers lie at least 200 apart within one month, further than
 # any two sections of one biopsy, so that names alone never merge two participants.
 _MONTHS = tuple(

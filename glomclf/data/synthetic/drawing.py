@@ -21,8 +21,6 @@ from .surroundings import (
 )
 from .tuft import draw_tuft
 
-__all__ = ["draw_patch"]
-
 
 def draw_patch(patch: Patch, sizes: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Draw one patch, RGB, with sides in the range `sizes`."""

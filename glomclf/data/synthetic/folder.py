@@ -15,8 +15,6 @@ from ..image_folders import CLASS_FOLDERS
 from .cohort import Patch
 from .drawing import draw_patch
 
-__all__ = ["write_folder"]
-
 
 def write_folder(
     patches: Sequence[Patch], sizes: tuple[int, int], directory: Path

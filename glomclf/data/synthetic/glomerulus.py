@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Glomerulus", "draw_traits"]
-
 
 @dataclass(frozen=True)
 class Glomerulus:

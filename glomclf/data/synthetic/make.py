@@ -22,8 +22,6 @@ from .cohort import MOST_PARTICIPANTS, Patch, plan_patches
 from .drawing import draw_patch
 from .folder import write_folder
 
-__all__ = ["make_glomeruli"]
-
 _Arrays: TypeAlias = tuple[
     npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.object_]
 ]

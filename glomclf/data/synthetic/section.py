@@ -18,18 +18,6 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from .glomerulus import Glomerulus
 
-__all__ = [
-    "FloatArray",
-    "Points",
-    "Section",
-    "cells_at",
-    "outlines_of",
-    "placed",
-    "ramp",
-    "ridges",
-    "wavy_radii",
-]
-
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 Points: TypeAlias = npt.NDArray[np.float64]
 _OVERSAMPLING = 2  # polygons are drawn twice as large and averaged: no jagged edges

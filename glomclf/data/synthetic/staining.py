@@ -11,8 +11,6 @@ from PIL import Image, ImageFilter
 
 from .section import FloatArray, Points, Section
 
-__all__ = ["Stain", "participant_stain", "photograph", "restained"]
-
 _UPTAKE_STEPS = 160  # grey levels per unit of uptake in the stain's tables
 
 

@@ -18,15 +18,6 @@ from .section import (
     wavy_radii,
 )
 
-__all__ = [
-    "cut_edge",
-    "draw_capsule",
-    "draw_interstitium",
-    "draw_nuclei",
-    "draw_tubules",
-    "scatter_cells",
-]
-
 
 def draw_interstitium(section: Section, glomerulus: Glomerulus) -> None:
     """Collagen around tubules and glomerulus, torn here and there."""

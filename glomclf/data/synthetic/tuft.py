@@ -18,8 +18,6 @@ from .section import (
     wavy_radii,
 )
 
-__all__ = ["draw_tuft"]
-
 
 def draw_tuft(section: Section, glomerulus: Glomerulus) -> Points:
     """Capillaries where the tuft is open, scar where it is not, and their nuclei."""
