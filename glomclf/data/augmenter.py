@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval
 from ..errors import ParameterError
 from .colours import apply_tables, colour_tables
 from .dihedral import N_DIHEDRAL_VIEWS, dihedral_view
-from .geometry import affine_matrix, warp
+from .geometry import move
 
 __all__ = ["AUGMENTER_NAMES", "PatchAugmenter", "make_augmenter"]
 
@@ -186,15 +186,12 @@ class PatchAugmenter(BaseEstimator):
         if not (self.rotation_range or self.zoom_range or self.shift_range):
             return image
         angle, zoom, *shift = places
-        matrix = affine_matrix(
+        return move(
+            image,
             rotation=self.rotation_range * angle,
-            shear=0,
             zoom=1 + self.zoom_range * zoom,
-            flip_x=False,
-            flip_y=False,
+            shift=self.shift_range * np.array(image.shape[1::-1]) * shift,
         )
-        reach = self.shift_range * np.array(image.shape[1::-1])
-        return warp(image, matrix, reach * shift)
 
     def _restained(self, image: NDArray, colours: NDArray) -> NDArray[np.uint8]:
         stains = self.stain_range, self.channel_range, self.tint_range

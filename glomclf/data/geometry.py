@@ -1,4 +1,7 @@
-"""Moving the pixels of one image: an affine transform without holes or aliasing."""
+"""Moving the pixels of one image: an affine transform without holes or aliasing.
+
+The augmentation of training and the augmentation that over-samples both move by it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import math
 import numpy as np
 from PIL import Image
 
+__all__ = ["FILL_MODES", "affine_matrix", "move", "warp"]
+
 FILL_MODES = {  # as scipy.ndimage and Keras call them, and as NumPy does
     "reflect": "symmetric",
     "nearest": "edge",
@@ -14,6 +19,48 @@ FILL_MODES = {  # as scipy.ndimage and Keras call them, and as NumPy does
     "constant": "constant",
 }
 _KERNEL_RADIUS = 3  # bicubic reaches two pixels beyond a point, and one for rounding
+
+
+def move(
+    image: np.ndarray,
+    *,
+    rotation: float,
+    zoom: float,
+    shift: np.ndarray,
+    shear: float = 0.0,
+    flip_x: bool = False,
+    flip_y: bool = False,
+    fill_mode: str = "reflect",
+    fill_value: int = 0,
+) -> np.ndarray:
+    """Flip, shear, zoom, rotate and shift an image, in this order, in one step.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 3), dtype=uint8
+        RGB in [0, 255].
+    rotation, zoom, shear, flip_x, flip_y
+        As in `affine_matrix`.
+    shift, fill_mode, fill_value
+        As in `warp`.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), dtype=uint8
+        The transformed image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.arange(12, dtype="uint8").reshape(2, 2, 3)
+    >>> move(image, rotation=0, zoom=1, shift=np.zeros(2), flip_x=True)[..., 0]
+    array([[3, 0],
+           [9, 6]], dtype=uint8)
+    """
+    matrix = affine_matrix(
+        rotation=rotation, shear=shear, zoom=zoom, flip_x=flip_x, flip_y=flip_y
+    )
+    return warp(image, matrix, shift, fill_mode, fill_value)
 
 
 def affine_matrix(

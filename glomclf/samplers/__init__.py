@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from .adapter import ImageSampler
 from .augmentation import AugmentationOverSampler
-from .named import SAMPLER_NAMES, SamplerChain, make_sampler, needs_images
+from .chain import SamplerChain
+from .named import SAMPLER_NAMES, make_sampler, needs_images
 
 __all__ = [
     "SAMPLER_NAMES",

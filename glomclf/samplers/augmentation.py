@@ -14,9 +14,9 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._runtime import threads_for
-from ..data.geometry import FILL_MODES, affine_matrix, warp
+from ..data.geometry import FILL_MODES, move
+from ..errors import SamplingError
 from .arrays import ArraySamplerMixin, assemble
-from .content import checked_images, content_digest, draw_key, draw_seed
 
 
 class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
@@ -177,20 +177,22 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
         """
         self._validate_params()
         check_scalar(replicate, "replicate", Integral, min_val=1)
-        image = checked_images(np.asarray(image)[np.newaxis])[0]
+        image = np.asarray(image)
+        _refuse_what_is_no_image(image[np.newaxis])
         if hasattr(self, "seed_"):
             seed = self.seed_
         else:
-            seed = draw_seed(check_random_state(self.random_state))
-        return self._transform(image, content_digest(image), replicate, seed)
+            seed = _draw_seed(check_random_state(self.random_state))
+        return self._transform(image, _content_digest(image), replicate, seed)
 
     def _check_X_y(self, X, y):
         X, y, binarize_y = super()._check_X_y(X, y)
-        return checked_images(X), y, binarize_y
+        _refuse_what_is_no_image(X)
+        return X, y, binarize_y
 
     def _fit_resample(self, X, y):
         rng = check_random_state(self.random_state)
-        self.seed_ = draw_seed(rng)
+        self.seed_ = _draw_seed(rng)
         parents, replicates, synthetic = self._draw(X, y)
         source = np.where(replicates > 0, -1, parents)
         order = rng.permutation(len(parents))
@@ -204,7 +206,7 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
         parents, replicates, tasks = list(range(len(X))), [0] * len(X), []
         for label, n_new in self.sampling_strategy_.items():
             rows = np.flatnonzero(y == label)
-            digests = [content_digest(X[row]) for row in rows] if n_new else []
+            digests = [_content_digest(X[row]) for row in rows] if n_new else []
             for i, replicate in draw_evenly(digests, n_new, self.seed_):
                 parents.append(rows[i])
                 replicates.append(replicate)
@@ -218,21 +220,23 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
         return np.array(parents), np.array(replicates), synthetic
 
     def _transform(self, image, digest, replicate, seed):
-        rng = np.random.default_rng(draw_key(seed, replicate, digest))
+        content = np.frombuffer(digest, dtype="<u4").tolist()
+        rng = np.random.default_rng((seed, replicate, *content))
         # Always the same draws, so that changing one range leaves the others alone.
         angle, shear, zoom, *shift = rng.uniform(-1, 1, size=5)
         flip_x, flip_y = rng.random(2) < 0.5
-        matrix = affine_matrix(
+        height, width = image.shape[:2]
+        reach = [self.width_shift_range * width, self.height_shift_range * height]
+        return move(
+            image,
             rotation=self.rotation_range * angle,
             shear=self.shear_range * shear,
             zoom=1 + self.zoom_range * zoom,
             flip_x=self.horizontal_flip and flip_x,
             flip_y=self.vertical_flip and flip_y,
-        )
-        height, width = image.shape[:2]
-        reach = [self.width_shift_range * width, self.height_shift_range * height]
-        return warp(
-            image, matrix, np.multiply(reach, shift), self.fill_mode, self.fill_value
+            shift=np.multiply(reach, shift),
+            fill_mode=self.fill_mode,
+            fill_value=self.fill_value,
         )
 
     def __sklearn_tags__(self):
@@ -241,6 +245,26 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
         tags.input_tags.three_d_array = False
         tags.input_tags.dataframe = False
         return tags
+
+
+def _draw_seed(rng: np.random.RandomState) -> int:
+    return int(rng.randint(2**31 - 1))
+
+
+def _content_digest(image: np.ndarray) -> bytes:
+    """Stand for the content of an image in 16 bytes, its shape included."""
+    shape = np.array(image.shape, dtype="<u4").tobytes()
+    return blake2b(np.ascontiguousarray(image), digest_size=16, salt=shape).digest()
+
+
+def _refuse_what_is_no_image(X: np.ndarray) -> None:
+    if X.ndim == 4 and X.shape[-1] == 3 and X.dtype == np.uint8:
+        return
+    raise SamplingError(
+        f"X has shape {X.shape} and dtype {X.dtype}; augmentation needs RGB images: "
+        "shape (n_samples, height, width, 3), dtype uint8 in [0, 255]. Features cannot "
+        "be augmented: sample in pixels, or take SMOTE."
+    )
 
 
 def draw_evenly(digests: list[bytes], n_new: int, seed: int) -> list[tuple[int, int]]:

@@ -1,181 +1,45 @@
-"""Samplers by name, and several of them in a row."""
+"""The samplers by name: to add a name, add a line to ``SAMPLERS``."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import numpy as np
-from imblearn.base import BaseSampler, is_sampler
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
-from sklearn.base import clone
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import get_tags
 
 from ..errors import SamplingError
-from .adapter import ImageSampler, seeded
-from .arrays import ArraySamplerMixin
 from .augmentation import AugmentationOverSampler
+from .chain import SamplerChain, lifted, sampler_faults
+from .strategies import half_the_majority, near_the_minority
 
-_KEPT_MAJORITY = 1200
+__all__ = ["SAMPLERS", "SAMPLER_NAMES", "make_sampler", "needs_images"]
 
 
-class SamplerChain(ArraySamplerMixin, BaseSampler):
-    """Run samplers one after the other.
-
-    Parameters
-    ----------
-    samplers : list of samplers
-        Imbalanced-learn samplers, which are lifted by :class:`ImageSampler`, and
-        samplers of this package, in the order in which they run. They are cloned.
-    random_state : int, RandomState instance or None, default=None
-        Seeds those samplers whose own ``random_state`` is None.
+class NamedSampler(NamedTuple):
+    """What a name stands for.
 
     Attributes
     ----------
-    samplers_ : list of samplers
-        The samplers as they were run.
-    sampling_strategy_ : list of dict
-        That of each sampler.
-    source_indices_ : ndarray of shape (n_samples_new,), dtype=int
-        The input row that an output row was carried over from, through all
-        samplers; -1 for synthetic rows.
-    n_features_in_ : int
-        Number of features, for input of two dimensions.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, for a DataFrame whose column names are strings.
-
-    Raises
-    ------
-    SamplingError
-        If there is no sampler, or one of them cannot resample the rows.
-
-    See Also
-    --------
-    make_sampler : Chains by name.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from imblearn.over_sampling import SMOTE
-    >>> from imblearn.under_sampling import RandomUnderSampler
-    >>> from glomclf.samplers import SamplerChain
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.integers(0, 256, (50, 8, 8, 3), dtype="uint8")
-    >>> y = np.repeat([0, 1], [40, 10])
-    >>> chain = SamplerChain([SMOTE(sampling_strategy=0.5), RandomUnderSampler()], 0)
-    >>> X_resampled, y_resampled = chain.fit_resample(X, y)
-    >>> np.bincount(y_resampled)
-    array([20, 20])
+    kind : type
+        Class of the sampler; it takes ``sampling_strategy``.
+    strategy_before_another : callable
+        The ``sampling_strategy`` where another sampler follows.
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        "samplers": [list, tuple],
-        "random_state": ["random_state"],
-    }
-    _sampling_type = "bypass"
-    sampling_strategy = "auto"  # each sampler has its own
-
-    def __init__(self, samplers, random_state=None):
-        self.samplers = samplers
-        self.random_state = random_state
-
-    def _check_X_y(self, X, y):
-        faults = _faults(self.samplers)
-        if faults:
-            raise SamplingError(
-                f"{'; '.join(faults)}; expected a list of samplers, such as [SMOTE()]. "
-                "`make_sampler` makes samplers from names."
-            )
-        return super()._check_X_y(X, y)
-
-    def _fit_resample(self, X, y, **params):
-        rng = check_random_state(self.random_state)
-        self.samplers_ = [seeded(_lifted(sampler), rng) for sampler in self.samplers]
-        source = np.arange(len(X))
-        for sampler in self.samplers_:
-            X, y = sampler.fit_resample(X, y, **params)
-            step = sampler.source_indices_
-            source = np.where(step < 0, -1, source[step])
-        self.source_indices_ = source
-        self.sampling_strategy_ = [step.sampling_strategy_ for step in self.samplers_]
-        return X, y
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        if not _faults(self.samplers):
-            steps = [get_tags(sampler).input_tags for sampler in self.samplers]
-            tags.input_tags.two_d_array = all(step.two_d_array for step in steps)
-        return tags
+    kind: type
+    strategy_before_another: Callable
 
 
-def half_the_majority(y: np.ndarray) -> dict:
-    """Raise each smaller class to half of the largest, where it is not there yet.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        The classes.
-
-    Returns
-    -------
-    dict
-        The number of rows to have of each class: a ``sampling_strategy`` for
-        over-samplers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> half_the_majority(np.repeat([0, 1], [4704, 1054]))
-    {0: 4704, 1: 2352}
-    """
-    counts = _count(y)
-    half = max(counts.values()) // 2
-    return {label: max(n, half) for label, n in counts.items()}
-
-
-def near_the_minority(y: np.ndarray) -> dict:
-    """Cut each larger class to 1200 rows, or to 4/3 of the smallest class.
-
-    The latter where the largest class has fewer than 1200 rows, or the smallest has
-    more.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        The classes.
-
-    Returns
-    -------
-    dict
-        The number of rows to keep of each class: a ``sampling_strategy`` for
-        under-samplers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> near_the_minority(np.repeat([0, 1], [3999, 896]))
-    {0: 1200, 1: 896}
-    >>> near_the_minority(np.repeat([0, 1], [566, 151]))
-    {0: 201, 1: 151}
-    """
-    counts = _count(y)
-    smallest, largest = min(counts.values()), max(counts.values())
-    fits = smallest <= _KEPT_MAJORITY <= largest
-    kept = _KEPT_MAJORITY if fits else smallest * 4 // 3
-    return {label: min(n, kept) for label, n in counts.items()}
-
-
-_NAMED: dict[str, tuple[type, Callable]] = {  # and how far one goes before another
-    "augment": (AugmentationOverSampler, half_the_majority),
-    "oversample": (RandomOverSampler, half_the_majority),
-    "smote": (SMOTE, half_the_majority),
-    "undersample": (RandomUnderSampler, near_the_minority),
+SAMPLERS: dict[str, NamedSampler] = {
+    "augment": NamedSampler(AugmentationOverSampler, half_the_majority),
+    "oversample": NamedSampler(RandomOverSampler, half_the_majority),
+    "smote": NamedSampler(SMOTE, half_the_majority),
+    "undersample": NamedSampler(RandomUnderSampler, near_the_minority),
 }
 
-SAMPLER_NAMES = tuple(_NAMED)
+SAMPLER_NAMES = tuple(SAMPLERS)
 """The names that `make_sampler` knows, to be used alone or joined with ``+``."""
 
 
@@ -230,7 +94,7 @@ def make_sampler(
     if spec is None:
         return None
     parts = _parts(spec)
-    faults = _faults(parts, SAMPLER_NAMES)
+    faults = sampler_faults(parts, SAMPLER_NAMES)
     if faults:
         raise SamplingError(
             f"Cannot make a sampler from {spec!r}. {'; '.join(faults)}. Give None, one "
@@ -238,8 +102,8 @@ def make_sampler(
             "order, an imbalanced-learn sampler such as SMOTE(), or a list of these."
         )
     samplers = [
-        *(_lifted(_by_name(part, last=False)) for part in parts[:-1]),
-        _lifted(_by_name(parts[-1], last=True)),
+        *(lifted(_by_name(part, last=False)) for part in parts[:-1]),
+        lifted(_by_name(parts[-1], last=True)),
     ]
     for sampler in samplers:
         if isinstance(sampler, AugmentationOverSampler) and sampler.n_jobs is None:
@@ -288,46 +152,9 @@ def _parts(spec: Any) -> list:
     return [spec]
 
 
-def _faults(parts: Sequence, names: Sequence[str] = ()) -> list[str]:
-    """Say of each part that is neither a sampler nor one of the names what it is."""
-    if not parts:
-        return ["The list is empty"]
-    return [
-        _fault(part, names)
-        for part in parts
-        if not (_is_instance(part) or (isinstance(part, str) and part in names))
-    ]
-
-
-def _fault(part: Any, names: Sequence[str]) -> str:
-    if not isinstance(part, str):
-        return f"{part!r} is not an instance of a sampler"
-    close = get_close_matches(part.lower(), names, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{part!r} is not the name of a sampler{hint}"
-
-
-def _is_instance(part: Any) -> bool:
-    return (
-        not isinstance(part, type)
-        and hasattr(part, "fit_resample")
-        and is_sampler(part)
-    )
-
-
 def _by_name(part: Any, *, last: bool) -> Any:
+    """Return what a name stands for, and a sampler as it is."""
     if not isinstance(part, str):
         return part
-    kind, part_of_the_way = _NAMED[part]
-    return kind(sampling_strategy="auto" if last else part_of_the_way)
-
-
-def _lifted(sampler: Any) -> Any:
-    """Clone a sampler, and lift it to images where it is not one of this package."""
-    if isinstance(sampler, ArraySamplerMixin):
-        return clone(sampler)
-    return ImageSampler(clone(sampler))
-
-
-def _count(y: np.ndarray) -> dict:
-    return dict(sorted(Counter(np.asarray(y).tolist()).items()))
+    kind, strategy = SAMPLERS[part]
+    return kind(sampling_strategy="auto" if last else strategy)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from . import SamplerChain
+from .chain import SamplerChain
 
 __all__ = ["ResamplingStep", "trace_resampling"]
 

@@ -17,7 +17,7 @@ from glomclf.data.geometry import FILL_MODES, affine_matrix, warp
 from glomclf.errors import SamplingError
 from glomclf.samplers import AugmentationOverSampler
 from glomclf.samplers.arrays import ArraySamplerMixin
-from glomclf.samplers.augmentation import draw_evenly
+from glomclf.samplers.augmentation import _content_digest, draw_evenly
 
 REAL = Path(glomclf.__file__).parents[2] / "shared" / "data" / "aidpath"
 STILL = {
@@ -235,6 +235,12 @@ def test_one_image_can_be_made_alone_before_and_after_fitting():
         fresh = AugmentationOverSampler(random_state=3)
         np.testing.assert_array_equal(X_new[i], fitted.augment_image(image, replicate))
         np.testing.assert_array_equal(X_new[i], fresh.augment_image(image, replicate))
+
+
+def test_images_of_the_same_bytes_and_another_shape_differ():
+    assert _content_digest(np.zeros((1, 4, 3), "uint8")) != _content_digest(
+        np.zeros((4, 1, 3), "uint8")
+    )
 
 
 def test_replicates_and_images_differ_in_their_transforms():

@@ -25,7 +25,7 @@ from glomclf.samplers import (
     make_sampler,
     needs_images,
 )
-from glomclf.samplers.named import half_the_majority, near_the_minority
+from glomclf.samplers.strategies import half_the_majority, near_the_minority
 
 # -- imbalanced-learn's and scikit-learn's own checks ---------------------------------
 
