@@ -53,8 +53,8 @@ comparison = compare_approaches(
 # %%
 # What is in the test sets
 # ------------------------
-# ``synthetic`` patches were made by the sampler. ``kin_trained_on`` counts those whose
-# image, or another made from the same image, was trained on;
+# ``synthetic`` patches were made by the sampler. ``source_trained_on`` counts those
+# whose image, or another made from the same image, was trained on;
 # ``participant_trained_on`` those whose participant was.
 
 comparison.counts()

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from glomclf import GlomeruliClassifier, evaluate, make_glomeruli, read_manifest
-from glomclf.model.approaches import ApproachComparison, compare_approaches
+from glomclf.model import ApproachComparison, compare_approaches
 from glomclf.report.displays import ApproachesDisplay
 
 SHOWN = ("f1", "recall", "precision", "roc_auc")

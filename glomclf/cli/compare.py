@@ -26,7 +26,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..model.approaches import ApproachComparison
+    from ..model.approach_comparison import ApproachComparison
 
 __all__ = ["COMPARISON_FILES", "command", "write_comparison"]
 
@@ -102,7 +102,7 @@ def command(
 
     Example: glomclf compare patches.csv --output comparison
     """
-    from ..model.approaches import compare_approaches
+    from ..model.approach_comparison import compare_approaches
     from .inputs import labelled_manifest
     from .settings import checked_classifier
 
@@ -133,7 +133,7 @@ def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
     Parameters
     ----------
     comparison : ApproachComparison
-        As from `glomclf.model.approaches.compare_approaches`.
+        As from `glomclf.model.approach_comparison.compare_approaches`.
     folder : Path
     """
     from matplotlib.figure import Figure
@@ -180,7 +180,7 @@ def print_comparison(comparison: ApproachComparison) -> None:
     Parameters
     ----------
     comparison : ApproachComparison
-        As from `glomclf.model.approaches.compare_approaches`.
+        As from `glomclf.model.approach_comparison.compare_approaches`.
     """
     frame = comparison.to_frame()
     for score, title in _SHOWN.items():

@@ -1,12 +1,12 @@
 """Does a split leak: shared participants, shared images, serial sections.
 
 `audit_splits` looks at the rows of every fold before anything is fitted.
-`glomclf.leakage.fits.audit_fit`, offered here as well, looks at what a fit was given.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,39 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
 
 from .._runtime import short_names
 from ..data.participants import kind_of_groups, participants_of
 from ..errors import LeakageError, SplitError
 from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_images
-from .fits import FitAudit, audit_fit, split_rows
+from .split_findings import Findings, described
 
-__all__ = ["FitAudit", "SplitAudit", "audit_fit", "audit_splits"]
+__all__ = ["SplitAudit", "audit_splits", "split_rows"]
 
-_COLUMNS = {
-    "fold": "Int64",
-    "kind": "str",
-    "leaks": "bool",
-    "train_row": "Int64",
-    "test_row": "Int64",
-    "train_name": "str",
-    "test_name": "str",
-    "train_participant": "str",
-    "test_participant": "str",
-    "distance": "float64",
-}
-_MEANINGS = {
-    "row on both sides": "a row is trained on and judged",
-    "row repeated": "a row is found twice on one side",
-    "participant on both sides": "a participant is trained on and judged",
-    "identical": "the same pixels are trained on and judged",
-    "re-encoded": "one image, saved twice, is trained on and judged",
-    "near-duplicate": "two views of one glomerulus are trained on and judged",
-    "labels disagree": "images that show the same have different labels",
-    "participants disagree": "images that show the same have different participants",
-}
-_MOST_NAMED = 10  # of each kind, in a message
 _UNKNOWN = {
     True: "Participants are not known, so that they were not checked.",
     False: "Participants are not all known: what stands for them was checked.",
@@ -107,7 +85,7 @@ class SplitAudit:
         if self.is_leaky:
             leaks = self.findings[self.findings["leaks"]]
             raise LeakageError(
-                f"The split leaks.\n{_described(leaks)}\nKeep all images of a "
+                f"The split leaks.\n{described(leaks)}\nKeep all images of a "
                 "participant, and all views of a glomerulus, on one side."
             )
 
@@ -138,7 +116,7 @@ class SplitAudit:
         if not self.participants_known:
             lines.append(_UNKNOWN[bool(self.folds["n_participants"].isna().all())])
         if len(self.findings):
-            lines.append(_described(self.findings))
+            lines.append(described(self.findings))
         lacking = self.folds[self.folds["missing_classes"] != ""]
         lines += [
             f"Fold {fold}: the {side} side has no class {missing}."
@@ -217,7 +195,7 @@ def audit_splits(
     folds = _folds(X, labels, cv, participants)
     if kind == "image":  # two images may well be of one person
         participants = None
-    findings = _Findings(_names(X), participants)
+    findings = Findings(_names(X), participants)
     for fold, (train, test) in enumerate(folds):
         findings.add_rows(fold, train, test)
         findings.add_participants(fold, train, test)
@@ -235,122 +213,6 @@ def audit_splits(
         n_samples=len(labels),
         participants_known=participants is not None and kind == "participant",
     )
-
-
-class _Findings:
-    """Rows of the table of findings, in the making."""
-
-    def __init__(self, names: list[str], participants: NDArray | None):
-        self.names = names
-        self.participants = participants
-        self.rows: list[dict[str, Any]] = []
-
-    def add_rows(self, fold: int, train: NDArray, test: NDArray) -> None:
-        """Find rows on both sides, and rows that are twice on one."""
-        for row in np.intersect1d(train, test):
-            self._add("row on both sides", row, row, fold=fold)
-        for side in (train, test):
-            rows, counts = np.unique(side, return_counts=True)
-            for row in rows[counts > 1]:
-                self._add("row repeated", row, row, fold=fold, leaks=False)
-
-    def add_participants(self, fold: int, train: NDArray, test: NDArray) -> None:
-        """Find participants on both sides, each named with its first row there."""
-        if self.participants is None:
-            return
-        left, first_left = np.unique(self.participants[train], return_index=True)
-        right, first_right = np.unique(self.participants[test], return_index=True)
-        _, at_left, at_right = np.intersect1d(left, right, return_indices=True)
-        for i, j in zip(
-            train[first_left[at_left]], test[first_right[at_right]], strict=True
-        ):
-            self._add("participant on both sides", i, j, fold=fold)
-
-    def add_pairs(
-        self, fold: int, train: NDArray, test: NDArray, pairs: pd.DataFrame
-    ) -> None:
-        """Find pairs of images of which one is trained on and one judged."""
-        trained, judged = np.zeros((2, len(self.names)), dtype=bool)
-        trained[train], judged[test] = True, True
-        for first, second, kind, distance in pairs.itertuples(index=False):
-            for i, j in ((first, second), (second, first)):
-                if trained[i] and judged[j]:
-                    self._add(kind, i, j, fold=fold, distance=distance)
-
-    def add_contradictions(
-        self, pairs: pd.DataFrame, labels: NDArray, are_known: bool
-    ) -> None:
-        """Find pairs whose labels or participants differ, whatever the split."""
-        for first, second, _, distance in pairs.itertuples(index=False):
-            values = {"labels disagree": labels}
-            if self.participants is not None and are_known:
-                values["participants disagree"] = self.participants
-            for kind, of in values.items():
-                if of[first] != of[second]:
-                    self._add(kind, first, second, distance=distance, leaks=False)
-
-    def _add(
-        self,
-        kind: str,
-        train: int,
-        test: int,
-        *,
-        fold: int | None = None,
-        distance: float = np.nan,
-        leaks: bool = True,
-    ) -> None:
-        who = ["", ""]
-        if self.participants is not None:
-            who = [self.participants[row] for row in (train, test)]
-        values = (
-            *(fold, kind, leaks, int(train), int(test)),
-            *(self.names[train], self.names[test], *who, distance),
-        )
-        self.rows.append(dict(zip(_COLUMNS, values, strict=True)))
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, by kind in order of gravity and then by fold."""
-        table = pd.DataFrame(self.rows, columns=list(_COLUMNS)).astype(_COLUMNS)
-        rank = table["kind"].map({kind: i for i, kind in enumerate(_MEANINGS)})
-        order = table.assign(rank=rank.astype(float)).sort_values(
-            ["rank", "fold", "train_row", "test_row"]
-        )
-        return table.loc[order.index].reset_index(drop=True)
-
-
-def _described(findings: pd.DataFrame) -> str:
-    """Name each kind and all that is of it, with the folds where it happens."""
-    lines = []
-    for kind, table in findings.groupby("kind", sort=False):
-        folds_of: dict[str, list[str]] = {}
-        for finding in table.itertuples():
-            where = [] if finding.fold is pd.NA else [str(finding.fold)]
-            folds_of.setdefault(_item(finding), []).extend(where)
-        lines.append(f"{kind} ({_MEANINGS[str(kind)]}): {len(folds_of)}")
-        for item, folds in list(folds_of.items())[:_MOST_NAMED]:
-            place = f" (fold {', '.join(dict.fromkeys(folds))})" if folds else ""
-            lines.append(f"  {item}{place}")
-        if len(folds_of) > _MOST_NAMED:
-            lines.append(f"  and {len(folds_of) - _MOST_NAMED} more in the table")
-    return "\n".join(lines)
-
-
-def _item(finding: Any) -> str:
-    """Name what one finding is about."""
-    if finding.kind == "participant on both sides":
-        return finding.train_participant
-    if finding.train_row == finding.test_row:
-        return finding.train_name
-    ends = sorted(
-        [
-            f"{name} of {who}" if who else name
-            for name, who in (
-                (finding.train_name, finding.train_participant),
-                (finding.test_name, finding.test_participant),
-            )
-        ]
-    )
-    return f"{ends[0]} and {ends[1]}, distance {finding.distance:.2f}"
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -395,6 +257,13 @@ def _folds(X: Any, labels: NDArray, cv: Any, participants: NDArray | None) -> _F
             "pairs of row numbers from 0, or a splitter."
         )
     return folds
+
+
+def split_rows(X: Any, y: NDArray, participants: Any, cv: Any) -> list[tuple[Any, Any]]:
+    """Take the folds as scikit-learn would, whether or not they need participants."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")
+        return list(check_cv(cv, y, classifier=True).split(X, y, participants))
 
 
 def _row_numbers(side: Iterable[Any]) -> NDArray[np.intp]:

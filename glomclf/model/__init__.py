@@ -1,6 +1,7 @@
 """The classifiers: the front door, its recipes, ensembles, folds and model files."""
 
-from .approaches import APPROACHES, ApproachComparison, compare_approaches
+from .approach_comparison import ApproachComparison, compare_approaches
+from .approaches import APPROACHES, Approach
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
 from .files import read_classifier
@@ -10,6 +11,7 @@ from .recipes import RECIPES, make_classifier
 __all__ = [
     "APPROACHES",
     "RECIPES",
+    "Approach",
     "ApproachComparison",
     "FittedFold",
     "FoldEnsembleClassifier",

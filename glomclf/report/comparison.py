@@ -25,7 +25,7 @@ from .page import Report
 from .pictures import draw_picture
 
 if TYPE_CHECKING:
-    from ..model.approaches import ApproachComparison
+    from ..model.approach_comparison import ApproachComparison
 
 __all__ = ["comparison_report"]
 
@@ -50,7 +50,7 @@ def comparison_report(
     Parameters
     ----------
     comparison : ApproachComparison
-        As from `glomclf.model.approaches.compare_approaches`.
+        As from `glomclf.model.approach_comparison.compare_approaches`.
 
     command : sequence of str, default=None
         The words of the command that repeats the run.

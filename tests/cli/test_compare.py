@@ -13,7 +13,8 @@ from glomclf.cli import main
 from glomclf.cli.compare import COMPARISON_FILES
 from glomclf.cli.compare import command as compare
 from glomclf.cli.train import command as train
-from glomclf.model.approaches import APPROACHES, COMPARED_SCORES
+from glomclf.model.approach_comparison import COMPARED_SCORES
+from glomclf.model.approaches import APPROACHES
 
 TINY = (
     *("--backbone", "cnn", "--weights", "none", "--cv", "2"),

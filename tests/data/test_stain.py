@@ -29,7 +29,7 @@ from glomclf.data.archive import read_model, write_model
 from glomclf.data.stain import NORMALIZER_METHODS, NORMALIZER_NAMES, make_normalizer
 from glomclf.data.store import content_keys
 from glomclf.errors import ParameterError, StainError
-from glomclf.leakage.splits import audit_fit
+from glomclf.leakage import audit_fit
 from glomclf.network import engines
 
 REAL = Path(glomclf.__file__).parents[2] / "shared" / "data" / "aidpath"

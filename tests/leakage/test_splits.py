@@ -36,21 +36,18 @@ from glomclf import (
 )
 from glomclf.data.splitting import StratifiedGroupShuffleSplit
 from glomclf.errors import ImageError, LeakageError, ParameterError, SplitError
-from glomclf.leakage.fits import _splits_itself
-from glomclf.leakage.splits import audit_fit, audit_splits
+from glomclf.leakage import audit_fit, audit_splits
+from glomclf.leakage.noted_calls import _splits_itself
+from glomclf.model.parts import classifier_to_parts
 from glomclf.samplers import make_sampler
 
 
 def tiny_classifier(**parameters):
     """Return a classifier that is fitted in a second or two."""
+    network = PatchClassifier("cnn", weights=None, dense_units=8, epochs=2, patience=1)
     settings = {
-        "sampler": "smote+augment",
-        "backbone": "cnn",
-        "weights": None,
+        "network": network,
         "image_size": 32,
-        "dense_units": 8,
-        "epochs": 2,
-        "patience": 1,
         "validation_fraction": 0.25,
         "random_state": 0,
     }
@@ -325,8 +322,8 @@ def test_the_classifier_passes_and_its_validation_rows_are_real(tiny):
 def test_a_threshold_chosen_within_the_fit_sees_no_judged_participant(
     tiny, monkeypatch
 ):
-    monkeypatch.setattr("glomclf.model.validation._N_FOLDS", 2)  # fewer are quicker
-    model = tiny_classifier(sampler="oversample", threshold="validation")
+    monkeypatch.setattr("glomclf.model.threshold._N_FOLDS", 2)  # fewer are quicker
+    model = tiny_classifier(sampler="oversample", threshold="f1")
     result = audit_fit(model, *tiny)
     assert result.to_frame().empty, str(result)
     trained = result.folds.query("role == 'training' and step == 'PatchClassifier'")
@@ -511,7 +508,7 @@ def test_the_estimator_and_all_classes_are_left_as_they_were(features):
 def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(
     tiny, monkeypatch, sampler, space
 ):
-    monkeypatch.setattr("glomclf.model.validation._N_FOLDS", 3)  # fewer are quicker
+    monkeypatch.setattr("glomclf.model.threshold._N_FOLDS", 3)  # fewer are quicker
     X, y, groups = tiny
     cv = StratifiedGroupShuffleSplit(1, test_size=0.25, random_state=0)
     train, test = next(cv.split(X, y, groups))
@@ -519,9 +516,7 @@ def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(
     changed[test] = np.random.default_rng(0).integers(
         0, 256, X[test].shape, dtype="uint8"
     )
-    model = tiny_classifier(
-        sampler=sampler, sampling_space=space, threshold="validation"
-    )
+    model = tiny_classifier(sampler=sampler, sampling_space=space, threshold="f1")
     fits = [
         cross_validate(
             model,
@@ -534,7 +529,7 @@ def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(
         )["estimator"][0]
         for images in (X, changed)
     ]
-    one, other = (fit._to_parts() for fit in fits)
+    one, other = (classifier_to_parts(fit) for fit in fits)
     assert one[0] == other[0]  # settings, history, and with it the epoch of stopping
     assert fits[0].threshold_ == fits[1].threshold_
     assert one[1].keys() == other[1].keys()

@@ -14,14 +14,17 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
 from glomclf.errors import SplitError, SplitWarning
-from glomclf.model import approaches as room
+from glomclf.model import approach_comparison, approaches
+from glomclf.model.approach_checks import check_splits
+from glomclf.model.approach_comparison import COMPARED_SCORES, compare_approaches
 from glomclf.model.approaches import (
     APPROACHES,
-    COMPARED_SCORES,
     Approach,
-    compare_approaches,
+    Rows,
+    draw_folds,
+    load_rows,
+    split_rows,
 )
-from glomclf.model.recipes import RECIPES
 from glomclf.samplers import make_sampler
 
 NAMES = [one.name for one in APPROACHES]
@@ -65,7 +68,7 @@ def biopsies():
 @pytest.fixture(scope="module")
 def watched(biopsies):
     """One run with all that was fitted and resampled, for tests that only read."""
-    resampled, resample = [], room._resample_before_the_split
+    resampled, resample = [], approaches._resample_before_the_split
 
     def watch(rows, sampler, seed):
         resampled.append((rows, resample(rows, sampler, seed)))
@@ -73,14 +76,14 @@ def watched(biopsies):
 
     FITS.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "_resample_before_the_split", watch)
+        patch.setattr(approaches, "_resample_before_the_split", watch)
         comparison = compare(biopsies)
     return comparison, FITS.copy(), resampled
 
 
 def compare(biopsies, **options):
     settings = {"n_folds": N_FOLDS, "n_bootstrap": 100, "random_state": 0}
-    estimator = Memoriser(image_size=32, weights=None)
+    estimator = Memoriser(image_size=32)
     return compare_approaches(
         *biopsies, **{"estimator": estimator, **settings, **options}
     )
@@ -120,9 +123,11 @@ def test_every_patch_is_untouched_once_and_for_all_approaches_in_the_same_fold(w
 def test_first_approach_tests_on_kin_of_its_training_images(watched):
     counts = watched[0].counts()
     assert counts.loc["1", "synthetic"] > 0
-    assert counts.loc["1", "kin_trained_on"] > 0
+    assert counts.loc["1", "source_trained_on"] > 0
     assert counts.loc["1", "reported_0"] == counts.loc["1", "reported_1"]
-    assert (counts.loc[NAMES[1:], ["synthetic", "kin_trained_on"]] == 0).all(axis=None)
+    assert (counts.loc[NAMES[1:], ["synthetic", "source_trained_on"]] == 0).all(
+        axis=None
+    )
 
 
 def test_splits_by_patch_share_participants_and_splits_by_participant_none(watched):
@@ -160,7 +165,7 @@ def test_kin_and_participants_trained_on_are_those_of_the_fit(watched, biopsies)
         table = rows_of(comparison.predictions, approach=name, fold=fold)
         row, who = table["row"], table["participant"]
         assert (who == groups[row]).all()
-        assert (table["kin_trained_on"] == row.isin(trained)).all()
+        assert (table["source_trained_on"] == row.isin(trained)).all()
         assert (table["participant_trained_on"] == who.isin(groups[trained])).all()
 
 
@@ -206,12 +211,12 @@ def test_paired_interval_of_an_inflation_that_is_always_zero_is_absent():
     )
     parts = {"reported": table, "untouched": table}
     evaluations = {
-        part: room.evaluate(
+        part: approach_comparison.evaluate(
             one["label"], one["probability"], groups=one["participant"], n_bootstrap=100
         )
         for part, one in parts.items()
     }
-    inflation = room._inflation(parts, evaluations, 100)
+    inflation = approach_comparison._inflation(parts, evaluations, 100)
     assert set(inflation.scores.values()) == {0.0}
     assert np.isnan(inflation.interval("f1")).all()
 
@@ -249,18 +254,17 @@ def test_same_seed_gives_the_same_table_and_another_seed_another(biopsies, watch
     assert not other.to_frame().equals(again.to_frame().loc[["2"]])
 
 
-def test_all_approaches_train_by_one_recipe(biopsies, monkeypatch):
+def test_the_estimator_is_cloned_and_keeps_its_settings(biopsies):
     class Telling(Memoriser):
         def fit(self, X, *arguments, **options):
-            told.append((self.resolve(len(X)).name, X.shape[1]))
+            told.append((self.predict_views, X.shape[1]))
             return super().fit(X, *arguments, **options)
 
-    told, n_samples = [], len(biopsies[1])
-    monkeypatch.setattr("glomclf.model.recipes._FEWEST", {"scratch": n_samples})
-    estimator = Telling(recipe="auto", weights=None)
+    told = []
+    estimator = Telling("augment", image_size=40, predict_views=2)
     compare(biopsies, estimator=estimator, approaches=APPROACHES[:2])
-    assert set(told) == {("scratch", RECIPES["scratch"]["image_size"])}
-    assert estimator.recipe == estimator.sampler == "auto"  # the caller's
+    assert set(told) == {(2, 40)}
+    assert estimator.sampler == "augment"  # the caller's
     assert not hasattr(estimator, "nearest_")
 
 
@@ -276,7 +280,7 @@ def test_manifest_of_files_gives_what_their_pixels_give(tmp_path):
     )
     manifest = read_manifest(data / "public.csv")
     estimator = Memoriser(image_size=32)
-    pixels = room._load(manifest, *np.zeros((2, 96), int), estimator).images
+    pixels = load_rows(manifest, *np.zeros((2, 96), int), estimator).images
     y, groups = manifest["label"], manifest["participant"]
     some = {"approaches": APPROACHES[:1]}
     from_files = compare((manifest, y), **some)
@@ -304,15 +308,15 @@ def test_folds_leave_participants_whole_or_are_refused(counts, n_folds, seed):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SplitWarning)
-            folds = room._draw_folds(labels, names, n_folds, 1, rng)
-        room._check_splits(labels, names, folds, 0.2, GlomeruliClassifier())
+            folds = draw_folds(labels, names, n_folds, 1, rng)
+        check_splits(labels, names, folds, 0.2, GlomeruliClassifier())
     except SplitError:
         return
     assert sorted(np.concatenate([one.untouched for one in folds])) == list(
         range(len(labels))
     )
     for fold in folds:
-        train, test = room._split(labels[fold.rest], names[fold.rest], 0.2, fold.seed)
+        train, test = split_rows(labels[fold.rest], names[fold.rest], 0.2, fold.seed)
         sides = names[fold.rest][train], names[fold.rest][test], names[fold.untouched]
         assert sum(len(set(side)) for side in sides) == len(set(names))
         for side in sides[:2]:
@@ -364,7 +368,7 @@ def test_an_approach_of_ones_own_runs_under_its_name(biopsies):
     comparison = compare(biopsies, approaches=[mine])
     counts = comparison.counts().loc["copies"]
     assert counts["synthetic"] == 0  # copies are real, and leak all the same
-    assert counts["kin_trained_on"] > 0
+    assert counts["source_trained_on"] > 0
     assert comparison.to_frame().index.unique("approach").tolist() == ["copies"]
 
 
@@ -372,7 +376,7 @@ def test_parent_of_a_mixture_is_the_image_it_has_more_of(biopsies):
     X, y, _ = biopsies
     sampler = make_sampler(SMOTE(k_neighbors=3), random_state=0)
     X_new, y_new = sampler.fit_resample(X, y)
-    parents = room._parents(sampler, X, y, X_new, y_new)
+    parents = approaches._parents(sampler, X, y, X_new, y_new)
     carried = sampler.source_indices_ >= 0
     np.testing.assert_array_equal(parents[carried], sampler.source_indices_[carried])
     np.testing.assert_array_equal(y[parents], y_new)
@@ -388,8 +392,8 @@ def test_parents_are_traced_through_all_steps(biopsies):
     X, y, groups = biopsies
     y = np.where(np.arange(120) % 5 == 0, 1, 0)  # few enough for both steps to add
     zeros = np.zeros(120, dtype=bool)
-    rows = room._Rows(X, y, groups.astype(str), np.arange(120), zeros)
-    made = room._resample_before_the_split(rows, "smote+augment", 0)
+    rows = Rows(X, y, groups.astype(str), np.arange(120), zeros)
+    made = approaches._resample_before_the_split(rows, "smote+augment", 0)
     assert np.bincount(made.labels).tolist() == [96, 96]
     assert made.synthetic.sum() == 72
     np.testing.assert_array_equal(y[made.origins], made.labels)
@@ -454,7 +458,7 @@ def test_folds_without_room_for_splits_by_participant_are_refused_before_trainin
     X, y, _ = biopsies
     groups = np.arange(120) % 4  # each has both classes, but four do not go round
     FITS.clear()
-    asks = Memoriser(image_size=32, weights=None, validation_fraction=0.15)
+    asks = Memoriser(image_size=32, validation_fraction=0.15)
     with pytest.raises(SplitError, match=r"too few participants[\s\S]*fold 0: "):
         compare((X, y, groups), estimator=asks, n_folds=2)
     assert not FITS

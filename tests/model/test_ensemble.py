@@ -51,7 +51,7 @@ from glomclf.evaluation.thresholds import (
     choose_threshold,
     cross_fitted_thresholds,
 )
-from glomclf.leakage.splits import audit_fit
+from glomclf.leakage import audit_fit
 from glomclf.model.folds import predict_folds
 from glomclf.report import ensemble_report
 from glomclf.report.displays import EnsembleHistoryDisplay, worst_mistakes

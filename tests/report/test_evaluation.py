@@ -600,7 +600,7 @@ def test_report_is_written_whole_and_in_utf8(tmp_path):
 
 def test_comparison_is_reported_with_what_it_holds():
     from glomclf.evaluation import compare_scores
-    from glomclf.model.approaches import APPROACHES, ApproachComparison
+    from glomclf.model import APPROACHES, ApproachComparison
 
     y, y_score, groups = rows()
     evaluation = quick(y, y_score, groups)
@@ -618,7 +618,7 @@ def test_comparison_is_reported_with_what_it_holds():
             "probability": y_score,
             "threshold": 0.5,
             "synthetic": False,
-            "kin_trained_on": False,
+            "source_trained_on": False,
             "participant_trained_on": True,
         }
     )

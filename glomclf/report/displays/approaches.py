@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ...model.approaches import ApproachComparison
+    from ...model.approach_comparison import ApproachComparison
 
 __all__ = ["ApproachesDisplay"]
 
@@ -39,7 +39,7 @@ class ApproachesDisplay:
     Parameters
     ----------
     table : DataFrame
-        As :meth:`glomclf.model.approaches.ApproachComparison.to_frame` returns it.
+        As `ApproachComparison.to_frame` of `glomclf.model` returns it.
     titles : mapping of str to str, default=None
         Titles by the names of approaches; None: the names.
 
@@ -87,13 +87,13 @@ class ApproachesDisplay:
         *,
         axes: Any = None,
     ) -> ApproachesDisplay:
-        """Draw what `glomclf.model.approaches.compare_approaches` returned.
+        """Draw what `glomclf.model.approach_comparison.compare_approaches` returned.
 
         Parameters
         ----------
         comparison : ApproachComparison
         scores : sequence of str, default=("f1", "recall", "precision", "roc_auc")
-            One panel each, of `glomclf.model.approaches.COMPARED_SCORES`.
+            One panel each, of `glomclf.model.approach_comparison.COMPARED_SCORES`.
         axes : matplotlib Axes, or array of them, default=None
             As many as scores; by default a new figure.
 
