@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import joblib
 import pytest
+from matplotlib.figure import Figure
 
 from glomclf import PatchClassifier, make_glomeruli
 from glomclf.report import Picture
@@ -62,10 +63,17 @@ def patches():
 def blank_picture():
     """Take the place of `draw_picture`: few tests look at pictures, each takes long."""
 
-    def picture(draw, *, alt, caption, **_):
-        return Picture("data:,", "data:,", alt, caption)
+    def picture(draw, *, alt, caption, name="", **_):
+        return Picture(Figure(), alt, caption, name)
 
     return picture
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave the files of pictures empty: they take long, and few tests look at them."""
+    monkeypatch.setattr(Picture, "svg", "<svg/>")
+    monkeypatch.setattr(Picture, "png", b"")
 
 
 @pytest.fixture

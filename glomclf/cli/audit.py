@@ -182,7 +182,8 @@ def _with_test(
 def _write(audit: SplitAudit, manifest: pd.DataFrame, folder: Path) -> None:
     """Write tables, JSON, and a picture where pairs were found."""
     from ..report.displays import LeakyPairsDisplay
-    from .results import new_figure, write_csv
+    from .pictures import new_figure
+    from .tables import write_csv
 
     write_csv(audit.to_frame(), folder / "findings.csv")
     write_csv(audit.folds, folder / "folds.csv")

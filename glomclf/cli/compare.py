@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,42 +135,24 @@ def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
         As from `glomclf.model.approach_comparison.compare_approaches`.
     folder : Path
     """
-    from matplotlib.figure import Figure
-
     from ..report import comparison_report
-    from ..report.displays import ApproachesDisplay
-    from .results import write_report
+    from .pictures import write_report
 
     _write_tables(comparison, folder)
-    figure = Figure(figsize=(9, 7), layout="constrained")
-    panels = figure.subplots(2, 2, sharex=True)
-    ApproachesDisplay.from_comparison(comparison, tuple(_SHOWN), axes=panels)
-    _replace(
-        folder / "comparison.png",
-        lambda path: figure.savefig(path, format="png", dpi=150),
-    )
-    write_report(comparison_report(comparison, command=typed_command()), folder)
+    report = comparison_report(comparison, command=typed_command())
+    write_report(report, folder, COMPARISON_FILES)
 
 
 def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
-    tables = {
-        "comparison.csv": comparison.to_frame(),
-        "test_sets.csv": comparison.counts(),
-        "predictions.csv": comparison.predictions.set_index("approach"),
-    }
-    for name, table in tables.items():
-        _replace(folder / name, table.to_csv)
+    from .tables import write_csv
+
+    write_csv(comparison.to_frame(), folder / "comparison.csv", index=True)
+    write_csv(comparison.counts(), folder / "test_sets.csv", index=True)
+    predictions = comparison.predictions.set_index("approach")
+    write_csv(predictions, folder / "predictions.csv", index=True)
     text = json.dumps(comparison.to_dict(), indent=2, allow_nan=False) + "\n"
-    _replace(
-        folder / "comparison.json",
-        lambda path: path.write_text(text, encoding="utf-8"),
-    )
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file anew."""
-    with output(path) as temporary:
-        write(temporary)
+    with output(folder / "comparison.json") as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def print_comparison(comparison: ApproachComparison) -> None:

@@ -40,7 +40,7 @@ def command(folder: Path, seed: int, quiet: bool) -> None:
     ResNet-50 keeps random weights here, so that nothing is downloaded.
     """
     from ..data.splitting import train_test_split_by_participant
-    from .results import write_csv
+    from .tables import write_csv
 
     _prepare(folder)
     note(f"Drawing {_N_SAMPLES} patches of {_N_PARTICIPANTS} participants.")
@@ -137,7 +137,7 @@ def _train_and_evaluate(
     quiet: bool,
 ) -> None:
     from .evaluate import write_evaluation
-    from .results import write_training
+    from .training_files import write_training
 
     chosen = None if sampler == "none" else sampler
     classifier = _classifier(chosen, seed, verbose=int(not quiet))

@@ -14,10 +14,26 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from ..evaluation.biopsy import BiopsySummary
+    from ..evaluation.evaluation import Evaluation
     from ..leakage.splits import SplitAudit
     from ..model.classifier import GlomeruliClassifier
 
-__all__ = ["command", "write_evaluation"]
+__all__ = ["EVALUATION_FILES", "command", "write_evaluation"]
+
+EVALUATION_FILES = (
+    "predictions.csv",
+    "scores.csv",
+    "scores.json",
+    "biopsies.csv",
+    "confusion_matrix.png",
+    "roc_curve.png",
+    "precision_recall_curve.png",
+    "reliability.png",
+    "biopsies.png",
+    "bland_altman.png",
+    "report.html",
+)
 
 
 @click.command()
@@ -66,7 +82,6 @@ def command(
     """
     from ..data.manifest import read_manifest
     from .inputs import labelled_manifest, load_model, named_alike
-    from .results import EVALUATION_FILES
 
     inputs = [csv, model] if train_csv is None else [csv, model, train_csv]
     for name in EVALUATION_FILES:
@@ -115,50 +130,28 @@ def write_evaluation(
     SplitAudit or None
         Of the split between the two; None where either has no labels.
     """
-    from ..data.participants import participant_kind
-    from ..report import evaluation_report
-    from . import results
+    from .tables import predictions_table, write_csv
 
-    threshold = classifier.threshold_
-    table = results.predictions_table(manifest, probability, threshold)
-    results.write_csv(table, folder / "predictions.csv")
+    table = predictions_table(manifest, probability, classifier.threshold_)
+    write_csv(table, folder / "predictions.csv")
     if "label" not in manifest:
         note(
             "There are no labels: predictions are written; scores and a report cannot "
             "be made."
         )
         return None
-    y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    if len(set(y)) < 2:
+    if manifest["label"].nunique() < 2:
         note(
-            f"All {len(y)} labels are {y[0]}: scores that need both classes are "
-            "undefined."
+            f"All {len(manifest)} labels are {manifest['label'].iloc[0]}: scores that "
+            "need both classes are undefined."
         )
-    are_known = participant_kind(manifest) == "participant"
-    told = (y, probability, groups, threshold, folder)
-    found = _score(*told, with_biopsies=are_known)
-    results.write_evaluation_pictures(*told, with_biopsies=are_known)
+    found = _score(manifest, probability, classifier.threshold_, folder)
     audit = None if train is None else _audit(train, manifest)
     if train is None:
         note("Not audited: --train CSV looks for what the model was trained on.")
-    report = evaluation_report(
-        manifest,
-        y,
-        probability,
-        groups=groups,
-        threshold=threshold,
-        classifier=classifier,
-        train=train,
-        audit=audit,
-        command=typed_command(),
-        title=title,
-        **found,
-    )
-    results.write_report(report, folder)
-    # Last, for whoever reads it may close the pipe.
-    results.print_scores(f"Scores of {len(y)} patches", found["evaluation"])
-    if are_known:
-        results.print_biopsies(found["biopsies"])
+    known = {"classifier": classifier, "train": train, "audit": audit}
+    _write_report(manifest, probability, folder, title=title, **known, **found)
+    _print(**found)  # last, for whoever reads it may close the pipe
     return audit
 
 
@@ -178,23 +171,47 @@ def _audit(train: pd.DataFrame, test: pd.DataFrame) -> SplitAudit:
 
 
 def _score(
-    y: np.ndarray,
-    probability: np.ndarray,
-    groups: np.ndarray,
-    threshold: float,
-    folder: Path,
-    *,
-    with_biopsies: bool,
+    manifest: pd.DataFrame, probability: np.ndarray, threshold: float, folder: Path
 ) -> dict[str, Any]:
     """Score patches and, where they are known, biopsies; write both."""
-    from ..evaluation import biopsy_summary, evaluate
-    from . import results
+    from ..data.participants import participant_kind
+    from ..evaluation.biopsy import biopsy_summary
+    from ..evaluation.evaluation import evaluate
+    from .tables import write_csv, write_scores
 
+    y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
-    results.write_scores(evaluation, folder)
-    if not with_biopsies:
+    write_scores(evaluation, folder)
+    if participant_kind(manifest) != "participant":
         note("There is no percentage per biopsy: not all participants are known.")
-        return {"evaluation": evaluation}
+        return {"evaluation": evaluation, "biopsies": None}
     biopsies = biopsy_summary(y, probability, groups, threshold=threshold)
-    results.write_csv(biopsies.table, folder / "biopsies.csv", index=True)
+    write_csv(biopsies.table, folder / "biopsies.csv", index=True)
     return {"evaluation": evaluation, "biopsies": biopsies}
+
+
+def _write_report(
+    manifest: pd.DataFrame, probability: np.ndarray, folder: Path, **known: Any
+) -> None:
+    """Write the report and its pictures."""
+    from ..report import evaluation_report
+    from .pictures import write_report
+
+    report = evaluation_report(
+        manifest,
+        manifest["label"].to_numpy(),
+        probability,
+        groups=manifest["participant"].to_numpy(),
+        command=typed_command(),
+        **known,
+    )
+    write_report(report, folder, EVALUATION_FILES)
+
+
+def _print(evaluation: Evaluation, biopsies: BiopsySummary | None) -> None:
+    from .tables import print_biopsies, print_scores
+
+    n_patches = int(evaluation.confusion_matrix.sum())
+    print_scores(f"Scores of {n_patches} patches", evaluation)
+    if biopsies is not None:
+        print_biopsies(biopsies)

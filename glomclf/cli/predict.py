@@ -45,7 +45,7 @@ def command(
     Example: glomclf predict patches/ --model model.glomclf
     """
     from .inputs import load_model
-    from .results import predictions_table, write_csv
+    from .tables import predictions_table, write_csv
 
     check_output(predictions, inputs=[source, model])
     manifest = _read(source, images)

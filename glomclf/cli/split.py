@@ -56,7 +56,7 @@ def command(
     from ..data.participants import participant_kind
     from ..data.splitting import train_test_split_by_participant
     from .inputs import labelled_manifest
-    from .results import write_csv
+    from .tables import write_csv
 
     files = [folder / "train.csv", folder / "test.csv"]
     _check_outputs(files, csv, overwrite)

@@ -19,12 +19,9 @@ from .console import (
     typed_command,
     written_files,
 )
-from .results import (
-    new_figure,
-    print_scores,
-    write_csv,
-    write_out_of_fold,
-)
+from .pictures import new_figure, write_report
+from .tables import print_scores, write_csv
+from .training_files import write_out_of_fold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,7 +202,6 @@ class StudyResults:
     def write_report(self) -> None:
         """Write the report; of a study without a best trial, why there is none."""
         from ..report import tuning_report
-        from . import results
 
         has_best = hasattr(self.search, "best_estimator_")
         report = tuning_report(
@@ -221,7 +217,7 @@ class StudyResults:
             command=typed_command(),
             resume=self.resume,
         )
-        results.write_report(report, self.folder)
+        write_report(report, self.folder)
 
     def print_best(self) -> None:
         """Print the best settings, their scores, and how far to believe them."""

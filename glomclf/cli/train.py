@@ -81,8 +81,8 @@ def command(
     Example: glomclf train train.csv --cv 5 --output model.glomclf
     """
     from .inputs import labelled_manifest, participant_folds
-    from .results import TRAINING_FILES
     from .settings import checked_classifier
+    from .training_files import TRAINING_FILES
 
     _check_outputs(model, overwrite, csv)
     _check_folds(ensemble, n_folds)
@@ -107,7 +107,7 @@ def _folder(model: Path) -> Path:
 
 
 def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
-    from .results import TRAINING_FILES
+    from .training_files import TRAINING_FILES
 
     check_output(model, inputs=[csv])
     if model.exists() and not overwrite:
@@ -163,7 +163,7 @@ def _train_one(
     model: Path,
 ) -> None:
     """Cross-validate where there are folds, then train one classifier on all rows."""
-    from .results import write_training
+    from .training_files import write_training
 
     participants = manifest["participant"].to_numpy()
     y, folder = manifest["label"].to_numpy(), _folder(model)
@@ -184,8 +184,9 @@ def _train_ensemble(
     model: Path,
 ) -> None:
     """Train one classifier a fold, keep all of them, and score what is out of fold."""
-    from .results import print_scores, write_ensemble_training
     from .settings import as_ensemble
+    from .tables import print_scores
+    from .training_files import write_ensemble_training
 
     note(f"Training {n_folds} classifiers, each without one fold of participants.")
     ensemble = as_ensemble(classifier, n_folds)
@@ -206,7 +207,8 @@ def _cross_validate(
     folder: Path,
 ) -> None:
     """Score predictions of participants that the model was not trained on."""
-    from .results import print_scores, write_out_of_fold
+    from .tables import print_scores
+    from .training_files import write_out_of_fold
 
     note(f"Cross-validating by participant, {len(folds)} folds.")
     evaluation = write_out_of_fold(classifier, pixels, manifest, folds, folder)

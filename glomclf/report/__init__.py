@@ -13,7 +13,6 @@ from .blocks import (
     GalleryItem,
     Numbers,
     Paragraph,
-    Picture,
     Section,
     Table,
 )
@@ -21,7 +20,7 @@ from .comparison import comparison_report
 from .ensemble import ensemble_report
 from .evaluation import evaluation_report
 from .page import Report
-from .pictures import draw_picture, thumbnail
+from .pictures import Picture, draw_picture, thumbnail
 from .tuning import tuning_report
 
 __all__ = [

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ..evaluation.estimates import Estimates
+from .pictures import Picture
 
 __all__ = [
     "Block",
@@ -19,7 +20,6 @@ __all__ = [
     "GalleryItem",
     "Numbers",
     "Paragraph",
-    "Picture",
     "Section",
     "Table",
     "number",
@@ -161,26 +161,6 @@ class Table:
         rows = [[_cell(value) for value in row] for row in flat.itertuples(index=False)]
         columns = [str(column).replace("_", " ") for column in flat.columns]
         return cls(columns, rows, caption, folded, texts)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture, drawn for light and for dark pages.
-
-    Parameters
-    ----------
-    light, dark : str
-        Data addresses of the two.
-    alt : str
-        What it shows, for those who do not see it.
-    caption : str
-    """
-
-    light: str
-    dark: str
-    alt: str
-    caption: str
-    kind = "picture"
 
 
 @dataclass(frozen=True)

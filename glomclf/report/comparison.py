@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from .blocks import (
     Block,
     Caution,
-    Code,
     Paragraph,
-    Picture,
     Section,
     Table,
     number,
     sentence,
     span,
 )
-from .environment import command_text, library_versions
-from .evaluation import score_table
 from .page import Report
-from .pictures import draw_picture
+from .pictures import Picture, draw_picture
+from .sections.repetition import command_blocks, versions_table
+from .sections.scores import score_table
 
 if TYPE_CHECKING:
     from ..model.approach_comparison import ApproachComparison
@@ -72,7 +70,7 @@ def comparison_report(
         _inflation(comparison),
         _data(comparison),
         *_each(comparison),
-        _repeat(comparison, command),
+        _repetition(command),
     ]
     return Report(title, lead, [*made, *sections])
 
@@ -82,22 +80,23 @@ def _inflation(comparison: ApproachComparison) -> Section:
     if comparison.caution:
         blocks.append(Caution(sentence(comparison.caution)))
     frame = comparison.to_frame()
-    blocks += [_picture(comparison, *one) for one in _SHOWN.items()]
+    blocks.append(_picture(comparison))
     blocks += [_score_table(frame, *one) for one in _SHOWN.items()]
     return Section("What is reported and what is got", blocks)
 
 
-def _picture(comparison: ApproachComparison, score: str, title: str) -> Picture:
+def _picture(comparison: ApproachComparison) -> Picture:
     from .displays import ApproachesDisplay
 
     return draw_picture(
         lambda figure: ApproachesDisplay.from_comparison(
-            comparison, (score,), axes=figure.subplots()
+            comparison, tuple(_SHOWN), axes=figure.subplots(2, 2, sharex=True)
         ),
-        alt=f"{title} of each approach, reported and untouched",
-        caption=f"{title} with 95 % intervals: reported on the test set that each "
+        alt=f"{', '.join(_SHOWN.values())} of each approach, reported and untouched",
+        caption="Scores with 95 % intervals: reported on the test set that each "
         "approach made, and got on participants that it never touched.",
-        figsize=(5.6, 3.9),
+        name="comparison",
+        figsize=(9, 7),
     )
 
 
@@ -142,10 +141,6 @@ def _each(comparison: ApproachComparison) -> list[Section]:
     return sections
 
 
-def _repeat(comparison: Any, command: Sequence[str] | None) -> Section:
-    blocks: list[Block] = []
-    if command is not None:
-        blocks += [Paragraph("The command of this run:"), Code(command_text(command))]
-    rows = [[name, version] for name, version in library_versions().items()]
-    blocks.append(Table(["library", "version"], rows, "Versions", folded=True))
-    return Section("To repeat it", blocks)
+def _repetition(command: Sequence[str] | None) -> Section:
+    told = command_blocks("The command of this run:", command)
+    return Section("To repeat it", [*told, versions_table()])

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 
-from ..data.participants import kind_of_groups
 from ..errors import ScoreError
-from ..evaluation.biopsy import biopsy_summary
 from .blocks import Block, Paragraph, Section, Table, number
-from .charts import biopsies_section, curves_section, mistakes_section
-from .evaluation import repeat_section, score_table, summary_section
-from .members import members_section
+from .evaluated_model import EvaluatedModel, evaluated_model
 from .page import Report
-from .run import Run
+from .sections.biopsies import biopsies_section
+from .sections.curves import curves_section
+from .sections.mistakes import mistakes_section
+from .sections.repetition import repetition_section
+from .sections.scores import scores_section, summary_section
+from .sections.training import training_section
 
 __all__ = ["ensemble_report"]
 
@@ -101,54 +102,34 @@ def ensemble_report(
     >>> [section.title for section in report.sections][:3]
     ['Summary', 'What is estimated', 'Folds']
     """
-    run = _run(ensemble, X, y, groups, command, n_mistakes)
-    made = [
-        summary_section(run),
-        _what_is_estimated(ensemble),
-        _folds(run),
-        _scores(run),
-        curves_section(run),
-        biopsies_section(run),
-        mistakes_section(run),
-        members_section(ensemble),
-        repeat_section(run),
-        *sections,
-    ]
-    return Report(title, _lead(run), [one for one in made if one is not None])
-
-
-def _run(
-    ensemble: Any,
-    X: Any,
-    y: ArrayLike,
-    groups: ArrayLike | None,
-    command: Sequence[str] | None,
-    n_mistakes: int,
-) -> Run:
-    probability, threshold = ensemble.oof_probability_, ensemble.threshold_
     codes = (np.asarray(y) == ensemble.classes_[1]).astype(int)
     _refuse_other_rows(ensemble, codes)
-    if np.isnan(ensemble.oof_evaluation_.threshold):
-        threshold = ensemble.oof_threshold_
-    biopsies = None
-    unit = "participant" if groups is None else kind_of_groups(X, groups)
-    if groups is not None and unit == "participant":
-        biopsies = biopsy_summary(codes, probability, groups, threshold=threshold)
-    return Run(
-        X=X,
-        y=codes,
-        y_score=probability,
-        groups=None if groups is None else np.asarray(groups, dtype=object),
-        threshold=threshold,
+    model = evaluated_model(
+        X,
+        codes,
+        ensemble.oof_probability_,
+        groups=groups,
+        threshold=_threshold(ensemble),
         evaluation=ensemble.oof_evaluation_,
-        biopsies=biopsies,
         classifier=ensemble,
-        train=None,
-        audit=None,
         command=command,
         n_mistakes=n_mistakes,
-        unit=unit,
     )
+    made = [make(model) for make in _SECTIONS]
+    told = [section for section in made if section is not None]
+    lead = (
+        f"{len(ensemble.estimators_)} classifiers, each trained on all folds but one "
+        f"of {model.patches}; their mean is the model. Every patch is judged by the "
+        "one classifier that did not see its fold."
+    )
+    return Report(title, lead, [*told, *sections])
+
+
+def _threshold(ensemble: Any) -> float | NDArray[np.float64]:
+    """Return the threshold of all rows or, where folds have their own, of each."""
+    if np.isnan(ensemble.oof_evaluation_.threshold):
+        return ensemble.oof_threshold_
+    return ensemble.threshold_
 
 
 def _refuse_other_rows(ensemble: Any, codes: NDArray[np.intp]) -> None:
@@ -165,47 +146,38 @@ def _refuse_other_rows(ensemble: Any, codes: NDArray[np.intp]) -> None:
     )
 
 
-def _lead(run: Run) -> str:
-    units = ""
-    if run.groups is not None and run.unit != "image":
-        units = f" of {len(set(run.groups))} {run.unit}s"
-    n_members = len(run.classifier.estimators_)
-    return (
-        f"{n_members} classifiers, each trained on all folds but one of {len(run.y)} "
-        f"patches{units}; their mean is the model. Every patch is judged by the one "
-        "classifier that did not see its fold."
-    )
-
-
-def _what_is_estimated(ensemble: Any) -> Section:
+def _estimate(model: EvaluatedModel) -> Section:
     blocks: list[Block] = [Paragraph(_ESTIMATE)]
-    if np.isnan(ensemble.oof_evaluation_.threshold):
-        text = _CROSS_FITTED.format(threshold=ensemble.threshold_)
+    if np.ndim(model.threshold):
+        text = _CROSS_FITTED.format(threshold=model.classifier.threshold_)
         blocks.append(Paragraph(text))
     return Section("What is estimated", blocks)
 
 
-def _folds(run: Run) -> Section:
+def _folds(model: EvaluatedModel) -> Section:
     """List what each fold left out, and how its member did there."""
-    ensemble = run.classifier
+    ensemble = model.classifier
     rows = []
     for fold in range(len(ensemble.estimators_)):
         inside = ensemble.oof_fold_ == fold
-        y, score = run.y[inside], run.y_score[inside]
-        owners = "–" if run.groups is None else str(len(set(run.groups[inside])))
+        y, score = model.y[inside], model.y_score[inside]
+        owners = "–" if model.groups is None else str(len(set(model.groups[inside])))
         auc = number(roc_auc_score(y, score)) if 0 < y.mean() < 1 else "–"
         threshold = f"{ensemble.oof_threshold_[inside][0]:.3f}"
         counts = [str(inside.sum()), str(int(y.sum())), owners]
         rows.append([str(fold + 1), *counts, threshold, auc])
-    columns = ["fold", "patches", "class 1", f"{run.unit}s", "threshold", "ROC AUC"]
+    columns = ["fold", "patches", "class 1", f"{model.unit}s", "threshold", "ROC AUC"]
     return Section("Folds", [Table(columns, rows)])
 
 
-def _scores(run: Run) -> Section:
-    evaluation = run.evaluation
-    how = (
-        f"Of all folds together, at {run.cut}. Intervals come from "
-        f"{evaluation.n_bootstrap} bootstrap replicates over {run.units}, with a t "
-        "quantile for the effective number of them."
-    )
-    return Section("Scores", [Paragraph(how), *score_table(evaluation)])
+_SECTIONS: tuple[Callable[[EvaluatedModel], Section | None], ...] = (
+    summary_section,
+    _estimate,
+    _folds,
+    scores_section,
+    curves_section,
+    biopsies_section,
+    mistakes_section,
+    training_section,
+    repetition_section,
+)

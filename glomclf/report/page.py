@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from .._runtime import written_whole
 from .blocks import Section
+from .pictures import Picture
 
 __all__ = ["Report"]
 
@@ -39,6 +40,12 @@ class Report:
     lead: str
     sections: Sequence[Section]
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """The pictures that can be files of their own, for they have a name."""
+        blocks = [block for section in self.sections for block in section.blocks]
+        return [one for one in blocks if isinstance(one, Picture) and one.name]
 
     def render(self) -> str:
         """Return the HTML.

@@ -1,24 +1,24 @@
-"""Pictures that travel inside the page, as data addresses."""
+"""Pictures: a figure is drawn once, and is SVG in the page and PNG in a folder."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import Picture
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["draw_picture", "thumbnail"]
+__all__ = ["Picture", "draw_picture", "thumbnail"]
 
 # Colours of text and lines on a light and on a dark page, as in the template.
-_INKS = {"light": "#24292f", "dark": "#d7dce2"}
+_LIGHT_INK, _DARK_INK = "#24292f", "#d7dce2"
 _INKED = (
     "axes.edgecolor",
     "axes.labelcolor",
@@ -29,14 +29,69 @@ _INKED = (
 )
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A figure that was drawn, with what to say of it.
+
+    Make one with `draw_picture`. The files are made when they are asked for.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    alt : str
+        What it shows, for those who do not see it.
+    caption : str
+    name : str, default=""
+        Of its file, without ending. An empty one: it is in the page only.
+    """
+
+    figure: Figure = field(repr=False, compare=False)
+    alt: str
+    caption: str
+    name: str = ""
+    kind = "picture"
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture as SVG, without a background, for a light page."""
+        from matplotlib import rc_context
+
+        # A salt makes the names inside the file the same on every run.
+        with rc_context({"svg.hashsalt": "glomclf"}):
+            svg = self._saved("svg", transparent=True, metadata={"Date": None})
+        return svg.decode("utf-8")
+
+    @cached_property
+    def png(self) -> bytes:
+        """The picture as PNG, on white."""
+        return self._saved("png", facecolor="white", dpi=150, bbox_inches="tight")
+
+    @property
+    def light(self) -> str:
+        """Data address of the picture on a light page."""
+        return _address("image/svg+xml", self.svg.encode("utf-8"))
+
+    @property
+    def dark(self) -> str:
+        """Data address of the picture on a dark page: the same with another ink."""
+        svg = self.svg.replace(_LIGHT_INK, _DARK_INK)
+        return _address("image/svg+xml", svg.encode("utf-8"))
+
+    def _saved(self, form: str, **options: Any) -> bytes:
+        file = io.BytesIO()
+        self.figure.savefig(file, format=form, **options)
+        return file.getvalue()
+
+
 def draw_picture(
     draw: Callable[[Figure], Any],
     *,
     alt: str,
     caption: str,
+    name: str = "",
     figsize: tuple[float, float] = (4.6, 4.4),
 ) -> Picture:
-    """Draw a picture twice, for light and for dark pages.
+    """Draw a picture for pages and folders.
 
     Parameters
     ----------
@@ -45,13 +100,14 @@ def draw_picture(
     alt : str
         What it shows, for those who do not see it.
     caption : str
+    name : str, default=""
+        Of its file, without ending. An empty one: it is in the page only.
     figsize : (float, float), default=(4.6, 4.4)
         In inches.
 
     Returns
     -------
     picture : Picture
-        As SVG.
 
     Examples
     --------
@@ -61,9 +117,17 @@ def draw_picture(
     ... )
     >>> picture.light.partition(",")[0]
     'data:image/svg+xml;base64'
+    >>> picture.png[1:4]
+    b'PNG'
     """
-    light, dark = (_as_svg(draw, _INKS[mode], figsize) for mode in ("light", "dark"))
-    return Picture(light, dark, alt, caption)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    settings: dict[Any, Any] = dict.fromkeys(_INKED, _LIGHT_INK)
+    with rc_context({**settings, "axes.facecolor": "none"}):
+        figure = Figure(figsize=figsize, layout="constrained")
+        draw(figure)
+    return Picture(figure, alt, caption, name)
 
 
 def thumbnail(image: NDArray[np.uint8]) -> str:
@@ -83,22 +147,6 @@ def thumbnail(image: NDArray[np.uint8]) -> str:
     file = io.BytesIO()
     Image.fromarray(image).save(file, format="JPEG", quality=85)
     return _address("image/jpeg", file.getvalue())
-
-
-def _as_svg(
-    draw: Callable[[Figure], Any], ink: str, figsize: tuple[float, float]
-) -> str:
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    settings: dict[Any, Any] = dict.fromkeys(_INKED, ink)
-    # A salt makes the names inside the file the same on every run.
-    with rc_context({**settings, "axes.facecolor": "none", "svg.hashsalt": "glomclf"}):
-        figure = Figure(figsize=figsize, layout="constrained")
-        draw(figure)
-        file = io.BytesIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return _address("image/svg+xml", file.getvalue())
 
 
 def _address(media_type: str, content: bytes) -> str:

@@ -27,7 +27,6 @@ from .blocks import (
     Code,
     Numbers,
     Paragraph,
-    Picture,
     Section,
     Table,
     number,
@@ -36,9 +35,9 @@ from .blocks import (
 )
 from .displays.tuning import MIN_TRIALS, score_title
 from .environment import command_text, library_versions
-from .evaluation import score_table
 from .page import Report
-from .pictures import draw_picture
+from .pictures import Picture, draw_picture
+from .sections.scores import score_table
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -12,9 +12,8 @@ from glomclf.cli import demo, main
 
 @pytest.mark.slow
 def test_demo_replaces_an_earlier_one_and_names_its_files(
-    tmp_path, monkeypatch, equal_pixels_alone, blank_picture
+    tmp_path, monkeypatch, equal_pixels_alone, undrawn
 ):
-    monkeypatch.setattr("glomclf.report.charts.draw_picture", blank_picture)
     monkeypatch.setattr(demo, "_N_SAMPLES", 120)
     monkeypatch.setattr(demo, "_N_PARTICIPANTS", 15)
     monkeypatch.setattr(demo, "_IMAGE_SIZE", 32)

@@ -3,11 +3,14 @@
 import errno
 import json
 import re
+from collections import Counter
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
+import glomclf.report
 from glomclf import (
     FoldEnsembleClassifier,
     GlomeruliClassifier,
@@ -97,7 +100,7 @@ def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch
         return self
 
     monkeypatch.setattr(GlomeruliClassifier, "fit", spy)
-    monkeypatch.setattr("glomclf.cli.results.write_training", lambda *_: None)
+    monkeypatch.setattr("glomclf.cli.training_files.write_training", lambda *_: None)
     out = tmp_path / "m.glomclf"
     options = (*TINY, "--cv", 2, "--set", "validation_fraction=0.15", "-o", out, "-q")
     run("train", data / "public.csv", *options)
@@ -140,15 +143,6 @@ def evaluated(trained, data, tmp_path_factory):
     return words, out, run(*words)
 
 
-@pytest.fixture
-def undrawn(monkeypatch, blank_picture):
-    """Draw nothing."""
-    monkeypatch.setattr("glomclf.report.charts.draw_picture", blank_picture)
-    monkeypatch.setattr(
-        "glomclf.cli.results.write_evaluation_pictures", lambda *_, **options: None
-    )
-
-
 def test_evaluate_writes_predictions_scores_and_pictures(trained, data, evaluated):
     model, csv = trained[0], data / "public.csv"
     _, out, result = evaluated
@@ -162,6 +156,7 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, evaluate
         "precision_recall_curve.png",
         "reliability.png",
         "biopsies.png",
+        "bland_altman.png",
         "report.html",
     }
     table = pd.read_csv(out / "predictions.csv")
@@ -195,6 +190,36 @@ def test_report_of_evaluate_shows_the_command_and_each_mistake(evaluated):
     assert biopsies["n_glomeruli"].sum() == len(table)
 
 
+def test_evaluate_draws_and_resamples_once_for_each_result(
+    trained, data, tmp_path, undrawn, monkeypatch
+):
+    calls = Counter()
+
+    def count(owner, name):
+        function = getattr(owner, name)
+
+        def counted(*arguments, **options):
+            calls[name] += 1
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    for name in ("roc_band", "precision_recall_band", "reliability_bins"):
+        count(glomclf.report.sections.curves, name)
+    for name in ("roc_band", "precision_recall_band"):
+        count(glomclf.report.displays.curves, name)
+    count(glomclf.evaluation.evaluation, "evaluate")
+    count(glomclf.evaluation.biopsy, "biopsy_summary")
+    count(Figure, "__init__")
+    csv = data / "public.csv"
+    run("evaluate", "--test", csv, "--model", trained[0], "-o", tmp_path, "-q")
+    n_pictures = len(list(tmp_path.glob("*.png")))
+    assert n_pictures == 6
+    assert calls.pop("__init__") == n_pictures + 1  # losses are in the page only
+    assert set(calls.values()) == {1}
+    assert len(calls) == 5
+
+
 def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path, undrawn):
     model, _ = trained
     common = (data / "public.csv", "--model", model, "-o", tmp_path, "-q")
@@ -217,10 +242,7 @@ def test_evaluate_without_labels_writes_predictions_only(trained, data, tmp_path
     assert "label" not in pd.read_csv(out / "predictions.csv")
 
 
-def test_evaluate_of_one_class_says_what_is_undefined(
-    trained, data, tmp_path, monkeypatch, blank_picture
-):
-    monkeypatch.setattr("glomclf.report.charts.draw_picture", blank_picture)
+def test_evaluate_of_one_class_says_what_is_undefined(trained, data, tmp_path, undrawn):
     model, _ = trained
     table = pd.read_csv(data / "public.csv")
     csv, out = tmp_path / "test.csv", tmp_path / "out"
@@ -241,7 +263,7 @@ def test_who_closes_the_pipe_finds_every_file(
     def closed(*_):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr("glomclf.cli.results.print_table", closed)
+    monkeypatch.setattr("glomclf.cli.tables.print_table", closed)
     csv = data / "public.csv"
     words = ("evaluate", csv, "--model", trained[0], "-o", tmp_path, "-q")
     result = run(*words, code=1)
@@ -356,10 +378,7 @@ def test_scores_of_an_ensemble_are_those_of_its_out_of_fold_predictions(ensemble
     assert loaded.cv == 2
 
 
-def test_evaluate_and_predict_take_an_ensemble(
-    ensemble, data, tmp_path, undrawn, monkeypatch, blank_picture
-):
-    monkeypatch.setattr("glomclf.report.members.draw_picture", blank_picture)
+def test_evaluate_and_predict_take_an_ensemble(ensemble, data, tmp_path, undrawn):
     model, _ = ensemble
     csv, out = data / "public.csv", tmp_path / "predictions.csv"
     run("evaluate", csv, "--model", model, "-o", tmp_path, "-q")

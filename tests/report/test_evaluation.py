@@ -127,15 +127,10 @@ def drawn():
 
 
 @pytest.fixture(autouse=True)
-def undrawn(request, monkeypatch):
+def sketched(request):
     """Leave pictures out of the tests that do not look at them: they take a second."""
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(
-            "glomclf.report.charts.draw_picture",
-            lambda draw, *, alt, caption, **_: Picture(
-                "data:,", "data:,", alt, caption
-            ),
-        )
+        request.getfixturevalue("undrawn")
 
 
 @pytest.fixture(scope="module")
@@ -181,13 +176,17 @@ def test_every_picture_has_a_text_and_a_caption(page):
     assert names.count("figcaption") == names.count("figure") == len(pictures)
 
 
-def test_pictures_are_drawn_for_light_and_for_dark(plain):
-    pictures = [
+def pictures_of(report):
+    return [
         block
-        for one in plain.sections
+        for one in report.sections
         for block in one.blocks
         if isinstance(block, Picture)
     ]
+
+
+def test_pictures_are_drawn_once_for_light_and_dark_pages_and_folders(plain, drawn):
+    pictures = pictures_of(plain)
     assert len(pictures) == 6
     for picture in pictures:
         light, dark = (
@@ -198,6 +197,7 @@ def test_pictures_are_drawn_for_light_and_for_dark(plain):
         assert "#24292f" in light
         assert "#d7dce2" in dark
         assert "#d7dce2" not in light
+        assert picture.png.startswith(b"\x89PNG")
 
 
 def test_drawing_for_a_report_leaves_matplotlib_as_it_was(drawn):
@@ -211,7 +211,9 @@ def test_drawing_for_a_report_leaves_matplotlib_as_it_was(drawn):
 
 
 def test_same_run_gives_the_same_sections(plain, drawn):
-    assert report_of().sections == plain.sections
+    again = report_of()
+    assert again.sections == plain.sections
+    assert [p.svg for p in pictures_of(again)] == [p.svg for p in pictures_of(plain)]
 
 
 def test_scores_with_intervals_are_in_the_table():
@@ -431,7 +433,8 @@ def test_threshold_of_the_evaluation_is_that_of_all_sections():
 
 def test_error_of_the_percentage_has_its_interval_in_the_summary(plain):
     (item,) = [i for i in section(plain, "Summary").blocks[0].items if "biopsy" in i[0]]
-    assert re.search(r"points off, mean error; 95 %: \d", item[2])
+    assert item[0] == "Error of the percentage per biopsy"
+    assert re.search(r"percentage points, mean absolute error; 95 %: \d", item[2])
 
 
 def test_few_participants_are_cautioned_about():

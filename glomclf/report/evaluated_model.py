@@ -1,9 +1,9 @@
-"""What is known of a run that is reported: data, model, scores, surroundings."""
+"""What is known of a model that was evaluated: its data, scores, settings, training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -11,19 +11,64 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .._runtime import short_names
-from ..data.participants import participant_kind
-from ..evaluation.biopsy import BiopsySummary
-from ..evaluation.evaluation import Evaluation
+from ..data.participants import kind_of_groups, participant_kind
+from ..evaluation.biopsy import BiopsySummary, biopsy_summary
+from ..evaluation.evaluation import Evaluation, evaluate
+from ..evaluation.predictions import check_scores
 from ..model.ensemble import FoldEnsembleClassifier
-from .environment import library_versions
 
-__all__ = ["Part", "Run"]
+__all__ = ["EvaluatedModel", "Part", "evaluated_model"]
 
 # Where things are kept and how loudly they are done does not change a result.
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
+
+
+def evaluated_model(
+    X: Any,
+    y: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    groups: ArrayLike | None,
+    threshold: float | NDArray[np.float64],
+    evaluation: Evaluation | None,
+    biopsies: BiopsySummary | None = None,
+    **known: Any,
+) -> EvaluatedModel:
+    """Gather what is known, and score what was not scored before.
+
+    Parameters
+    ----------
+    X, y, y_score, groups, threshold, evaluation, biopsies, **known
+        As in `EvaluatedModel`; an evaluation and, where groups are participants, a
+        summary of biopsies that are None are made.
+
+    Returns
+    -------
+    model : EvaluatedModel
+    """
+    labels, scores, _ = check_scores(y, y_score, groups)
+    unit = "participant" if groups is None else kind_of_groups(X, groups)
+    if evaluation is None:
+        evaluation = evaluate(y, y_score, groups=groups, threshold=float(threshold))
+    if biopsies is None and groups is not None and unit == "participant":
+        confidence = evaluation.confidence
+        biopsies = biopsy_summary(
+            y, y_score, groups, threshold=threshold, confidence=confidence
+        )
+    return EvaluatedModel(
+        X=X,
+        y=labels,
+        y_score=scores,
+        groups=None if groups is None else np.asarray(groups, dtype=object),
+        threshold=threshold,
+        evaluation=evaluation,
+        biopsies=biopsies,
+        unit=unit,
+        **known,
+    )
 
 
 @dataclass(frozen=True)
@@ -45,7 +90,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class EvaluatedModel:
     """An evaluation, and what is known of the model it is about.
 
     Parameters
@@ -62,16 +107,16 @@ class Run:
         None where participants are not known.
     classifier : object or None
         Fitted `GlomeruliClassifier`, `FoldEnsembleClassifier`, or whatever predicted.
-    train : DataFrame or None
-        Training rows, with ``label`` and ``participant``.
-    audit : object or None
-        As from `glomclf.leakage.splits.audit_splits`.
-    command : sequence of str or None
-        Words of the command that made the run.
-    n_mistakes : int
-        How many mistakes of either kind are shown.
     unit : {"participant", "slide", "image", "group"}
         What groups are, as `glomclf.data.participants.kind_of_groups` tells it.
+    train : DataFrame, default=None
+        Training rows, with ``label`` and ``participant``.
+    audit : object, default=None
+        As from `glomclf.leakage.splits.audit_splits`.
+    command : sequence of str, default=None
+        Words of the command that made the run.
+    n_mistakes : int, default=6
+        How many mistakes of either kind are shown.
     """
 
     X: Any
@@ -82,12 +127,11 @@ class Run:
     evaluation: Evaluation
     biopsies: BiopsySummary | None
     classifier: Any
-    train: pd.DataFrame | None
-    audit: Any
-    command: Sequence[str] | None
-    n_mistakes: int
-    unit: str = "participant"
-    versions: Mapping[str, str] = field(default_factory=library_versions)
+    unit: str
+    train: pd.DataFrame | None = None
+    audit: Any = None
+    command: Sequence[str] | None = None
+    n_mistakes: int = 6
 
     @cached_property
     def settings(self) -> dict[str, str]:
@@ -112,6 +156,18 @@ class Run:
             return self.classifier.estimators_
         return []
 
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What the classifier recorded of its training."""
+        return dict(getattr(self.classifier, "training_record_", {}))
+
+    @cached_property
+    def histories(self) -> list[dict[str, list[float]]]:
+        """Loss and accuracy of each epoch, of each network; none where not known."""
+        networks = self.members or [self.classifier]
+        found = [dict(getattr(one, "history_", {})) for one in networks]
+        return [history for history in found if history]
+
     @property
     def cut(self) -> str:
         """The threshold, in words."""
@@ -123,6 +179,23 @@ class Run:
     def units(self) -> str:
         """What was resampled for intervals."""
         return "rows" if self.groups is None else f"{self.unit}s"
+
+    @property
+    def owners(self) -> str:
+        """What is counted of training and test rows, in a word."""
+        kinds = {self.unit}
+        if self.train is not None:
+            kinds.add(participant_kind(self.train))
+        return "participants" if kinds == {"participant"} else "groups"
+
+    @property
+    def patches(self) -> str:
+        """How many patches were judged, and of how many participants, in words."""
+        told = f"{len(self.y)} patches"
+        if self.groups is None or self.unit == "image":
+            return told
+        n_units = len(set(self.groups))
+        return f"{told} of {n_units} {self.unit}{'' if n_units == 1 else 's'}"
 
     @cached_property
     def unknown(self) -> str | None:
@@ -165,24 +238,6 @@ class Run:
             f"and those that the model was trained on of {known}: {told}."
         )
 
-    @property
-    def owners(self) -> str:
-        """What is counted of training and test rows, in a word."""
-        kinds = {self.unit}
-        if self.train is not None:
-            kinds.add(participant_kind(self.train))
-        return "participants" if kinds == {"participant"} else "groups"
-
-    @cached_property
-    def record(self) -> dict[str, Any]:
-        """What the classifier recorded of its training."""
-        return dict(getattr(self.classifier, "training_record_", {}))
-
-    @cached_property
-    def history(self) -> dict[str, list[float]]:
-        """Loss and accuracy of each epoch; empty where not known."""
-        return dict(getattr(self.classifier, "history_", {}))
-
     @cached_property
     def shared_participants(self) -> list[str] | None:
         """Participants on both sides; None where that cannot be known."""
@@ -205,7 +260,7 @@ class Run:
         return [*(self._training_parts() if self.record else []), test]
 
     @cached_property
-    def named(self) -> list[str] | None:
+    def image_names(self) -> list[str] | None:
         """Files of the test images; None where they have none."""
         paths = self.X["path"] if isinstance(self.X, pd.DataFrame) else self.X
         if paths is None or not all(isinstance(p, str | PathLike) for p in paths):

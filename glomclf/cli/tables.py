@@ -1,0 +1,148 @@
+"""Tables of predictions and scores: as csv and JSON files, and on the screen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .._runtime import short_names
+from .console import note, output, print_table
+
+if TYPE_CHECKING:
+    from ..evaluation.biopsy import BiopsySummary
+    from ..evaluation.evaluation import Evaluation
+
+__all__ = [
+    "predictions_table",
+    "print_biopsies",
+    "print_scores",
+    "write_csv",
+    "write_scores",
+]
+
+_SHOWN = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "specificity": "specificity",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "matthews_corrcoef": "MCC",
+}
+# Names and digits.
+_AGREEMENT = {
+    "mean_absolute_error": ("mean absolute error, points", 1),
+    "bias": ("bias (predicted minus true), points", 1),
+    "lower_limit": ("lower limit of agreement, points", 1),
+    "upper_limit": ("upper limit of agreement, points", 1),
+    "icc": ("intraclass correlation", 3),
+}
+
+
+def write_csv(table: pd.DataFrame, path: Path, **options: Any) -> None:
+    """Write a table, whole or not at all."""
+    with output(path) as temporary:
+        table.to_csv(temporary, **{"index": False, **options})
+
+
+def write_scores(evaluation: Evaluation, folder: Path, stem: str = "scores") -> None:
+    """Write scores and intervals as a table, and everything as JSON."""
+    write_csv(evaluation.to_frame(), folder / f"{stem}.csv", index=True)
+    with output(folder / f"{stem}.json") as temporary:
+        temporary.write_text(
+            json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
+
+
+def predictions_table(
+    manifest: pd.DataFrame, probability: np.ndarray, threshold: float | np.ndarray
+) -> pd.DataFrame:
+    """Put names and predictions side by side, with label and participant if known.
+
+    Parameters
+    ----------
+    manifest : DataFrame of shape (n_samples, n_columns)
+        As from `read_manifest`.
+    probability : ndarray of shape (n_samples,)
+        Of class 1.
+    threshold : float or ndarray of shape (n_samples,)
+        Probability from which class 1 is predicted.
+
+    Returns
+    -------
+    DataFrame of shape (n_samples, n_columns)
+        ``name, probability, prediction``, and ``label``, ``participant`` where known.
+    """
+    table = pd.DataFrame(
+        {
+            "name": short_names(manifest["path"]),
+            "probability": probability,
+            "prediction": (probability >= threshold).astype(int),
+        }
+    )
+    if "label" in manifest:
+        table["label"] = manifest["label"].to_numpy()
+    participants = _known_participants(manifest)
+    if (participants != "").any():
+        table["participant"] = participants.to_numpy()
+    return table
+
+
+def _known_participants(manifest: pd.DataFrame) -> pd.Series:
+    """Return the participants, empty where slide or image stands for them."""
+    from ..data.participants import infer_participants, participant_kind
+
+    participants = manifest["participant"]
+    if participant_kind(manifest) == "participant":
+        return participants
+    is_inferred = pd.notna(infer_participants(manifest["path"]))
+    is_own = (participants != manifest["slide"]).to_numpy()
+    return participants.where(is_inferred | is_own, "")
+
+
+def print_scores(title: str, evaluation: Evaluation) -> None:
+    """Print scores with their intervals, and the confusion matrix."""
+    rows = []
+    for name, shown in _SHOWN.items():
+        low, high = evaluation.interval(name)
+        rows.append((shown, _number(evaluation.scores[name]), _range(low, high)))
+    print_table(title, ("score", "value", "95 % interval"), rows)
+    (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
+    at = f"threshold {evaluation.threshold:g}"
+    if np.isnan(evaluation.threshold):
+        at = "the threshold of each fold"
+    print_table(
+        f"Confusion matrix at {at}",
+        ("", "predicted 0", "predicted 1"),
+        [("label 0", str(tn), str(fp)), ("label 1", str(fn), str(tp))],
+    )
+    if evaluation.caution:
+        note(f"Caution: {evaluation.caution}.")
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "undefined" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _range(low: float, high: float, digits: int = 3) -> str:
+    if np.isnan([low, high]).any():
+        return ""
+    return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def print_biopsies(summary: BiopsySummary) -> None:
+    """Print how predicted and true percentages a biopsy agree."""
+    rows = []
+    for name, (shown, digits) in _AGREEMENT.items():
+        ends = _range(*summary.interval(name), digits)
+        rows.append((shown, _number(summary.scores[name], digits), ends))
+    title = f"Percentage of globally sclerotic glomeruli, {len(summary.table)} biopsies"
+    print_table(title, ("agreement", "value", "95 % interval"), rows)
+    if summary.caution:
+        note(f"Caution: {summary.caution}.")

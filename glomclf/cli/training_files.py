@@ -1,0 +1,183 @@
+"""What a training leaves beside its model: history, pictures, out-of-fold scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .console import note, typed_command
+from .pictures import new_figure, write_report
+from .tables import predictions_table, write_csv, write_scores
+
+if TYPE_CHECKING:
+    from ..evaluation.evaluation import Evaluation
+    from ..model.classifier import GlomeruliClassifier
+    from ..model.ensemble import FoldEnsembleClassifier
+
+__all__ = [
+    "TRAINING_FILES",
+    "write_ensemble_training",
+    "write_out_of_fold",
+    "write_training",
+]
+
+TRAINING_FILES = (
+    "cv_predictions.csv",
+    "cv_scores.csv",
+    "cv_scores.json",
+    "report.html",
+    "history.csv",
+    "history.png",
+    "class_proportions.png",
+    "synthetic_images.png",
+)
+
+
+def write_out_of_fold(
+    classifier: GlomeruliClassifier,
+    X: Any,
+    manifest: pd.DataFrame,
+    folds: list[Any],
+    folder: Path,
+) -> Evaluation:
+    """Predict participants that were not trained on; write predictions and scores.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+        It is cloned for each fold.
+    X : DataFrame or ndarray
+        The rows of `manifest`, as the classifier takes them.
+    manifest : DataFrame
+        Columns ``label`` and ``participant``.
+    folds : list of (ndarray, ndarray)
+    folder : Path
+
+    Returns
+    -------
+    Evaluation
+        Of all folds together.
+    """
+    from ..evaluation.evaluation import evaluate
+    from ..model.folds import predict_folds
+
+    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
+    predicted = predict_folds(
+        classifier, X, y, groups=participants, cv=folds
+    ).sort_values("row")
+    # Each fold's own, where they were chosen inside.
+    threshold = predicted["threshold"].to_numpy()
+    if len(set(threshold)) == 1:
+        threshold = threshold[0]
+    probability = predicted["probability"].to_numpy()
+    evaluation = evaluate(y, probability, groups=participants, threshold=threshold)
+    _write_cross_validation(manifest, probability, threshold, evaluation, folder)
+    return evaluation
+
+
+def _write_cross_validation(
+    manifest: pd.DataFrame,
+    probability: np.ndarray,
+    threshold: float | np.ndarray,
+    evaluation: Evaluation,
+    folder: Path,
+) -> None:
+    table = predictions_table(manifest, probability, threshold)
+    write_csv(table, folder / "cv_predictions.csv")
+    write_scores(evaluation, folder, "cv_scores")
+
+
+def write_training(
+    classifier: GlomeruliClassifier, images: np.ndarray, y: np.ndarray, folder: Path
+) -> None:
+    """Write the history of a training and pictures of what its sampler did.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+        Fitted.
+    images : ndarray of shape (n_samples, height, width, 3), uint8
+        The rows that ``fit`` was given.
+    y : ndarray of shape (n_samples,)
+        Their labels.
+    folder : Path
+    """
+    from ..report.displays import HistoryDisplay
+
+    write_csv(_epochs(classifier), folder / "history.csv", index=True)
+    display = HistoryDisplay(classifier.history_)
+    n_panels = len(display.panels)
+    with new_figure(folder / "history.png", figsize=(4.5 * n_panels, 3.6)) as figure:
+        display.plot(figure.subplots(1, n_panels))
+    if "sample" in classifier.pipeline_.named_steps:
+        _draw_resampling(classifier, images, y, folder)
+
+
+def write_ensemble_training(
+    ensemble: FoldEnsembleClassifier,
+    manifest: pd.DataFrame,
+    images: np.ndarray,
+    folder: Path,
+) -> None:
+    """Write what is out of fold, the members' histories, pictures and the report.
+
+    Parameters
+    ----------
+    ensemble : FoldEnsembleClassifier
+        Fitted.
+    manifest : DataFrame
+        The rows that ``fit`` was given, with ``label`` and ``participant``.
+    images : ndarray of shape (n_samples, height, width, 3), uint8
+        Their images.
+    folder : Path
+    """
+    from ..report import ensemble_report
+
+    out_of_fold = (ensemble.oof_probability_, ensemble.oof_threshold_)
+    _write_cross_validation(manifest, *out_of_fold, ensemble.oof_evaluation_, folder)
+    histories = dict(enumerate(map(_epochs, ensemble.estimators_), start=1))
+    history = pd.concat(histories, names=["fold"])
+    write_csv(history, folder / "history.csv", index=True)
+    first, y = ensemble.estimators_[0], manifest["label"].to_numpy()
+    if "sample" in first.pipeline_.named_steps:
+        trained = ensemble.oof_fold_ != 0
+        _draw_resampling(first, images[trained], y[trained], folder)
+    report = ensemble_report(
+        ensemble, manifest, y, groups=manifest["participant"], command=typed_command()
+    )
+    write_report(report, folder, TRAINING_FILES)
+
+
+def _epochs(classifier: Any) -> pd.DataFrame:
+    """Return what was noted of each epoch, epochs counted from 1."""
+    history = pd.DataFrame(classifier.history_)
+    return history.set_axis(pd.RangeIndex(1, len(history) + 1, name="epoch"))
+
+
+def _draw_resampling(
+    classifier: GlomeruliClassifier, images: np.ndarray, y: np.ndarray, folder: Path
+) -> None:
+    from ..report.displays import ClassProportionsDisplay, SyntheticImagesDisplay
+    from ..samplers.trace import trace_resampling
+
+    train = np.setdiff1d(np.arange(len(y)), classifier.validation_indices_)
+    rows = images[train]
+    steps = classifier.pipeline_.named_steps
+    before = list(steps)[1 : list(steps).index("sample")]
+    for name in before:
+        if name != "views":
+            rows = steps[name].transform(rows)
+    trace = trace_resampling(classifier.pipeline_["sample"], rows, y[train])
+    width = 2.2 + 1.5 * len(trace)
+    with new_figure(folder / "class_proportions.png", figsize=(width, 4)) as figure:
+        ClassProportionsDisplay.from_trace(trace, ax=figure.subplots())
+    n_made = [len(step.synthetic) for step in trace if len(step.synthetic)]
+    if not n_made:
+        note("The sampler made no images, so there is no sheet of them.")
+        return
+    size = (1.8 + 1.05 * max(n_made), 0.2 + 2.3 * len(n_made))
+    with new_figure(folder / "synthetic_images.png", figsize=size) as figure:
+        SyntheticImagesDisplay(trace).plot(ax=figure.subplots())

@@ -1,0 +1,83 @@
+"""Percentage per biopsy: predicted against true, and how well they agree."""
+
+from __future__ import annotations
+
+from ...evaluation.biopsy import BiopsySummary
+from ..blocks import Block, Caution, Section, Table, number, sentence, span
+from ..evaluated_model import EvaluatedModel
+from ..pictures import Picture, draw_picture
+
+__all__ = ["biopsies_section"]
+
+# Title and digits of each score of agreement.
+_AGREEMENT = {
+    "mean_absolute_error": ("Mean absolute error, percentage points", 1),
+    "bias": ("Bias (predicted minus true), percentage points", 1),
+    "lower_limit": ("Lower limit of agreement, percentage points", 1),
+    "upper_limit": ("Upper limit of agreement, percentage points", 1),
+    "icc": ("Intraclass correlation, ICC(A,1)", 3),
+}
+
+
+def biopsies_section(model: EvaluatedModel) -> Section | None:
+    """Draw percentages, their differences, and say how well they agree."""
+    summary = model.biopsies
+    if summary is None:
+        return None
+    blocks: list[Block] = [
+        *_pictures(summary),
+        _agreement_table(summary),
+        _biopsy_table(summary),
+    ]
+    if summary.caution:
+        blocks.insert(0, Caution(sentence(summary.caution)))
+    return Section("Percentage per biopsy", blocks)
+
+
+def _pictures(summary: BiopsySummary) -> list[Picture]:
+    from ..displays import BiopsyPercentageDisplay, BlandAltmanDisplay
+
+    return [
+        draw_picture(
+            lambda figure: BiopsyPercentageDisplay(summary).plot(figure.subplots()),
+            alt="Predicted against true percentage of each biopsy",
+            caption="Globally sclerotic glomeruli of each biopsy, in percent. Dotted: "
+            "the cut-offs by which biopsies are judged.",
+            name="biopsies",
+        ),
+        draw_picture(
+            lambda figure: BlandAltmanDisplay(summary).plot(figure.subplots()),
+            alt="Bland-Altman plot of predicted and true percentages",
+            caption="Bland-Altman plot: bias and limits of agreement, with their "
+            f"{summary.level} intervals over biopsies. Those of the limits are too "
+            "narrow: in simulations they held the truth less often than they claim, "
+            "even with 50 biopsies.",
+            name="bland_altman",
+        ),
+    ]
+
+
+def _agreement_table(summary: BiopsySummary) -> Table:
+    shown = dict(_AGREEMENT)
+    for cut_off in summary.cut_offs:
+        for name in ("recall", "specificity", "accuracy"):
+            title = f"{name.capitalize()} for biopsies above {cut_off:g} %"
+            shown[f"{name}_above_{cut_off:g}"] = (title, 3)
+    rows = [
+        [
+            title,
+            number(summary.scores[name], digits),
+            span(summary.interval(name), digits),
+        ]
+        for name, (title, digits) in shown.items()
+    ]
+    return Table(["agreement", "value", f"{summary.level} interval"], rows)
+
+
+def _biopsy_table(summary: BiopsySummary) -> Table:
+    rows = [
+        [str(name), str(int(n_glomeruli)), *(f"{share:.1f}" for share in shares)]
+        for name, n_glomeruli, *shares in summary.table.itertuples()
+    ]
+    columns = ["biopsy", "patches", "true %", "predicted %", "predicted minus true"]
+    return Table(columns, rows, f"Each of the {len(rows)} biopsies", folded=True)

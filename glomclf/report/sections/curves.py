@@ -1,0 +1,100 @@
+"""Curves: ROC and precision-recall with bands, reliability, confusion matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...evaluation.curves import precision_recall_band, roc_band
+from ...evaluation.reliability import reliability_bins
+from ..blocks import Paragraph, Section, number
+from ..evaluated_model import EvaluatedModel
+from ..pictures import Picture, draw_picture
+
+__all__ = ["curves_section"]
+
+
+def curves_section(model: EvaluatedModel) -> Section:
+    """Draw curves with bands, or say why there are none; reliability; confusion."""
+    others = [_reliability(model), _confusion(model)]
+    if len(np.unique(model.y)) == 2:
+        return Section("Curves", [*_curves(model), *others])
+    why = (
+        f"All {len(model.y)} labels are {model.y[0]}, and ROC and precision-recall "
+        "curves need both classes: there are none."
+    )
+    return Section("Curves", [Paragraph(why), *others])
+
+
+def _curves(model: EvaluatedModel) -> list[Picture]:
+    from ..displays import PrecisionRecallBandDisplay, RocBandDisplay
+
+    return [
+        _curve(model, "ROC curve", roc_band, RocBandDisplay),
+        _curve(
+            model,
+            "Precision-recall curve",
+            precision_recall_band,
+            PrecisionRecallBandDisplay,
+        ),
+    ]
+
+
+def _curve(model: EvaluatedModel, title: str, compute: Any, display: Any) -> Picture:
+    band = compute(model.y, model.y_score, **_bootstrap(model))
+    shown = display(band, prevalence=float(model.y.mean()))
+    caption = (
+        f"{title}. The shade is the pointwise {model.evaluation.level} band from "
+        f"{model.evaluation.n_bootstrap} bootstrap replicates over {model.units}, "
+        "stratified by the classes they have."
+    )
+    if not np.isfinite(band.low).all():
+        caption += " Where there is none, one participant has all of a class."
+    return draw_picture(
+        lambda figure: shown.plot(figure.subplots()),
+        alt=f"{title}, area {number(band.area)}",
+        caption=caption,
+        name=title.casefold().replace("-", "_").replace(" ", "_"),
+    )
+
+
+def _bootstrap(model: EvaluatedModel) -> dict[str, Any]:
+    return {
+        "groups": model.groups,
+        "n_bootstrap": model.evaluation.n_bootstrap,
+        "confidence": model.evaluation.confidence,
+    }
+
+
+def _reliability(model: EvaluatedModel) -> Picture:
+    from ..displays import ReliabilityDisplay
+
+    bins = reliability_bins(model.y, model.y_score, **_bootstrap(model))
+    return draw_picture(
+        lambda figure: ReliabilityDisplay(bins).plot(figure.subplots()),
+        alt="Reliability diagram: share of class 1 against predicted probability",
+        caption="Reliability. On the dashed line probabilities mean what they say; "
+        f"bars are {model.evaluation.level} intervals over {model.units}.",
+        name="reliability",
+    )
+
+
+def _confusion(model: EvaluatedModel) -> Picture:
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    (tn, fp), (fn, tp) = model.evaluation.confusion_matrix.tolist()
+    display = ConfusionMatrixDisplay(
+        model.evaluation.confusion_matrix,
+        display_labels=["0\nother", "1\nglobally\nsclerotic"],
+    )
+    return draw_picture(
+        lambda figure: display.plot(
+            cmap="Blues", colorbar=False, ax=figure.subplots(), values_format="d"
+        ),
+        alt=f"Confusion matrix: {tn} true and {fp} false of class 0, {tp} found and "
+        f"{fn} missed of class 1",
+        caption=f"Confusion matrix at {model.cut}: {fn} of {fn + tp} "
+        f"sclerotic glomeruli are missed, {fp} of {fp + tn} others are called so.",
+        name="confusion_matrix",
+    )

@@ -1,0 +1,178 @@
+"""Summary and Scores: the cards at the top, and the table of all scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...evaluation.estimates import Estimates
+from ...evaluation.evaluation import Evaluation
+from ...evaluation.participant_numbers import MIN_PARTICIPANTS
+from ..blocks import (
+    Block,
+    Caution,
+    Numbers,
+    Paragraph,
+    Section,
+    Table,
+    number,
+    sentence,
+    span,
+    told_span,
+)
+from ..evaluated_model import EvaluatedModel
+
+__all__ = ["score_table", "scores_section", "summary_section"]
+
+# What each score is called, and what it says.
+_MEANINGS = {
+    "recall": ("Recall", "share of sclerotic glomeruli that are found"),
+    "precision": ("Precision", "share of those called sclerotic that are"),
+    "f1": ("F1", "harmonic mean of recall and precision"),
+    "specificity": ("Specificity", "share of the others that are called so"),
+    "sensitivity_at_specificity": (
+        "Recall at specificity {specificity:g}",
+        "at the best threshold that reaches it",
+    ),
+    "accuracy": ("Accuracy", "share of patches called right"),
+    "balanced_accuracy": ("Balanced accuracy", "mean of recall and specificity"),
+    "matthews_corrcoef": ("Matthews' coefficient", "correlation; 0 is chance"),
+    "roc_auc": ("ROC AUC", "over all thresholds; 0.5 is chance"),
+    "average_precision": (
+        "Average precision",
+        "over all thresholds; the prevalence is chance",
+    ),
+    "neg_brier_score": ("Negative Brier score", "mean squared error; 0 is best"),
+    "calibration_intercept": (
+        "Calibration intercept",
+        "0 is best; below, probabilities are too high",
+    ),
+    "calibration_slope": ("Calibration slope", "1 is best; below, they are too bold"),
+    "expected_calibration_error": (
+        "Expected calibration error",
+        "mean gap of probability and frequency; 0 is best; noise makes it too large, "
+        "which its interval is rid of",
+    ),
+}
+# The cards at the top: score, title, digits, and what stands before its interval.
+_CARDS = (
+    ("recall", "Recall", 2, ""),
+    ("precision", "Precision", 2, ""),
+    ("f1", "F1", 2, ""),
+    ("roc_auc", "ROC AUC", 2, ""),
+)
+_BIOPSY_CARDS = (
+    (
+        "mean_absolute_error",
+        "Error of the percentage per biopsy",
+        1,
+        "percentage points, mean absolute error; ",
+    ),
+)
+_MOST_NAMED = 10  # participants in a sentence
+
+
+def summary_section(model: EvaluatedModel) -> Section:
+    """Show the few scores that matter most, and what stands against them."""
+    cards = [_card(model.evaluation, *one) for one in _CARDS]
+    if model.biopsies is not None:
+        cards += [_card(model.biopsies, *one) for one in _BIOPSY_CARDS]
+    blocks: list[Block] = [Numbers(cards), *map(Caution, _cautions(model))]
+    return Section("Summary", blocks)
+
+
+def _card(
+    estimates: Estimates, name: str, title: str, digits: int, before: str
+) -> tuple[str, str, str]:
+    value = number(estimates.scores[name], digits)
+    return title, value, before + told_span(estimates, name, digits)
+
+
+def _cautions(model: EvaluatedModel) -> list[str]:
+    told = [_shared(model)] if model.shared_participants else []
+    if model.unknown and model.groups is not None:  # else the evaluation says so
+        told.append(model.unknown)
+    if model.other_training:
+        told.append(model.other_training)
+    if model.audit is not None and model.audit.is_leaky:
+        told.append("The audit found leaks: these scores cannot be believed.")
+    if model.evaluation.caution:
+        told.append(sentence(model.evaluation.caution))
+    return told
+
+
+def _shared(model: EvaluatedModel) -> str:
+    participants = model.shared_participants or []
+    named = ", ".join(participants[:_MOST_NAMED])
+    n_more = len(participants) - _MOST_NAMED
+    more = f" and {n_more} more" if n_more > 0 else ""
+    return (
+        f"{len(participants)} {model.owners} of the test set were trained on, so these "
+        f"scores may be too high: {named}{more}."
+    )
+
+
+def scores_section(model: EvaluatedModel) -> Section:
+    """Show all scores with their intervals."""
+    evaluation = model.evaluation
+    how = (
+        f"Intervals come from {evaluation.n_bootstrap} bootstrap replicates over "
+        f"{model.units}, with a t quantile for the effective number of them. "
+        f"{_threshold(model)}"
+    )
+    return Section("Scores", [Paragraph(how), *score_table(evaluation)])
+
+
+def _threshold(model: EvaluatedModel) -> str:
+    if np.ndim(model.threshold):
+        return "Each fold has its own threshold."
+    chosen_on = model.record.get("threshold_chosen_on", "given")
+    is_its_own = model.record.get("threshold") == model.threshold
+    chosen = f", chosen on {chosen_on}" if is_its_own and chosen_on != "given" else ""
+    return f"The threshold is {model.threshold:g}{chosen}."
+
+
+def score_table(evaluation: Evaluation) -> list[Block]:
+    """Show all scores with intervals, and what to know of single ones.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    blocks : list of blocks
+    """
+    titles = {
+        name: title.format(specificity=evaluation.specificity)
+        for name, (title, _) in _MEANINGS.items()
+    }
+    rows = [
+        [
+            titles[name],
+            number(score),
+            span(evaluation.interval(name)),
+            _MEANINGS[name][1],
+        ]
+        for name, score in evaluation.scores.items()
+    ]
+    level = f"{evaluation.level} interval"
+    remarks = [
+        Paragraph(f"{', '.join(titles[name] for name in names)}: {remark}.")
+        for remark, names in _remarks(evaluation).items()
+    ]
+    return [Table(["score", "value", level, "what it says"], rows), *remarks]
+
+
+def _remarks(evaluation: Evaluation) -> dict[str, list[str]]:
+    """Return what is to be known, and the names of the scores it is about."""
+    names_of: dict[str, list[str]] = {}
+    for name, remark in evaluation.notes.items():
+        names_of.setdefault(remark, []).append(name)
+    few = [name for name, n in evaluation.n_effective.items() if n < MIN_PARTICIPANTS]
+    if few:
+        remark = (
+            f"a few of the participants decide the value (fewer than "
+            f"{MIN_PARTICIPANTS} effective ones), and the interval is wide for it"
+        )
+        names_of[remark] = few
+    return names_of

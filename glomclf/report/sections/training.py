@@ -1,0 +1,89 @@
+"""Training: losses and accuracies by epoch, of one network or of each member."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..blocks import Section, Table
+from ..evaluated_model import EvaluatedModel
+from ..pictures import Picture, draw_picture
+
+__all__ = ["training_section"]
+
+
+def training_section(model: EvaluatedModel) -> Section | None:
+    """Draw what was noted of each epoch; None where nothing was."""
+    if not model.histories or len(model.histories) < len(model.members):
+        return None
+    if not model.members:
+        return Section("Training", [_history(model.histories[0])])
+    return Section("Training", [_histories(model.histories), _table(model.members)])
+
+
+def _history(history: Mapping[str, Sequence[float]]) -> Picture:
+    from ..displays import HistoryDisplay
+
+    display = HistoryDisplay(history)
+    n_epochs, n_panels = len(history["loss"]), len(display.panels)
+    return draw_picture(
+        lambda figure: display.plot(figure.subplots(n_panels, 1, sharex=True)),
+        alt="Loss and accuracy of each epoch",
+        caption=f"{n_epochs} epoch{'' if n_epochs == 1 else 's'}: "
+        f"{_panels(display)}, of {_rows(history)}.",
+        figsize=(5.2, 2.7 * n_panels),
+    )
+
+
+def _histories(histories: Sequence[Mapping[str, Sequence[float]]]) -> Picture:
+    from ..displays import EnsembleHistoryDisplay, HistoryDisplay
+
+    display, n_members = EnsembleHistoryDisplay(histories), len(histories)
+    told = _panels(HistoryDisplay(histories[0])).capitalize()
+    return draw_picture(
+        lambda figure: display.plot(display.panels(figure)),
+        alt="Loss and accuracy of each epoch, one row a member",
+        caption=f"{told} of the {n_members} members by epoch, of "
+        f"{_rows(histories[0])}. No row of the fold itself is among them.",
+        name="history",
+        figsize=(3.5 * display.n_panels, 0.6 + 1.9 * n_members),
+    )
+
+
+def _panels(display: Any) -> str:
+    return ", ".join(name.replace("_", " ") for name in display.panels)
+
+
+def _rows(history: Mapping[str, Sequence[float]]) -> str:
+    """Say of which rows there are losses."""
+    training = (
+        "the training rows (after the sampler, with dropout and any augmentation and "
+        "label smoothing)"
+    )
+    if not any(name.startswith("val_") for name in history):
+        return f"{training}; no rows were set aside"
+    return f"{training} and of the validation rows (without all of these)"
+
+
+def _table(members: Sequence[Any]) -> Table:
+    columns = [
+        "fold",
+        "patches trained on",
+        "set aside",
+        "epochs",
+        "epoch of lowest validation loss",
+        "seed",
+    ]
+    rows = [_row(fold, one) for fold, one in enumerate(members, start=1)]
+    return Table(columns, rows, "Members", folded=True)
+
+
+def _row(fold: int, member: Any) -> list[str]:
+    record, watched = member.training_record_, member.history_.get("val_loss")
+    best = "–" if not watched else str(int(np.argmin(watched)) + 1)
+    n_epochs = str(len(member.history_["loss"]))
+    trained, aside = record["n_samples"], record["n_validation_samples"]
+    seed = str(member.random_state)
+    return [str(fold), str(trained), str(aside), n_epochs, best, seed]
