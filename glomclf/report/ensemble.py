@@ -102,7 +102,7 @@ def ensemble_report(
     >>> [section.title for section in report.sections][:3]
     ['Summary', 'What is estimated', 'Folds']
     """
-    codes = (np.asarray(y) == ensemble.classes_[1]).astype(int)
+    codes = (np.asarray(y) == ensemble.pos_label_).astype(int)
     _refuse_other_rows(ensemble, codes)
     model = evaluated_model(
         X,

@@ -19,6 +19,7 @@ from ..evaluation.biopsy import BiopsySummary, biopsy_summary
 from ..evaluation.evaluation import Evaluation, evaluate
 from ..evaluation.predictions import check_scores
 from ..model.ensemble import FoldEnsembleClassifier
+from ..model.pipeline import network_of
 
 __all__ = ["EvaluatedModel", "Part", "evaluated_model"]
 
@@ -141,12 +142,11 @@ class EvaluatedModel:
         told = _settings(self.classifier)
         if self.members:
             # The ensemble's own threshold and seed stand for those of its members.
-            del told["estimator"]
             told = {**_settings(self.members[0]), **told}
         return {
-            name: Path(value).name if name == "weights" and value else str(value)
+            name: Path(value).name if name.endswith("weights") and value else str(value)
             for name, value in told.items()
-            if name not in _WITHOUT_EFFECT
+            if name.rpartition("__")[2] not in _WITHOUT_EFFECT
         }
 
     @property
@@ -299,9 +299,15 @@ class EvaluatedModel:
 
 
 def _settings(classifier: Any) -> dict[str, Any]:
-    """Return its parameters, those that it left to a recipe as the recipe has them."""
+    """Return its parameters, and those of its parts; the default network's as well."""
     settings = classifier.get_params(deep=False)
-    recipe = getattr(classifier, "recipe_", None)
-    if recipe is not None:
-        settings |= {"recipe": recipe.name, **recipe.parameters}
+    settings.pop("estimator", None)  # of an ensemble: its members are told of
+    parts = {name: settings.get(name) for name in ("encoder", "network")}
+    if "network" in settings:
+        parts["network"] = network_of(classifier)
+    for name, part in parts.items():
+        if part is not None:
+            settings[name] = type(part).__name__
+            inside = part.get_params(deep=False)
+            settings |= {f"{name}__{key}": value for key, value in inside.items()}
     return settings

@@ -543,9 +543,10 @@ def test_spiteful_names_are_shown_as_text(tmp_path):
 
 
 def test_settings_versions_and_command_are_told():
-    from glomclf import GlomeruliClassifier
+    from glomclf import GlomeruliClassifier, PatchClassifier
 
-    made = GlomeruliClassifier(weights="/home/me/w.h5", cache_dir="/home/me/cache")
+    network = PatchClassifier(weights="/home/me/w.h5", checkpoint_dir="/home/me/kept")
+    made = GlomeruliClassifier(network=network, cache_dir="/home/me/cache")
     made.training_record_ = classifier().training_record_
     made.history_ = classifier().history_
     made.validation_indices_ = np.arange(0)
@@ -553,6 +554,7 @@ def test_settings_versions_and_command_are_told():
     text = Page(report.render()).text
     assert "glomclf evaluate -o 'a b'" in text
     assert "w.h5" in text
+    assert "network__learning_rate 0.001" in text
     assert "/home/me" not in text
     for name, version in library_versions().items():
         assert f"{name} {version}" in text

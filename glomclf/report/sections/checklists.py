@@ -109,20 +109,26 @@ _OF_THE_RUN = {
     "predictors": "The pixels of one patch.",
     "calculation": "By the trained classifier, one probability a patch.",
 }
-_OF_A_NETWORK = {
-    "kind": "Deep learning: a convolutional network ({backbone}).",
+_OF_A_CLASSIFIER = {
     "preprocessing": "Patches to RGB, {image_size} pixels a side ({resize}), stain "
     "normalised: {stain_normalizer}, scaled as the backbone expects.",
-    "model": "{backbone}, trainable layers: {trainable_layers}; then {dense_units} "
-    "units, dropout {dropout}, one sigmoid unit. All weights are in the model file.",
+    "model": "{network} on the output of {encoder}. Both are in the model file.",
+    "training": "Sampler {sampler} in {sampling_space}, then {network}.",
+    "imbalance": "Sampler {sampler}, on training rows only.",
+}
+_OF_A_NETWORK = {
+    "kind": "Deep learning: a convolutional network ({network__backbone}).",
+    "model": "{network__backbone}, trainable layers: {network__trainable_layers}; then "
+    "{network__dense_units} units, dropout {network__dropout}, one sigmoid unit. All "
+    "weights are in the model file.",
     "initialisation": "Backbone: {weights}; the rest at random, seed {random_state}.",
-    "training": "Recipe {recipe!r}. Sampler {sampler} in {sampling_space}; "
-    "augmentation {augmentation}, stored views {augmented_views}; loss {loss}; "
-    "{optimizer}, learning rate {learning_rate} ({schedule}), batches of {batch_size}, "
-    "{n_epochs} epochs run of {epochs} at most.",
-    "selection": "Weights of the {best} epoch.",
-    "imbalance": "Sampler {sampler}, class weights {class_weight}, on training rows "
-    "only.",
+    "training": "Sampler {sampler} in {sampling_space}; augmentation "
+    "{network__augmentation}; binary cross-entropy; {network__optimizer}, learning "
+    "rate {network__learning_rate} ({network__schedule}), batches of {network__batch_size}, "
+    "{n_epochs} epochs run of {network__epochs} at most.",
+    "selection": "Weights of the {best}.",
+    "imbalance": "Sampler {sampler}, class weights {network__class_weight}, on "
+    "training rows only.",
 }
 
 
@@ -144,29 +150,36 @@ def _facts(model: EvaluatedModel) -> dict[str, str]:
     }
     if disjoint := _disjoint(model):
         facts["disjoint"] = disjoint
-    is_network = {"backbone", "sampler", "image_size"} <= set(model.settings)
-    return {**facts, **(_network_facts(model) if is_network else {})}
+    if "sampler" in model.settings:
+        facts |= _classifier_facts(model)
+    return facts
 
 
 def _filled_in(texts: Mapping[str, str], **values: Any) -> dict[str, str]:
     return {fact: text.format(**values) for fact, text in texts.items()}
 
 
-def _network_facts(model: EvaluatedModel) -> dict[str, str]:
-    told = dict(model.settings)
-    if told["weights"] == "None":
-        told["weights"] = "fixed random weights"
-    n_members = len(model.members)
+def _classifier_facts(model: EvaluatedModel) -> dict[str, str]:
+    told, n_members = model.settings, len(model.members)
     mean = (
-        f"Mean of {n_members} networks, one a fold of the training rows, each trained "
-        "without its fold."
+        f"Mean of {n_members} classifiers, one a fold of the training rows, each "
+        "trained without its fold."
     )
-    best = "last" if told["patience"] == "None" else f"best {told['monitor']}"
-    return {
-        **_filled_in(_OF_A_NETWORK, **told, n_epochs=_epochs_run(model), best=best),
-        "partition": _partition(model, told),
-        "ensemble": mean if n_members else "None: one network.",
+    facts = {
+        **_filled_in(_OF_A_CLASSIFIER, **told),
+        "partition": _partition(model),
+        "ensemble": mean if n_members else "None: one classifier.",
     }
+    if "network__backbone" not in told:
+        return facts
+    weights, stopped = told["network__weights"], told["network__patience"] != "None"
+    return facts | _filled_in(
+        _OF_A_NETWORK,
+        **told,
+        weights="fixed random weights" if weights == "None" else weights,
+        n_epochs=_epochs_run(model),
+        best="epoch with the lowest validation loss" if stopped else "last epoch",
+    )
 
 
 def _epochs_run(model: EvaluatedModel) -> str:
@@ -189,17 +202,19 @@ def _measures(model: EvaluatedModel) -> str:
     )
 
 
-def _partition(model: EvaluatedModel, told: Mapping[str, str]) -> str:
-    fraction = told["validation_fraction"]
-    if fraction in ("None", "auto"):  # "auto": not fitted, and so on nobody
+def _partition(model: EvaluatedModel) -> str:
+    """Say which rows were set aside in training, of an ensemble by its first member."""
+    network = model.members[0] if model.members else model.classifier
+    record = getattr(network, "training_record_", {})
+    n_aside = record.get("n_validation_samples", 0)
+    if not n_aside:
         return "No validation rows were set aside in training."
-    unit = "participants" if model.record.get("n_participants") else "rows"
-    of = " of each network" if model.members else ""
-    use = "not trained on" if told["patience"] == "None" else "for early stopping"
-    return (
-        f"{float(fraction):.0%} of the training {unit}{of} were set aside, {use}, at "
-        "random, stratified by class."
-    )
+    unit = "participants" if record.get("n_participants") else "rows"
+    is_drawn = len(getattr(network, "validation_indices_", ()))
+    how = f"{unit} drawn at random, stratified by class" if is_drawn else "given apart"
+    of = "each classifier's" if model.members else "the"
+    share = n_aside / (n_aside + record["n_samples"])
+    return f"{share:.0%} of {of} training patches were set aside: {how}."
 
 
 def _disjoint(model: EvaluatedModel) -> str:
