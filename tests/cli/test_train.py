@@ -212,7 +212,7 @@ def test_evaluate_draws_and_resamples_once_for_each_result(
     count(glomclf.evaluation.biopsy, "biopsy_summary")
     count(Figure, "__init__")
     csv = data / "public.csv"
-    run("evaluate", "--test", csv, "--model", trained[0], "-o", tmp_path, "-q")
+    run("evaluate", csv, "--model", trained[0], "-o", tmp_path, "-q")
     n_pictures = len(list(tmp_path.glob("*.png")))
     assert n_pictures == 6
     assert calls.pop("__init__") == n_pictures + 1  # losses are in the page only
@@ -383,7 +383,7 @@ def test_evaluate_and_predict_take_an_ensemble(ensemble, data, tmp_path, undrawn
     csv, out = data / "public.csv", tmp_path / "predictions.csv"
     run("evaluate", csv, "--model", model, "-o", tmp_path, "-q")
     report = (tmp_path / "report.html").read_text("utf-8")
-    assert "Mean of 2 networks" in report
+    assert "Mean of 2 classifiers" in report
     assert "chosen on out-of-fold predictions" in report
     assert "2 epochs run of 2 at most" in report
     assert "of the 2 members by epoch" in report

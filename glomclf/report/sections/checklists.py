@@ -124,8 +124,8 @@ _OF_A_NETWORK = {
     "initialisation": "Backbone: {weights}; the rest at random, seed {random_state}.",
     "training": "Sampler {sampler} in {sampling_space}; augmentation "
     "{network__augmentation}; binary cross-entropy; {network__optimizer}, learning "
-    "rate {network__learning_rate} ({network__schedule}), batches of {network__batch_size}, "
-    "{n_epochs} epochs run of {network__epochs} at most.",
+    "rate {network__learning_rate} ({network__schedule}), batches of "
+    "{network__batch_size}, {n_epochs} epochs run of {network__epochs} at most.",
     "selection": "Weights of the {best}.",
     "imbalance": "Sampler {sampler}, class weights {network__class_weight}, on "
     "training rows only.",
