@@ -245,8 +245,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         SplitError
-            If the participants do not allow a validation split, or the inner folds of
-            a threshold that is chosen, with both classes.
+            If the participants do not allow validation rows with both classes.
         ParameterError
             If parameters contradict each other, or no label is the positive one.
         LeakageError
@@ -350,8 +349,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ModelFileError
-            If the sampler, the encoder or the network cannot be described without
-            pickle.
+            If the sampler, encoder or network cannot be described without pickle.
         """
         check_is_fitted(self)
         write_model(path, *classifier_to_parts(self))
@@ -375,12 +373,10 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
             If the file is truncated, changed or foreign, or holds another kind of
             model.
         """
-        header, arrays = read_model(path, kind="GlomeruliClassifier")
-        return rebuilt(path, cls._from_parts, header, arrays)
+        parts = read_model(path, kind="GlomeruliClassifier")
+        return rebuilt(path, cls._from_parts, *parts)
 
-    @classmethod
-    def _from_parts(cls, header, arrays):
-        return classifier_from_parts(cls, header, arrays)
+    _from_parts = classmethod(classifier_from_parts)
 
     def _large_arrays_in_cache(self):
         """Keep arrays that memory may not hold where features are kept."""
@@ -394,9 +390,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
-        takes_images = self.encoder is not None or isinstance(
-            network_of(self), PatchClassifier
-        )
+        encodes = isinstance(network_of(self), PatchClassifier)
+        takes_images = self.encoder is not None or encodes
         tags.input_tags.three_d_array = takes_images
         tags.input_tags.one_d_array = takes_images
         tags.input_tags.string = takes_images

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -27,8 +26,8 @@ from sklearn.utils.validation import (
 from ..data.archive import read_model, rebuilt, write_model
 from ..data.labels import encode_labels, positive_class
 from ..data.participants import participants_of
-from ..errors import ModelFileError, ParameterError
-from ..evaluation.evaluation import Evaluation, evaluate
+from ..errors import ParameterError
+from ..evaluation.evaluation import evaluate
 from ..evaluation.thresholds import (
     RecallAtLeast,
     choose_threshold,
@@ -36,9 +35,8 @@ from ..evaluation.thresholds import (
 )
 from .checks import chooses_threshold
 from .classifier import GlomeruliClassifier
-from .descriptions import estimator_from_json, estimator_to_json
+from .ensemble_parts import ensemble_from_parts, ensemble_to_parts
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
-from .parts import classifier_to_parts
 from .threshold import ChosenThreshold
 
 __all__ = ["FoldEnsembleClassifier"]
@@ -111,22 +109,15 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     Notes
     -----
     The out-of-fold scores estimate what *one* member is worth on new participants, not
-    the mean of all. On the same rows the squared error of a mean is at most the mean of
-    its members' squared errors [1]_: so of the Brier score they are no better than that
-    of the ensemble, up to chance. Other scores are mostly a little too low for it as
-    well, which nothing guarantees; ROC AUC and average precision in particular, which
-    rank probabilities of different members among each other. Probabilities of a mean
-    are also less extreme, so that a threshold chosen on those of single members may be
-    off for it. Only participants whom no member has seen tell the worth of the ensemble
-    itself.
+    the mean of all. The Brier score of the mean is at most the mean of its members'
+    [1]_. Other scores of single members are mostly a little too low for the ensemble as
+    well, but nothing guarantees that. Only participants whom no member has seen tell
+    what the ensemble itself is worth.
 
-    A threshold is too good on the rows that it was chosen on. So with
-    a threshold that is chosen each fold is judged at the threshold of the other folds
-    (see :func:`.cross_fitted_thresholds`), and ``threshold_``, chosen
-    on all rows, is left to new images.
+    A threshold that is chosen looks too good on the rows that chose it. So each fold is
+    judged at the threshold of the other folds (:func:`.cross_fitted_thresholds`).
 
-    Where features are kept on disk (``cache_dir``), members share them: the frozen
-    layers run once per image, not once per member.
+    Members share the features that are kept on disk (``cache_dir``).
 
     References
     ----------
@@ -210,15 +201,11 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         SplitError
-            If the participants do not allow the folds, or these do not leave each row
-            out once.
+            If the participants do not allow the folds.
         LeakageError
             If a row or a participant is on both sides of a fold.
         ParameterError
-            If parameters contradict each other.
-        ScoreError
-            If the threshold of a fold cannot be chosen, for the other folds lack a
-            class.
+            If the estimator has a threshold of its own, or no label is positive.
         """
         self.__dict__.pop("training_record_", None)  # not fitted until this fit is done
         y = column_or_1d(y, warn=True)
@@ -271,17 +258,17 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
+        probability = self.predict_proba(X)
         positive = self.classes_.tolist().index(self.pos_label_)
-        is_positive = self.predict_proba(X)[:, positive] >= self.threshold_
+        is_positive = probability[:, positive] >= self.threshold_
         return self.classes_[np.where(is_positive, positive, 1 - positive)]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members to one file, without pickle.
 
-        Weights that members have in common, such as those of frozen layers, are in it
-        once. Out-of-fold probabilities are kept in the order of the rows, without
-        labels or names. Folds that are not an int are left out: the loaded ensemble
-        predicts, but needs another ``cv`` to be fitted again.
+        Out-of-fold probabilities are in it too, without labels or names. Folds that
+        are not an int are left out: the loaded ensemble predicts, but needs another
+        ``cv`` to be fitted again.
 
         Parameters
         ----------
@@ -294,7 +281,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             without pickle.
         """
         check_is_fitted(self)
-        write_model(path, *self._to_parts(), kind=_KIND)
+        write_model(path, *ensemble_to_parts(self), kind=_KIND)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FoldEnsembleClassifier:
@@ -316,6 +303,10 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             model.
         """
         return rebuilt(path, cls._from_parts, *read_model(path, kind=_KIND))
+
+    @classmethod
+    def _from_parts(cls, header, arrays):
+        return ensemble_from_parts(cls, header, arrays)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "training_record_")
@@ -415,107 +406,3 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             "threshold_chosen_on": chosen.chosen_on,
             "threshold_n_samples": chosen.n_samples,
         }
-
-    def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Describe the fitted ensemble as JSON and arrays."""
-        headers, parts = zip(*map(_member_parts, self.estimators_), strict=True)
-        stored, places = _stored_once(parts)
-        header = {
-            "parameters": self._plain_parameters(),
-            "estimator": self._own_settings(),
-            "classes": self.classes_.tolist(),
-            "pos_label": self.pos_label_,
-            "threshold": self.threshold_,
-            "training_record": self.training_record_,
-            "evaluation": self.oof_evaluation_.to_dict(),
-            "members": [
-                {"header": one, "arrays": named}
-                for one, named in zip(headers, places, strict=True)
-            ],
-        }
-        out_of_fold = {
-            "oof/probability": self.oof_probability_,
-            "oof/fold": self.oof_fold_.astype(np.int64),
-            "oof/threshold": self.oof_threshold_,
-        }
-        return header, {**stored, **out_of_fold}
-
-    def _plain_parameters(self) -> dict[str, Any]:
-        """Return the parameters that JSON can hold; others are left out as None."""
-        parameters = self.get_params(deep=False)
-        del parameters["estimator"]
-        for name in ("cv", "random_state"):
-            value = parameters[name]
-            parameters[name] = int(value) if isinstance(value, Integral) else None
-        parameters["threshold"] = estimator_to_json(self.threshold)
-        return parameters
-
-    def _own_settings(self) -> dict[str, Any] | None:
-        """Return what the estimator has otherwise than its clones in the ensemble."""
-        if self.estimator is None:
-            return None
-        seed = self.estimator.random_state
-        return {
-            "random_state": int(seed) if isinstance(seed, Integral) else None,
-            "verbose": self.estimator.verbose,
-        }
-
-    @classmethod
-    def _from_parts(
-        cls, header: dict, arrays: dict[str, np.ndarray]
-    ) -> FoldEnsembleClassifier:
-        parameters = header["parameters"].items()
-        self = cls(**{name: estimator_from_json(v) for name, v in parameters})
-        self.estimators_ = [
-            GlomeruliClassifier._from_parts(
-                member["header"],
-                {name: arrays[place] for name, place in member["arrays"].items()},
-            )
-            for member in header["members"]
-        ]
-        if header["estimator"] is not None:
-            self.estimator = clone(self.estimators_[0]).set_params(
-                **header["estimator"]
-            )
-        self.classes_ = np.asarray(header["classes"])
-        self.pos_label_ = header["pos_label"]
-        self.threshold_ = header["threshold"]
-        self.training_record_ = header["training_record"]
-        self.oof_evaluation_ = Evaluation.from_dict(header["evaluation"])
-        self.oof_probability_ = arrays["oof/probability"]
-        self.oof_fold_ = arrays["oof/fold"]
-        self.oof_threshold_ = arrays["oof/threshold"]
-        return self
-
-
-def _member_parts(member: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Describe one member, or say why a file cannot hold it."""
-    if not isinstance(member, GlomeruliClassifier):
-        raise ModelFileError(
-            f"A model file holds members of the class GlomeruliClassifier, and these "
-            f"are of the class {type(member).__name__}. Give FoldEnsembleClassifier a "
-            "GlomeruliClassifier as estimator."
-        )
-    try:
-        return classifier_to_parts(member)
-    except ModelFileError as error:
-        raise ModelFileError(
-            f"{error} Of an ensemble, do so for each of its estimators_."
-        ) from error
-
-
-def _stored_once(
-    parts: Iterable[Mapping[str, np.ndarray]],
-) -> tuple[dict[str, np.ndarray], list[dict[str, str]]]:
-    """Keep equal arrays once; return them, and where each member finds its own."""
-    place_of: dict[Any, str] = {}
-    stored, places = {}, []
-    for arrays in parts:
-        named = {}
-        for name, array in arrays.items():
-            content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
-            key = (array.dtype.str, array.shape, content)
-            named[name] = place_of.setdefault(key, f"members/{len(place_of):05d}")
-            stored[named[name]] = array
-        places.append(named)
-    return stored, places

@@ -30,17 +30,18 @@ CROSS_VALIDATIONS = textwrap.dedent(
     """
     import sys
     from sklearn.model_selection import StratifiedGroupKFold, cross_validate
-    from glomclf import GlomeruliClassifier, read_manifest
+    from glomclf import make_classifier, read_manifest
 
     def scores_of(csv, cache_dir, n_jobs=None):
         manifest, scores = read_manifest(csv), []
-        for stain_normalizer in ("auto", None):
-            classifier = GlomeruliClassifier(
-                "smote+augment", backbone="cnn", weights=None, image_size=32, epochs=2,
-                stain_normalizer=stain_normalizer, validation_fraction=None,
-                patience=None, cache_dir=cache_dir, random_state=0,
-                engine="keras",  # each process would convert the network for OpenVINO
+        for stain_normalizer in ("fixed-reinhard", None):
+            classifier = make_classifier(
+                "features", network__backbone="cnn", network__weights=None,
+                network__epochs=2, image_size=32, stain_normalizer=stain_normalizer,
+                cache_dir=cache_dir, random_state=0,
             )
+            # Each process would convert the network for OpenVINO.
+            classifier.set_params(encoder__engine="keras")
             scores += cross_validate(
                 classifier, manifest, manifest["label"],
                 groups=manifest["participant"], cv=StratifiedGroupKFold(2),
