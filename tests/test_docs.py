@@ -38,16 +38,14 @@ def directives(text: str, language: str) -> list[str]:
 
 
 def command_lines() -> list[str]:
-    """Return every `$ glomclf ...` of the README and the pages."""
-    consoles = blocks(README.read_text(), "console")
+    """Return every `glomclf ...` of the README and the pages, each on one line."""
+    scripts = blocks(README.read_text(), "console")
     for page in PAGES:
-        consoles += directives(page.read_text(), "console")
-    return [
-        line.removeprefix("$ ")
-        for console in consoles
-        for line in console.splitlines()
-        if line.startswith("$ glomclf ")
-    ]
+        for language in ("console", "bash"):
+            scripts += directives(page.read_text(), language)
+    lines = "\n".join(scripts).replace("\\\n", " ").splitlines()
+    lines = [re.sub(r"^(\$ |srun )", "", line) for line in lines]
+    return [line for line in lines if line.startswith("glomclf ")]
 
 
 def test_readme_python_runs_and_prints_scores_with_intervals(
