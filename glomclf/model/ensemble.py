@@ -223,10 +223,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.threshold_ = float(chosen.value)
         judged_at = self.oof_threshold_ if chosen.n_samples else self.threshold_
         self.oof_evaluation_ = evaluate(
-            is_positive,
-            self.oof_probability_,
-            groups=groups,
-            threshold=judged_at,
+            is_positive, self.oof_probability_, groups=groups, threshold=judged_at
         )
         self._record_fit(y, groups, chosen)
         return self
@@ -364,15 +361,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.oof_probability_ = np.empty(len(y))
         self.oof_fold_ = np.empty(len(y), dtype=np.intp)
         models = self._members(self._estimator(), len(splits), rng)
-        for one in fit_folds(
-            models,
-            X,
-            y,
-            groups,
-            splits,
-            pos_label=self.pos_label_,
-            verbose=self.verbose,
-        ):
+        options = {"pos_label": self.pos_label_, "verbose": self.verbose}
+        for one in fit_folds(models, X, y, groups, splits, **options):
             self.estimators_.append(one.model)
             self.oof_probability_[one.test] = one.probability
             self.oof_fold_[one.test] = one.fold
