@@ -13,13 +13,19 @@ writes the tables as Markdown, that of the scores as csv, and the picture, named
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pages import command, grid
 
-from glomclf import GlomeruliClassifier, evaluate, make_glomeruli, read_manifest
+from glomclf import (
+    GlomeruliClassifier,
+    PatchClassifier,
+    evaluate,
+    make_glomeruli,
+    read_manifest,
+)
 from glomclf.model import ApproachComparison, compare_approaches
 from glomclf.report.displays import ApproachesDisplay
 
@@ -58,16 +64,13 @@ def compared(options: argparse.Namespace) -> ApproachComparison:
         X = read_manifest(options.csv)
         y, groups = X["label"], X["participant"]
     estimator = GlomeruliClassifier(
-        weights=None if options.weights == "none" else options.weights,
+        network=PatchClassifier(
+            weights=None if options.weights == "none" else options.weights,
+            learning_rate=options.learning_rate,
+            epochs=options.epochs,
+            patience=options.patience,
+        ),
         image_size=options.image_size,
-        # The default head of when it was measured, so that it is found again.
-        optimizer="rmsprop",
-        schedule="constant",
-        label_smoothing=0.0,
-        stain_normalizer=None,
-        learning_rate=options.learning_rate,
-        epochs=options.epochs,
-        patience=options.patience,
     )
     return compare_approaches(
         X,
@@ -137,32 +140,25 @@ def as_markdown(comparison: ApproachComparison) -> str:
         "untouched once; predictions pooled; 95 % intervals by bootstrap over "
         "participants, paired for the inflation. Made by",
         "",
-        f"    python examples/benchmarks/{Path(sys.argv[0]).name} {shown_arguments()}",
+        f"    {command()}",
         "",
-        *pipe_table(score_table(comparison)),
+        *_table(score_table(comparison)),
         "",
         "Approach 1, on the real patches of its test set alone:",
         "",
-        *pipe_table(score_real_patches(comparison)),
+        *_table(score_real_patches(comparison)),
         "",
         "Test sets, all folds:",
         "",
-        *pipe_table(comparison.counts().reset_index()),
+        *_table(comparison.counts().reset_index()),
     ]
     if comparison.caution:
         lines += ["", f"Caution: {comparison.caution}."]
     return "\n".join(lines) + "\n"
 
 
-def shown_arguments() -> str:
-    """Tell the command line without the folders of this machine."""
-    return " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
-
-
-def pipe_table(frame: pd.DataFrame) -> list[str]:
-    """Write a table in Markdown."""
-    rows = [frame.columns, ["---"] * frame.shape[1], *frame.itertuples(index=False)]
-    return [f"| {' | '.join(map(str, row))} |" for row in rows]
+def _table(frame: pd.DataFrame) -> list[str]:
+    return grid(list(frame.columns), list(frame.itertuples(index=False)))
 
 
 def main() -> None:

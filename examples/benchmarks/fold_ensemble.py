@@ -12,14 +12,14 @@ second run takes up where the first ended.
 from __future__ import annotations
 
 import argparse
-import sys
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from kept_settings import check_settings
+from pages import about, cell, check_settings, command, grid, kept
 
 OUT_OF_FOLD, MEMBER, ENSEMBLE, SINGLE = "oof", "member", "ensemble", "single"
 TITLES = {
@@ -64,21 +64,18 @@ def predictions(
     seed: int,
 ) -> pd.DataFrame:
     """Fit an ensemble and one classifier; predict what is out of fold and untouched."""
-    from glomclf import FoldEnsembleClassifier, GlomeruliClassifier
+    from glomclf import FoldEnsembleClassifier, GlomeruliClassifier, PatchClassifier
 
     classifier = GlomeruliClassifier(
         "oversample",
+        network=PatchClassifier(
+            weights=None if options.weights == "none" else options.weights,
+            optimizer="adam",
+            learning_rate=options.learning_rate,
+            epochs=options.epochs,
+        ),
         sampling_space="features",
-        weights=None if options.weights == "none" else options.weights,
         image_size=options.image_size,
-        optimizer="adam",
-        learning_rate=options.learning_rate,
-        schedule="constant",
-        label_smoothing=0.0,
-        stain_normalizer=None,
-        epochs=options.epochs,
-        patience=None,
-        validation_fraction=None,
         cache_dir=options.cache_dir,
         random_state=seed,
     )
@@ -102,25 +99,19 @@ def _table(rows: pd.DataFrame, kind: str, probability, part) -> pd.DataFrame:
     return columns.assign(kind=kind, part=part, probability=probability)
 
 
-def kept(options: argparse.Namespace) -> pd.DataFrame:
+def all_predictions(options: argparse.Namespace) -> pd.DataFrame:
     """Return the predictions of all seeds and outer folds, made now or earlier."""
     from glomclf import read_manifest
 
     patches = read_manifest(options.csv)
-    options.predictions.mkdir(parents=True, exist_ok=True)
     tables = []
     for seed in range(options.seeds):
         for outer, (train, test) in enumerate(
             outer_folds(patches, options.outer, seed)
         ):
             path = options.predictions / f"seed_{seed}_fold_{outer}.csv"
-            if not path.exists():
-                table = predictions(patches, train, test, options, seed)
-                partial = path.with_suffix(".partial")
-                table.to_csv(partial, index=False)
-                partial.replace(path)
-                print(f"seed {seed}, outer fold {outer}: done", flush=True)
-            tables.append(pd.read_csv(path).assign(seed=seed, outer=outer))
+            make = partial(predictions, patches, train, test, options, seed)
+            tables.append(kept(path, make).assign(seed=seed, outer=outer))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -156,48 +147,39 @@ def difference(table: pd.DataFrame, kind: str):
 def as_markdown(table: pd.DataFrame, options: argparse.Namespace) -> str:
     """Write the means, and the differences with intervals."""
     first = table[(table["kind"] == ENSEMBLE) & (table["seed"] == 0)]
-    counts = first["label"].value_counts()
-    arguments = " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
     names = list(scorers())
+    means = mean_scores(table)[names].map("{:.3f}".format)
+    differences = {
+        "one member": difference(table, MEMBER),
+        "one classifier on all rows": difference(table, SINGLE),
+    }
     lines = [
         "# What out-of-fold scores say of an ensemble",
         "",
-        f"{len(first)} patches ({counts[0]} of class 0, {counts[1]} of class 1) of "
-        f"{first['participant'].nunique()} participants; {options.outer} outer folds "
+        f"{about(first['label'], first['participant'])}; {options.outer} outer folds "
         f"by participant, {options.seeds} seeds, ensembles of {options.folds}. F1 at "
         "0.5. Made by",
         "",
-        f"    python examples/benchmarks/{Path(sys.argv[0]).name} {arguments}",
+        f"    {command()}",
         "",
         "Means over folds and seeds:",
         "",
-        *_head(names),
-    ]
-    for title, scores in mean_scores(table).iterrows():
-        cells = " | ".join(f"{scores[name]:.3f}" for name in names)
-        lines.append(f"| {title} | {cells} |")
-    lines += [
+        *grid(["", *names], [[title, *row] for title, row in means.iterrows()]),
         "",
         "The ensemble less another, on the same untouched patches, all folds and seeds "
         "together, with 95 % intervals by bootstrap over participants:",
         "",
-        *_head(names),
+        *grid(
+            ["", *names],
+            [
+                [title, *(cell(found, name, "{:+.3f}") for name in names)]
+                for title, found in differences.items()
+            ],
+        ),
     ]
-    for kind, title in ((MEMBER, "one member"), (SINGLE, "one classifier on all rows")):
-        found = difference(table, kind)
-        lines.append(f"| {title} | {' | '.join(_cell(found, n) for n in names)} |")
-    if found.caution:
-        lines += ["", f"Caution: {found.caution}."]
+    if caution := differences["one member"].caution:
+        lines += ["", f"Caution: {caution}."]
     return "\n".join(lines) + "\n"
-
-
-def _head(names: list[str]) -> list[str]:
-    return ["| " + " | ".join(["", *names]) + " |", "|---" * (len(names) + 1) + "|"]
-
-
-def _cell(found, name: str) -> str:
-    low, high = found.interval(name)
-    return f"{found.scores[name]:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def parse_options() -> argparse.Namespace:
@@ -224,7 +206,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     options = parse_options()
     check_settings(options)
-    report = as_markdown(kept(options), options)
+    report = as_markdown(all_predictions(options), options)
     options.output.write_text(report, encoding="utf-8")
     print(report)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pages import grid
 from PIL import Image, ImageEnhance, ImageOps
 
 from glomclf import make_glomeruli, read_manifest
@@ -216,8 +217,7 @@ def draw_pairs(csvs: list[Path], path: Path) -> None:
 
 def as_markdown(table: pd.DataFrame) -> str:
     """Write a table."""
-    lines = [table.columns, ["---"] * len(table.columns), *table.astype(str).to_numpy()]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(grid(list(table.columns), table.to_numpy()))
 
 
 def shown_arguments() -> str:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from kept_settings import check_settings
+from pages import about, cell, check_settings, command, grid, kept
 
 SHOWN = (
     "f1",
@@ -30,10 +30,10 @@ SHOWN = (
     "calibration_intercept",
     "calibration_slope",
 )
-# Name in the table: parameters of GlomeruliClassifier.
+# Name in the table: parameters in which GlomeruliClassifier differs.
 SAMPLERS = {
     "none": {"sampler": None},
-    "class weights": {"sampler": None, "class_weight": "balanced"},
+    "class weights": {"sampler": None, "network__class_weight": "balanced"},
     "oversample, features": {"sampler": "oversample", "sampling_space": "features"},
     "smote, features": {"sampler": "smote", "sampling_space": "features"},
     "undersample, features": {"sampler": "undersample", "sampling_space": "features"},
@@ -63,29 +63,26 @@ def splitter(way: str, patches: pd.DataFrame, seed: int) -> tuple:
 
 def predictions(way: str, sampler: str, options: argparse.Namespace) -> pd.DataFrame:
     """Cross-validate one row of the table."""
-    from glomclf import GlomeruliClassifier, read_manifest
+    from glomclf import GlomeruliClassifier, PatchClassifier, read_manifest
     from glomclf.model.folds import predict_folds
 
     warnings.simplefilter("ignore")
     patches = read_manifest(options.csv)
-    classifier = GlomeruliClassifier(
-        **SAMPLERS[sampler],
+    network = PatchClassifier(
         weights=None if options.weights == "none" else options.weights,
-        image_size=options.image_size,
         optimizer=options.optimizer,
         learning_rate=options.learning_rate,
-        schedule="constant",
-        label_smoothing=0.0,
-        stain_normalizer=None,
-        epochs=options.epochs,
         # With few participants, stopping on two or three of them would decide more
         # than the sampler does: all train, for all epochs.
-        patience=None,
-        validation_fraction=None,
-        threshold="validation",
+        epochs=options.epochs,
+    )
+    classifier = GlomeruliClassifier(
+        network=network,
+        image_size=options.image_size,
+        threshold="f1",
         cache_dir=options.cache_dir,
         random_state=options.seed,
-    )
+    ).set_params(**SAMPLERS[sampler])
     cv, groups = splitter(way, patches, options.seed)
     table = predict_folds(
         classifier, patches[["path"]], patches["label"], groups=groups, cv=cv
@@ -94,61 +91,64 @@ def predictions(way: str, sampler: str, options: argparse.Namespace) -> pd.DataF
     return table.assign(label=rows["label"], participant=rows["participant"])
 
 
-def kept(way: str, sampler: str, options: argparse.Namespace) -> pd.DataFrame:
-    """Return the predictions of a row of the table, made now or earlier."""
-    name = f"{way} {sampler}".replace(" ", "_").replace(",", "")
-    path = options.predictions / f"{name}.csv"
-    if not path.exists():
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            table = pool.apply(predictions, (way, sampler, options))
-        options.predictions.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        table.to_csv(partial, index=False)
-        partial.replace(path)
-        print(f"{way}, {sampler}: done", flush=True)
-    return pd.read_csv(path)
+def in_a_process(way: str, sampler: str, options: argparse.Namespace) -> pd.DataFrame:
+    """Cross-validate one row in a process of its own, which gives all memory back."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(predictions, (way, sampler, options))
+
+
+def rows_of(way: str, options: argparse.Namespace) -> dict[str, pd.DataFrame]:
+    """Return the predictions of all samplers, in the order of the patches."""
+    tables = {}
+    for sampler in SAMPLERS:
+        name = f"{way} {sampler}".replace(" ", "_").replace(",", "")
+        table = kept(
+            options.predictions / f"{name}.csv",
+            partial(in_a_process, way, sampler, options),
+        )
+        tables[sampler] = table.sort_values("row", ignore_index=True)
+    return tables
 
 
 def as_markdown(options: argparse.Namespace) -> str:
     """Write the report: scores with intervals, and differences from no sampler."""
+    blocks = []
+    for way in ways(options):
+        tables = rows_of(way, options)
+        blocks += [f"## Split {way}", *section(tables)]
+    return "\n\n".join([*_heading(tables["none"], options.epochs), *blocks]) + "\n"
+
+
+def section(tables: dict[str, pd.DataFrame]) -> list[str]:
+    """Write the two tables of one way of splitting."""
     from glomclf.evaluation import compare_scores, evaluate
 
-    lines, first = [], True
-    for way in ways(options):
-        tables = {sampler: kept(way, sampler, options) for sampler in SAMPLERS}
-        plain = tables["none"].sort_values("row")
-        if first:
-            lines, first = _heading(plain, options.epochs), False
-        lines += ["", f"## Split {way}", "", *_head("f1 at 0.5")]
-        differences = ["", "Differences from no sampler, on the same patches:", ""]
-        differences += _head()
-        for sampler, table in tables.items():
-            ordered = table.sort_values("row")
-            shared = {"groups": ordered["participant"], "threshold": plain["threshold"]}
-            one = evaluate(
-                ordered["label"],
-                ordered["probability"],
-                **{**shared, "threshold": ordered["threshold"]},
+    plain = tables["none"]
+    labels, groups = plain["label"], plain["participant"]
+    scores, differences = [], []
+    for sampler, table in tables.items():
+        probability, threshold = table["probability"], table["threshold"]
+        one = evaluate(labels, probability, groups=groups, threshold=threshold)
+        half = evaluate(labels, probability, groups=groups)
+        cells = [cell(one, score) for score in SHOWN]
+        scores.append([sampler, *cells, cell(half, "f1")])
+        if sampler != "none":
+            found = compare_scores(
+                labels,
+                plain["probability"],
+                probability,
+                groups=groups,
+                threshold=plain["threshold"],
+                threshold_b=threshold,
             )
-            half = evaluate(
-                ordered["label"], ordered["probability"], groups=ordered["participant"]
-            )
-            lines.append(
-                f"{_row(sampler, one, '{:.3f}')} {_cell(half, 'f1', '{:.3f}')} |"
-            )
-            if sampler != "none":
-                difference = compare_scores(
-                    ordered["label"],
-                    plain["probability"],
-                    ordered["probability"],
-                    **shared,
-                    threshold_b=ordered["threshold"],
-                )
-                differences.append(_row(sampler, difference, "{:+.3f}"))
-        lines += differences
-        if one.caution:
-            lines += ["", f"Caution: {one.caution}."]
-    return "\n".join(lines) + "\n"
+            cells = [cell(found, score, "{:+.3f}") for score in SHOWN]
+            differences.append([sampler, *cells])
+    return [
+        "\n".join(grid(["", *SHOWN, "f1 at 0.5"], scores)),
+        "Differences from no sampler, on the same patches:",
+        "\n".join(grid(["", *SHOWN], differences)),
+        *([f"Caution: {one.caution}."] if one.caution else []),
+    ]
 
 
 def ways(options: argparse.Namespace) -> tuple[str, ...]:
@@ -159,35 +159,14 @@ def ways(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _heading(table: pd.DataFrame, epochs: int) -> list[str]:
-    counts = table["label"].value_counts()
-    arguments = " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
     return [
         "# Ways of splitting, and samplers",
-        "",
-        f"{len(table)} patches ({counts[0]} of class 0, {counts[1]} of class 1) of "
-        f"{table['participant'].nunique()} participants; thresholds for the highest F1 "
+        f"{about(table['label'], table['participant'])}; thresholds for the highest F1 "
         "chosen by inner folds of the training rows of each fold, all of which train "
         f"for {epochs} epochs without early stopping; predictions pooled over folds; "
         "95 % intervals by bootstrap over participants. Made by",
-        "",
-        f"    python examples/benchmarks/{Path(sys.argv[0]).name} {arguments}",
+        f"    {command()}",
     ]
-
-
-def _head(*more: str) -> list[str]:
-    names = ["", *SHOWN, *more]
-    return ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
-
-
-def _row(name: str, one, form: str) -> str:
-    return (
-        f"| {name} | " + " | ".join(_cell(one, score, form) for score in SHOWN) + " |"
-    )
-
-
-def _cell(one, score: str, form: str) -> str:
-    ends = " to ".join(form.format(end) for end in one.interval(score))
-    return f"{form.format(one.scores[score])} ({ends})"
 
 
 def parse_options() -> argparse.Namespace:

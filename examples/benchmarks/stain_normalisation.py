@@ -13,13 +13,13 @@ second run takes up where the first ended.
 from __future__ import annotations
 
 import argparse
-import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from kept_settings import check_settings
+from pages import about, cell, check_settings, command, grid, kept
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import cross_val_predict
@@ -76,7 +76,6 @@ def pipeline(method: str, model: str, options: argparse.Namespace) -> Pipeline:
             optimizer="adam",
             learning_rate=1e-4,
             epochs=20,
-            patience=None,
             class_weight="balanced",
             random_state=options.seed,
         )
@@ -105,19 +104,14 @@ def predictions(
         " ", "_"
     )
     patches, images = data
-    if not path.exists():
-        table = predict_folds(
-            pipeline(method, model, options),
-            images,
-            patches["label"],
-            cv=splits(way, patches, options.seed),
-        )
-        options.predictions.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        table.to_csv(partial, index=False)
-        partial.replace(path)
-        print(f"{way}, {model}, {method}: done", flush=True)
-    return pd.read_csv(path).sort_values("row", ignore_index=True)
+    make = partial(
+        predict_folds,
+        pipeline(method, model, options),
+        images,
+        patches["label"],
+        cv=splits(way, patches, options.seed),
+    )
+    return kept(path, make).sort_values("row", ignore_index=True)
 
 
 def centre_told(
@@ -171,20 +165,17 @@ def load(options: argparse.Namespace) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def _heading(patches: pd.DataFrame, options: argparse.Namespace) -> list[str]:
-    counts = patches["label"].value_counts()
-    arguments = " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
     return [
         "# Stain normalisation",
-        f"{len(patches)} patches ({counts[0]} of class 0, {counts[1]} of class 1) of "
-        f"{patches['participant'].nunique()} participants, {options.image_size} pixels "
-        "a side. A dense head trained for 20 epochs, or logistic regression, both with "
-        f"class weights, on the frozen features of ResNet-50 (weights: "
+        f"{about(patches['label'], patches['participant'])}, {options.image_size} "
+        "pixels a side. A dense head trained for 20 epochs, or logistic regression, "
+        "both with class weights, on the frozen features of ResNet-50 (weights: "
         f"{options.weights}), or on 15 statistics of the colours; "
         "the normaliser is fitted in each fold, on its training rows alone; that of a "
         "fixed stain learns nothing. "
         "Predictions are pooled over folds. Differences are from no normalisation, on "
         "the same patches; 95 % intervals by bootstrap over participants. Made by",
-        f"    python examples/benchmarks/{Path(sys.argv[0]).name} {arguments}",
+        f"    {command()}",
     ]
 
 
@@ -200,8 +191,8 @@ def _scores_table(patches: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> str
         other = compare_scores(labels, plain, table["probability"], groups=groups)
         cells = []
         for score in SHOWN:
-            cells.append(_cell(one, score, "{:.3f}"))
-            cells.append("" if method == "none" else _cell(other, score, "{:+.3f}"))
+            cells.append(cell(one, score))
+            cells.append("" if method == "none" else cell(other, score, "{:+.3f}"))
         rows.append([method, *cells])
     return _table(["", *columns], rows)
 
@@ -218,7 +209,7 @@ def _centres_table(patches: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> st
                 table["probability"][here],
                 groups=patches["participant"][here],
             )
-            cells.append(_cell(one, "roc_auc", "{:.3f}"))
+            cells.append(cell(one, "roc_auc"))
         rows.append([method, *cells])
     return _table(["", *centres], rows)
 
@@ -237,16 +228,8 @@ def _told_block(
     ]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _cell(one, score: str, form: str) -> str:
-    if np.isnan(one.interval(score)).any():
-        return f"{form.format(one.scores[score])} (no interval)"
-    ends = " to ".join(form.format(end) for end in one.interval(score))
-    return f"{form.format(one.scores[score])} ({ends})"
+def _table(titles: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(grid(titles, rows))
 
 
 def parse_options() -> argparse.Namespace:

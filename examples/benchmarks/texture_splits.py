@@ -14,11 +14,12 @@ left aside.
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pages import cell, command, grid
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import RepeatedStratifiedKFold
 
@@ -85,7 +86,6 @@ def as_markdown(
 ) -> str:
     """Write the report."""
     counts = data["label"].value_counts()
-    head = "| | " + " | ".join(SHOWN) + " |\n" + "|---" * (len(SHOWN) + 1) + "|"
     lines = [
         "# Splits at random, by slide and by participant",
         "",
@@ -95,31 +95,23 @@ def as_markdown(
         f"5 folds, {n_repeats} repeats, pooled; threshold 0.5; 95 % intervals by "
         "bootstrap over participants. Made by",
         "",
-        f"    python examples/benchmarks/{Path(sys.argv[0]).name} {shown_arguments()}",
+        f"    {command()}",
         "",
-        head,
-        *(_row(name, one) for name, one in evaluations.items()),
+        *_table(evaluations, "{:.3f}"),
         "",
         "Difference from splits at random, on the same patches:",
         "",
-        head,
-        *(_row(name, one, "{:+.3f}") for name, one in falls.items()),
+        *_table(falls, "{:+.3f}"),
     ]
     return "\n".join(lines) + "\n"
 
 
-def shown_arguments() -> str:
-    """Tell the command line without the folders of this machine."""
-    return " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
-
-
-def _row(name: str, one: Evaluation | Comparison, form: str = "{:.3f}") -> str:
-    cells = [
-        f"{form.format(one.scores[score])} "
-        f"({' to '.join(form.format(end) for end in one.interval(score))})"
-        for score in SHOWN
+def _table(estimates: Mapping[str, Evaluation | Comparison], form: str) -> list[str]:
+    rows = [
+        [name, *(cell(one, score, form) for score in SHOWN)]
+        for name, one in estimates.items()
     ]
-    return f"| {name} | " + " | ".join(cells) + " |"
+    return grid(["", *SHOWN], rows)
 
 
 def main() -> None:

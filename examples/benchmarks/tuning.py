@@ -48,22 +48,16 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 
 def classifier(options: argparse.Namespace, **parameters: Any) -> Any:
     """Return the classifier that all parts tune."""
-    from glomclf import GlomeruliClassifier
+    from glomclf import GlomeruliClassifier, PatchClassifier
 
-    settings = {
-        "sampler": None,
-        "weights": None if options.weights == "none" else options.weights,
-        "image_size": options.image_size,
-        "epochs": options.epochs,
-        "schedule": "constant",
-        "label_smoothing": 0.0,
-        "stain_normalizer": None,
-        "patience": None,
-        "validation_fraction": None,
-        "cache_dir": options.cache_dir,
-        "random_state": options.seed,
-    }
-    return GlomeruliClassifier(**{**settings, **parameters})
+    weights = None if options.weights == "none" else options.weights
+    return GlomeruliClassifier(
+        sampler=None,
+        network=PatchClassifier(weights=weights, epochs=options.epochs),
+        image_size=options.image_size,
+        cache_dir=options.cache_dir,
+        random_state=options.seed,
+    ).set_params(**parameters)
 
 
 def search(options: argparse.Namespace, **parameters: Any) -> Any:
@@ -88,7 +82,9 @@ def seconds(task: Callable[[], Any]) -> float:
 
 def measure_study(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
     """Time a study from a warm store, and scale the plain pipeline up."""
-    warming = seconds(lambda: classifier(options, epochs=1).fit(rows.X, rows.y))
+    warming = seconds(
+        lambda: classifier(options, network__epochs=1).fit(rows.X, rows.y)
+    )
     study = search(options, n_trials=options.trials, n_jobs=options.n_jobs, refit=False)
     warm = seconds(lambda: study.fit(rows.X, rows.y, groups=rows.groups))
     states = np.unique(study.cv_results_["state"], return_counts=True)
@@ -136,14 +132,12 @@ def plain_seconds(
 
 def warm_up(options: argparse.Namespace) -> None:
     """Do what a process does once: load TensorFlow, build the network."""
-    from glomclf import PatchClassifier
+    from sklearn.base import clone
 
     images = np.random.default_rng(0).integers(
         0, 256, (8, options.image_size, options.image_size, 3), dtype=np.uint8
     )
-    net = PatchClassifier(
-        weights=classifier(options).weights, epochs=1, patience=None, random_state=0
-    )
+    net = clone(classifier(options).network).set_params(epochs=1, random_state=0)
     net.fit(images, [0, 1] * 4).predict_proba(images)
 
 
@@ -152,23 +146,14 @@ def plain_pipeline(
 ) -> Any:
     """Return the three steps that run each image in each epoch."""
     from imblearn.pipeline import Pipeline
+    from sklearn.base import clone
 
-    from glomclf import ImageLoader, PatchClassifier
+    from glomclf import ImageLoader
     from glomclf.samplers import make_sampler
 
-    head = {
-        name: value
-        for name, value in parameters.items()
-        if name not in ("sampler", "sampling_space", "trainable_layers")
-    }
-    sampler = make_sampler(parameters["sampler"], random_state=options.seed)
-    net = PatchClassifier(
-        weights=classifier(options).weights,
-        epochs=epochs,
-        patience=None,
-        random_state=options.seed,
-        **head,
-    )
+    model = classifier(options).set_params(**parameters)
+    sampler = make_sampler(model.sampler, random_state=options.seed)
+    net = clone(model.network).set_params(epochs=epochs, random_state=options.seed)
     loader = ImageLoader(options.image_size, n_jobs=-1, cache_dir=False)
     sample = [] if sampler is None else [("sample", sampler)]
     return Pipeline([("load", loader), *sample, ("net", net)])
@@ -189,7 +174,7 @@ def folds(rows: Rows, options: argparse.Namespace) -> list[tuple[Any, Any]]:
 
 def measure_workers(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
     """Count trials a minute of one worker and of two, in turn."""
-    classifier(options, epochs=1).fit(rows.X, rows.y)  # warms the store
+    classifier(options, network__epochs=1).fit(rows.X, rows.y)  # warms the store
     runs: dict[str, list[float]] = {"1": [], "2": []}
     with storage(options) as url:
         for repeat in range(options.repeats):
@@ -267,7 +252,7 @@ def work(options: argparse.Namespace, url: str, name: str, barrier: Any) -> None
 
     warnings.simplefilter("ignore")
     rows = Rows(options)
-    classifier(options, epochs=1).fit(rows.X, rows.y)
+    classifier(options, network__epochs=1).fit(rows.X, rows.y)
     barrier.wait()
     search(
         options,
@@ -285,7 +270,6 @@ def work(options: argparse.Namespace, url: str, name: str, barrier: Any) -> None
 
 def measure_nested(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
     """Judge the tuned procedure and default settings on the same outer folds."""
-    from glomclf import GlomeruliClassifier
     from glomclf.tuning import nested_cross_validate
 
     tuned = search(
@@ -294,18 +278,8 @@ def measure_nested(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
         n_trials=options.nested_trials,
         n_jobs=options.n_jobs,
     )
-    default = GlomeruliClassifier(
-        weights=None if options.weights == "none" else options.weights,
-        image_size=options.image_size,
-        cache_dir=options.cache_dir,
-        # The defaults of when it was measured, so that it is found again.
-        optimizer="rmsprop",
-        learning_rate=1e-3,
-        schedule="constant",
-        label_smoothing=0.0,
-        stain_normalizer=None,
-        epochs=10,
-        patience=3,
+    default = classifier(
+        options, sampler="smote+augment", network__epochs=10, network__patience=3
     )
     start = time.perf_counter()
     result = nested_cross_validate(

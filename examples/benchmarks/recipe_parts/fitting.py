@@ -7,17 +7,20 @@ images alone. Thresholds are chosen within the training rows.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
-from glomclf.evaluation.thresholds import choose_threshold
-from glomclf.model.validation import out_of_fold
-
-from .methods import FIXED, INNER_FOLDS, Method
+from .methods import SEED, SHARED, Method
 from .patches import Rows
 
 FloatArray = NDArray[np.float64]
@@ -37,7 +40,7 @@ class Fitted(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one unit of work gives."""
+    """What one unit of work gives; `fit_seconds` has the choice of threshold in it."""
 
     probability: FloatArray
     threshold: float
@@ -46,13 +49,7 @@ class Outcome(NamedTuple):
 
 
 def fit_and_predict(
-    method: Method,
-    train: Rows,
-    X_test: Any,
-    *,
-    shared: Mapping[str, Any],
-    seed: int,
-    cache_dir: str | None = None,
+    method: Method, train: Rows, X_test: Any, cache_dir: str | None = None
 ) -> Outcome:
     """Fit a method on training rows, its threshold included, and predict others.
 
@@ -63,19 +60,11 @@ def fit_and_predict(
         Paths, labels and participants.
     X_test : DataFrame
         Paths of the rows to predict.
-    shared : mapping
-        Parameters that all networks share.
-    seed : int
     cache_dir : str, optional
         Of decoded images and features; by default the platform's cache folder.
-
-    Returns
-    -------
-    Outcome
-        `fit_seconds` has the choice of the threshold in it.
     """
     start = time.perf_counter()
-    fitted = KINDS[method.kind](method, train, shared, seed, cache_dir)
+    fitted = KINDS[method.kind](method, train, cache_dir)
     trained = time.perf_counter()
     probability = fitted.predict(X_test)
     end = time.perf_counter()
@@ -85,87 +74,73 @@ def fit_and_predict(
 # Numbers of an image, and something that learns from numbers.
 
 
-def _fit_colour(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+def _fit_colour(method: Method, train: Rows, cache: str | None) -> Fitted:
     """Colour statistics with logistic regression."""
     from .image_features import colour_statistics
 
     def fit(X: FloatArray, y: Any, groups: Any) -> Any:
-        return _logistic(method.parameters).fit(X, y)
+        return _logistic(**method.parameters).fit(X, y)
 
-    return _on_numbers(_reader(colour_statistics), fit, train, seed)
+    return _on_numbers(_reader(colour_statistics), fit, train)
 
 
-def _fit_texture(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+def _fit_texture(method: Method, train: Rows, cache: str | None) -> Fitted:
     """Texture features with a support vector machine."""
     from .image_features import texture
 
-    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
-        return _fit_svm(X, y, groups, seed)
-
-    return _on_numbers(_reader(texture), fit, train, seed)
+    return _on_numbers(_reader(texture), _fit_svm, train)
 
 
-def _fit_frozen(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
+def _fit_frozen(method: Method, train: Rows, cache: str | None) -> Fitted:
     """Features of the frozen network with the head as the network's classifier has it.
 
     Built of the steps themselves, so that no default of `GlomeruliClassifier` is in it.
     """
     from glomclf import PatchClassifier
 
-    network, parameters = _network(shared), dict(method.parameters)
-    read = _frozen_reader(parameters.pop("image_size"), network, cache)
+    parameters = dict(method.parameters)
+    read = _frozen_reader(parameters.pop("image_size"), cache)
 
     def fit(X: FloatArray, y: Any, groups: Any) -> Any:
-        head = PatchClassifier(**network, random_state=seed, **parameters)
+        head = PatchClassifier(**_network(), random_state=SEED, **parameters)
         return head.fit(X, y)
 
-    return _on_numbers(read, fit, train, seed)
+    return _on_numbers(read, fit, train)
 
 
-def _fit_frozen_logistic(
-    method: Method, train: Rows, shared: Any, seed: int, cache: Any
-):
+def _fit_frozen_logistic(method: Method, train: Rows, cache: str | None) -> Fitted:
     """Features of the frozen network with logistic regression."""
     parameters = dict(method.parameters)
-    read = _frozen_reader(parameters.pop("image_size"), _network(shared), cache)
+    read = _frozen_reader(parameters.pop("image_size"), cache)
 
     def fit(X: FloatArray, y: Any, groups: Any) -> Any:
-        return _logistic(parameters).fit(X, y)
+        return _logistic(**parameters).fit(X, y)
 
-    return _on_numbers(read, fit, train, seed)
+    return _on_numbers(read, fit, train)
 
 
-def _network(shared: Mapping[str, Any]) -> dict[str, Any]:
+def _network() -> dict[str, Any]:
     """Return the parameters that say which network it is."""
-    return {k: v for k, v in shared.items() if k in ("backbone", "weights")}
+    names = ("backbone", "weights")
+    return {n: SHARED[f"network__{n}"] for n in names if f"network__{n}" in SHARED}
 
 
-def _frozen_reader(
-    image_size: int, network: Mapping[str, Any], cache: Any
-) -> Callable[[Any], FloatArray]:
+def _frozen_reader(image_size: int, cache: str | None) -> Callable[[Any], FloatArray]:
     """Return what turns a table of paths into pooled features."""
     from glomclf import ImageLoader, PatchEncoder
 
     loader = ImageLoader(image_size, cache_dir=cache, lazy=True)
-    trunk = PatchEncoder(**network, cache_dir=cache)
-    return lambda X: trunk.fit_transform(loader.fit_transform(X[["path"]]))
+    encoder = PatchEncoder(**_network(), cache_dir=cache)
+    return lambda X: encoder.fit_transform(loader.fit_transform(X[["path"]]))
 
 
-def _logistic(parameters: Mapping[str, Any]) -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
+def _logistic(**parameters: Any) -> Any:
     model = LogisticRegression(max_iter=10_000, **parameters)
     return make_pipeline(StandardScaler(), model)
 
 
 def _reader(function: Callable[[Any], FloatArray]) -> Callable[[Any], FloatArray]:
-    """Return what turns a table of paths into numbers, each image once a process.
-
-    As with the features of the frozen network, later units find what earlier ones have
-    computed; an image's numbers are of that image alone.
-    """
+    """Return what turns a table of paths into numbers, each image once a process."""
     from glomclf import ImageLoader
 
     from .image_features import describe
@@ -189,26 +164,26 @@ def _on_numbers(
     read: Callable[[Any], FloatArray],
     fit: Callable[[FloatArray, Any, Any], Any],
     train: Rows,
-    seed: int,
 ) -> Fitted:
     """Fit on all training rows, and choose the threshold on inner folds of them."""
+    from glomclf.evaluation.thresholds import choose_threshold
+    from glomclf.model.threshold import out_of_fold
+
     numbers = read(train.X)
     model = fit(numbers, train.y, train.groups)
-    unseen = out_of_fold(fit, numbers, train.y, train.groups, random_state=seed)
+    unseen = out_of_fold(
+        fit, numbers, train.y, train.groups, positive=1, random_state=SEED
+    )
     threshold = choose_threshold(train.y, unseen)
     return Fitted(lambda X: model.predict_proba(read(X))[:, 1], threshold)
 
 
-def _fit_svm(X: FloatArray, y: Any, groups: Any, seed: int) -> Any:
+def _fit_svm(X: FloatArray, y: Any, groups: Any) -> Any:
     """Fit a machine whose cost and probabilities come from folds by participant."""
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVC
+    folds = _inner_folds(X, y, groups)
 
-    folds = _inner_folds(X, y, groups, seed)
+    def machine(cost: float) -> Any:
+        return make_pipeline(StandardScaler(), SVC(C=cost, class_weight="balanced"))
 
     def merit(cost: float) -> float:
         decided = cross_val_predict(
@@ -216,14 +191,11 @@ def _fit_svm(X: FloatArray, y: Any, groups: Any, seed: int) -> Any:
         )
         return float(roc_auc_score(y, decided))
 
-    def machine(cost: float) -> Any:
-        return make_pipeline(StandardScaler(), SVC(C=cost, class_weight="balanced"))
-
     best = machine(max(SVM_COSTS, key=merit))
     return CalibratedClassifierCV(best, cv=folds, ensemble=False).fit(X, y)
 
 
-def _inner_folds(X: Any, y: Any, groups: Any, seed: int) -> list[Any]:
+def _inner_folds(X: Any, y: Any, groups: Any) -> list[Any]:
     """Cut as many folds as the rarer class has participants, at most five."""
     participants = [len(np.unique(groups[y == label])) for label in (0, 1)]
     n_folds = min(N_FOLDS, *participants)
@@ -232,30 +204,18 @@ def _inner_folds(X: Any, y: Any, groups: Any, seed: int) -> list[Any]:
             "folds inside the training rows need two participants of each class at "
             f"least, but class 0 has {participants[0]} and class 1 {participants[1]}"
         )
-    cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=SEED)
     return list(cv.split(X, y, groups))
 
 
-# The library's own classifiers.
-
-
-def _fit_classifier(method: Method, train: Rows, shared: Any, seed: int, cache: Any):
-    """`GlomeruliClassifier`, its threshold chosen as the method says."""
-    from glomclf import GlomeruliClassifier
-
-    classifier = GlomeruliClassifier(
-        **{"random_state": seed, **shared, **method.parameters},
-        threshold=_THRESHOLDS[method.threshold],
-        cache_dir=cache,
-    )
+def _fit_classifier(method: Method, train: Rows, cache: str | None) -> Fitted:
+    """Fit the library's own classifier, at its threshold of 0.5."""
+    classifier = method.classifier().set_params(cache_dir=cache)
     classifier.fit(train.X, train.y, groups=train.groups)
     return Fitted(lambda X: classifier.predict_proba(X)[:, 1], classifier.threshold_)
 
 
-_THRESHOLDS = {INNER_FOLDS: "validation", FIXED: 0.5}
-
-
-KINDS: dict[str, Callable[..., Fitted]] = {
+KINDS: dict[str, Callable[[Method, Rows, str | None], Fitted]] = {
     "colour": _fit_colour,
     "texture": _fit_texture,
     "frozen": _fit_frozen,

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
-from .results import Results
+from .patches import Patches
 from .scoring import Pooled
 
 N_SLIDES = 6
 N_MISTAKES = 6  # of either kind
 
 
-def by_row(results: Results, one: Pooled) -> pd.DataFrame:
+def by_row(patches: Patches, one: Pooled) -> pd.DataFrame:
     """Say of each row whether it is wrong, and its part in what ROC AUC lacks.
 
     ROC AUC lacks the share of pairs, one row of either class, that stand in the wrong
     order (ties count half). Each such pair is put down half to either of its rows.
     """
-    patches = results.patches
     label, probability = patches.y[one.rows], one.probability
     ones, zeros = np.flatnonzero(label == 1), np.flatnonzero(label == 0)
     ahead = probability[zeros] - probability[ones][:, None]
@@ -44,8 +44,7 @@ def by_row(results: Results, one: Pooled) -> pd.DataFrame:
 
 def by_slide(rows: pd.DataFrame) -> pd.DataFrame:
     """Sum up by slide, those first that take most from ROC AUC."""
-    grouped = rows.groupby("participant")
-    table = grouped.agg(
+    table = rows.groupby("participant").agg(
         fold=("fold", "first"),
         patches=("label", "size"),
         sclerotic=("label", "sum"),
@@ -56,10 +55,7 @@ def by_slide(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def worst(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the wrong rows farthest from their own fold's threshold, of either kind.
-
-    `displays.worst_mistakes` takes one threshold for all; here each fold has one.
-    """
+    """Return those farthest on the wrong side of their own fold's threshold."""
     wrong = rows[rows["wrong"]].copy()
     wrong.insert(0, "kind", np.where(wrong["label"] == 1, "missed", "false alarm"))
     distance = (wrong["probability"] - wrong["threshold"]).abs()
@@ -68,15 +64,16 @@ def worst(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([kind.head(N_MISTAKES) for kind in kinds])
 
 
-def draw(results: Results, table: pd.DataFrame, path: Path) -> None:
+def draw(patches: Patches, mistakes: pd.DataFrame, path: Path) -> None:
     """Draw the images of the worst mistakes as one picture."""
     from matplotlib.figure import Figure
 
-    from glomclf.report.displays import MistakesDisplay
-    from glomclf.report.displays.mistakes import images_of
-
-    images = images_of(results.patches.X, table.index, 192)
     figure = Figure(figsize=(2 * N_MISTAKES, 6), layout="constrained")
-    MistakesDisplay(table, images).plot(ax=figure.subplots())
+    axes = figure.subplots(2, N_MISTAKES).ravel()
+    for ax in axes:
+        ax.axis("off")
+    for ax, (row, found) in zip(axes, mistakes.iterrows(), strict=False):
+        ax.imshow(Image.open(patches.X["path"].iloc[row]))
+        ax.set_title(f"{found['kind']}\n{found['name']}\n{found['probability']:.3f}")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)

@@ -1,29 +1,26 @@
-"""What is compared, as data: methods, and the tables they stand in.
-
-The parameters are those of the estimator that the kind names; `SHARED` and what the
-command line sets go to all of them. Where a part of a recipe is taken away, the value
-that switches it off stands here.
-"""
+"""What is compared, as data: methods, and the tables they stand in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from glomclf.model.recipes import RECIPES
-
+SEED = 0
 INNER_FOLDS, FIXED = "inner folds", "0.5, not chosen"
-# Goes to every network, and stands in the results file once. One precision, that units
-# of processors with and without bfloat16 can be compared.
+# Of every network. One precision, so that units of processors with and without bfloat16
+# can be compared.
 SHARED: dict[str, Any] = {
-    "weights": None,
+    "network__weights": None,
     "image_size": 64,
-    "training_precision": "float32",
+    "network__training_precision": "float32",
 }
+# What decides no prediction.
+_BESIDE = ("cache_dir", "n_jobs", "verbose", "checkpoint_dir")
+Folds = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,8 @@ class Method:
         Which function of `fitting` fits it.
     parameters : mapping
         Of its estimator, plain values only.
+    recipe : str or None
+        Of `make_classifier`, whose other parameters `parameters` and `SHARED` are.
     threshold : str
         What the threshold for the highest F1 is chosen on, all of it training rows:
         `INNER_FOLDS` (predictions of inner folds by participant, up to five fits more).
@@ -44,33 +43,39 @@ class Method:
 
     kind: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    recipe: str | None = None
     threshold: str = INNER_FOLDS
 
-    @property
-    def family(self) -> str:
-        """Methods of one family take alike long for a fit."""
-        return self.parameters.get("recipe", self.kind)
+    def classifier(self) -> Any:
+        """Return the classifier of a recipe, not fitted."""
+        from glomclf import make_classifier
 
-    @property
-    def n_fits(self) -> int:
-        """How many fits a unit is, those for the threshold counted."""
-        return {INNER_FOLDS: 6, FIXED: 1}[self.threshold]
+        return make_classifier(
+            self.recipe, **{"random_state": SEED, **SHARED, **self.parameters}
+        )
 
-    def settings(self, shared: Mapping[str, Any]) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Return all that decides what is fitted, as JSON holds it.
 
-        What its recipe says is in it, so that units of another state of the recipe are
-        known as such; over it stand the parameters that networks share.
+        Of a recipe that is every value which it writes out, so that units of another
+        state of the recipe, or of other defaults, are known as such.
         """
-        parameters = dict(self.parameters)
-        if "recipe" in parameters:
-            recipe = RECIPES[parameters["recipe"]]
-            parameters = {**recipe, **shared, **parameters}
+        given = self.parameters if self.recipe is None else _plain(self.classifier())
         return {
             "kind": self.kind,
-            "parameters": parameters,
+            "parameters": dict(given),
             "threshold": self.threshold,
         }
+
+
+def _plain(estimator: Any) -> dict[str, Any]:
+    """Return the parameters that decide, those of the network included."""
+    return {
+        name: value
+        for name, value in estimator.get_params().items()
+        if isinstance(value, bool | int | float | str | None)
+        and name.rpartition("__")[2] not in _BESIDE
+    }
 
 
 class Table(NamedTuple):
@@ -86,17 +91,8 @@ class Table(NamedTuple):
     splits: tuple[str, ...] = ("slide", "centre")
     n_centres: int | None = None
 
-    def folds(
-        self, split: str, parted: Mapping[str, tuple[np.ndarray, np.ndarray]]
-    ) -> list[str]:
-        """Return the folds of a split that the table is of, in their order.
-
-        Parameters
-        ----------
-        split : str
-        parted : mapping of str to (ndarray, ndarray)
-            Training and test rows of all folds of the split.
-        """
+    def folds(self, split: str, parted: Folds) -> list[str]:
+        """Return the folds of a split that the table is of, in their order."""
         if split not in self.splits:
             return []
         largest = sorted(parted, key=lambda fold: len(parted[fold][1]), reverse=True)
@@ -104,71 +100,52 @@ class Table(NamedTuple):
         return [fold for fold in parted if fold in taken]
 
 
-_SCRATCH: dict[str, Any] = {"recipe": "scratch"}
+def _recipe(name: str, **parameters: Any) -> Method:
+    return Method("classifier", parameters, name, FIXED)
+
+
 # The recipe with the parts that have left it since. Each part of the training is
 # changed alone beside all others, so that what one is worth does not hang on the order
-# of leaving. What is not named here is as the recipe has it.
+# of leaving.
 _ALL_PARTS: dict[str, Any] = {
-    **_SCRATCH,
     "stain_normalizer": "fixed-reinhard",
-    "augmentation": "geometry+stain",
+    "network__augmentation": "geometry+stain",
     "sampler": None,
-    "class_weight": "balanced",
-    "loss": "crossentropy",
-    "optimizer": "adamw",
-    "schedule": "cosine",
-    "warmup_epochs": 3,
-    "weight_decay": 0.01,
-    "clip_norm": 1.0,
+    "network__class_weight": "balanced",
+    "network__optimizer": "adamw",
+    "network__schedule": "cosine",
+    "network__warmup_epochs": 3,
+    "network__weight_decay": 0.01,
+    "network__clip_norm": 1.0,
     "predict_views": 8,
 }
-# Four times the multiplications, affordable where the processor has bfloat16.
-_MORE_PIXELS: dict[str, Any] = {"image_size": 128, "training_precision": "bfloat16"}
-_UNSTAINED = "all parts without fixed stain"  # as `_other_parts` names it
-_UNSTAINED_LARGE = f"{_UNSTAINED}, at 128 pixels"
-_PARTS: dict[str, dict[str, Any]] = {
-    "fixed stain": {"stain_normalizer": None},
-    "augmentation": {"augmentation": None},
-    "stain jitter": {"augmentation": "geometry"},
-    "class weights": {"class_weight": None},
-    "warm-up and cosine": {"schedule": "constant", "warmup_epochs": 0},
-    "weight decay": {"weight_decay": 0.0},
-    "gradient clipping": {"clip_norm": None},
+_UNWEIGHTED = {"network__class_weight": None}
+_OTHER_PARTS: dict[str, dict[str, Any]] = {
+    "without fixed stain": {"stain_normalizer": None},
+    "without augmentation": {"network__augmentation": None},
+    "without stain jitter": {"network__augmentation": "geometry"},
+    "without class weights": _UNWEIGHTED,
+    "without warm-up and cosine": {
+        "network__schedule": "constant",
+        "network__warmup_epochs": 0,
+    },
+    "without weight decay": {"network__weight_decay": 0.0},
+    "without gradient clipping": {"network__clip_norm": None},
+    "with label smoothing": {"network__label_smoothing": 0.1},
+    # The yardstick: how far apart two fits are between which nothing has changed.
+    "with another seed": {"random_state": 1},
 }
 _OTHER_ANSWERS: dict[str, dict[str, Any]] = {
-    "oversample": {"sampler": "oversample"},
-    "smote": {"sampler": "smote"},
-    "focal loss": {"loss": "focal"},
-    "logit-adjusted loss": {"loss": "logit_adjusted"},
+    "with oversample, not class weights": {"sampler": "oversample", **_UNWEIGHTED},
+    "with smote, not class weights": {"sampler": "smote", **_UNWEIGHTED},
 }
-
-
-def _classifier(parameters: Mapping[str, Any]) -> Method:
-    return Method("classifier", parameters, FIXED)
-
-
-def _other_parts() -> dict[str, Method]:
-    """Return all parts of the scratch recipe, each taken away or one added, alone."""
-    changed = {f"all parts without {part}": it for part, it in _PARTS.items()}
-    changed["all parts with label smoothing"] = {"label_smoothing": 0.1}
-    # The yardstick: how far apart two fits are between which nothing has changed.
-    changed["all parts with another seed"] = {"random_state": 1}
-    return {name: _classifier(_ALL_PARTS | it) for name, it in changed.items()}
-
-
-def _other_answers() -> dict[str, Method]:
-    """Return all parts with one answer to imbalance in place of another."""
-    unanswered = _ALL_PARTS | _PARTS["class weights"]
-    return {
-        f"all parts with {answer}, not class weights": _classifier(unanswered | it)
-        for answer, it in _OTHER_ANSWERS.items()
+# Four times the multiplications, affordable where the processor has bfloat16.
+_MORE_PIXELS: dict[str, dict[str, Any]] = {
+    "without fixed stain, at 128 pixels": {
+        "stain_normalizer": None,
+        "image_size": 128,
+        "network__training_precision": "bfloat16",
     }
-
-
-# What leaves the training as it is, and so is measured with the recipe as it is.
-_AFTERWARDS: dict[str, Method] = {
-    "scratch without test-time views": _classifier(_SCRATCH | {"predict_views": 1}),
-    "scratch with averaged weights": _classifier(_SCRATCH | {"ema_momentum": 0.99}),
 }
 _COMPARED: dict[str, Method] = {
     "colour statistics": Method("colour"),
@@ -177,72 +154,72 @@ _COMPARED: dict[str, Method] = {
         "frozen, logistic", {"image_size": 224, "C": 0.01}
     ),
     "frozen features, PatchClassifier": Method("frozen", {"image_size": 224}),
-    "features": _classifier({"recipe": "features", "image_size": 224}),
-    "scratch": _classifier(_SCRATCH),
+    "features": _recipe("features", image_size=224),
+    "scratch": _recipe("scratch"),
 }
 METHODS: dict[str, Method] = {
     **_COMPARED,
-    **_AFTERWARDS,
-    "all parts": _classifier(_ALL_PARTS),
-    **_other_parts(),
-    **_other_answers(),
-    _UNSTAINED_LARGE: _classifier(_ALL_PARTS | _PARTS["fixed stain"] | _MORE_PIXELS),
+    "scratch without test-time views": _recipe("scratch", predict_views=1),
+    "all parts": _recipe("scratch", **_ALL_PARTS),
+    **{
+        f"all parts {change}": _recipe("scratch", **{**_ALL_PARTS, **parameters})
+        for change, parameters in {
+            **_OTHER_PARTS,
+            **_OTHER_ANSWERS,
+            **_MORE_PIXELS,
+        }.items()
+    },
 }
+
+
+def _all_parts(*changes: str) -> tuple[str, ...]:
+    return ("all parts", *(f"all parts {change}" for change in changes))
+
+
 # Changes of all parts are many; halves and two centres are fewer and smaller fits.
 _FEWER: dict[str, Any] = {"splits": ("half", "centre"), "n_centres": 2}
 TABLES = (
     Table("Methods", "frozen features, logistic regression", tuple(_COMPARED)),
     Table("The two recipes", "features", ("features", "scratch")),
     Table(
-        "The scratch recipe, what comes after its training, and all parts",
+        "The scratch recipe, without test-time views, and all parts",
         "scratch",
-        ("scratch", *_AFTERWARDS, "all parts"),
+        ("scratch", "scratch without test-time views", "all parts"),
     ),
-    Table("Fixed stain", "all parts", ("all parts", _UNSTAINED)),
+    Table("Fixed stain", "all parts", _all_parts("without fixed stain")),
     Table(
         "All parts of the training, each taken away or one added, alone",
         "all parts",
-        ("all parts", *_other_parts()),
+        _all_parts(*_OTHER_PARTS),
         **_FEWER,
     ),
     Table(
-        "Sampler, class weights or loss, each alone, with all parts",
+        "Sampler or class weights, each alone, with all parts",
         "all parts",
-        ("all parts", "all parts without class weights", *_other_answers()),
+        _all_parts("without class weights", *_OTHER_ANSWERS),
         **_FEWER,
     ),
     Table(
         "More pixels",
-        _UNSTAINED,
-        (_UNSTAINED, _UNSTAINED_LARGE),
+        "all parts without fixed stain",
+        _all_parts("without fixed stain", *_MORE_PIXELS)[1:],
         splits=("slide",),
     ),
 )
 
 
-def wanted(
-    tables: Sequence[Table],
-    name: str,
-    split: str,
-    parted: Mapping[str, tuple[np.ndarray, np.ndarray]],
-) -> list[str]:
+def wanted(name: str, split: str, parted: Folds) -> list[str]:
     """Return the folds of a split that tables want of a method, in their order."""
-    own = [table.folds(split, parted) for table in tables if name in table.methods]
+    own = [table.folds(split, parted) for table in TABLES if name in table.methods]
     return [fold for fold in parted if any(fold in folds for folds in own)]
 
 
-def named(patterns: list[str], names: Mapping[str, Any]) -> list[str]:
-    """Return the names that shell-like patterns match, in the order of the names.
-
-    Raises
-    ------
-    ValueError
-        If a pattern matches none.
-    """
-    lost = [p for p in patterns if not any(fnmatchcase(name, p) for name in names)]
+def named(patterns: list[str]) -> list[str]:
+    """Return the methods that shell-like patterns match, in the order of the tables."""
+    lost = [p for p in patterns if not any(fnmatchcase(name, p) for name in METHODS)]
     if lost:
         raise ValueError(
             f"no method is named {', '.join(map(repr, lost))}; there are: "
-            f"{'; '.join(names)}"
+            f"{'; '.join(METHODS)}"
         )
-    return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]
+    return [name for name in METHODS if any(fnmatchcase(name, p) for p in patterns)]

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .methods import SEED
+
 SPLITS = ("slide", "half", "centre")
 N_FOLDS = {"slide": 5, "half": 2}
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -21,10 +23,6 @@ class Rows(NamedTuple):
     X: Any
     y: NDArray[np.intp]
     groups: NDArray[Any]
-
-    def take(self, places: NDArray[np.intp]) -> Rows:
-        """Return some of the rows."""
-        return Rows(self.X.iloc[places], self.y[places], self.groups[places])
 
 
 class Patches:
@@ -45,15 +43,14 @@ class Patches:
         self.y = self.manifest["label"].to_numpy()
         self.groups = self.manifest["participant"].to_numpy()
         self.names = [Path(path).name for path in self.manifest["path"]]
-
-    def __len__(self) -> int:
-        return len(self.y)
+        self.splits = SPLITS if "centre" in self.manifest else tuple(N_FOLDS)
+        self.folds = {split: self._folds(split) for split in self.splits}
 
     def __str__(self) -> str:
         counts = np.bincount(self.y, minlength=2)
         text = (
-            f"{len(self)} patches ({counts[0]} of class 0, {counts[1]} of class 1) of "
-            f"{len(np.unique(self.groups))} participants"
+            f"{len(self.y)} patches ({counts[0]} of class 0, {counts[1]} of class 1) "
+            f"of {len(np.unique(self.groups))} participants"
         )
         if "centre" in self.manifest:
             text += f" and {self.manifest['centre'].nunique()} centres"
@@ -61,22 +58,13 @@ class Patches:
 
     def rows(self, places: NDArray[np.intp]) -> Rows:
         """Return the rows at some places of the csv."""
-        return Rows(self.X, self.y, self.groups).take(places)
+        return Rows(self.X.iloc[places], self.y[places], self.groups[places])
 
-    def splits(self) -> tuple[str, ...]:
-        """Return the ways of splitting that the csv allows."""
-        return SPLITS if "centre" in self.manifest else tuple(N_FOLDS)
-
-    def folds(self, split: str, seed: int) -> dict[str, Fold]:
+    def _folds(self, split: str) -> dict[str, Fold]:
         """Return training and test rows by the name of the fold.
 
-        Parameters
-        ----------
-        split : {"slide", "half", "centre"}
-            Five or two stratified folds that keep participants whole, or each centre
-            left out.
-        seed : int
-            Of the stratified folds.
+        Five or two stratified folds that keep participants whole, or each centre left
+        out.
         """
         from sklearn.model_selection import StratifiedGroupKFold
 
@@ -88,7 +76,7 @@ class Patches:
             return {
                 str(centres.iloc[test[0]]): (train, test) for train, test in left_out
             }
-        cv = StratifiedGroupKFold(N_FOLDS[split], shuffle=True, random_state=seed)
+        cv = StratifiedGroupKFold(N_FOLDS[split], shuffle=True, random_state=SEED)
         parted = cv.split(self.X, self.y, self.groups)
         return {str(number): fold for number, fold in enumerate(parted)}
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .methods import Method, Table, wanted
+from .patches import Patches
 from .results import Results, Unit
 
 # Title of the column: name of the score in `glomclf.evaluation`, and its sign.
@@ -51,75 +51,59 @@ class Scored(NamedTuple):
 
 
 def pooled(
-    results: Results, name: str, method: Method, split: str, folds: Sequence[str]
+    results: Results, name: str, split: str, folds: Sequence[str]
 ) -> Pooled | None:
     """Put folds of a method together; None where one is not done, or there are none."""
-    records = {f: results.record(Unit(name, split, f), method) for f in folds}
-    done = {fold: record for fold, record in records.items() if record is not None}
-    if not folds or len(done) < len(folds):
+    records = [results.record(Unit(name, split, fold)) for fold in folds]
+    if not records or None in records:
         return None
-    tests = [results.folds(split)[fold][1] for fold in done]
+    tests = [results.patches.folds[split][fold][1] for fold in folds]
     sizes = [len(test) for test in tests]
-    thresholds = [record["threshold"] for record in done.values()]
     found = Pooled(
         np.concatenate(tests),
-        np.concatenate([record["probability"] for record in done.values()]),
-        np.repeat(thresholds, sizes),
-        np.repeat(list(done), sizes),
+        np.concatenate([record["probability"] for record in records]),
+        np.repeat([record["threshold"] for record in records], sizes),
+        np.repeat(list(folds), sizes),
     )
     order = np.argsort(found.rows)
     return Pooled(*(column[order] for column in found))
 
 
-def scored(results: Results, one: Pooled) -> Scored:
+def scored(patches: Patches, one: Pooled) -> Scored:
     """Score predictions at both kinds of thresholds."""
-    crossed = cross_fitted(results, one)
-    return Scored(one, crossed, evaluated(results, one), evaluated(results, crossed))
+    crossed = cross_fitted(patches, one)
+    return Scored(one, crossed, evaluated(patches, one), evaluated(patches, crossed))
 
 
-def cross_fitted(results: Results, one: Pooled) -> Pooled:
+def cross_fitted(patches: Patches, one: Pooled) -> Pooled:
     """Give each fold the threshold with the highest F1 on the rows of the others."""
     from glomclf.evaluation.thresholds import cross_fitted_thresholds
 
-    thresholds = cross_fitted_thresholds(
-        results.patches.y[one.rows], one.probability, one.fold
-    )
+    thresholds = cross_fitted_thresholds(patches.y[one.rows], one.probability, one.fold)
     return one._replace(threshold=thresholds)
 
 
-def missing(
-    results: Results, tables: Sequence[Table], name: str, method: Method, split: str
-) -> list[str]:
-    """Return the folds that tables lack of a method, or have with other settings."""
-    lacking = []
-    for fold in wanted(tables, name, split, results.folds(split)):
-        state = results.state(Unit(name, split, fold), method)
-        if state != "done":
-            lacking.append(fold if state == "to do" else f"{fold} ({state})")
-    return lacking
-
-
-def evaluated(results: Results, one: Pooled) -> Any:
+def evaluated(patches: Patches, one: Pooled) -> Any:
     """Score with intervals by bootstrap over participants."""
-    from glomclf.evaluation.evaluation import evaluate
+    from glomclf import evaluation
 
-    return evaluate(
-        results.patches.y[one.rows],
+    return evaluation.evaluate(
+        patches.y[one.rows],
         one.probability,
-        groups=results.patches.groups[one.rows],
+        groups=patches.groups[one.rows],
         threshold=one.threshold,
     )
 
 
-def compared(results: Results, reference: Pooled, one: Pooled) -> Any:
+def compared(patches: Patches, reference: Pooled, one: Pooled) -> Any:
     """Take the scores of one method less those of the reference, on the same rows."""
-    from glomclf.evaluation.comparison import compare_scores
+    from glomclf import evaluation
 
-    return compare_scores(
-        results.patches.y[one.rows],
+    return evaluation.compare_scores(
+        patches.y[one.rows],
         reference.probability,
         one.probability,
-        groups=results.patches.groups[one.rows],
+        groups=patches.groups[one.rows],
         threshold=reference.threshold,
         threshold_b=one.threshold,
     )
@@ -128,18 +112,14 @@ def compared(results: Results, reference: Pooled, one: Pooled) -> Any:
 def cells(estimates: Any, crossed: Any, form: str) -> list[str]:
     """Write the columns of one row, each with its interval.
 
-    Parameters
-    ----------
-    estimates, crossed : Evaluation or ScoreDifferences
-        At the thresholds of the method, and at cross-fitted ones.
-    form : str
-        Format of a number.
+    `estimates` is at the thresholds of the method, `crossed` at cross-fitted ones;
+    `form` is the format of a number.
     """
     own = [cell(estimates, name, sign, form) for name, sign in COLUMNS.values()]
     return [*own, cell(crossed, "f1", 1, form)]
 
 
-def cell(estimates: Any, name: str, sign: int, form: str) -> str:
+def cell(estimates: Any, name: str, sign: int = 1, form: str = "{:.3f}") -> str:
     """Write one score with its interval."""
     ends = sorted(sign * end for end in estimates.interval(name))
     value = form.format(sign * estimates.scores[name])

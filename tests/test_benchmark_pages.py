@@ -1,9 +1,9 @@
-"""Benchmarks that keep predictions: never those of other settings."""
+"""Pages of benchmarks: from kept predictions, and never those of other settings."""
 
 import argparse
 
 import pytest
-from kept_settings import check_settings
+from pages import check_settings
 
 
 def options_of(folder, **settings):
