@@ -104,7 +104,7 @@ class LazyImages(ImageSource):
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         faults = self._read_into(images, rows)
         if faults:
-            raise self._error(self._faults_of_all())
+            raise _error_of(self._faults_of_all())
         return images
 
     def known_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
@@ -122,7 +122,7 @@ class LazyImages(ImageSource):
                 part = slice(rows[0], rows[-1] + 1)
                 faults += self._read_into(images[part], rows, advance)
         if faults:
-            raise self._error(faults)
+            raise _error_of(faults)
         return images
 
     def _faults_of_all(self) -> list[_Fault]:
@@ -130,9 +130,6 @@ class LazyImages(ImageSource):
         size = (ROWS_AT_ONCE, *self.shape[1:])
         images = np.empty(size, np.uint8)
         return [f for rows in self._chunks() for f in self._read_into(images, rows)]
-
-    def _error(self, faults: list[_Fault]) -> ImageError:
-        return ImageError({where: why for _, where, why in sorted(faults)})
 
     def _chunks(self) -> list[NDArray[np.intp]]:
         starts = np.arange(ROWS_AT_ONCE, len(self), ROWS_AT_ONCE)
@@ -178,9 +175,12 @@ class LazyImages(ImageSource):
         """Decode in threads; return what failed, and the places of what did not."""
         faults: list[_Fault] = []
         decoded: list[int] = []
-        for place, fault in self._in_threads(
-            _decode_into,
-            ((out, p, rows[p], self.items[rows[p]], self.decoding) for p in places),
+        run = Parallel(
+            self.n_threads, require="sharedmem", return_as="generator_unordered"
+        )
+        for place, fault in run(
+            delayed(_decode_into)(out, p, rows[p], self.items[rows[p]], self.decoding)
+            for p in places
         ):
             if fault is None:
                 decoded.append(place)
@@ -190,14 +190,8 @@ class LazyImages(ImageSource):
         return faults, sorted(decoded)
 
     def _file_keys(self, rows: NDArray[np.intp]) -> list[bytes | None]:
-        items = [(place, self.items[row]) for place, row in enumerate(rows)]
-        keys = dict(self._in_threads(_placed_file_key, items))
-        return [keys[place] for place in range(len(rows))]
-
-    def _in_threads(self, function: Callable[..., Any], arguments: Any) -> Any:
-        return Parallel(
-            n_jobs=self.n_threads, require="sharedmem", return_as="generator_unordered"
-        )(delayed(function)(*args) for args in arguments)
+        run = Parallel(self.n_threads, require="sharedmem")
+        return run(delayed(_file_key)(self.items[row]) for row in rows)
 
 
 class MappedImages(ImageSource):
@@ -243,16 +237,7 @@ class MappedImages(ImageSource):
         self.n_threads = n_threads
 
     def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Read some rows of the source and change them.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows,), dtype int
-
-        Returns
-        -------
-        ndarray of shape (n_rows, height, width, 3), dtype uint8
-        """
+        """Read some rows of the source and change them."""
         if self._store is None:
             return self._changed(self.source.read(rows))
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
@@ -293,8 +278,12 @@ class MappedImages(ImageSource):
             self._store.put(sources, images[places], content_keys(images[places]))
 
 
-def _placed_file_key(place: int, item: Any) -> tuple[int, bytes | None]:
-    return place, file_key(item) if isinstance(item, str | os.PathLike) else None
+def _error_of(faults: list[_Fault]) -> ImageError:
+    return ImageError({where: why for _, where, why in sorted(faults)})
+
+
+def _file_key(item: Any) -> bytes | None:
+    return file_key(item) if isinstance(item, str | os.PathLike) else None
 
 
 def _stamp(item: Any) -> tuple[int, int] | None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.utils.validation import check_consistent_length
 
 from ..errors import LeakageError, ParticipantWarning, SplitError
@@ -189,17 +186,14 @@ class _Section(NamedTuple):
 
 def _participant_of(sections: set[_Section]) -> dict[_Accession, str]:
     """Return the participant of each accession, named by its lowest accession."""
-    if not sections:
-        return {}
-    links = list(_links(sorted(sections)))
-    index = {node: n for n, node in enumerate(sorted({*chain.from_iterable(links)}))}
-    ends = np.array([(index[one], index[other]) for one, other in links])
-    graph = coo_array((np.ones(len(ends)), ends.T), shape=(len(index), len(index)))
-    _, component = connected_components(graph, directed=False)
-    lowest: dict[int, str] = {}
-    for accession, number in index.items():
-        lowest.setdefault(component[number], accession.text)
-    return {accession: lowest[component[n]] for accession, n in index.items()}
+    linked: dict[_Accession, set[_Accession]] = {}
+    for one, other in _links(sorted(sections)):
+        own = linked.setdefault(one, {one})
+        others = linked.setdefault(other, {other})
+        if own is not others:
+            own |= others
+            linked.update(dict.fromkeys(others, own))
+    return {accession: min(group).text for accession, group in linked.items()}
 
 
 def _links(sections: list[_Section]) -> Iterator[tuple[_Accession, _Accession]]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Options
 from sklearn.utils.validation import check_is_fitted
 
 from .._runtime import progress
 from ..data.feature_stream import stream_features
-from ..data.image_source import ArraySource, ImageSource
+from ..data.image_source import as_image_source
 from ..data.store import FeatureStore
 from . import engines
 from .classifier import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["CACHE_CONSTRAINT", "PatchEncoder"]
 
 CACHE_CONSTRAINT = [str, Path, Options(bool, {False}), None]
+_LEAST_SIDE = 32
 
 
 class PatchEncoder(TransformerMixin, BaseEstimator):
@@ -124,7 +124,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         WeightsError
             If the weights cannot be had.
         """
-        _check_images(X)
+        as_image_source(X, smallest_side=_LEAST_SIDE)
         engines.choose_engine(self.engine, self.precision)
         self.cut_, self.fingerprint_ = self._find_cut()
         self._stored_arrays = None
@@ -152,12 +152,11 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
             If the engine or the precision cannot be had on this machine.
         """
         check_is_fitted(self)
-        X = _check_images(X)
+        source = as_image_source(X, smallest_side=_LEAST_SIDE)
         if self.cut_ is None:
-            return np.asarray(X)
-        source = ArraySource(X) if isinstance(X, np.ndarray) else X
+            return np.asarray(source)
         forward = self._forward(self.cut_)
-        with progress("features", X.shape[0], enabled=self.verbose > 0) as advance:
+        with progress("features", len(source), enabled=self.verbose > 0) as advance:
             return stream_features(
                 source,
                 forward,
@@ -238,21 +237,3 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         return find_backbone(
             self.backbone, self.weights, self.fingerprint_, self._stored_arrays
         )
-
-
-def _check_images(X: Any) -> Any:
-    """Return an array, or whatever else gives images a few at a time, unread."""
-    if not isinstance(X, ImageSource):
-        X = check_array(X, allow_nd=True, dtype=None, ensure_2d=False, input_name="X")
-    if (
-        X.dtype != np.uint8
-        or len(X.shape) != 4
-        or X.shape[-1] != 3
-        or min(X.shape[1:3]) < 32
-    ):
-        raise ValueError(
-            f"X has shape {X.shape} and dtype {X.dtype}. Expected uint8 images of "
-            "shape (n_samples, height, width, 3), at least 32 pixels a side, as "
-            "ImageLoader gives them."
-        )
-    return X

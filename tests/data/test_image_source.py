@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glomclf.data import image_source as room
-from glomclf.data.image_source import ImageSource
+from glomclf.data.image_source import ArraySource, ImageSource, as_image_source
 
 N_IMAGES = 7
 ARRAY = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 2, 3, 3), dtype=np.uint8)
@@ -65,3 +65,25 @@ def test_it_tells_its_shape_as_an_array_does():
         N_IMAGES, ARRAY.shape, ARRAY.ndim, ARRAY.dtype
     )  # fmt: skip
     assert repr(images) == "Counted(shape=(7, 2, 3, 3))"
+
+
+def test_a_source_passes_unread_and_an_array_becomes_one():
+    images = Counted()
+    assert as_image_source(images) is images
+    assert images.rows == []
+    source = as_image_source(ARRAY)
+    assert isinstance(source, ArraySource)
+    assert np.asarray(source) is ARRAY
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (ARRAY.astype(np.float32), "dtype float32. Expected uint8 images"),
+        (ARRAY[..., :1], r"Expected .* \(n_samples, height, width, 3\), at least 2"),
+        (Counted(), r"shape \(7, 2, 3, 3\).*at least 3 pixels a side"),
+    ],
+)
+def test_what_holds_no_such_images_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        as_image_source(X, smallest_side=3 if isinstance(X, Counted) else 2)

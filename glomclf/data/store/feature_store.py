@@ -85,8 +85,8 @@ class FeatureStore:
     CacheError
         On first use, if the folder cannot be created or written to; or if
         ``GLOMCLF_CACHE_MAX_BYTES`` is no such number.
-    ValueError, TypeError
-        If `fingerprint` is empty or no string, or `max_bytes` is too small.
+    ValueError
+        If `max_bytes` is too small.
 
     Warns
     -----
@@ -129,10 +129,6 @@ class FeatureStore:
         *,
         max_bytes: int | None = None,
     ):
-        if not isinstance(fingerprint, str):
-            raise TypeError(f"fingerprint must be a string; got {fingerprint!r}.")
-        if not fingerprint:
-            raise ValueError("fingerprint must not be empty.")
         if max_bytes is not None and max_bytes < _MIN_MAX_BYTES:
             raise ValueError(
                 f"max_bytes must be at least {_MIN_MAX_BYTES} (1 MiB); got {max_bytes}."
@@ -165,7 +161,6 @@ class FeatureStore:
         found : ndarray of shape (n_keys,), dtype bool
             Which rows of `values` were found, whole.
         """
-        _check_keys(keys)
         with LOCK:
             namespace = self._attempt(self._find, None)
             if namespace is None:
@@ -205,7 +200,6 @@ class FeatureStore:
             If dtype or shape differ from those settled, if there is not one value a
             key, or if one value alone exceeds `max_bytes`.
         """
-        _check_keys(keys)
         values = np.asarray(values, order="C")
         self._check_values(keys, values)
         if not len(keys):
@@ -243,8 +237,6 @@ class FeatureStore:
                 f"values must have one row a key; got shape {values.shape} for"
                 f" {len(keys)} keys."
             )
-        if len(keys) and not values[0].size:
-            raise ValueError(f"values must not be empty; got shape {values.shape}.")
         if values[:1].nbytes > self.max_bytes // 2:
             raise ValueError(
                 f"max_bytes={self.max_bytes} has no room for values of"
@@ -293,12 +285,3 @@ def _limit_of_environment() -> int | None:
             f" {_MIN_MAX_BYTES} was expected."
         )
     return int(text)
-
-
-def _check_keys(keys: Sequence[bytes]) -> None:
-    wrong = [i for i, key in enumerate(keys) if not isinstance(key, bytes)]
-    if wrong:
-        raise TypeError(
-            "keys must be bytes, as content_keys returns them; those at positions"
-            f" {wrong[:10]} are not ({len(wrong)} in all)."
-        )

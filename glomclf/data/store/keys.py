@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MAX_HASH_THREADS = 4
-_BLOCK_BYTES = 1024**2
 
 
 def content_keys(images: NDArray[np.uint8]) -> list[bytes]:
@@ -70,14 +69,11 @@ def file_key(path: str | os.PathLike[str]) -> bytes | None:
     """
     if not os.path.isfile(path):
         return None
-    hasher = hashlib.sha256()
     try:
         with open(path, "rb", buffering=0) as file:
-            while block := file.read(_BLOCK_BYTES):
-                hasher.update(block)
+            return hashlib.file_digest(file, "sha256").digest()[:16]
     except OSError:
         return None
-    return hasher.digest()[:16]
 
 
 def digest(*parts: Any) -> bytes:
