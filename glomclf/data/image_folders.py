@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ..errors import ManifestError
 from .images import IMAGE_SUFFIXES
@@ -57,7 +58,7 @@ class Faults:
         raise ManifestError("\n".join([f"{self.source} cannot be used.", *blocks]))
 
 
-def cells_at(cells: pd.Series, wrong: Sequence[bool] | pd.Series) -> list[str]:
+def cells_at(cells: pd.Series, wrong: ArrayLike) -> list[str]:
     """Describe the wrong cells of a column, with their lines."""
     found = cells[np.asarray(wrong, dtype=bool)]
     return [f"line {line}: {cell!r}" for line, cell in found.items()]

@@ -193,7 +193,10 @@ def _participant_of(sections: set[_Section]) -> dict[_Accession, str]:
         if own is not others:
             own |= others
             linked.update(dict.fromkeys(others, own))
-    return {accession: min(group).text for accession, group in linked.items()}
+    lowest: dict[int, str] = {}
+    for accession in sorted(linked):
+        lowest.setdefault(id(linked[accession]), accession.text)
+    return {accession: lowest[id(group)] for accession, group in linked.items()}
 
 
 def _links(sections: list[_Section]) -> Iterator[tuple[_Accession, _Accession]]:

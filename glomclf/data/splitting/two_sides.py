@@ -142,7 +142,8 @@ def train_test_split_by_participant(
 
     Examples
     --------
-    >>>     >>> from glomclf.data.splitting import train_test_split_by_participant
+    >>> import pandas as pd
+    >>> from glomclf.data.splitting import train_test_split_by_participant
     >>> manifest = pd.DataFrame(
     ...     {
     ...         "path": [f"{i}.png" for i in range(8)],
