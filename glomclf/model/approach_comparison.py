@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 
 from .._runtime import progress
 from ..evaluation.comparison import Comparison
@@ -22,7 +21,13 @@ from ..evaluation.evaluation import Evaluation, evaluate
 from ..evaluation.intervals import Scale, bootstrap_estimates
 from ..evaluation.scores import ScoredRows
 from .approach_checks import check_splits, checked_rows, setting_faults
-from .approaches import APPROACHES, Approach, draw_folds, load_rows, run_approach
+from .approaches import (
+    APPROACHES,
+    Approach,
+    draw_folds,
+    load_rows,
+    run_approach,
+)
 from .classifier import GlomeruliClassifier
 
 __all__ = ["COMPARED_SCORES", "ApproachComparison", "compare_approaches"]
@@ -282,38 +287,37 @@ def compare_approaches(
         estimator, approaches, n_folds, n_repeats, test_size, n_bootstrap
     )
     labels, participants = checked_rows(X, y, groups, faults)
-    rng = check_random_state(random_state)
-    folds = draw_folds(labels, participants, n_folds, n_repeats, rng)
+    folds = draw_folds(labels, participants, n_folds, n_repeats, random_state)
     check_splits(labels, participants, folds, test_size, estimator)
     everything = load_rows(X, labels, participants, estimator)
-    settings = {
-        "n_samples": len(labels),
+    settings = {"n_folds": n_folds, "n_repeats": n_repeats, "test_size": test_size}
+    done = _nothing_done(participants, settings)
+    total = len(approaches) * len(folds)
+    with progress("Comparing approaches", total, enabled=bool(verbose)) as advance:
+        for approach in approaches:
+            table = run_approach(
+                approach, estimator, everything, folds, test_size, advance
+            )
+            done = _extended(done, approach, table, n_bootstrap)
+            if after_each is not None:
+                after_each(done)
+    return done
+
+
+def _nothing_done(
+    participants: NDArray[np.str_], settings: dict[str, Any]
+) -> ApproachComparison:
+    numbers = {
+        "n_samples": len(participants),
         "n_participants": len(np.unique(participants)),
-        "n_folds": n_folds,
-        "n_repeats": n_repeats,
-        "test_size": test_size,
     }
-    done = ApproachComparison(
+    return ApproachComparison(
         approaches=(),
         evaluations={},
         inflations={},
         predictions=pd.DataFrame(),
-        settings=settings,
+        settings={**numbers, **settings},
     )
-    total = len(approaches) * len(folds)
-    with progress("Comparing approaches", total, enabled=bool(verbose)) as advance:
-        for approach in approaches:
-            tables = []
-            for number, fold in enumerate(folds):
-                advance(0, note=approach.title)
-                table = run_approach(approach, estimator, everything, fold, test_size)
-                table.insert(1, "fold", number)
-                tables.append(table)
-                advance()
-            done = _extended(done, approach, pd.concat(tables), n_bootstrap)
-            if after_each is not None:
-                after_each(done)
-    return done
 
 
 def _extended(

@@ -10,6 +10,7 @@ only, to be measured.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import check_random_state
 
 from ..data.loader import ImageLoader
 from ..data.splitting import RepeatedStratifiedGroupKFold, StratifiedGroupShuffleSplit
@@ -145,23 +147,28 @@ def draw_folds(
     participants: NDArray[np.str_],
     n_folds: int,
     n_repeats: int,
-    rng: np.random.RandomState,
+    random_state: int | np.random.RandomState | None,
 ) -> list[Fold]:
     """Deal participants into folds, each of them untouched once a repeat."""
+    rng = check_random_state(random_state)
     splitter = RepeatedStratifiedGroupKFold(n_folds, n_repeats, random_state=rng)
     sides = list(splitter.split(labels, labels, participants))
     seeds = rng.randint(2**31 - 1, size=len(sides)).tolist()
-    return [Fold(*two, seed) for two, seed in zip(sides, seeds, strict=True)]
+    return [
+        Fold(rest, untouched, seed)
+        for (rest, untouched), seed in zip(sides, seeds, strict=True)
+    ]
 
 
 def run_approach(
     approach: Approach,
     estimator: GlomeruliClassifier,
     everything: Rows,
-    fold: Fold,
+    folds: Sequence[Fold],
     test_size: float,
+    advance: Callable[..., None],
 ) -> pd.DataFrame:
-    """Run one approach on all but the untouched, then judge its test set and them.
+    """Run one approach on each fold.
 
     Parameters
     ----------
@@ -169,15 +176,37 @@ def run_approach(
     estimator : GlomeruliClassifier
         Not fitted itself.
     everything : Rows
-    fold : Fold
+    folds : sequence of Fold
     test_size : float in (0, 1)
         Share of the rest that is split off as the test set.
+    advance : callable
+        Of a progress bar.
 
     Returns
     -------
     table : DataFrame
         One row for each patch judged, as in `ApproachComparison.predictions`.
     """
+    tables = []
+    for number, fold in enumerate(folds):
+        advance(0, note=approach.title)
+        for table in _run(approach, estimator, everything, fold, test_size):
+            table.insert(0, "fold", number)
+            tables.append(table)
+        advance()
+    found = pd.concat(tables)
+    found.insert(0, "approach", approach.name)
+    return found
+
+
+def _run(
+    approach: Approach,
+    estimator: GlomeruliClassifier,
+    everything: Rows,
+    fold: Fold,
+    test_size: float,
+) -> list[pd.DataFrame]:
+    """Run it on all but the untouched, then judge its test set and them."""
     rest = everything.take(fold.rest)
     model = clone(estimator).set_params(
         sampler=approach.sampler, random_state=fold.seed, verbose=0
@@ -192,10 +221,7 @@ def run_approach(
     groups = train.participants if approach.by_participant else None
     model.fit(train.images, train.labels, groups=groups)
     judged = {"reported": test, "untouched": everything.take(fold.untouched)}
-    tables = [_predicted(model, part, rows, train) for part, rows in judged.items()]
-    table = pd.concat(tables)
-    table.insert(0, "approach", approach.name)
-    return table
+    return [_predicted(model, part, rows, train) for part, rows in judged.items()]
 
 
 def _predicted(
@@ -220,7 +246,7 @@ def _predicted(
 def _resample_before_the_split(rows: Rows, sampler: str, seed: int) -> Rows:
     """Resample all rows, those to be tested included: the leak of approach 1.
 
-    Only for `run_approach`, which measures what comes of it.
+    Only for `_run`, which measures what comes of it.
     """
     images, labels = rows.images, rows.labels
     parents, synthetic = np.arange(len(labels)), np.zeros(len(labels), dtype=bool)

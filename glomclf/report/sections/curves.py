@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...evaluation.curves import precision_recall_band, roc_band
-from ...evaluation.reliability import reliability_bins
+from ...evaluation.curves import Band, evaluation_curves
+from ...evaluation.reliability import ReliabilityBins
 from ..blocks import Paragraph, Section, number
 from ..evaluated_model import EvaluatedModel
 from ..pictures import Picture, draw_picture
@@ -17,9 +17,25 @@ __all__ = ["curves_section"]
 
 def curves_section(model: EvaluatedModel) -> Section:
     """Draw curves with bands, or say why there are none; reliability; confusion."""
-    others = [_reliability(model), _confusion(model)]
-    if len(np.unique(model.y)) == 2:
-        return Section("Curves", [*_curves(model), *others])
+    from ..displays import PrecisionRecallBandDisplay, RocBandDisplay
+
+    found = evaluation_curves(
+        model.y,
+        model.y_score,
+        groups=model.groups,
+        n_bootstrap=model.evaluation.n_bootstrap,
+        confidence=model.evaluation.confidence,
+    )
+    others = [_reliability(model, found.reliability), _confusion(model)]
+    if found.roc is not None and found.precision_recall is not None:
+        roc = _curve(model, "ROC curve", found.roc, RocBandDisplay)
+        precision_recall = _curve(
+            model,
+            "Precision-recall curve",
+            found.precision_recall,
+            PrecisionRecallBandDisplay,
+        )
+        return Section("Curves", [roc, precision_recall, *others])
     why = (
         f"All {len(model.y)} labels are {model.y[0]}, and ROC and precision-recall "
         "curves need both classes: there are none."
@@ -27,22 +43,7 @@ def curves_section(model: EvaluatedModel) -> Section:
     return Section("Curves", [Paragraph(why), *others])
 
 
-def _curves(model: EvaluatedModel) -> list[Picture]:
-    from ..displays import PrecisionRecallBandDisplay, RocBandDisplay
-
-    return [
-        _curve(model, "ROC curve", roc_band, RocBandDisplay),
-        _curve(
-            model,
-            "Precision-recall curve",
-            precision_recall_band,
-            PrecisionRecallBandDisplay,
-        ),
-    ]
-
-
-def _curve(model: EvaluatedModel, title: str, compute: Any, display: Any) -> Picture:
-    band = compute(model.y, model.y_score, **_bootstrap(model))
+def _curve(model: EvaluatedModel, title: str, band: Band, display: Any) -> Picture:
     shown = display(band, prevalence=float(model.y.mean()))
     caption = (
         f"{title}. The shade is the pointwise {model.evaluation.level} band from "
@@ -59,18 +60,9 @@ def _curve(model: EvaluatedModel, title: str, compute: Any, display: Any) -> Pic
     )
 
 
-def _bootstrap(model: EvaluatedModel) -> dict[str, Any]:
-    return {
-        "groups": model.groups,
-        "n_bootstrap": model.evaluation.n_bootstrap,
-        "confidence": model.evaluation.confidence,
-    }
-
-
-def _reliability(model: EvaluatedModel) -> Picture:
+def _reliability(model: EvaluatedModel, bins: ReliabilityBins) -> Picture:
     from ..displays import ReliabilityDisplay
 
-    bins = reliability_bins(model.y, model.y_score, **_bootstrap(model))
     return draw_picture(
         lambda figure: ReliabilityDisplay(bins).plot(figure.subplots()),
         alt="Reliability diagram: share of class 1 against predicted probability",

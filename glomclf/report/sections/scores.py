@@ -7,6 +7,7 @@ import numpy as np
 from ...evaluation.estimates import Estimates
 from ...evaluation.evaluation import Evaluation
 from ...evaluation.participant_numbers import MIN_PARTICIPANTS
+from ...evaluation.scores import SCORES
 from ..blocks import (
     Block,
     Caution,
@@ -23,36 +24,6 @@ from ..evaluated_model import EvaluatedModel
 
 __all__ = ["score_table", "scores_section", "summary_section"]
 
-# What each score is called, and what it says.
-_MEANINGS = {
-    "recall": ("Recall", "share of sclerotic glomeruli that are found"),
-    "precision": ("Precision", "share of those called sclerotic that are"),
-    "f1": ("F1", "harmonic mean of recall and precision"),
-    "specificity": ("Specificity", "share of the others that are called so"),
-    "sensitivity_at_specificity": (
-        "Recall at specificity {specificity:g}",
-        "at the best threshold that reaches it",
-    ),
-    "accuracy": ("Accuracy", "share of patches called right"),
-    "balanced_accuracy": ("Balanced accuracy", "mean of recall and specificity"),
-    "matthews_corrcoef": ("Matthews' coefficient", "correlation; 0 is chance"),
-    "roc_auc": ("ROC AUC", "over all thresholds; 0.5 is chance"),
-    "average_precision": (
-        "Average precision",
-        "over all thresholds; the prevalence is chance",
-    ),
-    "neg_brier_score": ("Negative Brier score", "mean squared error; 0 is best"),
-    "calibration_intercept": (
-        "Calibration intercept",
-        "0 is best; below, probabilities are too high",
-    ),
-    "calibration_slope": ("Calibration slope", "1 is best; below, they are too bold"),
-    "expected_calibration_error": (
-        "Expected calibration error",
-        "mean gap of probability and frequency; 0 is best; noise makes it too large, "
-        "which its interval is rid of",
-    ),
-}
 # The cards at the top: score, title, digits, and what stands before its interval.
 _CARDS = (
     ("recall", "Recall", 2, ""),
@@ -143,15 +114,15 @@ def score_table(evaluation: Evaluation) -> list[Block]:
     blocks : list of blocks
     """
     titles = {
-        name: title.format(specificity=evaluation.specificity)
-        for name, (title, _) in _MEANINGS.items()
+        name: one.title.format(specificity=evaluation.specificity)
+        for name, one in SCORES.items()
     }
     rows = [
         [
             titles[name],
             number(score),
             span(evaluation.interval(name)),
-            _MEANINGS[name][1],
+            SCORES[name].meaning,
         ]
         for name, score in evaluation.scores.items()
     ]
