@@ -156,4 +156,4 @@ def print_table(
         )
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)  # [extra] is no style

@@ -185,12 +185,12 @@ def _measured() -> _Speed:
 
     with tempfile.TemporaryDirectory(prefix="glomclf-doctor-") as folder:
         manifest = make_glomeruli(
-            _N_PATCHES, n_participants=6, image_size=_SIDE, directory=folder
+            _N_PATCHES, image_size=_SIDE, directory=folder, random_state=0
         )
         loader = ImageLoader(_SIDE, n_jobs=-1, cache_dir=False).fit(manifest)
         decoding, images = _timed(loader.transform, manifest)
     encoder = PatchEncoder("resnet50", weights=None, cache_dir=False)
-    encoder.fit_transform(images[:32])  # builds and compiles
+    encoder.fit_transform(images[:8])  # builds and compiles
     frozen, features = _timed(encoder.transform, images)
     head, seconds_a_fit = _head_speed(features)
     return _Speed(len(images) / decoding, len(images) / frozen, head, seconds_a_fit)
