@@ -209,7 +209,7 @@ def run_workers(
     options: argparse.Namespace, url: str, name: str, n_workers: int
 ) -> float:
     """Return the seconds from the first trial's start to the last one's end."""
-    from glomclf.tuning.studies import find_study
+    from glomclf.tuning.study import find_study
 
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(n_workers)

@@ -11,7 +11,6 @@ import click
 
 __all__ = [
     "AtLeast",
-    "Duration",
     "Number",
     "OrWord",
     "Setting",
@@ -140,47 +139,6 @@ class AtLeast(click.ParamType):
             return name.strip(), float(bound)
         except ValueError:
             self.fail(f"{value!r} is not of the form recall=0.95.", param, ctx)
-
-
-class Duration(click.ParamType):
-    """A time in seconds, or with a unit, as ``90s``, ``30m`` or ``2h``.
-
-    Examples
-    --------
-    >>> from glomclf.cli.options import Duration
-    >>> Duration().convert("30m", None, None)
-    1800.0
-    """
-
-    name = "duration"
-    _SECONDS: ClassVar[dict[str, int]] = {"s": 1, "m": 60, "h": 3600}
-
-    def get_metavar(
-        self, param: click.Parameter, ctx: click.Context | None = None
-    ) -> str:
-        """Name the form in a help text."""
-        return "TIME"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        """Convert the text of an option."""
-        if isinstance(value, float):
-            return value
-        text = value.strip().lower()
-        factor = self._SECONDS.get(text[-1:], 1)
-        try:
-            seconds = factor * float(text.rstrip("smh"))
-        except ValueError:
-            seconds = -1.0
-        if not 0 < seconds < float("inf"):
-            self.fail(
-                f"{value!r} is not a time. Give seconds, or a number with a unit, as "
-                "90s, 30m or 2h.",
-                param,
-                ctx,
-            )
-        return seconds
 
 
 class _Weights(click.ParamType):

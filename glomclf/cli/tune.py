@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, list_files, note, typed_command, written_files
+from .console import (
+    InputError,
+    check_output,
+    list_files,
+    note,
+    typed_command,
+    written_files,
+)
 from .options import (
     AtLeast,
-    Duration,
     OrWord,
     classifier_options,
     images_option,
     quiet_option,
     seed_option,
 )
-from .study_plan import TUNED
 
 if TYPE_CHECKING:
-    from ..model.classifier import GlomeruliClassifier
+    import pandas as pd
+
     from ..tuning import GlomeruliSearchCV
-    from .study_results import StudyResults
+    from .tune_files import StudyFiles
 
 __all__ = ["command"]
 
@@ -42,16 +49,16 @@ _JOURNAL = "study.journal"
     type=click.Path(path_type=Path),
     default="glomclf-tuning",
     metavar="DIR",
-    help="Folder for the trials, the model with the best settings, pictures and the "
-    "report, one HTML file; such files are replaced.",
+    help="Folder for the trials, the model with the best settings and the report, one "
+    "HTML file; such files are replaced.",
 )
 @click.option(
     "--trials",
     "n_trials",
     type=click.IntRange(min=1),
     default=50,
-    help="Trials that the study has in the end, whoever runs them; those that it has "
-    "already count.",
+    help="Trials that the study is to have in the end, whoever runs them; those that "
+    "it has already count.",
 )
 @click.option(
     "--cv",
@@ -79,11 +86,13 @@ _JOURNAL = "study.journal"
     "recall=0.95. May be given more than once.",
 )
 @click.option(
-    "--pruner",
-    type=OrWord(click.Choice(["median", "wilcoxon"]), "none", None),
+    "--nested",
+    "n_outer",
+    type=OrWord(click.IntRange(min=2), "none", None),
     default="none",
-    metavar="median|wilcoxon|none",
-    help="What stops a trial whose first folds are worse than those of others.",
+    metavar="FOLDS|none",
+    help="Then run the whole study again on the training side of each of so many outer "
+    "folds: the score to report, beside that of the recipe as it is.",
 )
 @click.option(
     "--storage",
@@ -91,7 +100,7 @@ _JOURNAL = "study.journal"
     show_default=f"{_JOURNAL} in the output folder",
     metavar="URL|FILE",
     help="Where the study is kept: a journal file, sqlite:///FILE, or "
-    "postgresql://USER@HOST/DATABASE for workers on many machines.",
+    "postgresql://USER@HOST/DATABASE for processes on many machines.",
 )
 @click.option(
     "--study",
@@ -104,32 +113,18 @@ _JOURNAL = "study.journal"
     "--resume",
     is_flag=True,
     show_default=False,
-    help="Go on with the study, or join its workers, if it exists.",
+    help="Go on with the study of that name, or join it while others run it.",
 )
 @click.option(
-    "--workers",
-    "n_workers",
+    "--jobs",
+    "n_jobs",
     type=click.IntRange(min=1),
     default=1,
     help="Processes that run trials at the same time. Each has its share of the cores.",
 )
-@click.option(
-    "--timeout",
-    type=Duration(),
-    default=None,
-    show_default="none",
-    help="Time after which no trial is begun: seconds, or as 90s, 30m, 2h.",
+@classifier_options(
+    without=("backbone", "weights", "sampler", "threshold", "cache_dir")
 )
-@click.option(
-    "--nested",
-    "n_outer",
-    type=OrWord(click.IntRange(min=2), "none", None),
-    default="none",
-    metavar="FOLDS|none",
-    help="Then run the whole study again on the training side of each of so many outer "
-    "folds: the score to report, beside that of the default settings.",
-)
-@classifier_options()
 @seed_option
 @quiet_option
 def command(
@@ -139,140 +134,139 @@ def command(
     n_folds: int,
     metrics: tuple[str, ...],
     bounds: tuple[tuple[str, float], ...],
+    n_outer: int | None,
     storage: str | None,
     study_name: str,
     resume: bool,
-    n_outer: int | None,
     seed: int,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Choose settings of the classifier on CSV, and train a model with the best.
 
-    Each trial is cross-validated by participant. Settings that are tuned unless you
-    give them: the sampler, its space, the layers that are trained, the head, dropout,
-    optimizer, learning rate, batch size and class weight. With --sampling-space
-    features the head alone is trained unless you give --trainable-layers, which takes
-    seconds a trial. With another --recipe than features the sampler's space and the
-    layers are the recipe's.
+    Each trial is cross-validated by participant. Tuned are the sampler and its space,
+    trainable_layers, dense_units, dropout, optimizer, learning_rate, batch_size and
+    class_weight of the network; with --recipe linear C and class_weight of the
+    regression. What --set gives is fixed. With --set sampling_space=features the head
+    alone is trained, which takes seconds a trial.
 
-    The best score of a study is optimistic: report that of --nested, or of participants
-    that were set aside before (`glomclf split`, then `glomclf evaluate --test`).
+    The best score of a study is too good: report that of --nested, or of participants
+    that were set aside before (`glomclf split`, then `glomclf evaluate`).
 
-    After Ctrl-C, or to add trials or workers, run the same command with --resume.
+    After Ctrl-C, or to add trials or processes, run the same command with --resume.
 
-    Example: glomclf tune train.csv --weights none --sampling-space features -o tuning
+    Example: glomclf tune train.csv --set sampling_space=features -o tuning
     """
     from .inputs import labelled_manifest, participant_folds
-    from .study_plan import check_scores, check_study
-    from .study_results import TUNING_FILES, StudyResults
+    from .tune_files import TUNING_FILES, StudyFiles
 
     for name in TUNING_FILES:
         check_output(folder / name, inputs=[csv])
-    check_scores(metrics, dict(bounds))
+    _check_scores(metrics, [name for name, _ in bounds])
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed)
-    storage = storage or str(folder / _JOURNAL)
-    search, default = _search(len(manifest), metrics, dict(bounds), seed, **options)
-    search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
     _check_outer_folds(manifest, n_outer, n_folds, seed)
-    check_study(storage, study_name, resume=resume)
-    results = StudyResults(search, folder, len(manifest), _words_to_resume())
-    with _nothing_lost(results):
-        _run(search, manifest, quiet)
-        results.write_best(manifest, folds)
+    search = _search(metrics, dict(bounds), seed, **options)
+    search.set_params(
+        cv=folds,
+        storage=storage or str(folder / _JOURNAL),
+        study_name=study_name,
+        resume=resume,
+    )
+    _check_study(search)
+    files = StudyFiles(search, folder, _words_to_resume())
+    with _nothing_lost(files):
+        _run(search, manifest)
+        files.write_best(manifest, folds)
         if n_outer is not None:
             search.set_params(cv=n_folds)  # the outer folds have folds of their own
-            _run_nested(results, manifest, default, n_outer, seed, quiet)
-        results.write_pictures()
-        results.write_report()
-    results.print_best()
-    results.print_dashboard()
+            _run_nested(files, manifest, n_outer, seed)
+        files.write_report()
+    files.print_best()
+    files.print_dashboard()
     list_files()
 
 
-for _option in command.params:
-    if isinstance(_option, click.Option) and _option.name in TUNED:
-        _option.show_default = "tuned"
-
-
 def _search(
-    n_samples: int,
     metrics: Sequence[str],
-    bounds: Mapping[str, float],
+    bounds: dict[str, float],
     seed: int,
     *,
     n_trials: int,
-    n_workers: int,
-    timeout: float | None,
-    pruner: str | None,
-    **parameters: Any,
-) -> tuple[GlomeruliSearchCV, GlomeruliClassifier]:
-    """Make the search, and the classifier with default settings, all checked."""
+    n_jobs: int,
+    quiet: bool,
+    recipe: str,
+    settings: tuple[tuple[str, Any], ...],
+) -> GlomeruliSearchCV:
+    """Make the search of the settings that were not given."""
     from ..tuning import GlomeruliSearchCV
-    from .settings import checked_classifier
-    from .study_plan import make_pruner, make_space
+    from .settings import checked_classifier, given_values
 
-    given = _given()
-    fixed = {name: parameters[name] for name in TUNED if name in given}
-    if parameters["recipe"] != "features":
-        # It settles what is trained from what: tuning either would undo the recipe.
-        fixed = {"sampling_space": "auto", "trainable_layers": "auto", **fixed}
-    if "sampler" not in fixed and parameters["sampling_space"] == "features":
-        parameters["sampler"] = "smote"  # the part of the default that needs no images
-    checked = checked_classifier(n_samples, **parameters, random_state=seed)
-    default = checked
-    search = GlomeruliSearchCV(
+    given = given_values(recipe, settings=settings)
+    if given.get("sampling_space") == "features" and "sampler" not in given:
+        # The part of the recipe's sampler that needs no images; it is tuned.
+        settings = (*settings, ("sampler", "smote"))
+    default = checked_classifier(recipe, settings=settings, random_state=seed)
+    return GlomeruliSearchCV(
         default,
-        make_space(fixed),
+        _space(recipe, default, given),
         scoring=list(metrics) if len(metrics) > 1 else metrics[0],
         constraint=bounds or None,
         n_trials=n_trials,
-        timeout=timeout,
-        pruner=make_pruner(pruner, metrics, bounds),
         refit=metrics[0] if len(metrics) > 1 else True,
-        n_jobs=n_workers,
+        n_jobs=n_jobs,
         random_state=seed,
+        verbose=int(not quiet),
     )
-    return search, default
 
 
-def _given() -> set[str]:
-    """Name the parameters that the user typed."""
-    from click.core import ParameterSource
+def _space(recipe: str, default: Any, given: dict[str, Any]) -> Any:
+    """Take what was given, and what makes the recipe, out of the space."""
+    from functools import partial
+    from inspect import signature
 
-    context = click.get_current_context()
-    return {
-        name
-        for name in context.params
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
-    }
+    from ..tuning import linear_search_space, search_space
+
+    space = linear_search_space if recipe == "linear" else search_space
+    parts = set(signature(space).parameters) - {"trial"}
+    fixed = {name: given[name] for name in parts & set(given)}
+    layers = "network__trainable_layers"
+    if recipe in ("fine-tune", "scratch"):
+        own = default.get_params()
+        fixed = {name: own[name] for name in ("sampling_space", layers)} | fixed
+    elif fixed.get("sampling_space") == "features":
+        fixed.setdefault(layers, 0)  # features of more layers are large
+    if fixed.keys() >= parts:
+        raise InputError(
+            "All settings that can be tuned were given: leave out one --set of "
+            f"{', '.join(sorted(name.replace('__', '.') for name in parts))}, or use "
+            "`glomclf train`."
+        )
+    return partial(space, **fixed)
 
 
-def _run(search: GlomeruliSearchCV, manifest: Any, quiet: bool) -> None:
-    """Run the trials and train with the best settings, in sight of the user."""
-    from ..data.participants import participant_kind
-    from .study_watch import watch_studies
+# -- checks before anything slow -------------------------------------------------------
 
-    n_participants, kind = manifest["participant"].nunique(), participant_kind(manifest)
-    note(
-        f"Tuning on {len(manifest)} patches of {n_participants} {kind}s, "
-        f"{len(search.cv)} folds. The folds are audited for leaks first."
-    )
-    with watch_studies(
-        search.storage,
-        [search.study_name],
-        n_trials=search.n_trials,
-        n_folds=len(search.cv),
-        timeout=search.timeout,
-        enabled=not quiet,
-    ):
-        y = manifest["label"].to_numpy()
-        search.fit(manifest, y, groups=manifest["participant"].to_numpy())
+
+def _check_scores(metrics: Sequence[str], bounded: Sequence[str]) -> None:
+    """Refuse scores that scikit-learn does not have, all at once."""
+    from sklearn.metrics import get_scorer_names
+
+    known = get_scorer_names()
+    faults = []
+    for name in dict.fromkeys((*metrics, *bounded)):
+        if name not in known:
+            near = get_close_matches(name, known, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else "."
+            faults.append(f"{name!r} is not a score of scikit-learn's{hint}")
+    twice = sorted({name for name in metrics if metrics.count(name) > 1})
+    faults += [f"--metric {name} is given twice." for name in twice]
+    if faults:
+        faults.append("Examples: average_precision, roc_auc, f1, recall, precision.")
+        raise InputError("\n".join(faults))
 
 
 def _check_outer_folds(
-    manifest: Any, n_outer: int | None, n_folds: int, seed: int
+    manifest: pd.DataFrame, n_outer: int | None, n_folds: int, seed: int
 ) -> None:
     """See before the study that there are folds for what comes after it."""
     from ..errors import SplitError, SplitWarning
@@ -291,88 +285,102 @@ def _check_outer_folds(
         ) from None
 
 
-def _run_nested(
-    results: StudyResults,
-    manifest: Any,
-    default: GlomeruliClassifier,
-    n_outer: int,
-    seed: int,
-    quiet: bool,
-) -> None:
-    """Run the study again in each outer fold; write what is there after each."""
-    from ..tuning import nested_cross_validate
-    from .study_watch import watch_studies
+def _check_study(search: GlomeruliSearchCV) -> None:
+    """Refuse a storage that cannot be used, or a study that is there already."""
+    from ..tuning.storage import is_journal, journal_file, shown
+    from ..tuning.study import find_study
+    from ..tuning.trials import finished_trials
 
-    search = results.search
-    note(
-        f"Nested cross-validation: the study is run again in {n_outer} outer folds and "
-        f"compared with the default settings, of which sampler "
-        f"{default.sampler}."
-    )
-    with watch_studies(
-        search.storage,
-        [f"{search.study_name}-fold{fold}" for fold in range(n_outer)],
-        n_trials=search.n_trials,
-        n_folds=search.cv,
-        timeout=search.timeout,
-        enabled=not quiet,
-    ):
-        nested_cross_validate(
-            search,
-            manifest,
-            manifest["label"].to_numpy(),
-            groups=manifest["participant"].to_numpy(),
-            cv=n_outer,
-            default=default,
-            random_state=seed,
-            after_each=results.write_nested,
+    url = search.storage
+    if is_journal(url) and not journal_file(url).exists():
+        return  # to open it would make it
+    study = find_study(url, search.study_name)
+    if study is not None and study.trials and not search.resume:
+        raise InputError(
+            f"The study {search.study_name!r} exists in {shown(url)}, with "
+            f"{len(finished_trials(study))} trials. Go on with it with --resume, or "
+            "begin another: give another --study."
         )
 
 
+# -- the run ---------------------------------------------------------------------------
+
+
+def _run(search: GlomeruliSearchCV, manifest: pd.DataFrame) -> None:
+    """Run the trials and train with the best settings."""
+    from ..data.participants import participant_kind
+
+    n_participants, kind = manifest["participant"].nunique(), participant_kind(manifest)
+    note(
+        f"Tuning on {len(manifest)} patches of {n_participants} {kind}s, "
+        f"{len(search.cv)} folds. The folds are audited for leaks first."
+    )
+    y = manifest["label"].to_numpy()
+    search.fit(manifest, y, groups=manifest["participant"].to_numpy())
+
+
+def _run_nested(
+    files: StudyFiles, manifest: pd.DataFrame, n_outer: int, seed: int
+) -> None:
+    """Run the study again in each outer fold; write what is there after each."""
+    from ..tuning import nested_cross_validate
+
+    search = files.search
+    note(
+        f"Nested cross-validation: the study is run again in {n_outer} outer folds and "
+        "compared with the recipe as it is."
+    )
+    nested_cross_validate(
+        search,
+        manifest,
+        manifest["label"].to_numpy(),
+        groups=manifest["participant"].to_numpy(),
+        cv=n_outer,
+        default=search.estimator,
+        random_state=seed,
+        after_each=files.write_nested,
+        verbose=search.verbose,
+    )
+
+
 @contextmanager
-def _nothing_lost(results: StudyResults) -> Iterator[None]:
+def _nothing_lost(files: StudyFiles) -> Iterator[None]:
     """If the block ends early, write what there is, and say how to go on."""
     from ..errors import GlomclfError
 
     try:
         yield
     except KeyboardInterrupt:
-        _keep(results, with_report=False)
-        note(_how_to_go_on(results))
+        if hasattr(files.search, "study_"):
+            files.write_trials()
+        note(_how_to_go_on(files))
         raise
     except GlomclfError:
-        _keep(results, with_report=True)
+        if hasattr(files.search, "study_"):
+            files.write_trials()
+            files.write_report()
+            files.drop_earlier()
+            kept = "\n  ".join(map(str, written_files()))
+            note(f"What the trials were is in\n  {kept}")
         raise
-    results.drop_earlier()
+    files.drop_earlier()
 
 
-def _keep(results: StudyResults, *, with_report: bool) -> None:
-    """Write the trials that there are."""
-    if not hasattr(results.search, "study_"):
-        return
-    results.write_trials()
-    if with_report:
-        results.write_report()
-        results.drop_earlier()
-        kept = "\n  ".join(map(str, written_files()))
-        note(f"What the trials were is in\n  {kept}")
-
-
-def _how_to_go_on(results: StudyResults) -> str:
+def _how_to_go_on(files: StudyFiles) -> str:
     """Say what is finished, where it is kept, and the command that goes on."""
     from ..report.environment import command_text
-    from ..tuning.reading import trials_over
-    from ..tuning.storages import shown
+    from ..tuning.storage import shown
+    from ..tuning.trials import finished_trials
 
-    search = results.search
-    n_done = len(trials_over(search.study_)) if hasattr(search, "study_") else 0
+    search = files.search
+    n_done = len(finished_trials(search.study_)) if hasattr(search, "study_") else 0
     told = (
         f"Stopped. {n_done} of {search.n_trials} trials are finished, and kept in "
         f"{shown(search.storage)}, study {search.study_name!r}."
     )
-    if results.resume is None:
+    if files.resume is None:
         return told
-    text = command_text(results.resume)
+    text = command_text(files.resume)
     hint = " (with the password in place of ***)" if "***" in text else ""
     return f"{told} To go on{hint}:\n  {text}"
 

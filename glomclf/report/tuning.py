@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..evaluation.evaluation import Evaluation
-from ..tuning.reading import (
+from ..tuning.storage import is_journal, journal_file
+from ..tuning.trials import (
     best_trials,
+    finished_trials,
     is_feasible,
     objective_names,
     reason,
     trials_in,
-    trials_over,
     trials_table,
     varied_settings,
 )
-from ..tuning.storages import is_journal, journal_file
 from .blocks import (
     Block,
     Caution,
@@ -191,7 +191,7 @@ class _Tuning:
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:
-        return trials_over(self.study)
+        return finished_trials(self.study)
 
     @cached_property
     def ended(self) -> list[FrozenTrial]:

@@ -8,7 +8,7 @@ participants that none of its trials has seen.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,18 +28,11 @@ from ..errors import ParameterError
 from ..evaluation.comparison import Comparison, compare_scores
 from ..evaluation.estimates import Estimates
 from ..evaluation.evaluation import Evaluation, evaluate
-from ..evaluation.intervals import Scale, bootstrap_estimates
-from ..evaluation.scores import SCORES, ScoredRows
-from .auditing import audit_folds
-from .objective import (
-    describe_settings,
-    draw_folds,
-    make_scoring,
-    refuse_undefined_folds,
-    seeded,
-)
+from .folds import audit_folds, draw_folds
+from .objective import describe_settings, seeded
+from .optimism import optimism_of
+from .scoring import make_scoring, refuse_undefined_folds
 from .search import GlomeruliSearchCV
-from .studies import FINGERPRINT
 
 __all__ = ["FoldResult", "NestedResult", "nested_cross_validate"]
 
@@ -339,7 +332,7 @@ class _Nest:
 
 
 def _seed_of(search: GlomeruliSearchCV) -> int:
-    return int(search.study_.user_attrs[FINGERPRINT]["random_state"])
+    return int(search.best_trials_[0].user_attrs["random_state"])
 
 
 @dataclass(frozen=True)
@@ -376,93 +369,19 @@ class _Summary:
                 threshold=_cut(table["threshold"]),
                 **options,
             ),
-            optimism=self._optimism(table),
+            optimism=optimism_of(
+                self.nest.folds,
+                table,
+                self.nest.scoring,
+                n_bootstrap=self.n_bootstrap,
+                confidence=self.confidence,
+                seed=self.seed,
+            ),
             scoring=self.nest.scoring,
             folds=list(self.nest.folds),
             predictions=table,
             comparison=comparison,
         )
-
-    def _optimism(self, table: pd.DataFrame) -> Estimates:
-        """Compare the best scores with those on the outer folds' own participants."""
-        folds = self.nest.folds
-        best = float(np.mean([one.best_score for one in folds]))
-        known = self.nest.scoring in SCORES
-        judged = _FoldScores(table, self.nest.scoring if known else None)
-
-        def statistic(weights: NDArray[np.generic]) -> dict[str, NDArray[np.float64]]:
-            nested = judged.mean(weights)
-            same = np.full(len(weights), best)
-            return {"best": same, "nested": nested, "optimism": best - nested}
-
-        estimates = bootstrap_estimates(
-            statistic,
-            judged.strata,
-            self._scales_of(known),
-            n_bootstrap=self.n_bootstrap,
-            confidence=self.confidence,
-            random_state=self.seed,
-        )
-        nested = float(np.mean([one.test_score for one in folds]))
-        return _with_own_scores(estimates, best, nested, known, self.nest.scoring)
-
-    def _scales_of(self, known: bool) -> dict[str, Scale]:
-        scale = SCORES[self.nest.scoring].scale if known else Scale()
-        return {"best": Scale(), "nested": scale, "optimism": scale.of_differences}
-
-
-def _with_own_scores(
-    estimates: Estimates, best: float, nested: float, known: bool, scoring: str
-) -> Estimates:
-    """Put in the scores as the scorer gave them, and say what has no interval."""
-    none = (np.nan, np.nan)
-    notes = {"best": "of many trials on the same folds; it has no interval"}
-    intervals = {**estimates.intervals, "best": none}
-    if not known:
-        intervals = dict.fromkeys(intervals, none)
-        notes |= dict.fromkeys(
-            ("nested", "optimism"), f"no interval can be given for {scoring}"
-        )
-    return replace(
-        estimates,
-        scores={"best": best, "nested": nested, "optimism": best - nested},
-        intervals=intervals,
-        notes={**estimates.notes, **notes},
-    )
-
-
-class _FoldScores:
-    """The mean of a score over outer folds, for many weightings of participants."""
-
-    def __init__(self, table: pd.DataFrame, scoring: str | None):
-        self.scoring = scoring
-        self.rows: list[tuple[slice, ScoredRows]] = []
-        strata: list[NDArray[np.intp]] = []
-        start = 0
-        for fold, part in table.groupby("fold"):
-            owners = part["participant"]
-            owners = part["row"] if owners.isna().all() else owners.astype(str)
-            codes = np.unique(owners, return_inverse=True)[1]
-            rows = ScoredRows(
-                part["label"].to_numpy(),
-                part["probability"].to_numpy(),
-                codes,
-                part["threshold"].to_numpy(),
-                0.9,
-            )
-            self.rows.append((slice(start, start + rows.n_groups), rows))
-            strata.append(rows.strata + 3 * int(str(fold)))
-            start += rows.n_groups
-        self.strata = np.concatenate(strata)
-
-    def mean(self, weights: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Return the mean over folds for each row of weights."""
-        if self.scoring is None:
-            return np.full(len(weights), np.nan)
-        scores = [
-            rows.score(weights[:, columns])[self.scoring] for columns, rows in self.rows
-        ]
-        return np.mean(scores, axis=0)
 
 
 def _cut(thresholds: pd.Series) -> Any:

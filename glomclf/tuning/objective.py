@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from optuna import Trial, TrialPruned
 from optuna.pruners import WilcoxonPruner
-from sklearn.base import clone, is_classifier
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import check_cv
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import (
@@ -25,93 +23,14 @@ from sklearn.utils.validation import (
 )
 
 from ..data.participants import participants_of
-from ..errors import (
-    ParameterError,
-    SamplingError,
-    ScoreError,
-    SplitError,
-    TuningError,
-)
-from ..model.folds import _splits
-from .auditing import audit_folds
+from ..errors import ParameterError, SamplingError, ScoreError, TuningError
+from .folds import Fold, audit_folds, draw_folds
+from .scoring import Scoring, make_scoring, refuse_undefined_folds
 from .space import search_space as default_search_space
 
-__all__ = ["Objective", "Scoring", "make_objective", "make_scoring", "seeded"]
+__all__ = ["Objective", "describe_settings", "make_objective", "seeded"]
 
-Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 _CONTRADICTIONS = (InvalidParameterError, ParameterError, SamplingError)
-# Scores of scikit-learn that mean nothing where a class is missing.
-_COMPARING = {
-    "average_precision",
-    "balanced_accuracy",
-    "f1",
-    "matthews_corrcoef",
-    "neg_log_loss",
-    "precision",
-    "recall",
-    "roc_auc",
-}
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """What is scored, what of it is sought, and what it must reach.
-
-    Parameters
-    ----------
-    objectives : tuple of str
-        Names of the scores to be as high as possible.
-    constraint : dict of str to float
-        Scores that must be at least so high.
-    scorer : callable
-        ``scorer(estimator, X, y)`` returns all scores by name.
-    """
-
-    objectives: tuple[str, ...]
-    constraint: dict[str, float]
-    scorer: Callable[..., dict[str, float]]
-
-    @property
-    def is_prunable(self) -> bool:
-        """Whether trials can be stopped early.
-
-        Pruners compare one objective: with several there is none, and with a
-        constraint they would stop the feasible behind the infeasible.
-        """
-        return len(self.objectives) == 1 and not self.constraint
-
-
-def make_scoring(
-    estimator: Any, scoring: Any, constraint: Mapping[str, float] | None = None
-) -> Scoring:
-    """Make scorers of names, so that all of a fold share its predictions.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose ``score`` is used where `scoring` is None.
-    scoring : str, callable, sequence of str, mapping or None
-    constraint : mapping of str to float, default=None
-        Scorer names, and the least that each must reach.
-
-    Returns
-    -------
-    Scoring
-    """
-    several = isinstance(scoring, list | tuple | set | Mapping)
-    if isinstance(scoring, Mapping):
-        scorers = dict(scoring)
-    elif several:
-        scorers = {name: name for name in scoring}
-    else:
-        one = check_scoring(estimator, scoring=scoring)
-        scorers = {scoring if isinstance(scoring, str) else "score": one}
-    objectives = tuple(scorers)
-    if not objectives:
-        raise ParameterError("scoring names no score; name at least one.")
-    bounds = {name: float(least) for name, least in (constraint or {}).items()}
-    scorers |= {name: name for name in bounds if name not in scorers}
-    return Scoring(objectives, bounds, check_scoring(estimator, scoring=scorers))
 
 
 def make_objective(
@@ -205,7 +124,6 @@ default="average_precision"
     seed = int(check_random_state(random_state).randint(2**31 - 2))
     folds = draw_folds(estimator, cv, labels, owners, X=X, seed=seed)
     verdict = audit_folds(X, labels, folds, owners, level=audit)
-    estimator = clone(estimator)
     fit_params = dict(fit_params or {})
     if owners is not None and has_fit_parameter(estimator, "groups"):
         fit_params.setdefault("groups", owners)
@@ -220,60 +138,6 @@ default="average_precision"
         verdict=verdict,
         fit_params=fit_params,
     )
-
-
-def draw_folds(
-    estimator: Any,
-    cv: Any,
-    y: NDArray[Any],
-    groups: NDArray[Any] | None,
-    *,
-    X: Any,
-    seed: int,
-    split_params: Mapping[str, Any] | None = None,
-) -> list[Fold]:
-    """Draw the folds once; those of an int respect participants."""
-    if isinstance(cv, int):
-        return list(_splits(cv, y, groups, seed))
-    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
-    options = {"groups": groups} if split_params is None else split_params
-    return [
-        (np.asarray(train), np.asarray(test))
-        for train, test in splitter.split(X, y, **options)
-    ]
-
-
-def refuse_undefined_folds(
-    folds: Sequence[Fold], y: NDArray[Any], scoring: Scoring
-) -> None:
-    """Refuse folds on whose test rows a score is undefined, before anything is fitted.
-
-    Parameters
-    ----------
-    folds : sequence of (train, test)
-    y : ndarray of shape (n_samples,)
-    scoring : Scoring
-
-    Raises
-    ------
-    SplitError
-        If the test rows of a fold lack a class that a score compares; scikit-learn
-        would give 0 for some of these scores, and no number for others.
-    """
-    names = [*scoring.objectives, *scoring.constraint]
-    undefined = sorted(_COMPARING & set(names))
-    n_classes = len(np.unique(y))
-    lacking = [
-        fold
-        for fold, (_, test) in enumerate(folds)
-        if len(np.unique(y[test])) < n_classes
-    ]
-    if undefined and lacking:
-        raise SplitError(
-            f"The test rows of the folds {', '.join(map(str, lacking))} lack a class, "
-            f"so that {', '.join(undefined)} is undefined there. Take fewer folds: at "
-            "most as many as participants with the rarer class."
-        )
 
 
 class Objective:
@@ -291,8 +155,6 @@ class Objective:
         Of everything in the estimator that has no seed of its own.
     verdict : str
         What the audit of the folds found.
-    on_fold : callable or None
-        Called with the trial, the number of folds done, as each fold ends.
 
     Notes
     -----
@@ -329,7 +191,6 @@ class Objective:
         self.verdict = verdict
         self.fit_params = dict(fit_params or {})
         self.score_params = dict(score_params or {})
-        self.on_fold: Callable[[Trial, int], None] | None = None
 
     @property
     def directions(self) -> list[str]:
@@ -428,9 +289,7 @@ class Objective:
         record.add(scores, fit_seconds, time.perf_counter() - started)
 
     def _report(self, trial: Trial, fold: int, record: _Record) -> None:
-        """Say how a fold went, and stop where the pruner says so."""
-        if self.on_fold is not None:
-            self.on_fold(trial, fold + 1)
+        """Report how a fold went, and stop where the pruner says so."""
         if len(self.scoring.objectives) > 1:
             return  # Optuna reports one objective only
         (name,) = self.scoring.objectives

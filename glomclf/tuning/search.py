@@ -1,35 +1,26 @@
-"""GlomeruliSearchCV: an Optuna study as a scikit-learn classifier."""
+"""GlomeruliSearchCV: an Optuna study as one of scikit-learn's searches."""
 
 from __future__ import annotations
 
 import os
 import time
+import warnings
+from copy import deepcopy
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    _fit_context,
-    clone,
-)
+from optuna.pruners import NopPruner
+from optuna.samplers import TPESampler
+from sklearn.base import _fit_context
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import Bunch, assert_all_finite, get_tags
-from sklearn.utils._metadata_requests import (
-    MetadataRouter,
-    MethodMapping,
-    _routing_enabled,
-    process_routing,
-)
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils import Bunch, assert_all_finite
+from sklearn.utils._metadata_requests import _routing_enabled, process_routing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_method_params,
     check_consistent_length,
-    check_is_fitted,
     check_random_state,
     column_or_1d,
     has_fit_parameter,
@@ -39,40 +30,21 @@ from sklearn.utils.validation import (
 from ..data.participants import participants_of
 from ..errors import ParameterError
 from ..model.classifier import GlomeruliClassifier
-from .auditing import audit_folds
-from .fingerprints import fingerprint, short_digest
-from .objective import Objective, draw_folds, make_scoring
+from .choice import best_index, fold_scores, require_a_choice, with_feasible_ranks
+from .digest import short_digest
+from .folds import audit_folds, draw_folds
+from .objective import Objective
 from .passwords import without_passwords
-from .results import best_index, cv_results, is_feasible, require_a_choice
+from .scoring import make_scoring
 from .space import search_space as default_search_space
-from .storages import (
-    close_storage,
-    readable_errors,
-    shareable,
-)
-from .studies import FINGERPRINT, StudyPlan, copy_to_memory, find_study, open_study
-from .trials import counted_trials
-from .workers import run_trials
+from .storage import shareable
+from .study import copy_to_memory, how_to_go_on, opened_study, run_trials
+from .trials import best_trials, finished_trials, is_feasible
 
 __all__ = ["GlomeruliSearchCV"]
 
 
-def _best_has(name):
-    """Offer a method where the best estimator has it, or would have it."""
-
-    def check(self):
-        if not self.refit:
-            raise AttributeError(
-                f"refit=False: no estimator was fitted that could {name}. Give "
-                "refit=True."
-            )
-        getattr(getattr(self, "best_estimator_", self.estimator), name)
-        return True
-
-    return check
-
-
-class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class GlomeruliSearchCV(BaseSearchCV):
     """Choose hyperparameters by an Optuna study, and fit with the best of them.
 
     All trials are scored on the same folds, which respect participants and are audited
@@ -90,21 +62,25 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     cv, scoring, constraint, audit
         See :func:`make_objective`.
     n_trials : int or None, default=50
-        Trials that the study has in the end, whoever runs them; those it has already
-        count. None: until `timeout`.
+        Trials that the study is to have in the end, whoever runs them; those that are
+        complete or pruned already count. With several processes it may get a few more.
+        None: until `timeout`.
     timeout : float or None, default=None
         Seconds after which no trial is begun.
     storage : None, str, path or optuna.storages.BaseStorage, default=None
-        Where the study is kept, see :func:`open_storage`. None is memory.
+        Where the study is kept, see :func:`open_storage`. None is memory or, for
+        several processes, a temporary journal file, which is removed afterwards.
     study_name : str or None, default=None
-        Workers join a study by its name. None makes one of all that decides the scores,
-        so that the same search goes on and another begins anew.
+        Whoever gives the same storage and name joins the study, from any machine. None
+        makes one of all that decides the scores, so that the same search goes on and
+        another begins anew.
     resume : bool, default=True
-        Whether a study of that name is gone on with. It must have been made with the
-        same data, folds, scores, space, estimator and random state.
+        Whether a study of that name that has trials is gone on with. It must have been
+        made with the same data, folds, scores, space, estimator and random state.
     sampler : optuna.samplers.BaseSampler or None, default=None
-        What chooses the parameters; None is Optuna's ``TPESampler``. It is reseeded
-        for every trial from `random_state` and the trial's index.
+        What chooses the parameters; None is Optuna's ``TPESampler``, seeded by
+        `random_state`. In several processes, and for a study that is resumed, another
+        one draws from a fresh seed.
     pruner : optuna.pruners.BasePruner or None, default=None
         What stops trials early; None lets all folds run. Only for one objective
         without a constraint.
@@ -112,10 +88,11 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Whether the best parameters are fitted on all rows. With several objectives the
         scorer that decides, or a function of ``cv_results_`` that returns a row.
     n_jobs : int or None, default=None
-        Processes that run trials. Each has its share of the cores.
+        Processes that run trials, each with its share of the cores: loky's, or those of
+        the backend that ``joblib.parallel_config`` says, such as Dask.
     random_state : int, RandomState instance or None, default=None
         Seeds the folds, the sampler and, alike for all trials, what in the estimator
-        has no seed. None goes on with that of the study that is joined.
+        has no seed. To join a study it must be the same int.
     verbose : int, default=0
         1 shows a bar on standard error.
 
@@ -124,7 +101,7 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     study_ : optuna.Study
         A copy in memory of the study as it was at the end; there also after Ctrl-C.
     cv_results_ : dict of str to array
-        One row a trial that counts: ``params``, ``param_*``, ``split*_test_score``,
+        One row a finished trial: ``params``, ``param_*``, ``split*_test_score``,
         ``mean_test_score``, ``rank_test_score``, ``state``, ``feasible``, ``trial``
         (its number) and so on; with several scores their names in place of ``score``.
     best_index_ : int
@@ -141,12 +118,14 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Fitted on all rows with ``best_params_``.
     refit_time_ : float
         Seconds that took.
-    scorer_ : dict of str to callable
-        By name.
+    scorer_ : callable, or dict of str to callable
+        Of several scores by their names.
     n_splits_ : int
         Number of folds.
     audit_ : str
         What the audit of the folds found.
+    multimetric_ : bool
+        Whether there are several objectives.
     classes_ : ndarray of shape (n_classes,)
         The labels.
     n_features_in_ : int
@@ -244,6 +223,10 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    # All folds of a trial must be fitted, and training scores say nothing here.
+    error_score = "raise"
+    return_train_score = False
+
     # The estimator is validated by its own fit.
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, groups=None, **fit_params):
@@ -284,152 +267,16 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._check_labels(y)
         scoring = self._check_combination()
         routed = self._route(X, groups, fit_params)
-        objective, plan = self._plan(X, y, groups, scoring, routed)
-        self._audit(X, y, groups, objective, plan)
+        objective = self._make_objective(X, y, groups, scoring, routed)
         try:
-            self._run(objective, plan)
+            self._run(objective)
         finally:
             self._keep(objective)
-        trials = counted_trials(self.study_)
-        require_a_choice(trials, scoring)
-        self._choose(objective)
+        require_a_choice(finished_trials(self.study_), scoring)
+        self._choose(scoring)
         if self.refit:
             self._refit(X, y, objective, routed)
         return self
-
-    @available_if(_best_has("predict"))
-    def predict(self, X):
-        """Predict by the best estimator.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        check_is_fitted(self)
-        return self.best_estimator_.predict(X)
-
-    @available_if(_best_has("predict_proba"))
-    def predict_proba(self, X):
-        """Give the best estimator's probability of each class.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        check_is_fitted(self)
-        return self.best_estimator_.predict_proba(X)
-
-    @available_if(_best_has("predict_log_proba"))
-    def predict_log_proba(self, X):
-        """Give the logarithm of the best estimator's probabilities.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        check_is_fitted(self)
-        return self.best_estimator_.predict_log_proba(X)
-
-    @available_if(_best_has("decision_function"))
-    def decision_function(self, X):
-        """Give the best estimator's decision function.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-        """
-        check_is_fitted(self)
-        return self.best_estimator_.decision_function(X)
-
-    def score(self, X, y, **params):
-        """Score the best estimator by the (first, or refit's) score of the study.
-
-        Parameters
-        ----------
-        X : as in ``fit``
-        y : array-like of shape (n_samples,)
-        **params : dict
-            For the scorer, where metadata routing is enabled.
-
-        Returns
-        -------
-        float
-        """
-        _best_has("score")(self)
-        check_is_fitted(self)
-        routed = {}
-        if _routing_enabled():
-            routed = process_routing(self, "score", **params).scorer.score
-        name = self.refit if isinstance(self.refit, str) else next(iter(self.scorer_))
-        return self.scorer_[name](self.best_estimator_, X, y, **routed)
-
-    @property
-    def classes_(self):
-        """The labels, sorted."""
-        return self.best_estimator_.classes_
-
-    @property
-    def n_features_in_(self):
-        """Number of features seen in ``fit``, where the estimator has it."""
-        return self.best_estimator_.n_features_in_
-
-    @property
-    def feature_names_in_(self):
-        """Names of the features seen in ``fit``, where the estimator has them."""
-        return self.best_estimator_.feature_names_in_
-
-    def get_metadata_routing(self):
-        """Say where metadata goes: to this, the folds, the estimator and the scorers.
-
-        Returns
-        -------
-        routing : sklearn.utils.metadata_routing.MetadataRouter
-        """
-        scorer = make_scoring(self.estimator, self.scoring, self.constraint).scorer
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(
-                estimator=self.estimator,
-                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
-            )
-            .add(
-                scorer=scorer,
-                method_mapping=MethodMapping()
-                .add(caller="fit", callee="score")
-                .add(caller="score", callee="score"),
-            )
-            .add(
-                splitter=self.cv,
-                method_mapping=MethodMapping().add(caller="fit", callee="split"),
-            )
-        )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
-        tags.estimator_type = inner.estimator_type
-        tags.classifier_tags = inner.classifier_tags
-        tags.regressor_tags = inner.regressor_tags
-        tags.input_tags = inner.input_tags
-        tags.non_deterministic = self.random_state is None
-        return tags
 
     def __repr__(self, N_CHAR_MAX=700):
         return without_passwords(super().__repr__(N_CHAR_MAX))
@@ -437,8 +284,18 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def _html_repr(self):
         return without_passwords(super()._html_repr())
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = self.random_state is None
+        return tags
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "best_estimator_" if self.refit else "cv_results_")
+
+    def _get_scorers(self):
+        """Return what scikit-learn's routing of metadata asks for."""
+        scoring = make_scoring(self.estimator, self.scoring, self.constraint)
+        return scoring.scorer, self.refit
 
     def _check_labels(self, y):
         assert_all_finite(y, input_name="y")
@@ -500,14 +357,12 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             fit["groups"] = owners
         return Bunch(fit=fit, score={}, split={"groups": owners})
 
-    def _plan(self, X, y, groups, scoring, routed):
-        """Fix folds and seed, and name the study."""
+    def _make_objective(self, X, y, groups, scoring, routed):
+        """Draw the folds and audit them."""
         owners = participants_of(X, groups)
-        seed = self._seed()
-        # The best is fitted on more rows than a fold has, by the same recipe.
-        estimator = clone(self.estimator)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 2))
         folds = draw_folds(
-            estimator,
+            self.estimator,
             self.cv,
             y,
             owners,
@@ -515,60 +370,29 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             seed=seed,
             split_params=routed.split if _routing_enabled() else None,
         )
-        objective = Objective(
-            estimator,
+        self.audit_ = audit_folds(X, y, folds, owners, level=self.audit)
+        return Objective(
+            self.estimator,
             X,
             y,
             folds=folds,
             scoring=scoring,
             search_space=self.search_space or default_search_space,
             seed=seed,
+            verdict=self.audit_,
             fit_params=routed.fit,
             score_params=routed.score,
         )
-        own = fingerprint(objective)
-        name = self.study_name or f"glomclf-{short_digest(own)}"
-        attributes = {"n_splits": len(folds)}
-        plan = StudyPlan(
-            self.storage, name, scoring.objectives, own, attributes, self.resume
-        )
-        return objective, plan
 
-    def _seed(self):
-        """Draw the seed; without a random state, take that of the study it joins."""
-        known = None
-        if self.random_state is None and self.storage is not None and self.study_name:
-            known = find_study(self.storage, self.study_name)
-        found = {} if known is None else known.user_attrs.get(FINGERPRINT, {})
-        if "random_state" in found:
-            return int(found["random_state"])
-        return int(check_random_state(self.random_state).randint(2**31 - 2))
-
-    def _audit(self, X, y, groups, objective, plan):
-        """Audit the folds, unless the study to be joined has the verdict on them."""
-        known = None
-        if plan.storage is not None:
-            known = find_study(plan.storage, plan.study_name)
-        attributes = {} if known is None else known.user_attrs
-        is_same = attributes.get(FINGERPRINT) == plan.fingerprint
-        if is_same and attributes.get("audit_level") == self.audit:
-            objective.verdict = attributes["audit"]
-        else:
-            owners = participants_of(X, groups)
-            objective.verdict = audit_folds(
-                X, y, objective.folds, owners, level=self.audit
-            )
-        plan.attributes |= {"audit": objective.verdict, "audit_level": self.audit}
-        self.audit_ = objective.verdict
-
-    def _run(self, objective, plan):
-        """Open the study and run its trials."""
+    def _run(self, objective):
+        """Run the trials, and keep a copy of the study whatever happens."""
+        name = self.study_name or f"glomclf-{short_digest(objective)}"
         with (
-            shareable(plan.storage, self.n_jobs) as storage,
-            readable_errors(storage),
+            shareable(self.storage, self.n_jobs) as storage,
+            opened_study(storage, name, objective, resume=self.resume) as study,
         ):
-            plan.storage = storage
-            study = open_study(plan, **self._optuna_parts(objective.seed))
+            study.sampler = self._fresh_sampler(study, objective.seed)
+            study.pruner = deepcopy(self.pruner) or NopPruner()
             try:
                 run_trials(
                     study,
@@ -578,73 +402,74 @@ class GlomeruliSearchCV(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                     timeout=self.timeout,
                     n_jobs=self.n_jobs,
                     verbose=self.verbose,
-                    is_kept=self.storage is not None,
                 )
+            except KeyboardInterrupt:
+                told = how_to_go_on(study, self.storage, self.n_trials)
+                raise KeyboardInterrupt(told) from None
             finally:
-                try:
-                    self._study = copy_to_memory(study)
-                finally:
-                    close_storage(study._storage, storage)
+                self.study_ = copy_to_memory(study)
 
-    def _optuna_parts(self, seed):
-        from copy import deepcopy
-
-        from optuna.pruners import NopPruner
-
-        from .sampling import SeededSampler, default_sampler
-
-        sampler = deepcopy(self.sampler) or default_sampler()
-        return {
-            "sampler": SeededSampler(sampler, seed),
-            "pruner": self.pruner or NopPruner(),
-        }
+    def _fresh_sampler(self, study, seed):
+        """Return a sampler that does not draw again what the study has drawn."""
+        n_trials = len(study.get_trials(deepcopy=False))
+        if self.sampler is None:
+            return TPESampler(seed=(seed + n_trials) % 2**32)
+        sampler = deepcopy(self.sampler)
+        if n_trials:
+            sampler.reseed_rng()
+        return sampler
 
     def _keep(self, objective):
         """Keep what the study has, also where it was interrupted."""
-        study = self.__dict__.pop("_study", None)
-        if study is None:
+        if not hasattr(self, "study_"):
             return
-        self.study_ = study
-        trials = counted_trials(self.study_)
+        scoring, trials = objective.scoring, finished_trials(self.study_)
         self.n_splits_ = len(objective.folds)
-        self.scorer_ = dict(objective.scoring.scorer._scorers)
-        self.cv_results_ = cv_results(
-            trials,
-            [_settings(objective, trial) for trial in trials],
-            objective.scoring,
-            self.n_splits_,
-        )
-        feasible = any(is_feasible(trial) for trial in trials)
-        self.best_trials_ = self.study_.best_trials if feasible else []
+        self.multimetric_ = len(scoring.objectives) > 1
+        scorers = dict(scoring.scorer._scorers)
+        alone = scorers[scoring.objectives[0]]
+        self.scorer_ = scorers if self.multimetric_ else alone
+        self.best_trials_ = best_trials(self.study_)
+        self.cv_results_ = self._table(trials, objective) if trials else {"params": []}
 
-    def _choose(self, objective):
+    def _table(self, trials, objective):
+        """Return a table of the trials, as scikit-learn makes it of candidates."""
+        feasible = [is_feasible(trial) for trial in trials]
+        with warnings.catch_warnings():  # of trials that were pruned, or failed
+            warnings.filterwarnings("ignore", message="One or more of the test scores")
+            results = self._format_results(
+                [_settings(objective, trial) for trial in trials],
+                self.n_splits_,
+                fold_scores(trials, objective.scoring, self.n_splits_),
+                {
+                    "trial": [trial.number for trial in trials],
+                    "state": [trial.state.name for trial in trials],
+                    "feasible": feasible,
+                },
+            )
+        return with_feasible_ranks(results)
+
+    def _choose(self, scoring):
         """Name the best trial."""
-        scoring = objective.scoring
         index = best_index(self.cv_results_, scoring, self.refit)
         if index is None:
             return
         self.best_index_ = index
         self.best_params_ = self.cv_results_["params"][index]
-        if len(scoring.objectives) == 1:
-            self.best_score_ = float(self.cv_results_["mean_test_score"][index])
-        elif isinstance(self.refit, str):
-            means = self.cv_results_[f"mean_test_{self.refit}"]
-            self.best_score_ = float(means[index])
+        decides = self.refit if self.multimetric_ else "score"
+        if isinstance(decides, str):
+            self.best_score_ = float(self.cv_results_[f"mean_test_{decides}"][index])
 
     def _refit(self, X, y, objective, routed):
         started = time.perf_counter()
         model = objective.configured(self.best_params_)
         self.best_estimator_ = model.fit(X, y, **routed.fit)
         self.refit_time_ = time.perf_counter() - started
-
-    def _sk_visual_block_(self):
-        from sklearn.utils._repr_html.estimator import _VisualBlock
-
-        inner = getattr(self, "best_estimator_", self.estimator)
-        return _VisualBlock("parallel", [inner], names=[type(inner).__name__])
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
-def _settings(objective: Objective, trial: Any) -> dict[str, Any]:
+def _settings(objective, trial):
     """Return what a trial set on the estimator; what was suggested, where it failed."""
     if "settings" not in trial.user_attrs:
         return dict(trial.params)

@@ -17,16 +17,9 @@ from ..samplers import AugmentationOverSampler, needs_images
 
 __all__ = [
     "feature_search_space",
+    "linear_search_space",
     "search_space",
-    "suggest_batch_size",
-    "suggest_class_weight",
-    "suggest_dropout",
-    "suggest_head",
-    "suggest_learning_rate",
-    "suggest_optimizer",
     "suggest_sampler",
-    "suggest_sampling_space",
-    "suggest_trainable_layers",
 ]
 
 _IN_FEATURES = ("none", "smote", "oversample", "undersample")
@@ -69,58 +62,55 @@ def suggest_sampler(trial: Any, *, images: bool = True) -> Any:
     return kinds[name](sampling_strategy=ratio)
 
 
-def suggest_sampling_space(trial: Any) -> str:
-    """Choose whether the sampler sees images or features."""
+def _suggest_sampling_space(trial: Any) -> str:
     return trial.suggest_categorical("sampling_space", ["pixels", "features"])
 
 
-def suggest_trainable_layers(trial: Any) -> int:
+def _suggest_trainable_layers(trial: Any) -> int:
     """Choose between the head alone and the last residual block with it."""
     return trial.suggest_categorical("trainable_layers", [0, _LAST_BLOCK])
 
 
-def suggest_head(trial: Any) -> int:
-    """Choose the width of the hidden layer."""
+def _suggest_width(trial: Any) -> int:
     return trial.suggest_categorical("dense_units", [32, 64, 128, 256, 512])
 
 
-def suggest_dropout(trial: Any) -> float:
-    """Choose the share of hidden units that is dropped."""
+def _suggest_dropout(trial: Any) -> float:
     return trial.suggest_float("dropout", 0.0, 0.7)
 
 
-def suggest_optimizer(trial: Any) -> str:
-    """Choose the optimizer."""
+def _suggest_optimizer(trial: Any) -> str:
     return trial.suggest_categorical("optimizer", ["rmsprop", "adam", "adamw", "sgd"])
 
 
-def suggest_learning_rate(trial: Any) -> float:
-    """Choose the learning rate, on a logarithmic scale."""
+def _suggest_learning_rate(trial: Any) -> float:
     return trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
 
 
-def suggest_batch_size(trial: Any) -> int:
-    """Choose the rows of a step."""
+def _suggest_batch_size(trial: Any) -> int:
     return trial.suggest_categorical("batch_size", [16, 32, 64])
 
 
-def suggest_class_weight(trial: Any) -> str | None:
-    """Choose whether the rarer class weighs more."""
+def _suggest_class_weight(trial: Any) -> str | None:
     return trial.suggest_categorical("class_weight", [None, "balanced"])
+
+
+def _suggest_strength(trial: Any) -> float:
+    return trial.suggest_float("C", 1e-4, 10.0, log=True)
 
 
 def search_space(
     trial: Any,
     *,
     sampler: Any = suggest_sampler,
-    sampling_space: Any = suggest_sampling_space,
-    trainable_layers: Any = suggest_trainable_layers,
-    dense_units: Any = suggest_head,
-    dropout: Any = suggest_dropout,
-    optimizer: Any = suggest_optimizer,
-    learning_rate: Any = suggest_learning_rate,
-    batch_size: Any = suggest_batch_size,
-    class_weight: Any = suggest_class_weight,
+    sampling_space: Any = _suggest_sampling_space,
+    network__trainable_layers: Any = _suggest_trainable_layers,
+    network__dense_units: Any = _suggest_width,
+    network__dropout: Any = _suggest_dropout,
+    network__optimizer: Any = _suggest_optimizer,
+    network__learning_rate: Any = _suggest_learning_rate,
+    network__batch_size: Any = _suggest_batch_size,
+    network__class_weight: Any = _suggest_class_weight,
 ) -> dict[str, Any]:
     """Choose the parameters of a :class:`~glomclf.GlomeruliClassifier`.
 
@@ -134,8 +124,10 @@ def search_space(
     trial : optuna.trial.Trial
     sampler : callable or as in GlomeruliClassifier
         The default, `suggest_sampler`, is told whether samplers of images can be used.
-    sampling_space, trainable_layers, dense_units, dropout, optimizer, learning_rate, \
-batch_size, class_weight : callable or as in GlomeruliClassifier
+    sampling_space : callable or as in GlomeruliClassifier
+    network__trainable_layers, network__dense_units, network__dropout, \
+network__optimizer, network__learning_rate, network__batch_size, \
+network__class_weight : callable or as in PatchClassifier
 
     Returns
     -------
@@ -150,39 +142,32 @@ batch_size, class_weight : callable or as in GlomeruliClassifier
     See Also
     --------
     feature_search_space : What is tuned in minutes.
+    linear_search_space : What is tuned in seconds.
 
     Examples
     --------
     >>> from functools import partial
-    >>> from optuna.trial import FixedTrial
+    >>> import optuna
     >>> from glomclf.tuning import search_space
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
     >>> space = partial(
     ...     search_space,
     ...     sampler=None,
-    ...     trainable_layers=0,
-    ...     learning_rate=lambda trial: trial.suggest_float("learning_rate", 0.01, 0.1),
+    ...     network__dropout=0.25,
+    ...     network__learning_rate=lambda trial: trial.suggest_float("rate", 0.01, 0.1),
     ... )
-    >>> trial = FixedTrial(
-    ...     {
-    ...         "dense_units": 64,
-    ...         "dropout": 0.2,
-    ...         "optimizer": "adam",
-    ...         "learning_rate": 0.05,
-    ...         "batch_size": 32,
-    ...         "class_weight": None,
-    ...     }
-    ... )
-    >>> space(trial)["learning_rate"]
-    0.05
+    >>> settings = space(optuna.create_study().ask())
+    >>> settings["network__dropout"], settings["sampling_space"]
+    (0.25, 'pixels')
     """
     parts = {
-        "trainable_layers": trainable_layers,
-        "dense_units": dense_units,
-        "dropout": dropout,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "class_weight": class_weight,
+        "network__trainable_layers": network__trainable_layers,
+        "network__dense_units": network__dense_units,
+        "network__dropout": network__dropout,
+        "network__optimizer": network__optimizer,
+        "network__learning_rate": network__learning_rate,
+        "network__batch_size": network__batch_size,
+        "network__class_weight": network__class_weight,
     }
     return {
         **_choose_sampling(trial, sampler, sampling_space),
@@ -193,7 +178,7 @@ batch_size, class_weight : callable or as in GlomeruliClassifier
 def feature_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     """Choose the head, and samplers of features.
 
-    The trunk then runs once per image, however many trials there are.
+    The frozen layers then run once per image, however many trials there are.
 
     Parameters
     ----------
@@ -211,12 +196,48 @@ def feature_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     >>> import optuna
     >>> from glomclf.tuning import feature_search_space
     >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
-    >>> feature_search_space(optuna.create_study().ask())["trainable_layers"]
+    >>> trial = optuna.create_study().ask()
+    >>> feature_search_space(trial)["network__trainable_layers"]
     0
     """
-    return search_space(
-        trial, **{"sampling_space": "features", "trainable_layers": 0, **parts}
-    )
+    frozen = {"sampling_space": "features", "network__trainable_layers": 0}
+    return search_space(trial, **{**frozen, **parts})
+
+
+def linear_search_space(
+    trial: Any,
+    *,
+    network__logisticregression__C: Any = _suggest_strength,
+    network__logisticregression__class_weight: Any = _suggest_class_weight,
+) -> dict[str, Any]:
+    """Choose the logistic regression of ``make_classifier("linear")``.
+
+    Parameters
+    ----------
+    trial : optuna.trial.Trial
+    network__logisticregression__C, network__logisticregression__class_weight : \
+callable or as in LogisticRegression
+
+    Returns
+    -------
+    dict
+        For ``set_params``.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from glomclf.tuning import linear_search_space
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> sorted(linear_search_space(optuna.create_study().ask()))[0]
+    'network__logisticregression__C'
+    """
+    parts = {
+        "network__logisticregression__C": network__logisticregression__C,
+        "network__logisticregression__class_weight": (
+            network__logisticregression__class_weight
+        ),
+    }
+    return {name: _value(part, trial) for name, part in parts.items()}
 
 
 def _choose_sampling(trial: Any, sampler: Any, sampling_space: Any) -> dict[str, Any]:

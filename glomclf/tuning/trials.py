@@ -1,48 +1,39 @@
-"""Which trials of a study count, which were lost, and which is whose.
-
-A study is planned to have so many trials. A trial counts when it is complete, pruned,
-or failed by an error of its own, which the objective notes as ``error``. A trial whose
-worker was killed or interrupted is lost: it ends as failed, and its place goes to a new
-trial, the retry, with the same index and the same parameters. So however many workers
-join, stop or die, as many trials count in the end as were planned.
-"""
+"""What the trials of a study say: states, values, reasons, as one table."""
 
 from __future__ import annotations
 
-import functools
-import os
-import platform
+import re
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
 __all__ = [
-    "Tally",
-    "claim",
-    "counted_trials",
-    "fail_and_requeue",
-    "index_of",
-    "is_lost",
-    "requeue",
-    "requeue_dead",
-    "requeue_interrupted",
-    "runs_here",
-    "worker_name",
+    "best_trials",
+    "finished_trials",
+    "is_feasible",
+    "kind_of",
+    "objective_names",
+    "objective_place",
+    "partial_value",
+    "reason",
+    "trials_in",
+    "trials_table",
+    "varied_settings",
 ]
 
-_MACHINE_ID = Path("/etc/machine-id")
-_MOST_DEATHS = 3
-"""How often a trial may end its worker before it counts as failed."""
+# What differs between two trials that the pruner stopped for the same reason.
+_FOLD_SCORE = re.compile(r", mean \w+ -?[0-9.]+$")
+_KINDS = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
 
 
-def counted_trials(study: Study) -> list[FrozenTrial]:
-    """Return the trials that count: complete, pruned, or failed by their own error.
+def finished_trials(study: Study) -> list[FrozenTrial]:
+    """Return the trials that are complete, were pruned, or failed by an error.
 
     Parameters
     ----------
@@ -51,270 +42,252 @@ def counted_trials(study: Study) -> list[FrozenTrial]:
     Returns
     -------
     list of optuna.trial.FrozenTrial
-        In the order of their numbers. Lost trials, whose worker was killed or
-        interrupted, are left out: another trial has taken their place.
+        In the order of their numbers. A trial that was stopped with its process, by a
+        kill or by Ctrl-C, is left out: it says nothing about its settings.
 
     Examples
     --------
     >>> import optuna
-    >>> from glomclf.tuning import counted_trials
+    >>> from glomclf.tuning import finished_trials
     >>> study = optuna.create_study()
     >>> study.add_trial(optuna.trial.create_trial(value=0.5))
-    >>> study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
-    >>> [trial.value for trial in counted_trials(study)]
+    >>> running = study.ask()
+    >>> [trial.value for trial in finished_trials(study)]
     [0.5]
     """
     trials = study.get_trials(deepcopy=False)
-    return [t for t in trials if t.state.is_finished() and not is_lost(t)]
+    return [one for one in trials if one.state.is_finished() and not _is_lost(one)]
 
 
-def is_lost(trial: FrozenTrial) -> bool:
-    """Tell whether a trial ended with its worker, or was one too many."""
-    from optuna.trial import TrialState
-
-    attributes = trial.user_attrs
-    if trial.state != TrialState.FAIL:
-        return False
-    if attributes.get("lost") is not None:
-        return True
-    return "error" not in attributes and attributes.get("deaths", 0) < _MOST_DEATHS - 1
+def _is_lost(trial: FrozenTrial) -> bool:
+    """Tell whether a trial of `Objective` ended without a word, so with its process."""
+    noted = trial.user_attrs
+    return trial.state.name == "FAIL" and "audit" in noted and "error" not in noted
 
 
-def index_of(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:
-    """Return the place of a trial in the plan; a retry has that of the lost one.
-
-    Parameters
-    ----------
-    trial : optuna.trial.FrozenTrial
-    trials : sequence of optuna.trial.FrozenTrial
-        All trials of the study.
-
-    Returns
-    -------
-    int
-        From 0.
-    """
-    if "retry_of" in trial.user_attrs:
-        return trial.user_attrs["index"]
-    return sum(
-        other.number < trial.number
-        and "retry_of" not in other.user_attrs
-        and other.user_attrs.get("lost") != "surplus"
-        for other in trials
-    )
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How far a study is.
-
-    Parameters
-    ----------
-    finished : int
-        Trials that count.
-    running, waiting : int
-        Trials under way, and in the queue. One that two processes have queued counts
-        once: the second of its twins is never run.
-    """
-
-    finished: int
-    running: int
-    waiting: int
-
-    @classmethod
-    def of(cls, study: Study) -> Tally:
-        """Count the trials of a study."""
-        from optuna.trial import TrialState
-
-        trials = study.get_trials(deepcopy=False)
-        return cls(
-            sum(t.state.is_finished() and not is_lost(t) for t in trials),
-            sum(t.state == TrialState.RUNNING for t in trials),
-            sum(
-                t.state == TrialState.WAITING and not _is_twin(t, trials)
-                for t in trials
-            ),
-        )
-
-    @property
-    def planned(self) -> int:
-        """Trials that count or will."""
-        return self.finished + self.running + self.waiting
-
-
-def claim(trial: Any, n_trials: int | None) -> bool:
-    """Sign a trial, unless others have taken all that are planned meanwhile.
-
-    Parameters
-    ----------
-    trial : optuna.trial.Trial
-        As it was asked for.
-    n_trials : int or None
-        How many are planned; None: any number.
-
-    Returns
-    -------
-    bool
-        False: it is one too many, and is to be given up.
-    """
-    trials = trial.study.get_trials(deepcopy=False)
-    before = sum(t.number < trial.number and not is_lost(t) for t in trials)
-    if _is_twin(trial, trials) or (n_trials is not None and before >= n_trials):
-        trial.set_user_attr("lost", "surplus")
-        return False
-    trial.set_user_attr("worker", worker_name())
-    return True
-
-
-def requeue(study: Study, trial: FrozenTrial) -> None:
-    """Put a lost trial into the queue again, unless it has ended too many workers.
-
-    It keeps its parameters where all of them were chosen; otherwise they are chosen
-    again, and, from the same seed, to the same values.
+def objective_names(study: Study) -> list[str]:
+    """Name the objectives of a study.
 
     Parameters
     ----------
     study : optuna.Study
-    trial : optuna.trial.FrozenTrial
-        Failed. The signature is that of Optuna's callback for stale trials.
-    """
-    from optuna.trial import TrialState, create_trial
-
-    if not is_lost(trial) or trial.user_attrs.get("lost") == "surplus":
-        return
-    trials = study.get_trials(deepcopy=False)
-    if _retries(trials, trial.number):  # another process was first
-        return
-    was_stopped = trial.user_attrs.get("lost") == "interrupted"
-    is_whole = "settings" in trial.user_attrs
-    fixed = trial.system_attrs.get("fixed_params")
-    retry = create_trial(
-        state=TrialState.WAITING,
-        params=trial.params if is_whole else {},
-        distributions=trial.distributions if is_whole else {},
-        system_attrs={} if fixed is None else {"fixed_params": fixed},
-        user_attrs={
-            "index": index_of(trial, trials),
-            "retry_of": trial.number,
-            "deaths": trial.user_attrs.get("deaths", 0) + (not was_stopped),
-        },
-    )
-    study.add_trial(retry)
-
-
-def _retries(trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:
-    return [t for t in trials if t.user_attrs.get("retry_of") == number]
-
-
-def _is_twin(trial: Any, trials: Sequence[FrozenTrial]) -> bool:
-    """Tell whether another process had queued the same lost trial before."""
-    lost = trial.user_attrs.get("retry_of")
-    if lost is None:
-        return False
-    return any(retry.number < trial.number for retry in _retries(trials, lost))
-
-
-def requeue_dead(study: Study) -> int:
-    """Fail trials that a dead process of this machine was running; queue them again.
 
     Returns
     -------
-    int
-        How many.
+    names : list of str
+        As the study names them; else the scorers that its trials noted; else
+        ``"score"``, numbered where there are several.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from glomclf.tuning.trials import objective_names
+    >>> objective_names(optuna.create_study(directions=["maximize"]))
+    ['score']
     """
-    from optuna.trial import TrialState
-
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    dead = [t.number for t in running if is_dead(t.user_attrs.get("worker", ""))]
-    for number in dead:
-        fail_and_requeue(study, number)
-    return len(dead)
-
-
-def fail_and_requeue(study: Study, number: int) -> None:
-    """End a running trial as lost, and put it into the queue again."""
-    from optuna.trial import TrialState
-
-    # Another process may have seen it first.
-    with suppress(ValueError, RuntimeError):
-        study.tell(number, state=TrialState.FAIL)
-        requeue(study, study.get_trials(deepcopy=False)[number])
-
-
-def requeue_interrupted(study: Study) -> None:
-    """Queue lost trials again that nobody has queued yet."""
+    n_objectives = len(study.directions)
+    if study.metric_names:
+        return list(study.metric_names)
     for trial in study.get_trials(deepcopy=False):
-        requeue(study, trial)
+        noted = list(trial.user_attrs.get("fold_scores") or {})
+        if len(noted) == n_objectives:
+            return noted
+    if n_objectives == 1:
+        return ["score"]
+    return [f"score {place}" for place in range(1, n_objectives + 1)]
 
 
-# Whose trial it is.
+def objective_place(study: Study, objective: int | str) -> int:
+    """Find an objective by its name or its place.
+
+    Parameters
+    ----------
+    study : optuna.Study
+    objective : int or str
+
+    Returns
+    -------
+    place : int
+
+    Raises
+    ------
+    ValueError
+        If the study has no such objective.
+    """
+    names = objective_names(study)
+    if isinstance(objective, str) and objective in names:
+        return names.index(objective)
+    if isinstance(objective, int) and 0 <= objective < len(names):
+        return objective
+    raise ValueError(
+        f"The study has no objective {objective!r}; it has {', '.join(names)}, "
+        "numbered from 0."
+    )
 
 
-def worker_name() -> str:
-    """Name this process so that others on this machine can tell whether it lives."""
-    return f"{_machine()}/{os.getpid()}/{_started(os.getpid())}"
+def trials_in(study: Study, state: str) -> list[FrozenTrial]:
+    """Return the trials in a state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING."""
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state.name == state]
 
 
-def is_dead(worker: str) -> bool:
-    """Tell whether a worker is known to be gone; of another machine nobody knows."""
-    machine, pid, started = ["", "", *worker.rsplit("/", 2)][-3:]
-    if machine != _machine():
-        return _is_before_start(machine)
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return _started(int(pid)) not in ("", started) or _is_zombie(int(pid))
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Tell whether a trial is complete and meets the constraints of its study."""
+    meets = all(missed <= 0 for missed in trial.constraints.values())
+    return trial.state.name == "COMPLETE" and meets
 
 
-def runs_here(trial: FrozenTrial) -> bool:
-    """Tell whether a process of this machine is at a trial, or nobody knows whose."""
-    worker = trial.user_attrs.get("worker")
-    return worker is None or worker.rsplit("/", 2)[0] == _machine()
+def kind_of(trial: FrozenTrial) -> str:
+    """Tell how a trial came out: ended, unfit, pruned or failed.
+
+    An unfit trial ended, but misses a constraint of the study.
+    """
+    kind = _KINDS[trial.state.name]
+    return "unfit" if kind == "ended" and not is_feasible(trial) else kind
 
 
-def _is_before_start(machine: str) -> bool:
-    """Tell whether a name is of this machine, before it was started again."""
-    theirs, own = machine.split(" "), _machine().split(" ")
-    is_known = len(own) == len(theirs) == 4 and own[1] != ""
-    return is_known and theirs[:2] == own[:2] and theirs[2] != own[2]
+def varied_settings(study: Study) -> list[str]:
+    """Name the settings that could differ among the trials that ended.
+
+    Parameters
+    ----------
+    study : optuna.Study
+
+    Returns
+    -------
+    names : list of str
+        In the order in which they were drawn.
+    """
+    ended = trials_in(study, "COMPLETE")
+    names = dict.fromkeys(name for trial in ended for name in trial.params)
+    return [
+        name
+        for name in names
+        if len({trial.distributions.get(name) for trial in ended}) > 1
+        or not ended[0].distributions[name].single()
+    ]
 
 
-@functools.cache
-def _machine() -> str:
-    """Name the machine, its start, and the space its process ids are from."""
-    parts = [platform.node()]
-    with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        space = os.readlink("/proc/self/ns/pid")
-        parts += [_installation(), boot.strip()[:8], space]
-    return " ".join(parts)
+def best_trials(study: Study) -> list[FrozenTrial]:
+    """Return the best trial or, of several objectives, the Pareto front.
 
+    Parameters
+    ----------
+    study : optuna.Study
 
-def _installation() -> str:
-    """Tell machines of one name apart; "" where that is unknown."""
-    try:
-        return _MACHINE_ID.read_text().strip()[:8]
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str:
-    """Return when a process began, since its id may be given again; "" if unknown."""
-    fields = _status(pid)
-    return fields[19] if fields else ""
-
-
-def _is_zombie(pid: int) -> bool:
-    fields = _status(pid)
-    return bool(fields) and fields[0] == "Z"
-
-
-def _status(pid: int) -> list[str]:
-    """Return what Linux knows of a process, from its state on."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    Returns
+    -------
+    trials : list of FrozenTrial
+        Empty where no trial ended, or none meets the constraints.
+    """
+    if not any(is_feasible(trial) for trial in trials_in(study, "COMPLETE")):
         return []
+    if len(study.directions) == 1:
+        return [study.best_trial]
+    return sorted(study.best_trials, key=lambda trial: trial.values, reverse=True)
+
+
+def partial_value(trial: FrozenTrial, name: str, place: int = 0) -> float:
+    """Return the mean score of the folds that a trial got to.
+
+    Parameters
+    ----------
+    trial : FrozenTrial
+    name : str
+        Of the objective.
+    place : int, default=0
+        Of the objective.
+
+    Returns
+    -------
+    value : float
+        The value of a trial that ended; NaN where no fold did.
+    """
+    if trial.state.name == "COMPLETE":
+        return float(trial.values[place])
+    scores = (trial.user_attrs.get("fold_scores") or {}).get(name)
+    if scores is None and place == 0:
+        scores = list(trial.intermediate_values.values())
+    finite = [score for score in scores or () if score is not None and score == score]
+    return float(np.mean(finite)) if finite else float("nan")
+
+
+def reason(trial: FrozenTrial) -> str:
+    """Say why a trial failed or was pruned; empty where it did neither.
+
+    Parameters
+    ----------
+    trial : FrozenTrial
+
+    Returns
+    -------
+    text : str
+    """
+    if trial.state.name == "FAIL":
+        return _error_text(trial.user_attrs.get("error"))
+    if trial.state.name == "PRUNED":
+        n_folds = len(trial.intermediate_values)
+        unknown = f"by the pruner, after {n_folds} fold{'' if n_folds == 1 else 's'}"
+        return _FOLD_SCORE.sub("", trial.user_attrs.get("prune_reason", unknown))
+    return ""
+
+
+def _error_text(error: dict[str, str] | None) -> str:
+    if error is None:
+        return "no error was noted: did its process die (was the memory enough)?"
+    place = f"{error['place']}: " if "place" in error else ""
+    return f"{place}{error['type']}: {error['message']}"
+
+
+def trials_table(study: Study) -> pd.DataFrame:
+    """Put the finished trials into one table, in their order.
+
+    Parameters
+    ----------
+    study : optuna.Study
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the trial's number: ``state``; the value of each objective; its
+        score in each fold, as ``<objective>_fold<k>``, k from 1; ``seconds``;
+        ``feasible``; each setting, missing where a trial does without it, ``"none"``
+        where it is None; ``reason`` of a failure or pruning.
+
+    Examples
+    --------
+    >>> import optuna
+    >>> from glomclf.tuning.trials import trials_table
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> study = optuna.create_study(direction="maximize")
+    >>> study.optimize(lambda trial: trial.suggest_int("units", 8, 8) / 10, n_trials=1)
+    >>> list(trials_table(study))
+    ['state', 'score', 'seconds', 'feasible', 'units', 'reason']
+    """
+    names, trials = objective_names(study), finished_trials(study)
+    parts = [_parts(trial, names) for trial in trials]
+    # Trials have other settings and reach other folds: each kind of column together.
+    columns = [key for kind in zip(*parts, strict=True) for row in kind for key in row]
+    rows = [{k: v for part in row for k, v in part.items()} for row in parts]
+    table = pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+    table.index = pd.Index([trial.number for trial in trials], name="number")
+    return table
+
+
+def _parts(trial: FrozenTrial, names: Sequence[str]) -> list[dict[str, Any]]:
+    values = trial.values if trial.state.name == "COMPLETE" else None
+    values = values or [float("nan")] * len(names)
+    folds = {
+        f"{name}_fold{fold}": score
+        for name, scores in (trial.user_attrs.get("fold_scores") or {}).items()
+        for fold, score in enumerate(scores, 1)
+    }
+    duration = trial.duration
+    seconds = float("nan") if duration is None else duration.total_seconds()
+    return [
+        {"state": trial.state.name, **dict(zip(names, values, strict=True))},
+        folds,
+        {"seconds": seconds, "feasible": is_feasible(trial)},
+        {k: "none" if value is None else value for k, value in trial.params.items()},
+        {"reason": reason(trial)},
+    ]

@@ -1,6 +1,5 @@
 """`glomclf tune`: files, what is fixed, what is kept after Ctrl-C, what is refused."""
 
-import inspect
 import json
 import os
 import re
@@ -15,18 +14,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from glomclf import GlomeruliClassifier, make_glomeruli
+from glomclf import GlomeruliClassifier, make_classifier, make_glomeruli
 from glomclf.cli import main
-from glomclf.cli.options import Duration
-from glomclf.cli.study_plan import TUNED, make_space
-from glomclf.cli.study_results import TUNING_FILES, StudyResults
-from glomclf.cli.study_watch import Snapshot, time_left, watch_studies
-from glomclf.cli.train import command as train
-from glomclf.cli.tune import command as tune
-from glomclf.model.recipes import RECIPE_PARAMETERS
-from glomclf.tuning import search_space
+from glomclf.cli.tune import _space
+from glomclf.cli.tune_files import TUNING_FILES
 
-TINY = ("--backbone", "cnn", "--weights", "none", "--image-size", "32", "--cv", "2")
+TINY = ("--cv", "2")
+for _setting in ("network.backbone=cnn", "network.weights=none", "image_size=32"):
+    TINY += ("--set", _setting)
 
 
 def run(*arguments, code=0):
@@ -62,7 +57,7 @@ def predict_proba(self, X):
     """Take the place in the csv, blurred by the dropout, for a probability."""
     noise = np.random.default_rng(len(X)).uniform(size=len(X))
     rank = X["label"].to_numpy() * 0.8 + 0.1
-    dropout = self.resolve(len(X)).parameters["dropout"]
+    dropout = self.network.dropout
     positive = (1 - dropout) * rank + dropout * noise
     return np.column_stack([1 - positive, positive])
 
@@ -72,7 +67,7 @@ def predict(self, X):
 
 
 def save(self, path):
-    path.write_text(f"dropout {self.dropout}")
+    path.write_text(f"dropout {self.network.dropout}")
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +83,7 @@ def quick(without_network, blank_picture):
     """Draw nothing and compare no images either: few tests look at that."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
-        patch.setattr(StudyResults, "write_pictures", lambda self: None)
-        patch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
+        patch.setattr("glomclf.tuning.folds._are_images", lambda X: False)
         yield patch
 
 
@@ -103,8 +97,10 @@ def written(data, without_network):
     """One run for all tests that only read: pictures and report take seconds."""
     out = data.parent / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
-        return out, run(*command(data, out, "--dense-units", 64, trials=12))
+        patch.setattr("glomclf.tuning.folds._are_images", lambda X: False)
+        return out, run(
+            *command(data, out, "--set", "network.dense_units=64", trials=12)
+        )
 
 
 def journal(out, name="glomclf"):
@@ -115,32 +111,15 @@ def journal(out, name="glomclf"):
     return optuna.load_study(study_name=name, storage=storage)
 
 
-def test_tune_has_the_options_of_train():
-    own = {"folder", "n_trials", "n_folds", "metrics", "bounds", "pruner", "storage"}
-    own |= {"study_name", "resume", "n_workers", "timeout", "n_outer"}
-    theirs = {option.name for option in train.params} - {
-        "model",
-        "overwrite",
-        "ensemble",
-    }
-    assert {option.name for option in tune.params} - own == theirs - {"n_folds"}
-
-
-def test_settings_that_are_tuned_are_the_parts_of_the_space():
-    parts = set(inspect.signature(search_space).parameters) - {"trial"}
-    assert set(TUNED) == parts
-    text = CliRunner().invoke(main, ["tune", "--help"]).stdout
-    assert text.count("(tuned)") == len(TUNED)
-
-
 def test_tune_writes_every_file_and_names_each_once(written):
     out, result = written
-    files = {name for name in TUNING_FILES if not name.startswith(("pareto", "nested"))}
+    files = {name for name in TUNING_FILES if not name.startswith("nested")}
     assert {path.name for path in out.iterdir()} == {*files, "study.journal"}
     listed = result.stdout.split("Files:")[1].split()
     assert sorted(listed) == sorted(str(out / name) for name in files)
-    for name in ("history", "importances", "parallel_coordinates"):
-        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    page = (out / "report.html").read_text()
+    for shown in ("best so far", "Importance of each setting", "line through its"):
+        assert shown in page
 
 
 def test_table_of_trials_agrees_with_the_study(written):
@@ -162,8 +141,7 @@ def test_the_model_has_the_best_settings(written):
     assert best["tuned"] == study.best_params
     dropout = study.best_params["dropout"]
     assert (out / "model.glomclf").read_text() == f"dropout {dropout}"
-    assert best["settings"]["dropout"] == dropout
-    assert "auto" not in {best["settings"][name] for name in RECIPE_PARAMETERS}
+    assert best["settings"]["network.dropout"] == dropout
     assert best["trials"] == {"COMPLETE": 12}
 
 
@@ -171,7 +149,7 @@ def test_what_is_given_is_fixed_and_not_tuned(written):
     out, _ = written
     best = json.loads((out / "best.json").read_text())
     assert "dense_units" not in best["tuned"]
-    assert best["settings"]["dense_units"] == 64
+    assert best["settings"]["network.dense_units"] == 64
     assert all("dense_units" not in trial.params for trial in journal(out).trials)
 
 
@@ -212,23 +190,12 @@ def test_more_trials_are_added_with_resume_and_the_first_stay(data, tmp_path, qu
     pd.testing.assert_frame_equal(table[list(first)][:2], first, check_dtype=False)
 
 
-def test_resumed_study_is_the_undisturbed_one(data, tmp_path, quick):
-    tables = []
-    for name, stages in (("whole", [4]), ("parts", [1, 4])):
-        for trials in stages:
-            run(*command(data, tmp_path / name, "--resume", trials=trials))
-        table = pd.read_csv(tmp_path / name / "trials.csv")
-        tables.append(table.drop(columns="seconds"))
-    pd.testing.assert_frame_equal(*tables)
-
-
 def test_several_metrics_give_a_front_and_the_first_decides(
     data, tmp_path, without_network, monkeypatch
 ):
-    monkeypatch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
+    monkeypatch.setattr("glomclf.tuning.folds._are_images", lambda X: False)
     metrics = ("--metric", "recall", "--metric", "precision")
     result = run(*command(data, tmp_path, *metrics, trials=8))
-    assert (tmp_path / "pareto_front.png").exists()
     best = json.loads((tmp_path / "best.json").read_text())
     table = pd.read_csv(tmp_path / "trials.csv")
     assert best["scores"]["recall"] == table["recall"].max()
@@ -293,10 +260,10 @@ def test_study_that_exists_is_not_touched_without_resume(data, tmp_path, quick):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--dropout", 0.1], "the search space"),
-        (["--epochs", 3], "the estimator"),
-        (["--seed", 1], "the folds"),
-        (["--metric", "f1"], "the scores"),
+        (["--set", "network.dropout=0.1"], "another search space"),
+        (["--set", "network.epochs=3"], "another estimator"),
+        (["--seed", 1], "another folds"),
+        (["--metric", "f1"], "another scores"),
     ],
 )
 def test_study_with_another_plan_is_not_joined(data, tmp_path, quick, options, named):
@@ -346,7 +313,7 @@ def test_interrupt_after_the_trials_keeps_the_model(data, tmp_path, quick):
 def test_nested_cross_validation_gives_the_score_to_report(
     data, tmp_path, without_network, monkeypatch, blank_picture
 ):
-    monkeypatch.setattr("glomclf.tuning.auditing._are_images", lambda X: False)
+    monkeypatch.setattr("glomclf.tuning.folds._are_images", lambda X: False)
     monkeypatch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
     result = run(*command(data, tmp_path, "--nested", 2, trials=2))
     nested = json.loads((tmp_path / "nested.json").read_text())
@@ -363,9 +330,7 @@ def test_nested_cross_validation_gives_the_score_to_report(
     page = (tmp_path / "report.html").read_text()
     assert "Nested cross-validation" in page
     assert "leaves open whether tuning" in page
-    assert {name for name in TUNING_FILES if name != "pareto_front.png"} <= {
-        path.name for path in tmp_path.iterdir()
-    }
+    assert set(TUNING_FILES) <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_interrupt_in_an_outer_fold_keeps_the_study_and_the_folds_before(
@@ -389,10 +354,9 @@ def test_interrupt_in_an_outer_fold_keeps_the_study_and_the_folds_before(
         (["--metric", "f1", "--metric", "f1"], "--metric f1 is given twice"),
         (["--at-least", "recall"], "not of the form recall=0.95"),
         (["--at-least", "recal=0.9"], "did you mean recall"),
-        (["--timeout", "soon"], "90s, 30m or 2h"),
-        (["--pruner", "median", "--at-least", "recall=0.9"], "by a single score"),
-        (["--sampling-space", "features", "--sampler", "augment"], "transforms images"),
-        (["--cv", 17], "--cv 17"),
+        (["--set", "network.drop=0.5"], "did you mean network.dropout"),
+        (["--set", "sampling_space=features", "--set", "sampler=augment"], "features"),
+        (["--cv", 17], "17 folds need as many participants"),
         (["--nested", 17], "--nested 17 with --cv 2 inside"),
         (["--storage", "nowhere://host/db"], "nowhere://host/db cannot be used"),
         (["--storage", "sqlite:///no/such/folder/s.db"], "Check that its folder"),
@@ -414,14 +378,13 @@ def test_unreachable_server_is_named_without_its_password(data, tmp_path):
 
 
 def test_nothing_left_to_tune_is_said(data, tmp_path):
-    values = ("none", "pixels", 0, 64, 0.5, "adam", 0.001, 32, "none")
-    options = [
-        word
-        for name, value in zip(TUNED, values, strict=True)
-        for word in (f"--{name.replace('_', '-')}", value)
-    ]
-    result = run(*command(data, tmp_path / "out", *options), code=2)
-    assert "nothing is left to tune" in result.stderr
+    options = ["--recipe", "linear"]
+    for given in ("C=1.0", "class_weight=none"):
+        options += ["--set", f"network.logisticregression.{given}"]
+    words = ["tune", data / "public.csv", "-o", tmp_path / "out", *options]
+    result = run(*words, "--set", "encoder.weights=none", code=2)
+    assert "All settings that can be tuned were given" in result.stderr
+    assert "network.logisticregression.C" in result.stderr
 
 
 def test_csv_is_not_overwritten(data, tmp_path):
@@ -432,84 +395,36 @@ def test_csv_is_not_overwritten(data, tmp_path):
 
 
 def test_features_train_the_head_alone_unless_layers_are_given():
-    assert make_space({"sampling_space": "features"}).keywords["trainable_layers"] == 0
-    given = make_space({"sampling_space": "features", "trainable_layers": 5})
-    assert given.keywords["trainable_layers"] == 5
-    assert "trainable_layers" not in make_space({}).keywords
+    layers, features = "network__trainable_layers", {"sampling_space": "features"}
+    classifier = make_classifier("features")
+    assert _space("features", classifier, features).keywords[layers] == 0
+    given = _space("features", classifier, {**features, layers: 5})
+    assert given.keywords[layers] == 5
+    assert layers not in _space("features", classifier, {}).keywords
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)]
+    ("recipe", "n_layers"), [("fine-tune", 33), ("scratch", "all")]
 )
-def test_times_are_read_with_units(text, seconds):
-    assert Duration().convert(text, None, None) == seconds
-
-
-def test_timeout_ends_the_study_with_what_there_is(data, tmp_path, quick):
-    def slow(self, X, y, groups=None):
-        time.sleep(0.3)
-        return fit(self, X, y)
-
-    quick.setattr(GlomeruliClassifier, "fit", slow)
-    run(*command(data, tmp_path, "--timeout", "1s", trials=1000))
-    assert 1 <= len(pd.read_csv(tmp_path / "trials.csv")) < 10
-
-
-def test_time_left_follows_the_pace_and_counts_folds():
-    first = Snapshot(4, 0, 0)
-    assert time_left(first, first, 10, n_trials=8, n_folds=5) is None
-    now = Snapshot(5, 0, 0, {5: 2, 6: 3})
-    assert time_left(now, first, 10, n_trials=8, n_folds=5) == pytest.approx(10)
-    done = Snapshot(9, 0, 0)
-    assert time_left(done, first, 10, n_trials=8, n_folds=5) == 0
-
-
-def test_snapshot_counts_what_the_study_has():
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    study = optuna.create_study(direction="maximize")
-
-    def objective(trial):
-        if trial.number == 0:
-            raise ValueError
-        trial.report(0.5, 0)
-        if trial.number == 1:
-            raise optuna.TrialPruned
-        return trial.number / 10
-
-    study.optimize(objective, n_trials=4, catch=(ValueError,))
-    running = study.ask()
-    running.report(0.4, 0)
-    running.report(0.5, 1)
-    snapshot = Snapshot.of(study)
-    assert snapshot == Snapshot(4, 1, 1, {4: 2}, "best 0.300 (trial 3)")
-    assert snapshot.note == "best 0.300 (trial 3), 1 pruned, 1 failed"
-
-
-def test_progress_shows_trials_of_other_processes(tmp_path, capfd):
-    from glomclf.tuning import open_storage
-
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    url = f"sqlite:///{tmp_path / 'study.db'}"
-    with watch_studies(url, ["shared"], n_trials=5, n_folds=2):
-        study = optuna.create_study(
-            study_name="shared", storage=open_storage(url), direction="maximize"
-        )
-        study.optimize(lambda trial: trial.number / 10, n_trials=3)
-        time.sleep(1.2)
-    shown = capfd.readouterr().err
-    assert "3/5" in shown
-    assert "best 0.200 (trial 2)" in shown
+def test_what_makes_a_recipe_is_not_tuned(recipe, n_layers):
+    fixed = _space(recipe, make_classifier(recipe), {"network__dropout": 0.1}).keywords
+    assert fixed == {
+        "sampling_space": "pixels",
+        "network__trainable_layers": n_layers,
+        "network__dropout": 0.1,
+    }
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is a signal")
 def test_ctrl_c_and_resume_in_a_process_of_its_own(data, tmp_path):
     words = [sys.executable, "-m", "glomclf", "tune", str(data / "public.csv")]
-    words += [*TINY, "--epochs", "1", "--trainable-layers", "0", "--trials", "3"]
-    words += ["--sampler", "none", "--output", str(tmp_path)]
+    words += [*TINY, "--trials", "3", "--set", "sampler=none"]
     # Heads of one kind are compiled once; their learning rate is tuned.
-    words += ["--dense-units", "8", "--dropout", "0.5", "--optimizer", "adam"]
-    words += ["--batch-size", "16", "--class-weight", "none"]
+    for given in ("epochs=1", "trainable_layers=0", "dense_units=8", "dropout=0.5",
+                  "optimizer=adam", "batch_size=16", "class_weight=none"):  # fmt: skip
+        words += ["--set", f"network.{given}"]
+    words += ["--output", str(tmp_path)]
     process = subprocess.Popen(
         words,
         stdout=subprocess.PIPE,

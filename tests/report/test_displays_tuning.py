@@ -17,7 +17,7 @@ from glomclf.report.displays import (
     ParameterImportancesDisplay,
     ParetoFrontDisplay,
 )
-from glomclf.tuning.reading import (
+from glomclf.tuning.trials import (
     best_trials,
     objective_names,
     partial_value,

@@ -15,6 +15,8 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 from glomclf import (
     GlomeruliClassifier,
     GlomeruliSearchCV,
+    PatchClassifier,
+    PatchEncoder,
     make_glomeruli,
     read_manifest,
 )
@@ -61,17 +63,14 @@ def client():
 
 
 def classifier(cache_dir, sampler, sampling_space):
+    network = PatchClassifier("cnn", weights=None, dense_units=8, epochs=2)
     return GlomeruliClassifier(
         sampler,
+        network=network,
+        # Each worker would convert the network for OpenVINO.
+        encoder=PatchEncoder("cnn", weights=None, engine="keras"),
         sampling_space=sampling_space,
-        backbone="cnn",
-        weights=None,
         image_size=SIZE,
-        dense_units=8,
-        epochs=2,
-        patience=None,
-        validation_fraction=None,
-        engine="keras",  # each worker would convert the network for OpenVINO
         cache_dir=cache_dir,
         random_state=0,
     )

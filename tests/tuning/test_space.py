@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
-from glomclf import GlomeruliClassifier
+from glomclf import make_classifier
 from glomclf.errors import ParameterError
+from glomclf.model.checks import refuse_contradictions
 from glomclf.samplers import needs_images
-from glomclf.tuning import feature_search_space, search_space
+from glomclf.tuning import feature_search_space, linear_search_space, search_space
 
 
 def draw(space, seed):
@@ -24,9 +25,13 @@ def draw(space, seed):
 @settings(max_examples=40)
 def test_whatever_is_drawn_is_valid_and_does_not_contradict_itself(seed):
     chosen, _ = draw(search_space, seed)
-    classifier = GlomeruliClassifier().set_params(**chosen)
+    classifier = make_classifier("features").set_params(**chosen)
     classifier._validate_params()
-    assert classifier.resolve(100).parameters.items() >= chosen.items()
+    classifier.network._validate_params()
+    refuse_contradictions(classifier)
+    assert repr({name: classifier.get_params()[name] for name in chosen}) == repr(
+        chosen
+    )
 
 
 @given(seed=st.integers(0, 10_000))
@@ -34,7 +39,7 @@ def test_whatever_is_drawn_is_valid_and_does_not_contradict_itself(seed):
 def test_the_space_of_features_needs_no_image(seed):
     chosen, _ = draw(feature_search_space, seed)
     assert chosen["sampling_space"] == "features" or chosen["sampler"] is None
-    assert chosen["trainable_layers"] == 0
+    assert chosen["network__trainable_layers"] == 0
     assert not needs_images(chosen["sampler"])
 
 
@@ -42,12 +47,12 @@ def test_a_part_can_be_a_value_or_another_function():
     space = partial(
         search_space,
         sampler="smote",
-        dropout=0.25,
-        learning_rate=lambda trial: trial.suggest_float("rate", 0.5, 0.6),
+        network__dropout=0.25,
+        network__learning_rate=lambda trial: trial.suggest_float("rate", 0.5, 0.6),
     )
     chosen, params = draw(space, 0)
-    assert (chosen["sampler"], chosen["dropout"]) == ("smote", 0.25)
-    assert 0.5 <= chosen["learning_rate"] == params["rate"] <= 0.6
+    assert (chosen["sampler"], chosen["network__dropout"]) == ("smote", 0.25)
+    assert 0.5 <= chosen["network__learning_rate"] == params["rate"] <= 0.6
     assert "dropout" not in params
     assert "sampling_ratio" not in params
 
@@ -71,3 +76,14 @@ def test_a_frozen_trial_gives_the_same_parameters_again():
     first = search_space(trial)
     again = search_space(FixedTrial(trial.params))
     assert repr(first) == repr(again)
+
+
+def test_the_linear_space_fits_the_linear_recipe():
+    chosen, params = draw(linear_search_space, 0)
+    classifier = make_classifier("linear").set_params(**chosen)
+    assert params["C"] == classifier.network["logisticregression"].C
+    fixed, params = draw(
+        partial(linear_search_space, network__logisticregression__C=0.5), 0
+    )
+    assert fixed["network__logisticregression__C"] == 0.5
+    assert "C" not in params

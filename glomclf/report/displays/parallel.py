@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ...tuning.reading import (
+from ...tuning.trials import (
     best_trials,
+    finished_trials,
     kind_of,
     objective_names,
     objective_place,
     partial_value,
-    trials_over,
     varied_settings,
 )
 from .canvas import legend_below, say_instead
@@ -133,7 +133,7 @@ class ParallelCoordinatesDisplay:
             If the study has no such objective, or no trial has one of `params`.
         """
         place = objective_place(study, objective)
-        name, over = objective_names(study)[place], trials_over(study)
+        name, over = objective_names(study)[place], finished_trials(study)
         shown = _checked(params, over) if params is not None else varied_settings(study)
         best = {trial.number for trial in best_trials(study)}
         trials = [

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...tuning.reading import (
+from ...tuning.trials import (
     best_trials,
+    finished_trials,
     kind_of,
     objective_names,
     objective_place,
     partial_value,
     trials_in,
-    trials_over,
     varied_settings,
 )
 from .canvas import axes_or_new, legend_below, say_instead
@@ -132,7 +132,7 @@ class OptimizationHistoryDisplay:
             If the study has no such objective.
         """
         place = objective_place(study, objective)
-        name, trials = objective_names(study)[place], trials_over(study)
+        name, trials = objective_names(study)[place], finished_trials(study)
         return cls(
             [trial.number for trial in trials],
             [partial_value(trial, name, place) for trial in trials],
@@ -416,7 +416,7 @@ class ParetoFrontDisplay:
                 "two. Draw it with OptimizationHistoryDisplay."
             )
         first, second = (objective_place(study, one) for one in objectives)
-        trials = trials_over(study)
+        trials = finished_trials(study)
         front = {one.number for one in best_trials(study)}
         return cls(
             [

@@ -1,21 +1,46 @@
-"""Folds are audited before any trial: a study on folds that leak is worth nothing."""
+"""Folds of a study: drawn once for all trials, and audited before the first."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
 
 from ..errors import ParameterError
 from ..leakage.splits import audit_splits
+from ..model.folds import _splits
 
-__all__ = ["audit_folds"]
+__all__ = ["Fold", "audit_folds", "draw_folds"]
 
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 _LEVELS = ("images", "rows")
+
+
+def draw_folds(
+    estimator: Any,
+    cv: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    X: Any,
+    seed: int,
+    split_params: Mapping[str, Any] | None = None,
+) -> list[Fold]:
+    """Draw the folds once; those of an int respect participants."""
+    if isinstance(cv, int):
+        return list(_splits(cv, y, groups, seed))
+    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
+    options = {"groups": groups} if split_params is None else split_params
+    return [
+        (np.asarray(train), np.asarray(test))
+        for train, test in splitter.split(X, y, **options)
+    ]
 
 
 def audit_folds(
@@ -26,7 +51,7 @@ def audit_folds(
     *,
     level: str = "images",
 ) -> str:
-    """Refuse folds that leak.
+    """Refuse folds that leak: a study on them is worth nothing.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where a study is kept: in memory, in a file, or in a database many machines share."""
+"""Where a study is kept: in memory, a file, or a database that many machines share."""
 
 from __future__ import annotations
 
@@ -32,11 +32,9 @@ __all__ = [
 ]
 
 HEARTBEAT_SECONDS = 20
-"""How often a worker says that it lives; silent three times, it is taken for dead."""
+CONNECT_SECONDS = 10  # for a database to answer, where its URL says nothing of it
 
-CONNECT_SECONDS = 10
-"""How long a database may take to answer, where its URL says nothing of it."""
-
+_MOST_RETRIES = 3  # of a trial that ends its process each time
 _JOURNAL = "journal:///"
 # What databases say to the second of two who make the same tables.
 _COLLISION = re.compile(r"(?i)already exists|duplicate key|unique constraint|locked")
@@ -58,8 +56,10 @@ def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> 
           of machines. The extra ``postgresql`` installs the driver.
         - Any Optuna storage, taken as it is.
     heartbeat : int, default=20
-        Seconds between the signs of life of a database's workers. One that has given
-        none three times is taken for dead, and its trial is queued again.
+        Seconds between the signs of life that a database is given of each running
+        trial. One without three times is taken for dead, and the next process that
+        begins a trial runs it again with the same parameters, up to three times. Files
+        of journals have no heartbeat: another trial is run in its place.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def journal_file(url: str) -> Path:
 
     Examples
     --------
-    >>> from glomclf.tuning.storages import journal_file
+    >>> from glomclf.tuning.storage import journal_file
     >>> str(journal_file("journal:///study.log")), str(journal_file("a.journal"))
     ('study.log', 'a.journal')
     """
@@ -148,7 +148,7 @@ def shown(storage: Any) -> str:
 
     Examples
     --------
-    >>> from glomclf.tuning.storages import shown
+    >>> from glomclf.tuning.storage import shown
     >>> shown("postgresql://me:secret@host/studies")
     'postgresql://me:***@host/studies'
     """
@@ -216,13 +216,12 @@ def _checked_object(storage: Any) -> BaseStorage:
 
 def _open_journal(url: str) -> BaseStorage:
     from optuna.storages import JournalStorage
-
-    from .journal import WholeLinesBackend
+    from optuna.storages.journal import JournalFileBackend
 
     file = journal_file(url)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return JournalStorage(WholeLinesBackend(str(file)))
+        return JournalStorage(JournalFileBackend(str(file)))
     except (ValueError, KeyError) as error:
         raise StudyError(
             f"The storage {url} cannot be used: it is not a journal of Optuna's, or is "
@@ -273,31 +272,24 @@ def _open_database(url: str, heartbeat: int) -> BaseStorage:
 
 def _make_database(url: str, heartbeat: int) -> BaseStorage:
     from optuna.exceptions import ExperimentalWarning
-    from optuna.storages import RDBStorage
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
-    from .trials import requeue
-
-    storage = RDBStorage.__new__(RDBStorage)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            storage.__init__(  # type: ignore[misc]
-                url,
-                heartbeat_interval=heartbeat,
-                grace_period=3 * heartbeat,
-                heartbeat_stale_trial_callback=requeue,
-                engine_kwargs=_engine_options(url),
-            )
-    except BaseException:
-        if hasattr(storage, "engine"):
-            storage.engine.dispose()
-        raise
-    return storage
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(
+            url,
+            heartbeat_interval=heartbeat,
+            grace_period=3 * heartbeat,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
+                _MOST_RETRIES
+            ),
+            engine_kwargs=_engine_options(url),
+        )
 
 
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 60}}  # several workers write in turn
+        return {"connect_args": {"timeout": 60}}  # several processes write in turn
     options: dict[str, Any] = {"pool_pre_ping": True}
     if url.startswith("postgresql+psycopg") and "connect_timeout=" not in url:
         options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}

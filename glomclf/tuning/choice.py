@@ -1,0 +1,146 @@
+"""Which trial is the best, in scikit-learn's words; or why there is none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from ..errors import TuningError
+from .scoring import Scoring
+from .trials import is_feasible, reason
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+__all__ = ["best_index", "fold_scores", "require_a_choice", "with_feasible_ranks"]
+
+
+def fold_scores(
+    trials: Sequence[FrozenTrial], scoring: Scoring, n_splits: int
+) -> list[dict[str, Any]]:
+    """Return scores and times of each fold of each trial, as scikit-learn notes them.
+
+    Parameters
+    ----------
+    trials : sequence of optuna.trial.FrozenTrial
+    scoring : Scoring
+    n_splits : int
+
+    Returns
+    -------
+    list of dict
+        One an evaluation, the folds of a trial next to each other; NaN for folds that
+        were not run. A single objective is named ``score``.
+    """
+    alone = len(scoring.objectives) == 1
+    names = {
+        "score" if alone and name in scoring.objectives else name: name
+        for name in (*scoring.objectives, *scoring.constraint)
+    }
+    return [
+        {
+            "fit_time": _entry(trial.user_attrs.get("fit_seconds"), fold),
+            "score_time": _entry(trial.user_attrs.get("fold_seconds"), fold)
+            - _entry(trial.user_attrs.get("fit_seconds"), fold),
+            "test_scores": {
+                shown: _entry(trial.user_attrs.get("fold_scores", {}).get(name), fold)
+                for shown, name in names.items()
+            },
+        }
+        for trial in trials
+        for fold in range(n_splits)
+    ]
+
+
+def _entry(values: Sequence[float] | None, place: int) -> float:
+    return values[place] if values is not None and place < len(values) else np.nan
+
+
+def with_feasible_ranks(results: dict[str, Any]) -> dict[str, Any]:
+    """Rank complete and feasible trials; the others share the last rank."""
+    for name in [name for name in results if name.startswith("rank_test_")]:
+        means = results[name.replace("rank", "mean", 1)]
+        ranked = np.where(results["feasible"], means, -np.inf)
+        results[name] = rankdata(-ranked, method="min").astype(np.int32)
+    return results
+
+
+def best_index(
+    results: dict[str, Any], scoring: Scoring, refit: bool | str | Callable
+) -> int | None:
+    """Return the row of the best trial, None where several objectives leave it open.
+
+    Parameters
+    ----------
+    results : dict
+        ``cv_results_``.
+    scoring : Scoring
+    refit : bool, str or callable
+        With several objectives the name of the score that decides, or a function of
+        the results; ties are decided by the other objectives.
+
+    Returns
+    -------
+    int or None
+    """
+    if callable(refit):
+        return int(refit(results))
+    if len(scoring.objectives) == 1:
+        names = ["score"]
+    elif isinstance(refit, str):
+        names = [refit, *(name for name in scoring.objectives if name != refit)]
+    else:
+        return None
+    keys = [np.where(results["feasible"], 0, -np.inf)]
+    keys += [np.nan_to_num(results[f"mean_test_{n}"], nan=-np.inf) for n in names]
+    # lexsort sorts by its last key first; of equals the earlier trial is the best.
+    order = np.lexsort([-results["trial"], *reversed(keys)])
+    return int(order[-1])
+
+
+def require_a_choice(trials: Sequence[FrozenTrial], scoring: Scoring) -> None:
+    """Refuse to choose where nothing can be chosen, and say why.
+
+    Raises
+    ------
+    TuningError
+        If no trial is complete, or none meets the constraint.
+    """
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    if not complete:
+        raise TuningError(_why_none(trials))
+    if not any(is_feasible(trial) for trial in complete):
+        raise TuningError(_nearest(complete, scoring))
+
+
+def _why_none(trials: Sequence[FrozenTrial]) -> str:
+    states = {"PRUNED": "pruned", "FAIL": "failed in"}
+    reasons = Counter(f"{states[t.state.name]} {reason(t)}" for t in trials)
+    if not reasons:
+        return (
+            "No trial was finished before time was up, or others are still at them. "
+            "Give a longer timeout or fewer folds, or run the same again later."
+        )
+    listed = "\n".join(f"  {n} times: {why}" for why, n in reasons.most_common())
+    return f"None of {len(trials)} trials is complete:\n{listed}"
+
+
+def _nearest(complete: Sequence[FrozenTrial], scoring: Scoring) -> str:
+    """Name the trial that misses the constraint by least."""
+    nearest = min(
+        complete, key=lambda t: (max(t.constraints.values(), default=0), t.number)
+    )
+    wanted = ", ".join(f"{name} >= {v:g}" for name, v in scoring.constraint.items())
+    reached = ", ".join(
+        f"{name} {np.mean(nearest.user_attrs['fold_scores'][name]):.3f}"
+        for name in scoring.constraint
+    )
+    return (
+        f"None of {len(complete)} complete trials meets the constraint {wanted}. The "
+        f"nearest is trial {nearest.number} with {reached} and {nearest.params}. Run "
+        "more trials, or ask for less."
+    )

@@ -1,0 +1,429 @@
+"""Processes share a study through its storage alone, and may die at any time.
+
+They run cheap fits: what is tested is who runs which trial.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import FixedTrial, TrialState
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+
+from glomclf import GlomeruliSearchCV
+from glomclf.errors import ParameterError, StudyError, TuningError
+from glomclf.tuning import finished_trials, make_objective, open_storage, storage
+from glomclf.tuning.study import find_study, quiet_optuna, run_trials
+
+ROOT = Path(__file__).parents[2]
+NAME = "shared"
+PATIENCE = 300  # seconds: a busy machine is no failure
+
+# A file, which all processes import: a study knows its space by the source.
+STUDY = """
+import os, time
+from pathlib import Path
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from glomclf.tuning import GlomeruliSearchCV, open_storage
+
+def space(trial):
+    return {"C": trial.suggest_float("C", 1e-3, 1e3, log=True)}
+
+class Mortal(LogisticRegression):
+    '''In the process that is to die, the third fit says so and does not end.'''
+
+    n_fits = 0
+
+    def fit(self, X, y):
+        Mortal.n_fits += 1
+        if Mortal.n_fits == 3 and "SIGN" in os.environ:
+            Path(os.environ["SIGN"]).touch()
+            time.sleep(600)
+        time.sleep(float(os.environ.get("SECONDS", 0)))
+        return super().fit(X, y)
+
+rng = np.random.default_rng(0)
+X, groups = rng.normal(size=(60, 3)), np.repeat(np.arange(20), 3)
+y = (X[:, 0] + rng.normal(size=60) > 0).astype(int)
+
+def search(storage, n_trials, **options):
+    return GlomeruliSearchCV(
+        Mortal(), space, cv=2, scoring="roc_auc", n_trials=n_trials, storage=storage,
+        study_name="shared", refit=False, random_state=0, **options,
+    )
+
+if __name__ == "__main__":
+    url = os.environ["STORAGE"]
+    opened = url if url.endswith("journal") else open_storage(url, heartbeat=1)
+    n_jobs = int(os.environ.get("JOBS", 1))
+    search(opened, 6, n_jobs=n_jobs).fit(X, y, groups=groups)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "shared_study.py").write_text(STUDY)
+    return tmp_path
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "journal"])
+def url(request, tmp_path):
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql_url")
+    files = {"sqlite": f"sqlite:///{tmp_path}/a.db", "journal": f"{tmp_path}/a.journal"}
+    return files[request.param]
+
+
+@pytest.fixture
+def start(folder):
+    """Start searches in processes of their own, which end with the test."""
+    started = []
+
+    def run(url, **environment):
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "shared_study.py"],
+            cwd=folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "STORAGE": url,
+                **environment,
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+
+
+def finish(process):
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
+
+
+def wait_until(condition):
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def n_finished(url):
+    study = find_study(url, NAME)
+    return 0 if study is None else len(finished_trials(study))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
+def test_kill_9_loses_the_running_trial_at_most_and_databases_run_it_again(
+    folder, start, url
+):
+    victim = start(url, SIGN="sign")
+    wait_until((folder / "sign").exists)
+    victim.kill()
+    victim.wait()
+    before = find_study(url, NAME).trials
+    assert [trial.state for trial in before] == [
+        TrialState.COMPLETE,
+        TrialState.RUNNING,
+    ]
+    time.sleep(4)  # the heartbeat is a second, three times of silence are a death
+
+    finish(start(url))
+
+    study = find_study(url, NAME)
+    assert study.trials[0].value == before[0].value
+    assert len(finished_trials(study)) == 6
+    again = [
+        trial.number
+        for trial in finished_trials(study)
+        if trial.params == before[1].params
+    ]
+    if url.endswith("journal"):  # it cannot know; another trial is run in its place
+        assert study.trials[1].state == TrialState.RUNNING
+        assert again == []
+    else:
+        assert study.trials[1].state == TrialState.FAIL
+        assert again == [2]
+        assert study.trials[2].state == TrialState.COMPLETE
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_study_by_its_name(start, url):
+    first, second = start(url, SECONDS="0.3"), start(url, SECONDS="0.3")
+    finish(first)
+    finish(second)
+    trials = find_study(url, NAME).trials
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+    assert 6 <= len(trials) <= 7
+    assert len({trial.params["C"] for trial in trials}) > 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(start, tmp_path):
+    url = f"sqlite:///{tmp_path}/a.db"
+    process = start(url, JOBS="2", SECONDS="1")
+    wait_until(lambda: n_finished(url) >= 1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert "KeyboardInterrupt: Stopped." in errors
+    assert "of 6 trials are finished and kept in" in errors
+    n_kept = n_finished(url)
+    assert 1 <= n_kept < 6
+    finish(start(url))
+    assert n_finished(url) >= 6
+
+
+# -- processes that a search starts ----------------------------------------------------
+
+
+def rows(n=60):
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(n, 3)), np.repeat(np.arange(n // 3), 3)
+    return X, (X[:, 0] + rng.normal(size=n) > 0).astype(int), groups
+
+
+def space(trial):
+    return {"C": trial.suggest_float("C", 1e-3, 1e3, log=True)}
+
+
+def make(estimator=None, **options):
+    defaults = {"n_trials": 4, "cv": 2, "scoring": "roc_auc", "random_state": 0}
+    return GlomeruliSearchCV(
+        estimator or LogisticRegression(), space, **{**defaults, **options}
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_the_same_parameters_score_the_same_in_any_process(backend):
+    X, y, groups = rows()
+    with _on(backend):
+        search = make(n_jobs=2).fit(X, y, groups=groups)
+    assert len(finished_trials(search.study_)) == 4
+    here = make_objective(
+        LogisticRegression(),
+        X,
+        y,
+        groups=groups,
+        cv=2,
+        scoring="roc_auc",
+        search_space=space,
+        random_state=0,
+    )
+    for trial in finished_trials(search.study_):
+        assert here(FixedTrial(trial.params)) == trial.value
+    assert len({trial.params["C"] for trial in search.study_.trials}) == 4
+
+
+@contextlib.contextmanager
+def _on(backend):
+    if backend == "loky":
+        yield
+        return
+    distributed = pytest.importorskip("distributed", reason="needs the extra dask")
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        yield
+
+
+class Killer(LogisticRegression):
+    """Ends its own process: once, where it is given a file to note that in."""
+
+    def __init__(self, C=1.0, note=None):
+        super().__init__(C=C)
+        self.note = note
+
+    def fit(self, X, y):
+        if self.note is None or not os.path.exists(self.note):
+            if self.note is not None:
+                open(self.note, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().fit(X, y)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
+def test_a_process_that_is_killed_is_replaced_and_its_trial_run_again(tmp_path):
+    X, y, groups = rows()
+    killed = Killer(note=str(tmp_path / "killed"))
+    opened = open_storage(f"sqlite:///{tmp_path}/a.db", heartbeat=1)
+    search = make(killed, n_jobs=2, n_trials=6, storage=opened)
+    search.fit(X, y, groups=groups)
+    opened.engine.dispose()
+    assert (tmp_path / "killed").exists()
+    assert len(finished_trials(search.study_)) >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
+def test_processes_that_are_killed_again_and_again_are_given_up():
+    X, y, groups = rows()
+    with pytest.raises(TuningError, match="killed 3 times: is the memory enough"):
+        make(Killer(), n_jobs=2).fit(X, y, groups=groups)
+
+
+class Unsendable(BaseEstimator):
+    def fit(self, X, y):
+        return self
+
+    def __reduce__(self):
+        raise TypeError("cannot be pickled")
+
+
+def test_what_cannot_be_sent_is_named():
+    X, y, groups = rows()
+    with pytest.raises(ParameterError, match="cannot be sent to other processes"):
+        make(Unsendable(), n_jobs=2, scoring="accuracy").fit(X, y, groups=groups)
+
+
+def test_memory_cannot_be_shared():
+    X, y, groups = rows()
+    with pytest.raises(StudyError, match="cannot be shared"):
+        make(n_jobs=2, storage=optuna.storages.InMemoryStorage()).fit(X, y, groups)
+
+
+# -- what others do meanwhile ----------------------------------------------------------
+
+
+def test_a_trial_that_is_silent_three_times_is_run_again_with_its_parameters(tmp_path):
+    opened = open_storage(f"sqlite:///{tmp_path}/a.db", heartbeat=1)
+    with quiet_optuna(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
+        study = optuna.create_study(storage=opened, direction="maximize")
+        trial = study.ask()
+        trial.suggest_float("C", 0, 1)
+        opened.record_heartbeat(trial._trial_id)
+        time.sleep(5)
+        seen = []
+        study.optimize(lambda t: seen.append(t.suggest_float("C", 0, 1)) or 1.0, 1)
+    assert seen == [trial.params["C"]]
+    opened.engine.dispose()
+
+
+def test_trials_that_others_have_run_meanwhile_are_not_run_again():
+    study = optuna.create_study(direction="maximize")
+    X, y, groups = rows()
+
+    def also_elsewhere(trial):
+        if trial.number == 1:
+            study.add_trials([study.trials[0]] * 2)
+        return space(trial)
+
+    objective = make_objective(
+        LogisticRegression(), X, y, groups=groups, cv=2, search_space=also_elsewhere
+    )
+    run_trials(study, objective, n_trials=4)
+    assert len(study.trials) == 4
+    run_trials(study, objective, n_trials=4)
+    assert len(study.trials) == 4
+
+
+# -- a server --------------------------------------------------------------------------
+
+
+def unreachable(kind, server, url):
+    """Return a URL that nobody can use."""
+    return {
+        "port": url.replace(f":{server.port}/", ":1/"),
+        "password": url.replace("%40", "wrong"),
+        "database": f"{url}_missing",
+        "host": url.replace("127.0.0.1", "no-such-host.invalid"),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["port", "password", "database", "host"])
+def test_a_server_that_cannot_be_used_is_named_without_its_password(
+    postgresql_server, postgresql_url, kind
+):
+    X, y, groups = rows()
+    url = unreachable(kind, postgresql_server, postgresql_url)
+    with pytest.raises(StudyError, match=r"glomclf:\*\*\*@.* cannot be used") as caught:
+        make(storage=url).fit(X, y, groups=groups)
+    assert postgresql_server.password[:12] not in str(caught.value)
+    assert "Check that the server runs" in str(caught.value)
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch):
+    pytest.importorskip("psycopg", reason="needs the extra postgresql")
+    import socket
+
+    assert storage.CONNECT_SECONDS <= 15
+    monkeypatch.setattr(storage, "CONNECT_SECONDS", 2)
+    X, y, groups = rows()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"postgresql://me:secret@127.0.0.1:{silent.getsockname()[1]}/studies"
+        with pytest.raises(StudyError, match="timeout") as caught:
+            make(storage=url).fit(X, y, groups=groups)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_processes_on_a_server_show_its_password_nowhere(
+    postgresql_server, postgresql_url
+):
+    X, y, groups = rows()
+    make(n_jobs=2, storage=postgresql_url, study_name=NAME).fit(X, y, groups=groups)
+    secret = postgresql_server.password[:12]
+    dump = postgresql_server.dump(postgresql_url)
+    assert NAME in dump
+    assert secret not in dump
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+    assert not [line for line in lines if secret.encode() in line]
+
+
+def test_a_server_that_stops_amid_a_study_loses_the_running_trial_at_most(
+    postgresql_server, postgresql_url
+):
+    once = iter([True])  # a list would be part of what tells a space from others
+
+    def stopping(trial):
+        settings = space(trial)
+        if trial.number == 2 and next(once, False):
+            postgresql_server.stop()
+        return settings
+
+    X, y, groups = rows()
+    search = make(n_trials=5, storage=postgresql_url, study_name=NAME)
+    search.set_params(search_space=stopping)
+    try:
+        with pytest.raises(StudyError, match=r"glomclf:\*\*\*@") as caught:
+            search.fit(X, y, groups=groups)
+    finally:
+        postgresql_server.start()
+    assert postgresql_server.password[:12] not in str(caught.value)
+
+    search.fit(X, y, groups=groups)
+
+    study = find_study(postgresql_url, NAME)
+    assert [trial.state for trial in study.trials[:2]] == [TrialState.COMPLETE] * 2
+    assert len(finished_trials(study)) == 5
