@@ -12,7 +12,7 @@ from speed_parts.timed import TimedClassifier
 
 from glomclf.data.store import cache_info
 from glomclf.data.synthetic import make_glomeruli
-from glomclf.network.resnet50 import load_backbone
+from glomclf.network.backbones import load_backbone
 
 
 @pytest.fixture(scope="module")

@@ -239,10 +239,10 @@ def _as_typed(message: str, start: str, part: Any) -> str:
 
 def _check_parts(classifier: GlomeruliClassifier) -> None:
     """Make what is made from settings, so that a bad one ends before the images."""
+    from ..network.backbones import load_backbone
     from ..network.classifier import PatchClassifier
     from ..network.encoder import PatchEncoder
     from ..network.processor import check_training_precision
-    from ..network.resnet50 import load_backbone
     from ..samplers import make_sampler
 
     with input_checked():

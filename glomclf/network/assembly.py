@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from .backbones import Backbone
 from .backend import keras
 from .batches import BatchedModel
+from .cuts import LIVE_MOMENTUM, make_tail, make_trunk
 from .optimisation import Course, TrainingSpec, make_optimizer
-from .resnet50 import LIVE_MOMENTUM, Backbone, make_tail, make_trunk
 
 __all__ = ["HeadSpec", "build_network", "owned_weights", "set_owned_weights"]
 

@@ -15,7 +15,6 @@ from types import ModuleType
 
 from .._runtime import n_threads
 from ..errors import BackendError
-from .processor import settle_kernels
 
 __all__ = ["keras", "refuse_fork", "tf", "wrappers"]
 
@@ -50,7 +49,7 @@ def _import_backend() -> tuple[ModuleType, ...]:
     """
     if "keras" not in sys.modules:  # else its backend is settled already
         _check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
-    settle_kernels()
+    _settle_kernels()
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _QUIET)
     if level != _QUIET or "tensorflow" in sys.modules:
         return tuple(importlib.import_module(name) for name in _MODULES)
@@ -59,6 +58,16 @@ def _import_backend() -> tuple[ModuleType, ...]:
     # Every fit builds a network of its own, which TensorFlow calls a mistake.
     modules[1].get_logger().setLevel("ERROR")
     return modules
+
+
+def _settle_kernels() -> None:
+    """Have TensorFlow run with oneDNN, where nobody has said otherwise.
+
+    TensorFlow turns it on by itself for the newest processors only; on others too it
+    trains networks faster than TensorFlow's own kernels. Digits depend on it. It is
+    read when TensorFlow starts.
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def _take_share_of_cores(tensorflow: ModuleType) -> None:

@@ -28,8 +28,8 @@ from ..errors import ParameterError
 from .processor import check_training_precision
 
 if TYPE_CHECKING:
+    from .backbones import Backbone
     from .optimisation import TrainingSpec
-    from .resnet50 import Backbone
 
 __all__ = [
     "BACKBONE_CONSTRAINTS",
@@ -546,7 +546,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
             if len(self.input_shape_) != 1:
                 raise ValueError(_misfit(self.input_shape_, "(n_features,)"))
             return None
-        from .resnet50 import find_backbone
+        from .backbones import find_backbone
 
         backbone = find_backbone(self.backbone, self.weights)
         if not self._from_images:
@@ -557,7 +557,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         """Return the backbone of the fit; where it owns all weights, only its shape."""
         if not self._from_images and self.trainable_layers == 0:
             return None
-        from .resnet50 import find_backbone, load_backbone
+        from .backbones import find_backbone, load_backbone
 
         if not self._has_frozen_layers():
             return load_backbone(self.backbone, None)

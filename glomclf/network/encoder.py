@@ -20,7 +20,7 @@ from .classifier import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
 from .known_cuts import KnownTrunks
 
 if TYPE_CHECKING:
-    from .resnet50 import Backbone
+    from .backbones import Backbone
 
 __all__ = ["CACHE_CONSTRAINT", "PatchEncoder"]
 
@@ -178,7 +178,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         described = (self.backbone, self.weights, self.trainable_layers)
         if known is not None and (found := known.get(*described)) is not None:
             return found
-        from .resnet50 import load_backbone
+        from .backbones import load_backbone
 
         backbone = load_backbone(self.backbone, self.weights)
         found = (backbone.cut(self.trainable_layers), backbone.fingerprint)
@@ -232,7 +232,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         ]
 
     def _fitted_backbone(self) -> Backbone:
-        from .resnet50 import find_backbone
+        from .backbones import find_backbone
 
         return find_backbone(
             self.backbone, self.weights, self.fingerprint_, self._stored_arrays

@@ -17,7 +17,7 @@ from .._runtime import n_threads
 from ..errors import EngineError
 
 if TYPE_CHECKING:
-    from .resnet50 import Backbone
+    from .backbones import Backbone
 
 __all__ = [
     "ENGINE_CONSTRAINTS",
@@ -135,7 +135,7 @@ def compile_trunk(
 def _compile_keras(backbone: Backbone, cut: str) -> Callable[[np.ndarray], np.ndarray]:
     """Trace a ``tf.function`` of any batch and image size: quicker than ``predict``."""
     from .backend import tf
-    from .resnet50 import make_trunk
+    from .cuts import make_trunk
 
     model = make_trunk(backbone, cut)
     signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]

@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import EngineError
 
 if TYPE_CHECKING:
-    from .resnet50 import Backbone
+    from .backbones import Backbone
 
 __all__ = ["OpenVinoTrunk", "convert_trunk", "import_quietly"]
 
@@ -71,7 +71,7 @@ def import_quietly(name: str) -> ModuleType:
 def convert_trunk(backbone: Backbone, cut: str) -> Any:
     """Return the frozen part as an ``openvino.Model`` of any batch and image size."""
     from .backend import tf
-    from .resnet50 import make_trunk
+    from .cuts import make_trunk
 
     openvino = import_quietly("openvino")
     model = make_trunk(backbone, cut)

@@ -1,8 +1,7 @@
-"""What this machine's processor computes in, and by which kernels."""
+"""What this machine's processor computes in."""
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 
@@ -12,7 +11,6 @@ __all__ = [
     "check_training_precision",
     "has_bfloat16",
     "processor_name",
-    "settle_kernels",
 ]
 
 _CPU_FILE = Path("/proc/cpuinfo")
@@ -83,26 +81,6 @@ def processor_name() -> str:
     name = named[0].partition(":")[2].strip() if named else platform.machine()
     words = set(text.split())
     return ", ".join([name, *(flag for flag in _TELLING_FLAGS if flag in words)])
-
-
-def settle_kernels() -> str:
-    """Say whether TensorFlow runs with oneDNN, and see to it where nobody has said.
-
-    TensorFlow turns oneDNN on by itself for the newest processors only; on others too
-    it trains networks faster than TensorFlow's own kernels. Digits depend on it.
-
-    Returns
-    -------
-    str
-        The value of ``TF_ENABLE_ONEDNN_OPTS``; TensorFlow reads it when it starts.
-
-    Examples
-    --------
-    >>> from glomclf.network.processor import settle_kernels
-    >>> settle_kernels() == settle_kernels()
-    True
-    """
-    return os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def _has_accelerator() -> bool:

@@ -106,7 +106,7 @@ def test_what_no_file_may_name_is_refused_with_a_remedy(sampler):
         "glomclf.data.read_manifest",
         "glomclf.evaluation.Evaluation",
         "sklearn.linear_model.Ridge",
-        "glomclf.samplers.named.SamplerChain",
+        "glomclf.samplers.chain.SamplerChain",
         "imblearn.over_sampling.base.BaseOverSampler",
         "imblearn.over_sampling.__builtins__",
         "SMOTE",

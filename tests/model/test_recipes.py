@@ -9,7 +9,7 @@ from glomclf.data.dihedral import dihedral_view
 from glomclf.errors import ParameterError
 from glomclf.model.recipes import RECIPES
 from glomclf.model.validation import share_set_aside
-from glomclf.network.resnet50 import load_backbone
+from glomclf.network.backbones import load_backbone
 
 TINY = {
     "image_size": 32,

@@ -15,8 +15,8 @@ from glomclf.network.assembly import (
     owned_weights,
     set_owned_weights,
 )
+from glomclf.network.backbones import load_backbone
 from glomclf.network.engines import compile_trunk
-from glomclf.network.resnet50 import load_backbone
 
 SPEC = HeadSpec(8, 0.5, "rmsprop", 1e-3, seed=3)
 

@@ -8,7 +8,7 @@ import pytest
 
 from glomclf.errors import BackendError
 from glomclf.network import backend
-from glomclf.network.resnet50 import load_backbone
+from glomclf.network.backbones import load_backbone
 
 
 def test_another_backend_is_named_before_keras_is_imported(run_python):
@@ -52,7 +52,7 @@ def fresh(run_python):
             net.fit(X, y).predict(X)
         PatchEncoder("cnn", weights=None, cache_dir=False).fit_transform(X)
         from glomclf.network.backend import keras, tf
-        from glomclf.network.resnet50 import load_backbone
+        from glomclf.network.backbones import load_backbone
         np.random.seed(1)
         keras.utils.set_random_seed(2)
         known = {
@@ -119,3 +119,14 @@ def test_what_was_held_back_is_shown_on_failure(capfd):
     with pytest.raises(ImportError, match="no library"):
         fail_to_import()
     assert capfd.readouterr().err == "missing symbol\n"
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_unless_the_user_says_otherwise(monkeypatch, given, expected):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "before")
+    if given is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    else:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given)
+    backend._settle_kernels()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == expected

@@ -25,12 +25,12 @@ from glomclf.network.assembly import (
     owned_weights,
     set_owned_weights,
 )
-from glomclf.network.engines import compile_trunk
-from glomclf.network.resnet50 import (
+from glomclf.network.backbones import (
     _cached_backbone,
     freeze_backbone,
     load_backbone,
 )
+from glomclf.network.engines import compile_trunk
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (

@@ -15,7 +15,8 @@ from sklearn.utils import estimator_checks
 from glomclf import PatchEncoder
 from glomclf.errors import WeightsError
 from glomclf.network import engines
-from glomclf.network.resnet50 import BACKBONES, load_backbone, make_trunk
+from glomclf.network.backbones import BACKBONES, load_backbone
+from glomclf.network.cuts import make_trunk
 
 # Keras writes weights through a call that numpy 2 is leaving behind; only tests write.
 pytestmark = pytest.mark.filterwarnings(

@@ -10,8 +10,9 @@ from joblib import Parallel, cpu_count, delayed
 from glomclf._runtime import n_threads
 from glomclf.errors import EngineError
 from glomclf.network import engines, openvino_graph
+from glomclf.network.backbones import load_backbone
+from glomclf.network.cuts import make_trunk
 from glomclf.network.engines import choose_engine, compile_trunk, numerics
-from glomclf.network.resnet50 import load_backbone, make_trunk
 
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra is not installed"

@@ -11,6 +11,7 @@ from glomclf import PatchClassifier, PatchEncoder
 from glomclf.errors import ParameterError
 from glomclf.network import batches as batches_room
 from glomclf.network.assembly import HeadSpec, build_network
+from glomclf.network.backbones import load_backbone
 from glomclf.network.batches import ArrayBatches
 from glomclf.network.callbacks import EarlyStopping
 from glomclf.network.epochs import take_state, training_variables
@@ -21,7 +22,6 @@ from glomclf.network.optimisation import (
     restart,
 )
 from glomclf.network.programs import _kept
-from glomclf.network.resnet50 import load_backbone
 
 
 @pytest.fixture(scope="module")

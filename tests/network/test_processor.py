@@ -1,7 +1,5 @@
 """What the processor computes in: bfloat16 is refused where it is emulated."""
 
-import os
-
 import pytest
 
 from glomclf import PatchClassifier
@@ -56,14 +54,3 @@ def test_the_name_without_a_file_is_that_of_the_platform(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, "_CPU_FILE", tmp_path / "none")
     monkeypatch.setattr(processor.platform, "processor", lambda: "arm")
     assert processor.processor_name() == "arm"
-
-
-@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("0", "0")])
-def test_onednn_is_on_unless_the_user_says_otherwise(monkeypatch, given, expected):
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "before")
-    if given is None:
-        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
-    else:
-        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given)
-    assert processor.settle_kernels() == expected
-    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == expected

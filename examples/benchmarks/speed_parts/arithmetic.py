@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from glomclf.network.resnet50 import Backbone
+from glomclf.network.backbones import Backbone
 
 
 def saved_by_trunk(backbone: Backbone, trainable_layers: int, image_size: int) -> float:

@@ -23,7 +23,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from glomclf.data.loader import ImageLoader
 from glomclf.errors import EngineError
 from glomclf.network import PatchClassifier, PatchEncoder
-from glomclf.network.resnet50 import load_backbone
+from glomclf.network.backbones import load_backbone
 from glomclf.samplers import make_sampler
 
 from .arithmetic import saved_by_trunk

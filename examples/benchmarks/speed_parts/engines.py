@@ -47,7 +47,8 @@ def measure_engines(setting: Setting) -> list[Figure]:
 
 def _engines(setting: Setting) -> dict[str, _Forward]:
     """Compile all that this machine has."""
-    from glomclf.network.resnet50 import load_backbone, make_trunk
+    from glomclf.network.backbones import load_backbone
+    from glomclf.network.cuts import make_trunk
 
     backbone = load_backbone(setting.backbone, setting.weights)
     cut = backbone.cut(0)

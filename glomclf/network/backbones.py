@@ -1,8 +1,6 @@
-"""The backbones: built, given weights, counted in layers and cut in two.
+"""The backbones: networks from images to pooled features, built and given weights.
 
-A backbone maps images to pooled features. It is cut at the last block output before
-the first trainable layer: what lies below never changes (the trunk), what lies above
-is copied afresh for every fit (the tail).
+To add one, add a line to ``BACKBONES``.
 """
 
 from __future__ import annotations
@@ -21,23 +19,18 @@ import numpy as np
 from ..errors import ParameterError, WeightsError
 from .backend import keras, refuse_fork
 from .random_weights import randomise
+from .weights import fetch_imagenet, read_weights
 
 __all__ = [
     "BACKBONES",
-    "LIVE_MOMENTUM",
     "Backbone",
     "find_backbone",
     "freeze_backbone",
     "load_backbone",
-    "make_tail",
-    "make_trunk",
 ]
 
 # Outputs that every path from image to features runs through.
 _BLOCK_OUTPUT = re.compile(r"_out$|^pool1_pool$|^avg_pool$")
-# Of batch-norm statistics where the whole network is trained: by Keras' own 0.99 they
-# still tell of the untrained network when a small data set has been seen a few times.
-LIVE_MOMENTUM = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +162,10 @@ def _cached_backbone(name: str, weights: str | None, _version: Any) -> Backbone:
         model = build(None)
         randomise(name, model)
     elif weights == "imagenet":
-        model = _fetch_imagenet(name, build)
+        model = fetch_imagenet(name, build)
     else:
         model = build(None)
-        _read_weights(model, weights)
+        read_weights(model, weights)
     return freeze_backbone(name, model)
 
 
@@ -226,128 +219,3 @@ def _from_arrays(name: str, arrays: list[np.ndarray]) -> Backbone:
     model = BACKBONES[name][0](None)
     model.set_weights(arrays)
     return freeze_backbone(name, model)
-
-
-def _fetch_imagenet(name: str, build: Callable[[str | None], Any]) -> Any:
-    if name != "resnet50":
-        raise WeightsError(
-            f'weights="imagenet" was given, but there are none for backbone={name!r}. '
-            'Pass weights=None, with trainable_layers="all" to train it from the start.'
-        )
-    try:
-        return build("imagenet")
-    except Exception as error:  # whatever the network, the disk or the file throws
-        raise WeightsError(
-            f"The ImageNet weights of {name!r} could not be fetched "
-            f"({type(error).__name__}: {error}). Either connect to the internet once; "
-            "or put resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 into "
-            "~/.keras/models; or pass weights=PATH, the path of a weights file; or "
-            "weights=None, for random weights."
-        ) from error
-
-
-def _read_weights(model: Any, path: str) -> None:
-    """Load plain arrays from an HDF5 file; no other format is opened."""
-    _refuse_foreign_hdf5(path)
-    suffix = ".weights.h5"
-    try:
-        if path.endswith(suffix):
-            model.load_weights(path)
-        else:
-            _load_legacy_hdf5(model, path)
-    except Exception as error:  # Keras raises many kinds for a file that does not fit
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
-        raise WeightsError(
-            f"{path} does not hold the weights of {model.name!r} without its top "
-            f"({type(error).__name__}: {reason}). Expected what Keras writes with "
-            f"save_weights('FILE{suffix}') of that network."
-        ) from error
-
-
-def _load_legacy_hdf5(model: Any, path: str) -> None:
-    import h5py
-    from keras.src.legacy.saving import legacy_h5_format
-
-    with h5py.File(path, "r") as file:
-        group = file.get("model_weights", file)
-        legacy_h5_format.load_weights_from_hdf5_group(group, model)
-
-
-def _refuse_foreign_hdf5(path: str) -> None:
-    """Refuse files that are not HDF5, or that reach into other files."""
-    import h5py
-
-    if not h5py.is_hdf5(path):
-        raise WeightsError(
-            f"{path} is not an HDF5 file. Expected a weights file that Keras wrote, "
-            "with the ending .weights.h5 or .h5."
-        )
-    foreign: list[str] = []
-
-    def look(name: str, link: Any) -> None:
-        if isinstance(link, (h5py.ExternalLink, h5py.SoftLink)):
-            foreign.append(name)
-
-    with h5py.File(path, "r") as file:
-        file.visititems_links(look)
-        file.visititems(
-            lambda name, item: (
-                foreign.append(name)
-                if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
-                else None
-            )
-        )
-    if foreign:
-        raise WeightsError(
-            f"{path} links to data outside itself at {', '.join(foreign)}. A weights "
-            "file must hold its own arrays."
-        )
-
-
-@functools.lru_cache(maxsize=8)
-def make_trunk(backbone: Backbone, cut: str) -> Any:
-    """Return the frozen part as a model: uint8 images -> output of layer ``cut``."""
-    images = keras.Input((None, None, 3), dtype="uint8", name="images")
-    pixels = keras.ops.cast(images, "float32")
-    body = keras.Model(backbone.model.input, backbone.model.get_layer(cut).output)
-    trunk = keras.Model(images, body(backbone.preprocess(pixels)), name="trunk")
-    trunk.trainable = False
-    return trunk
-
-
-def make_tail(
-    backbone: Backbone, trainable_layers: int | str, policy: str = "float32"
-) -> Any | None:
-    """Return a fresh copy of the part above the cut, None where nothing lies there.
-
-    Only the last ``trainable_layers`` Keras layers of the copy are trainable; frozen
-    batch-norm layers stay in inference mode. Where there are none, the statistics of
-    the others follow training closely. ``policy`` is Keras' name of the precision they
-    compute in.
-    """
-    cut = backbone.cut(trainable_layers)
-    model = backbone.model
-    if cut == model.layers[-1].name:
-        return None
-    shared = (
-        model if cut is None else keras.Model(model.get_layer(cut).output, model.output)
-    )
-    changed: dict[str, Any] = {"dtype": policy}
-    if backbone.is_whole(trainable_layers):
-        changed["momentum"] = LIVE_MOMENTUM
-    tail = keras.models.clone_model(
-        shared, clone_function=lambda layer: _copy_layer(layer, changed)
-    )
-    tail.set_weights(shared.get_weights())
-    n_trainable = backbone.n_trainable(trainable_layers)
-    trained = {layer.name for layer in model.layers[len(model.layers) - n_trainable :]}
-    for layer in tail.layers:
-        layer.trainable = layer.name in trained
-    return tail
-
-
-def _copy_layer(layer: Any, changed: dict[str, Any]) -> Any:
-    """Copy a layer, with other settings where it has them."""
-    settings = layer.get_config()
-    known = {name: value for name, value in changed.items() if name in settings}
-    return type(layer).from_config({**settings, **known})

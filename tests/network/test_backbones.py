@@ -9,16 +9,15 @@ from keras.src.legacy.saving import legacy_h5_format
 
 from glomclf.errors import WeightsError
 from glomclf.model.recipes import RECIPES
-from glomclf.network import resnet50 as room
-from glomclf.network.backend import keras
-from glomclf.network.resnet50 import (
+from glomclf.network import backbones as room
+from glomclf.network.backbones import (
     BACKBONES,
     find_backbone,
     freeze_backbone,
     load_backbone,
-    make_tail,
-    make_trunk,
 )
+from glomclf.network.backend import keras
+from glomclf.network.cuts import make_tail, make_trunk
 
 # Keras writes weights through a call that numpy 2 is leaving behind; only tests write.
 pytestmark = pytest.mark.filterwarnings(
@@ -57,7 +56,7 @@ def write_legacy(model, path):
 
 def test_fine_tuning_begins_with_the_last_stage(resnet50):
     names = [layer.name for layer in resnet50.model.layers]
-    first = names[-RECIPES["fine-tune"]["trainable_layers"]]
+    first = names[-RECIPES["fine-tune"]["network__trainable_layers"]]
     assert first == next(name for name in names if name.startswith("conv5"))
 
 

@@ -1,0 +1,86 @@
+"""Measures the batch-norm statistics of the fixed random networks.
+
+    python -m glomclf.network.random_statistics
+
+writes ``random_statistics.npz`` anew, which is needed for another backbone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from .._runtime import written_whole
+from .backbones import BACKBONES
+from .backend import keras, tf
+from .random_weights import STATISTICS_FILE, batch_norms, draw_kernels, statistics_of
+
+__all__ = ["calibration_batch", "measure_statistics"]
+
+_SEED = 50
+_N_IMAGES = 16
+_IMAGE_SIZE = 224
+# Optical density of PAS' magenta in red, green and blue: most light is lost in green.
+_STAIN = (0.25, 0.65, 0.35)
+
+
+def measure_statistics(model: Any, inputs: Any) -> None:
+    """Set batch-norm statistics to those of a batch, layer by layer.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : tensor of shape (n_samples, height, width, 3)
+        Preprocessed images.
+    """
+    norms = batch_norms(model)
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # one pass replaces the statistics
+    # Run layer by layer, Keras would hold the output of every layer at once.
+    tf.function(model)(inputs, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def calibration_batch() -> np.ndarray:
+    """Draw images: blobs of all sizes in the colours of a stain.
+
+    Beer and Lambert's law turns the density of the stain into colour.
+
+    Returns
+    -------
+    ndarray of shape (16, 224, 224, 3), dtype float32
+        In [0, 255].
+    """
+    rng = np.random.default_rng(_SEED)
+    side = _IMAGE_SIZE
+    images = np.empty((_N_IMAGES, side, side, 3), dtype=np.float32)
+    for image in images:
+        blobs = sum(
+            size * gaussian_filter(rng.normal(size=(side, side)), size)
+            for size in (1, 3, 8, 20)
+        )
+        blobs /= np.std(blobs)
+        density = np.clip(0.55 + 0.35 * blobs + 0.12 * rng.normal(), 0.0, None)
+        stain = np.array(_STAIN) + 0.06 * rng.normal(size=3)
+        image[:] = 255.0 * np.exp(-density[..., None] * stain)
+    return images
+
+
+def _measure_all() -> dict[str, Any]:
+    images, measured = keras.ops.convert_to_tensor(calibration_batch()), {}
+    for name, (build, preprocess) in BACKBONES.items():
+        model = build(None)
+        measured[f"{name} kernel"] = draw_kernels(model)
+        measure_statistics(model, preprocess(images))
+        measured[f"{name} statistics"] = statistics_of(model)
+    return measured
+
+
+if __name__ == "__main__":
+    arrays = _measure_all()
+    with written_whole(STATISTICS_FILE) as temporary, temporary.open("wb") as opened:
+        np.savez(opened, **arrays)
