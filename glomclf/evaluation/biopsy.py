@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,6 @@ from .predictions import check_scores, threshold_faults
 from .scores import Counts, accuracy, recall, specificity
 
 __all__ = ["BiopsySummary", "biopsy_summary"]
-
-_AT_CUT_OFFS = {"recall": recall, "specificity": specificity, "accuracy": accuracy}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,29 +184,35 @@ class _Agreement:
     def __call__(self, weights: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         weights = weights.astype(np.float64)
         found = self._differences(weights)
-        for cut_off in self.cut_offs:
+        for name, (score, cut_off, _) in self.at_cut_offs.items():
             cell = 2 * (self.true > cut_off) + (self.predicted > cut_off)
             counts = Counts(*(weights @ np.eye(4)[cell]).T)
             with np.errstate(invalid="ignore"):  # no biopsy on one side of the cut-off
-                found |= {
-                    f"{name}_above_{cut_off:g}": score(counts)
-                    for name, score in _AT_CUT_OFFS.items()
-                }
+                found[name] = score(counts)
+        return found
+
+    @cached_property
+    def at_cut_offs(self) -> dict[str, tuple[Any, float, NDArray[np.bool_]]]:
+        """By the name of each score at a cut-off: it, the cut-off, whom it is about."""
+        found: dict[str, tuple[Any, float, NDArray[np.bool_]]] = {}
+        for cut_off in self.cut_offs:
+            above = self.true > cut_off
+            at = f"above_{cut_off:g}"
+            found |= {
+                f"recall_{at}": (recall, cut_off, above),
+                f"specificity_{at}": (specificity, cut_off, ~above),
+                f"accuracy_{at}": (accuracy, cut_off, np.ones_like(above)),
+            }
         return found
 
     def scales(self) -> dict[str, Scale]:
-        at_cut_offs = {
-            f"{name}_above_{cut_off:g}": Scale(0, 1)
-            for cut_off in self.cut_offs
-            for name in _AT_CUT_OFFS
-        }
         return {
             "mean_absolute_error": Scale(0, 100),
             "bias": Scale(-100, 100),
             "lower_limit": Scale(),
             "upper_limit": Scale(),
             "icc": Scale(-1, 1),
-            **at_cut_offs,
+            **dict.fromkeys(self.at_cut_offs, Scale(0, 1)),
         }
 
     def _differences(self, weights: NDArray[np.float64]) -> dict[str, Any]:
@@ -232,17 +237,6 @@ class _Agreement:
             "icc": icc,
         }
 
-    def judged(self) -> dict[str, NDArray[np.bool_]]:
-        """Tell the biopsies that each score at a cut-off is about."""
-        found = {}
-        for cut_off in self.cut_offs:
-            above = self.true > cut_off
-            for name, biopsies in zip(
-                _AT_CUT_OFFS, (above, ~above, above | ~above), strict=True
-            ):
-                found[f"{name}_above_{cut_off:g}"] = biopsies
-        return found
-
 
 def _weighted_variance(
     values: NDArray[np.float64], weights: NDArray[np.float64]
@@ -257,7 +251,7 @@ def _weighted_variance(
 def _with_exact_ends(estimates: Estimates, statistic: _Agreement) -> Estimates:
     """Bound the scores at a cut-off that are 0 or 1, and name the undefined ones."""
     notes, intervals = dict(estimates.notes), dict(estimates.intervals)
-    for name, biopsies in statistic.judged().items():
+    for name, (_, _, biopsies) in statistic.at_cut_offs.items():
         score = estimates.scores[name]
         if not biopsies.any():
             notes[name] = "undefined, for no biopsy lies on that side of the cut-off"
