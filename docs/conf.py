@@ -102,7 +102,12 @@ def write_reference(app, config):
             block.append(_table(title, names))
         home.update(dict.fromkeys(names, title))
         blocks.append("\n".join(block))
-    _write(Path(app.srcdir, "api", "generated", "index.rst"), "\n".join(blocks))
+    folder = Path(app.srcdir, "api", "generated")
+    _write(folder / "index.rst", "\n".join(blocks))
+    for page in folder.glob("glomclf.*.rst"):
+        name, _, last = page.stem.rpartition(".")
+        if home.get(last) != name:
+            page.unlink()  # of a name that is gone
 
 
 def write_recipes(app, config):
@@ -127,7 +132,10 @@ def write_recipes(app, config):
 
 
 def _cell(value):
-    return "" if value is ... else f"``{' '.join(repr(value).split())}``"
+    if value is ...:
+        return ""
+    steps = [step for _, step in getattr(value, "steps", [(None, value)])]
+    return f"``{' + '.join(repr(step) for step in steps)}``"
 
 
 def _write(file, text):
