@@ -111,7 +111,7 @@ class SplitAudit:
         n_folds = self.folds["fold"].nunique()
         lines = [
             f"{'The split leaks' if self.is_leaky else 'No leak found'}: "
-            f"{self.n_samples} rows, {n_folds} folds."
+            f"{self.n_samples} rows, {n_folds} fold{'' if n_folds == 1 else 's'}."
         ]
         if not self.participants_known:
             lines.append(_UNKNOWN[bool(self.folds["n_participants"].isna().all())])

@@ -97,6 +97,13 @@ def planted(manifest, path, **values):
 # Splits.
 
 
+@pytest.mark.parametrize(("n_splits", "told"), [(1, "1 fold."), (2, "2 folds.")])
+def test_folds_are_counted_in_words(manifest, n_splits, told):
+    half = len(manifest) // 2
+    split = (range(half), range(half, len(manifest)))
+    assert told in str(audit(manifest, cv=[split] * n_splits))
+
+
 def test_a_clean_split_passes(manifest):
     result = audit(manifest)
     assert not result.is_leaky

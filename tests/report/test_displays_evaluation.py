@@ -156,6 +156,26 @@ def test_biopsies_lie_where_their_percentages_say(rows, fitted):
     assert set(agreement.line_.get_ydata()) == {bias}
 
 
+def test_difference_of_bland_and_altman_cannot_be_read_as_an_inequality():
+    display = BlandAltmanDisplay.from_predictions(
+        [0, 1], [0.2, 0.4], groups=["a", "b"], n_bootstrap=100, ax=axes()
+    )
+    assert display.ax_.get_ylabel() == "predicted minus true, percentage points"
+
+
+def test_positive_class_of_the_classifier_is_drawn(rows):
+    X, y_true, _ = rows
+    labels = np.where(y_true, "GS", "NGS")
+    fitted = LogisticRegression().fit(X, labels)
+    fitted.pos_label_ = "GS"  # the first in the order of letters
+    display = RocBandDisplay.from_estimator(
+        fitted, X, labels, n_bootstrap=100, ax=axes()
+    )
+    wanted = roc_band(y_true, fitted.predict_proba(X)[:, 0], n_bootstrap=100)
+    assert display.band.area == pytest.approx(wanted.area)
+    assert display.band.area > 0.5
+
+
 def test_own_threshold_of_the_classifier_is_used_for_biopsies(rows, fitted):
     X, y_true, groups = rows
     labels = np.where(y_true, "sclerotic", "other")

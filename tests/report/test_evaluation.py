@@ -257,6 +257,17 @@ def test_numbers_of_the_training_come_from_its_record():
     assert "Training" in [one.title for one in report.sections]
 
 
+def test_captions_speak_of_validation_rows_only_where_there_were_some():
+    made = classifier(n_validation_samples=0)
+    del made.history_["val_loss"]
+    of_none = section(report_of(classifier=made), "Training").blocks[0]
+    assert of_none.caption.startswith("2 epochs: loss, accuracy")
+    assert of_none.caption.endswith("no rows were set aside.")
+    assert "alidation" not in texts(report_of(classifier=made), "Data and splits")
+    of_some = section(report_of(classifier=classifier()), "Training").blocks[0]
+    assert "and of the validation rows" in of_some.caption
+
+
 def test_training_rows_are_counted_where_they_are_known():
     train = pd.DataFrame(
         {"label": [0, 1] * 50, "participant": np.repeat(list("abcdefghij"), 10)}

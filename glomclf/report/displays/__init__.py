@@ -8,11 +8,11 @@ from .approaches import ApproachesDisplay
 from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
 from .calibration import ReliabilityDisplay
 from .curves import PrecisionRecallBandDisplay, RocBandDisplay
-from .ensembles import EnsembleHistoryDisplay
+from .history import EnsembleHistoryDisplay, HistoryDisplay
 from .mistakes import MistakesDisplay, worst_mistakes
 from .pairs import LeakyPairsDisplay
 from .parallel import ParallelCoordinatesDisplay
-from .training import ClassProportionsDisplay, HistoryDisplay, SyntheticImagesDisplay
+from .resampling import ClassProportionsDisplay, SyntheticImagesDisplay
 from .tuning import (
     OptimizationHistoryDisplay,
     ParameterImportancesDisplay,

@@ -2,82 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...evaluation.biopsy import BiopsySummary, biopsy_summary
-from .canvas import CLASS_COLORS, axes_or_new, legend_below
-from .responses import binary_response
+from .canvas import CLASS_COLORS, OfPredictions, axes_or_new, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 __all__ = ["BiopsyPercentageDisplay", "BlandAltmanDisplay"]
 
 
-class _BiopsyDisplay:
+class _BiopsyDisplay(OfPredictions):
     """One point a biopsy; the children say where, and what it is compared with."""
 
-    ax_: Axes
-    figure_: Figure
     points_: PathCollection
     line_: Line2D
 
     def __init__(self, summary: BiopsySummary):
         self.summary = summary
 
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        groups: ArrayLike,
-        threshold: float | None = None,
-        ax: Axes | None = None,
-        **options: Any,
-    ) -> Any:
-        """Draw the biopsies as a fitted classifier judges them.
-
-        Parameters
-        ----------
-        estimator : classifier
-            Fitted, with ``predict_proba``; its second class is the positive one.
-        X : array-like or DataFrame
-            The glomeruli.
-        y : array-like of shape (n_samples,)
-            Labels among its two classes.
-        groups : array-like of shape (n_samples,)
-            The participant (biopsy) of each glomerulus.
-        threshold : float, default=None
-            In [0, 1]; by default the ``threshold_`` of the classifier, or 0.5.
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-        **options
-            To `glomclf.evaluation.biopsy.biopsy_summary`.
-
-        Returns
-        -------
-        display : display
-            With the attributes ``ax_``, ``figure_``, ``points_`` and ``line_``.
-
-        Raises
-        ------
-        ScoreError
-            If an input cannot be used.
-        """
-        if threshold is None:
-            threshold = getattr(estimator, "threshold_", 0.5)
-        y_true, y_score = binary_response(estimator, X, y)
-        return cls.from_predictions(
-            y_true, y_score, groups=groups, threshold=threshold, ax=ax, **options
-        )
+    @staticmethod
+    def _known_of(estimator: Any, X: Any) -> dict[str, Any]:
+        return {"threshold": getattr(estimator, "threshold_", 0.5)}
 
     @classmethod
     def from_predictions(
@@ -89,7 +41,7 @@ class _BiopsyDisplay:
         threshold: float | ArrayLike = 0.5,
         ax: Axes | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> Self:
         """Draw the biopsies from labels and probabilities.
 
         Parameters
@@ -98,10 +50,14 @@ class _BiopsyDisplay:
             Labels, 0 or 1.
         y_score : array-like of shape (n_samples,)
             Probabilities of class 1, in [0, 1].
-        groups, ax, **options
-            As in ``from_estimator``.
+        groups : array-like of shape (n_samples,)
+            The participant (biopsy) of each glomerulus.
         threshold : float or array-like of shape (n_samples,), default=0.5
             A glomerulus is predicted sclerotic if its probability is at least this.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+        **options
+            To `glomclf.evaluation.biopsy.biopsy_summary`.
 
         Returns
         -------
@@ -118,7 +74,7 @@ class _BiopsyDisplay:
         )
         return cls(summary).plot(ax=ax)
 
-    def plot(self, ax: Axes | None = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw one point a biopsy, larger with more glomeruli.
 
         Parameters
@@ -144,8 +100,7 @@ class _BiopsyDisplay:
         )
         ax.grid(alpha=0.3)
         legend_below(ax, markerscale=0.6)
-        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
-        return self
+        return self._drawn_on(ax)
 
     def _points(self) -> tuple[Any, Any]:
         raise NotImplementedError
@@ -256,16 +211,13 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 
     def _draw_references(self, ax: Axes) -> None:
         ax.axhline(0, color="gray", linewidth=1)
-        for name, style in (
-            ("bias", "-"),
-            ("lower_limit", "--"),
-            ("upper_limit", "--"),
-        ):
-            self._draw_level(ax, name, style)
+        self._draw_level(ax, "bias", "-")
+        self._draw_level(ax, "lower_limit", "--")
+        self._draw_level(ax, "upper_limit", "--")
         ax.set(
             xlim=(-4, 104),
             xlabel="mean of predicted and true, %",
-            ylabel="predicted less true, percentage points",
+            ylabel="predicted minus true, percentage points",
         )
 
     def _draw_level(self, ax: Axes, name: str, style: str) -> None:

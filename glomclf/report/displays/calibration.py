@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ...evaluation.reliability import ReliabilityBins, reliability_bins
-from .canvas import CLASS_COLORS, axes_or_new, legend_below
-from .responses import binary_response
+from .canvas import CLASS_COLORS, OfPredictions, axes_or_new, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 __all__ = ["ReliabilityDisplay"]
 
 
-class ReliabilityDisplay:
+class ReliabilityDisplay(OfPredictions):
     """Frequency of class 1 against its predicted probability, in bins.
 
     Make one with ``from_predictions`` or ``from_estimator``.
@@ -54,8 +51,6 @@ class ReliabilityDisplay:
     array([0., 0., 0., 1., 1.])
     """
 
-    ax_: Axes
-    figure_: Figure
     line_: Line2D
     intervals_: Any
 
@@ -64,77 +59,15 @@ class ReliabilityDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        groups: ArrayLike | None = None,
-        n_bins: int = 10,
-        name: str | None = None,
-        n_bootstrap: int = 1000,
-        confidence: float = 0.95,
-        random_state: int | np.random.RandomState | None = 0,
-        ax: Axes | None = None,
-    ) -> ReliabilityDisplay:
-        """Draw the reliability of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : classifier
-            Fitted, with ``predict_proba``; its second class is the positive one.
-        X : array-like or DataFrame
-            What it predicts.
-        y : array-like of shape (n_samples,)
-            Labels among its two classes.
-        groups : array-like of shape (n_samples,), default=None
-            The participant of each row. None: rows count as independent.
-        n_bins : int, default=10
-            Number of bins of equal width.
-        name : str, default=None
-            Shown in the legend; by default the name of the class.
-        n_bootstrap, confidence, random_state
-            As in `glomclf.evaluation.reliability.reliability_bins`.
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : ReliabilityDisplay
-
-        Raises
-        ------
-        ScoreError
-            If an input cannot be used.
-        """
-        y_true, y_score = binary_response(estimator, X, y)
-        return cls.from_predictions(
-            y_true,
-            y_score,
-            groups=groups,
-            n_bins=n_bins,
-            name=type(estimator).__name__ if name is None else name,
-            n_bootstrap=n_bootstrap,
-            confidence=confidence,
-            random_state=random_state,
-            ax=ax,
-        )
-
-    @classmethod
     def from_predictions(
         cls,
         y_true: ArrayLike,
         y_score: ArrayLike,
         *,
-        groups: ArrayLike | None = None,
-        n_bins: int = 10,
         name: str | None = None,
-        n_bootstrap: int = 1000,
-        confidence: float = 0.95,
-        random_state: int | np.random.RandomState | None = 0,
         ax: Axes | None = None,
-    ) -> ReliabilityDisplay:
+        **options: Any,
+    ) -> Self:
         """Draw the reliability of predicted probabilities.
 
         Parameters
@@ -143,8 +76,13 @@ class ReliabilityDisplay:
             Labels, 0 or 1.
         y_score : array-like of shape (n_samples,)
             Probabilities of class 1, in [0, 1].
-        groups, n_bins, name, n_bootstrap, confidence, random_state, ax
-            As in ``from_estimator``.
+        name : str, default=None
+            Shown in the legend.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+        **options
+            ``groups``, ``n_bins``, ``n_bootstrap``, ``confidence`` and
+            ``random_state``, as in `glomclf.evaluation.reliability.reliability_bins`.
 
         Returns
         -------
@@ -155,18 +93,9 @@ class ReliabilityDisplay:
         ScoreError
             If an input cannot be used.
         """
-        bins = reliability_bins(
-            y_true,
-            y_score,
-            groups=groups,
-            n_bins=n_bins,
-            n_bootstrap=n_bootstrap,
-            confidence=confidence,
-            random_state=random_state,
-        )
-        return cls(bins, name=name).plot(ax=ax)
+        return cls(reliability_bins(y_true, y_score, **options), name=name).plot(ax)
 
-    def plot(self, ax: Axes | None = None) -> ReliabilityDisplay:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the bins with their intervals, and how many rows each has.
 
         Parameters
@@ -207,8 +136,7 @@ class ReliabilityDisplay:
         )
         ax.grid(alpha=0.3)
         legend_below(ax)
-        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
-        return self
+        return self._drawn_on(ax)
 
     def _number_rows(self, ax: Axes) -> None:
         """Write the number of rows over each bin."""

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...evaluation.curves import Band, precision_recall_band, roc_band
-from .canvas import CLASS_COLORS, axes_or_new
-from .responses import binary_response
+from .canvas import CLASS_COLORS, OfPredictions, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PolyCollection
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 __all__ = ["PrecisionRecallBandDisplay", "RocBandDisplay"]
 
 
-class _BandDisplay:
+class _BandDisplay(OfPredictions):
     """A curve with its band; the children say which, and what it is compared with."""
 
-    ax_: Axes
-    figure_: Figure
     line_: Line2D
     band_: PolyCollection
     chance_level_: Line2D
@@ -35,78 +32,16 @@ class _BandDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        groups: ArrayLike | None = None,
-        name: str | None = None,
-        n_bootstrap: int = 1000,
-        confidence: float = 0.95,
-        random_state: int | np.random.RandomState | None = 0,
-        ax: Axes | None = None,
-        **curve_kwargs: Any,
-    ) -> Any:
-        """Draw the curve of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : classifier
-            Fitted, with ``predict_proba``; its second class is the positive one.
-        X : array-like or DataFrame
-            What it predicts.
-        y : array-like of shape (n_samples,)
-            Labels among its two classes.
-        groups : array-like of shape (n_samples,), default=None
-            The participant of each row. None: rows count as independent.
-        name : str, default=None
-            Shown in the legend; by default the name of the class.
-        n_bootstrap, confidence, random_state
-            As in `glomclf.evaluation.curves.roc_band`.
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-        **curve_kwargs
-            To matplotlib's ``plot``.
-
-        Returns
-        -------
-        display : display
-            With the attributes ``ax_``, ``figure_``, ``line_`` and ``band_``.
-
-        Raises
-        ------
-        ScoreError
-            If a class is missing in `y`, or an input cannot be used.
-        """
-        y_true, y_score = binary_response(estimator, X, y)
-        return cls.from_predictions(
-            y_true,
-            y_score,
-            groups=groups,
-            name=type(estimator).__name__ if name is None else name,
-            n_bootstrap=n_bootstrap,
-            confidence=confidence,
-            random_state=random_state,
-            ax=ax,
-            **curve_kwargs,
-        )
-
-    @classmethod
     def from_predictions(
         cls,
         y_true: ArrayLike,
         y_score: ArrayLike,
         *,
-        groups: ArrayLike | None = None,
         name: str | None = None,
-        n_bootstrap: int = 1000,
-        confidence: float = 0.95,
-        random_state: int | np.random.RandomState | None = 0,
         ax: Axes | None = None,
-        **curve_kwargs: Any,
-    ) -> Any:
+        curve_kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Self:
         """Draw the curve of predicted probabilities.
 
         Parameters
@@ -115,8 +50,15 @@ class _BandDisplay:
             Labels, 0 or 1.
         y_score : array-like of shape (n_samples,)
             Probabilities of class 1, in [0, 1].
-        groups, name, n_bootstrap, confidence, random_state, ax, **curve_kwargs
-            As in ``from_estimator``; without a name the legend shows none.
+        name : str, default=None
+            Shown in the legend; None shows none.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+        curve_kwargs : mapping, default=None
+            To matplotlib's ``plot``.
+        **options
+            ``groups``, ``n_bootstrap``, ``confidence`` and ``random_state``, as in
+            `glomclf.evaluation.curves.roc_band`.
 
         Returns
         -------
@@ -128,20 +70,13 @@ class _BandDisplay:
         ScoreError
             If a class is missing, or an input cannot be used.
         """
-        band = cls._compute(
-            y_true,
-            y_score,
-            groups=groups,
-            n_bootstrap=n_bootstrap,
-            confidence=confidence,
-            random_state=random_state,
-        )
+        band = cls._compute(y_true, y_score, **options)
         display = cls(band, prevalence=float(np.mean(np.asarray(y_true))), name=name)
-        return display.plot(ax=ax, **curve_kwargs)
+        return display.plot(ax, **(curve_kwargs or {}))
 
     def plot(
         self, ax: Axes | None = None, *, name: str | None = None, **curve_kwargs: Any
-    ) -> Any:
+    ) -> Self:
         """Draw curve, band and the level of chance.
 
         Parameters
@@ -174,11 +109,12 @@ class _BandDisplay:
             label=self._band_label(),
         )
         (self.line_,) = ax.plot(*self._points(), **drawn)
-        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", **self._names())
+        ax.set(
+            xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", **self._axis_names
+        )
         ax.grid(alpha=0.3)
         ax.legend(loc=self._legend_place, frameon=False, fontsize="small")
-        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
-        return self
+        return self._drawn_on(ax)
 
     def _label(self, name: str | None) -> str:
         low, high = self.band.area_interval
@@ -193,6 +129,7 @@ class _BandDisplay:
         return f"{100 * self.band.confidence:g} % band, pointwise"
 
     _area_name: str
+    _axis_names: ClassVar[dict[str, str]]
     _legend_place: Literal["lower left", "lower right"]
 
     @staticmethod
@@ -203,9 +140,6 @@ class _BandDisplay:
         raise NotImplementedError
 
     def _chance(self) -> tuple[list[float], list[float]]:
-        raise NotImplementedError
-
-    def _names(self) -> dict[str, str]:
         raise NotImplementedError
 
 
@@ -250,7 +184,11 @@ class RocBandDisplay(_BandDisplay):
     """
 
     _area_name = "AUC"
-    _legend_place: Literal["lower left", "lower right"] = "lower right"
+    _axis_names: ClassVar = {
+        "xlabel": "false positive rate (1 - specificity)",
+        "ylabel": "true positive rate (recall)",
+    }
+    _legend_place = "lower right"
     _compute = staticmethod(roc_band)
 
     def _points(self) -> tuple[Any, Any]:
@@ -258,12 +196,6 @@ class RocBandDisplay(_BandDisplay):
 
     def _chance(self) -> tuple[list[float], list[float]]:
         return [0, 1], [0, 1]
-
-    def _names(self) -> dict[str, str]:
-        return {
-            "xlabel": "false positive rate (1 - specificity)",
-            "ylabel": "true positive rate (recall)",
-        }
 
 
 class PrecisionRecallBandDisplay(_BandDisplay):
@@ -306,7 +238,8 @@ class PrecisionRecallBandDisplay(_BandDisplay):
     """
 
     _area_name = "AP"
-    _legend_place: Literal["lower left", "lower right"] = "lower left"
+    _axis_names: ClassVar = {"xlabel": "recall", "ylabel": "precision"}
+    _legend_place = "lower left"
     _compute = staticmethod(precision_recall_band)
 
     def _points(self) -> tuple[Any, Any]:
@@ -320,6 +253,3 @@ class PrecisionRecallBandDisplay(_BandDisplay):
 
     def _chance(self) -> tuple[list[float], list[float]]:
         return [0, 1], [self.prevalence, self.prevalence]
-
-    def _names(self) -> dict[str, str]:
-        return {"xlabel": "recall", "ylabel": "precision"}

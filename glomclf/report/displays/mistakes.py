@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ...evaluation.predictions import check_scores, threshold_faults
-from .canvas import axes_or_new
-from .responses import binary_response
+from .canvas import OfPredictions, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["MistakesDisplay", "worst_mistakes"]
 
@@ -84,7 +82,7 @@ def worst_mistakes(
     return pd.concat(worst).rename_axis("row")
 
 
-class MistakesDisplay:
+class MistakesDisplay(OfPredictions):
     """The worst mistakes as a sheet of images: missed above, false alarms below.
 
     Make one with ``from_predictions`` or ``from_estimator``.
@@ -114,69 +112,13 @@ class MistakesDisplay:
     ['missed', 'false alarm']
     """
 
-    ax_: Axes
-    figure_: Figure
-
     def __init__(self, table: pd.DataFrame, images: NDArray[np.uint8]):
         self.table = table
         self.images = images
 
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        groups: ArrayLike | None = None,
-        threshold: float | None = None,
-        n_mistakes: int = 6,
-        image_size: int = 192,
-        ax: Axes | None = None,
-    ) -> MistakesDisplay:
-        """Draw the worst mistakes of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : classifier
-            Fitted, with ``predict_proba``; its second class is the positive one.
-        X : DataFrame, array-like of paths, or ndarray
-            What it predicts, as `glomclf.ImageLoader` takes it.
-        y : array-like of shape (n_samples,)
-            Labels among its two classes.
-        groups : array-like of shape (n_samples,), default=None
-            The participant of each row, to be shown.
-        threshold : float, default=None
-            In [0, 1]; by default the ``threshold_`` of the classifier, or 0.5.
-        n_mistakes : int, default=6
-            How many of either kind, at most.
-        image_size : int, default=192
-            Side in pixels of the images drawn.
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : MistakesDisplay
-
-        Raises
-        ------
-        ScoreError
-            If an input cannot be used.
-        ValueError
-            If there is no mistake.
-        """
-        if threshold is None:
-            threshold = float(getattr(estimator, "threshold_", 0.5))
-        return cls.from_predictions(
-            *binary_response(estimator, X, y),
-            X,
-            groups=groups,
-            threshold=threshold,
-            n_mistakes=n_mistakes,
-            image_size=image_size,
-            ax=ax,
-        )
+    @staticmethod
+    def _known_of(estimator: Any, X: Any) -> dict[str, Any]:
+        return {"X": X, "threshold": getattr(estimator, "threshold_", 0.5)}
 
     @classmethod
     def from_predictions(
@@ -185,12 +127,11 @@ class MistakesDisplay:
         y_score: ArrayLike,
         X: Any,
         *,
-        groups: ArrayLike | None = None,
         threshold: float = 0.5,
-        n_mistakes: int = 6,
         image_size: int = 192,
         ax: Axes | None = None,
-    ) -> MistakesDisplay:
+        **options: Any,
+    ) -> Self:
         """Draw the worst mistakes among predicted probabilities.
 
         Parameters
@@ -202,8 +143,14 @@ class MistakesDisplay:
         X : DataFrame, array-like of paths, or ndarray
             Their images, as `glomclf.ImageLoader` takes them; only those drawn are
             loaded.
-        groups, threshold, n_mistakes, image_size, ax
-            As in ``from_estimator``.
+        threshold : float, default=0.5
+            A row is predicted 1 if its probability is at least this.
+        image_size : int, default=192
+            Side in pixels of the images drawn.
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+        **options
+            ``groups`` and ``n_mistakes``, as in `worst_mistakes`.
 
         Returns
         -------
@@ -218,9 +165,7 @@ class MistakesDisplay:
         ValueError
             If there is no mistake.
         """
-        table = worst_mistakes(
-            y_true, y_score, groups=groups, threshold=threshold, n_mistakes=n_mistakes
-        )
+        table = worst_mistakes(y_true, y_score, threshold=threshold, **options)
         if table.empty:
             raise ValueError(
                 f"No row is predicted wrongly at threshold {threshold:g}; there is no "
@@ -229,7 +174,7 @@ class MistakesDisplay:
         images = images_of(X, table.index, image_size)
         return cls(table, images).plot(ax=ax)
 
-    def plot(self, ax: Axes | None = None) -> MistakesDisplay:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw a line of images for each kind, with probability and participant.
 
         Parameters
@@ -254,8 +199,7 @@ class MistakesDisplay:
         ax.set_yticks(centers, kinds)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
-        return self
+        return self._drawn_on(ax)
 
     def _draw_image(self, ax: Axes, place: int, left: float, top: float) -> None:
         row = self.table.iloc[place]

@@ -1,4 +1,4 @@
-"""Pictures of a training: its resampling, its losses."""
+"""What a sampler did: rows of each class, and new images beside their sources."""
 
 from __future__ import annotations
 
@@ -15,15 +15,8 @@ if TYPE_CHECKING:
 
     from ...samplers.trace import ResamplingStep
 
-__all__ = ["ClassProportionsDisplay", "HistoryDisplay", "SyntheticImagesDisplay"]
+__all__ = ["ClassProportionsDisplay", "SyntheticImagesDisplay"]
 
-_PANELS = {
-    "loss": "loss",
-    "accuracy": "accuracy",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "learning_rate": "learning rate",
-}
 # The steps that transform one image each, and what they are called.
 _STEP_TITLES = {
     "AugmentationOverSampler": "augmentation",
@@ -201,103 +194,6 @@ class SyntheticImagesDisplay:
             above = "source" if step.name in _STEP_TITLES else "nearest image"
             lines += [(above, step.sources), (_title(step.name), step.synthetic)]
         return lines
-
-
-class HistoryDisplay:
-    """What was noted of each epoch, of training and validation rows.
-
-    Parameters
-    ----------
-    history : mapping of str to list of float
-        ``loss``, ``accuracy`` and, if known, ``val_loss``, ``val_accuracy`` and
-        ``learning_rate``, as in the attribute ``history_`` of a classifier.
-
-    Attributes
-    ----------
-    panels : list of str
-        What is drawn: loss, accuracy, and of the others those that are known.
-    axes_ : ndarray of matplotlib Axes, one a panel
-    ax_ : matplotlib Axes
-        The first of them.
-    figure_ : matplotlib Figure
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from glomclf.report.displays import HistoryDisplay
-    >>> history = {"loss": [0.7, 0.4], "accuracy": [0.5, 0.8]}
-    >>> display = HistoryDisplay(history).plot(ax=Figure().subplots(1, 2))
-    >>> display.ax_.get_ylabel()
-    'loss'
-    """
-
-    axes_: np.ndarray
-    ax_: Axes
-    figure_: Figure
-
-    def __init__(self, history: Mapping[str, Sequence[float]]):
-        self.history = history
-        self.panels = [name for name in _PANELS if {name, f"val_{name}"} & set(history)]
-
-    @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> HistoryDisplay:
-        """Draw the history of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : GlomeruliClassifier or PatchClassifier
-            Fitted.
-        ax : matplotlib Axes, one a panel, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : HistoryDisplay
-        """
-        return cls(estimator.history_).plot(ax=ax)
-
-    def plot(self, ax: Any = None) -> HistoryDisplay:
-        """Draw the panels.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, one a panel, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : HistoryDisplay
-        """
-        if ax is None:
-            from matplotlib import pyplot
-
-            n_panels = len(self.panels)
-            size = (4.5 * n_panels, 3.6)
-            _, ax = pyplot.subplots(1, n_panels, figsize=size, layout="constrained")
-        self.axes_ = np.asarray(ax).ravel()
-        for panel, name in zip(self.axes_, self.panels, strict=True):
-            self._draw(panel, name)
-        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
-        return self
-
-    def _draw(self, ax: Axes, name: str) -> None:
-        from matplotlib.ticker import MaxNLocator
-
-        lines = (
-            ("training", name, "#4c78a8"),
-            ("validation", f"val_{name}", "#e4873c"),
-        )
-        for label, key, color in lines:
-            values = self.history.get(key, ())
-            if len(values):
-                epochs = np.arange(1, len(values) + 1)
-                ax.plot(epochs, values, "o-", color=color, label=label, markersize=4)
-        ax.set(xlabel="epoch", ylabel=_PANELS[name])
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.grid(alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
-        if name != "learning_rate":
-            ax.legend(frameon=False)
 
 
 def _title(name: str) -> str:
