@@ -288,26 +288,6 @@ def test_images_that_stand_for_participants_are_not_told_as_such(
     assert "rows count as independent" in (out / "report.html").read_text("utf-8")
 
 
-def test_predict_loads_neither_tuning_nor_report_nor_matplotlib(
-    trained, data, tmp_path, run_python
-):
-    words = ["predict", str(data), "--model", str(trained[0]), "-q"]
-    words += ["-o", str(tmp_path / "out.csv")]
-    result = run_python(
-        f"""
-        import sys
-
-        sys.modules["matplotlib"] = None  # Keras would load it, whom it serves
-        from glomclf.cli import main
-
-        main({words}, standalone_mode=False)
-        unwanted = "glomclf.tuning", "glomclf.report", "optuna"
-        print([name for name in unwanted if name in sys.modules])
-        """
-    )
-    assert result.stdout.splitlines()[-1] == "[]", result.stdout + result.stderr
-
-
 def test_predict_of_folder_and_csv_agree(trained, data, tmp_path):
     model, _ = trained
     tables = []
