@@ -57,7 +57,7 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         Whether files are decoded when they are read, rather than at once. Then
         `transform` returns a :class:`.LazyImages`: to samplers and
         to numpy it is an array; :class:`PatchEncoder` reads it a few images at a time,
-        so that decoding, trunk and store overlap and the images need no memory.
+        so that decoding, encoder and store overlap and the images need no memory.
 
     See Also
     --------

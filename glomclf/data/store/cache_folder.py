@@ -41,7 +41,7 @@ class NamespaceInfo:
     Attributes
     ----------
     fingerprint : str
-        The trunk the values belong to.
+        What the values were computed by.
     n_entries : int
         Number of values.
     n_bytes : int

@@ -24,7 +24,7 @@ def content_keys(images: NDArray[np.uint8]) -> list[bytes]:
     Parameters
     ----------
     images : ndarray of shape (n_samples, height, width, 3), dtype uint8
-        RGB images as they enter the trunk.
+        RGB images as they enter the encoder.
 
     Returns
     -------
