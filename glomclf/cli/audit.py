@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import InputError, check_output, list_files, note, output, print_table
+from .console import InputError, check_output, list_files, note, print_table
 from .options import (
     Number,
+    csv_argument,
+    folder_option,
     images_option,
-    n_jobs_type,
     quiet_option,
     seed_option,
 )
@@ -28,7 +28,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 
 
 @click.command()
-@click.argument("csv", type=click.Path(path_type=Path))
+@csv_argument
 @images_option
 @click.option(
     "--test",
@@ -56,21 +56,9 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
     default=0.4,
     help="Largest distance of near-duplicates; 0 looks for equal pixels only.",
 )
-@click.option(
-    "--output",
-    "-o",
-    "folder",
-    type=click.Path(path_type=Path),
-    default="audit",
-    metavar="DIR",
-    help="Folder for the tables and the picture of pairs.",
-)
-@click.option(
-    "--n-jobs",
-    type=n_jobs_type,
-    default=None,
-    show_default="joblib's",
-    help="Threads that decode and compare; -1 is all cores.",
+@folder_option(
+    "audit",
+    "Folder for the tables and the picture of pairs.",
 )
 @seed_option
 @quiet_option
@@ -82,7 +70,6 @@ def command(
     by: str,
     max_distance: float,
     folder: Path,
-    n_jobs: int | None,
     seed: int,
     quiet: bool,
 ) -> None:
@@ -108,7 +95,7 @@ def command(
         manifest["label"],
         cv,
         max_distance=max_distance,
-        n_jobs=n_jobs,
+        n_jobs=-1,
         verbose=int(not quiet),
     )
     _write(audit, manifest, folder)
@@ -183,13 +170,11 @@ def _write(audit: SplitAudit, manifest: pd.DataFrame, folder: Path) -> None:
     """Write tables, JSON, and a picture where pairs were found."""
     from ..report.displays import LeakyPairsDisplay
     from .pictures import new_figure
-    from .tables import write_csv
+    from .tables import write_csv, write_json
 
     write_csv(audit.to_frame(), folder / "findings.csv")
     write_csv(audit.folds, folder / "folds.csv")
-    with output(folder / "audit.json") as temporary:
-        text = json.dumps(audit.to_dict(), indent=2, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_json(audit.to_dict(), folder / "audit.json")
     picture = folder / "pairs.png"
     if audit.findings["distance"].notna().any():
         with new_figure(picture) as figure:

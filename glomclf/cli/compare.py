@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,14 @@ from .console import (
     check_output,
     list_files,
     note,
-    output,
     print_table,
     typed_command,
 )
 from .options import (
     Number,
     classifier_options,
+    csv_argument,
+    folder_option,
     images_option,
     quiet_option,
     seed_option,
@@ -46,16 +46,11 @@ _SHOWN = {
 
 
 @click.command()
-@click.argument("csv", type=click.Path(path_type=Path))
+@csv_argument
 @images_option
-@click.option(
-    "--output",
-    "-o",
-    "folder",
-    type=click.Path(path_type=Path),
-    default="glomclf-comparison",
-    metavar="DIR",
-    help="Folder for tables, predictions, a picture and the report, one HTML file; "
+@folder_option(
+    "glomclf-comparison",
+    "Folder for tables, predictions, a picture and the report, one HTML file; "
     "such files are replaced.",
 )
 @click.option(
@@ -144,15 +139,13 @@ def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
 
 
 def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
-    from .tables import write_csv
+    from .tables import write_csv, write_json
 
     write_csv(comparison.to_frame(), folder / "comparison.csv", index=True)
     write_csv(comparison.counts(), folder / "test_sets.csv", index=True)
     predictions = comparison.predictions.set_index("approach")
     write_csv(predictions, folder / "predictions.csv", index=True)
-    text = json.dumps(comparison.to_dict(), indent=2, allow_nan=False) + "\n"
-    with output(folder / "comparison.json") as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_json(comparison.to_dict(), folder / "comparison.json")
 
 
 def print_comparison(comparison: ApproachComparison) -> None:

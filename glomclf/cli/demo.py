@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import InputError, check_output, list_files, note, output, print_table
-from .options import quiet_option, seed_option
+from .options import folder_option, quiet_option, seed_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +23,9 @@ _SCORES = ("recall", "precision", "f1", "roc_auc")
 
 
 @click.command()
-@click.option(
-    "--output",
-    "-o",
-    "folder",
-    type=click.Path(path_type=Path),
-    default="glomclf-demo",
-    metavar="DIR",
-    help="Folder to write; that of an earlier demo is replaced.",
+@folder_option(
+    "glomclf-demo",
+    "Folder to write; that of an earlier demo is replaced.",
 )
 @seed_option
 @quiet_option

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import check_output, drop_unwritten, list_files, note, typed_command
-from .options import images_option, model_option, quiet_option, threshold_option
+from .options import (
+    csv_argument,
+    folder_option,
+    images_option,
+    model_option,
+    quiet_option,
+    threshold_option,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,17 +44,12 @@ EVALUATION_FILES = (
 
 
 @click.command()
-@click.argument("csv", type=click.Path(path_type=Path))
+@csv_argument
 @model_option
 @images_option
-@click.option(
-    "--output",
-    "-o",
-    "folder",
-    type=click.Path(path_type=Path),
-    default="glomclf-evaluation",
-    metavar="DIR",
-    help="Folder for predictions, scores, pictures and the report, one HTML file; such "
+@folder_option(
+    "glomclf-evaluation",
+    "Folder for predictions, scores, pictures and the report, one HTML file; such "
     "files are replaced.",
 )
 @click.option(

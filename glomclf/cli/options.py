@@ -5,23 +5,22 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 __all__ = [
-    "AtLeast",
     "Number",
-    "OrWord",
-    "Setting",
-    "Threshold",
+    "at_least",
     "classifier_options",
+    "csv_argument",
+    "folder_option",
     "images_option",
     "model_option",
-    "n_jobs_type",
     "overwrite_option",
     "quiet_option",
     "seed_option",
+    "setting",
     "threshold_option",
 ]
 
@@ -49,200 +48,79 @@ class Number(click.FloatRange):
         return number
 
 
-class _Threads(click.ParamType):
-    """How many threads: any number but 0, as in joblib."""
-
-    name = "integer"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        number = click.INT.convert(value, param, ctx)
-        if number == 0:
-            self.fail("0 threads do nothing; give 1 or more, or -1.", param, ctx)
-        return number
+def weights(text: str) -> str:
+    """Take ``imagenet``, ``none`` or the path of a file."""
+    if text.lower() in ("imagenet", "none"):
+        return text.lower()
+    if not Path(text).is_file():
+        raise click.BadParameter(
+            f"{text!r} is neither imagenet, nor none, nor an existing file."
+        )
+    return text
 
 
-n_jobs_type = _Threads()
-
-
-class OrWord(click.ParamType):
-    """A value of another type, or one word that stands for something else.
-
-    Parameters
-    ----------
-    other : click.ParamType
-        Type of the usual values.
-    word : str
-        The word, in any case.
-    meaning : object
-        What the word stands for.
+def threshold(text: str) -> Any:
+    """Take a probability, ``f1``, or a bound on the recall.
 
     Examples
     --------
-    >>> import click
-    >>> from glomclf.cli.options import OrWord
-    >>> patience = OrWord(click.IntRange(min=0), "none", None)
-    >>> patience.convert("3", None, None), patience.convert("none", None, None)
-    (3, None)
+    >>> from glomclf.cli.options import threshold
+    >>> threshold("0.3"), threshold("f1"), threshold("recall>=0.95")
+    (0.3, 'f1', ('recall', 0.95))
     """
-
-    def __init__(self, other: click.ParamType, word: str, meaning: Any):
-        self.other = other
-        self.word = word
-        self.meaning = meaning
-        self.name = f"{other.name}|{word}"
-
-    def get_metavar(
-        self, param: click.Parameter, ctx: click.Context | None = None
-    ) -> str:
-        """Name the choice in a help text."""
-        other = self.other.get_metavar(param, ctx)  # type: ignore[arg-type]
-        name = (other or self.other.name.split()[0].upper()).strip("[]")
-        return f"{name}|{self.word}"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        """Convert the text of an option."""
-        if isinstance(value, str) and value.lower() == self.word:
-            return self.meaning
-        return self.other.convert(value, param, ctx)
+    if text == "f1":
+        return text
+    name, is_bound, bound = text.replace(" ", "").partition(">=")
+    if name == "recall" and is_bound:
+        return name, Number(0, 1, min_open=True).convert(bound, None, None)
+    if name == "recall":  # the shell takes an open > for itself
+        raise click.BadParameter("put it in quotes: 'recall>=0.95'.")
+    return Number(0, 1).convert(text, None, None)
 
 
-class AtLeast(click.ParamType):
-    """A score and what it must reach, as ``recall=0.95``.
+def at_least(text: str) -> tuple[str, float]:
+    """Take a score and what it must reach.
 
     Examples
     --------
-    >>> from glomclf.cli.options import AtLeast
-    >>> AtLeast().convert("recall=0.95", None, None)
+    >>> from glomclf.cli.options import at_least
+    >>> at_least("recall=0.95")
     ('recall', 0.95)
     """
-
-    name = "bound"
-
-    def get_metavar(
-        self, param: click.Parameter, ctx: click.Context | None = None
-    ) -> str:
-        """Name the form in a help text."""
-        return "SCORE=VALUE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        """Convert the text of an option."""
-        if isinstance(value, tuple):
-            return value
-        name, _, bound = value.partition("=")
-        try:
-            return name.strip(), float(bound)
-        except ValueError:
-            self.fail(f"{value!r} is not of the form recall=0.95.", param, ctx)
+    name, _, bound = text.partition("=")
+    try:
+        return name.strip(), float(bound)
+    except ValueError:
+        message = f"{text!r} is not of the form recall=0.95."
+        raise click.BadParameter(message) from None
 
 
-class _Weights(click.ParamType):
-    """``imagenet``, ``none``, or the path of a weights file."""
-
-    name = "weights"
-
-    def get_metavar(
-        self, param: click.Parameter, ctx: click.Context | None = None
-    ) -> str:
-        return "imagenet|none|FILE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        if value.lower() in ("imagenet", "none"):
-            return value.lower()
-        if not Path(value).is_file():
-            self.fail(
-                f"{value!r} is neither imagenet, nor none, nor an existing file.",
-                param,
-                ctx,
-            )
-        return value
+_WORDS = {"none": None, "null": None, "true": True, "false": False}
 
 
-class Threshold(click.ParamType):
-    """A probability, ``f1``, or a bound on the recall.
+def setting(text: str) -> Any:
+    """Take one setting and its value: a word, a Python literal, or else text.
 
     Examples
     --------
-    >>> from glomclf.cli.options import Threshold
-    >>> threshold = Threshold()
-    >>> threshold.convert("0.3", None, None), threshold.convert("f1", None, None)
-    (0.3, 'f1')
-    >>> threshold.convert("recall>=0.95", None, None)
-    ('recall', 0.95)
+    >>> from glomclf.cli.options import setting
+    >>> setting("network.learning_rate=1e-3"), setting("network.patience=none")
+    (('network.learning_rate', 0.001), ('network.patience', None))
     """
-
-    name = "threshold"
-
-    def get_metavar(
-        self, param: click.Parameter, ctx: click.Context | None = None
-    ) -> str:
-        """Name the forms in a help text."""
-        return "NUMBER|f1|'recall>=NUMBER'"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        """Convert the text of an option."""
-        if not isinstance(value, str) or value == "f1":
-            return value
-        name, is_bound, bound = value.replace(" ", "").partition(">=")
-        if name == "recall" and is_bound:
-            return name, Number(0, 1, min_open=True).convert(bound, param, ctx)
-        if name == "recall":  # the shell takes an open > for itself
-            self.fail("put it in quotes: 'recall>=0.95'.", param, ctx)
-        return Number(0, 1).convert(value, param, ctx)
-
-
-class Setting(click.ParamType):
-    """One setting and its value, as ``network.epochs=5``; or ``help``.
-
-    Examples
-    --------
-    >>> from glomclf.cli.options import Setting
-    >>> Setting().convert("network.learning_rate=1e-3", None, None)
-    ('network.learning_rate', 0.001)
-    >>> Setting().convert("network.patience=none", None, None)
-    ('network.patience', None)
-    """
-
-    name = "KEY=VALUE"
-    _WORDS: ClassVar[dict[str, Any]] = {
-        "none": None,
-        "null": None,
-        "true": True,
-        "false": False,
-    }
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        """Take the value for a number, a word or a Python literal, else for text."""
-        if isinstance(value, tuple) or value == "help":
-            return value
-        key, is_given, text = value.partition("=")
-        if not key.strip() or not is_given:
-            self.fail(
-                f"{value!r} is not of the form KEY=VALUE, as network.epochs=5. "
-                "`--set help` lists the keys.",
-                param,
-                ctx,
-            )
-        return key.strip(), self._value(text.strip())
-
-    def _value(self, text: str) -> Any:
-        if text.lower() in self._WORDS:
-            return self._WORDS[text.lower()]
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            return text
+    if text == "help":
+        return text
+    key, is_given, value = (part.strip() for part in text.partition("="))
+    if not key or not is_given:
+        raise click.BadParameter(
+            f"{text!r} is not of the form KEY=VALUE, as network.epochs=5. `--set help` "
+            "lists the keys."
+        )
+    if value.lower() in _WORDS:
+        return key, _WORDS[value.lower()]
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return key, value
 
 
 def _list_if_asked(ctx: click.Context, param: click.Parameter, values: Any) -> Any:
@@ -255,6 +133,7 @@ def _list_if_asked(ctx: click.Context, param: click.Parameter, values: Any) -> A
     ctx.exit()
 
 
+csv_argument = click.argument("csv", type=_PATH)
 images_option = click.option(
     "--images",
     type=_PATH,
@@ -291,6 +170,19 @@ threshold_option = click.option(
     help="Probability from which a glomerulus is predicted globally sclerotic.",
 )
 
+
+def folder_option(default: str, text: str, **more: Any) -> Callable[..., Any]:
+    """Make the option ``--output``, where it is a folder."""
+    return click.option(
+        *("--output", "-o", "folder"),
+        type=_PATH,
+        default=default,
+        metavar="DIR",
+        help=text,
+        **more,
+    )
+
+
 _CLASSIFIER_OPTIONS = {
     "recipe": click.option(
         "--recipe",
@@ -311,7 +203,8 @@ _CLASSIFIER_OPTIONS = {
     ),
     "weights": click.option(
         "--weights",
-        type=_Weights(),
+        type=weights,
+        metavar="imagenet|none|FILE",
         default=None,
         show_default="the recipe's",
         help="Weights that the backbone starts from. none is one fixed random network, "
@@ -327,7 +220,8 @@ _CLASSIFIER_OPTIONS = {
     ),
     "threshold": click.option(
         "--threshold",
-        type=Threshold(),
+        type=threshold,
+        metavar="NUMBER|f1|'recall>=NUMBER'",
         default=None,
         show_default="0.5",
         help="Probability from which a glomerulus is predicted globally sclerotic. f1 "
@@ -344,7 +238,8 @@ _CLASSIFIER_OPTIONS = {
     "settings": click.option(
         "--set",
         "settings",
-        type=Setting(),
+        type=setting,
+        metavar="KEY=VALUE",
         multiple=True,
         is_eager=True,
         callback=_list_if_asked,

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import InputError, check_output, list_files, note, print_table
-from .options import Number, images_option, overwrite_option, seed_option
+from .options import (
+    Number,
+    csv_argument,
+    folder_option,
+    images_option,
+    overwrite_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +24,7 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.argument("csv", type=click.Path(path_type=Path))
+@csv_argument
 @images_option
 @click.option(
     "--test-size",
@@ -25,15 +32,10 @@ __all__ = ["command"]
     default=0.2,
     help="Share of the patches that the test participants should have.",
 )
-@click.option(
-    "--output",
-    "-o",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=".",
+@folder_option(
+    ".",
+    "Folder for train.csv and test.csv.",
     show_default="the working directory",
-    metavar="DIR",
-    help="Folder for train.csv and test.csv.",
 )
 @overwrite_option
 @seed_option

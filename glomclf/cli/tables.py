@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "print_biopsies",
     "print_scores",
     "write_csv",
+    "write_json",
     "write_scores",
 ]
 
@@ -50,14 +52,17 @@ def write_csv(table: pd.DataFrame, path: Path, **options: Any) -> None:
         table.to_csv(temporary, **{"index": False, **options})
 
 
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write a result that other programs can read."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    with output(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_scores(evaluation: Evaluation, folder: Path, stem: str = "scores") -> None:
     """Write scores and intervals as a table, and everything as JSON."""
     write_csv(evaluation.to_frame(), folder / f"{stem}.csv", index=True)
-    with output(folder / f"{stem}.json") as temporary:
-        temporary.write_text(
-            json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) + "\n",
-            encoding="utf-8",
-        )
+    write_json(evaluation.to_dict(), folder / f"{stem}.json")
 
 
 def predictions_table(

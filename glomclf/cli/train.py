@@ -12,6 +12,7 @@ import click
 from .console import InputError, check_output, drop_unwritten, list_files, note, output
 from .options import (
     classifier_options,
+    csv_argument,
     images_option,
     overwrite_option,
     quiet_option,
@@ -28,7 +29,7 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.argument("csv", type=click.Path(path_type=Path))
+@csv_argument
 @images_option
 @click.option(
     "--output",

@@ -20,9 +20,10 @@ from .console import (
     written_files,
 )
 from .options import (
-    AtLeast,
-    OrWord,
+    at_least,
     classifier_options,
+    csv_argument,
+    folder_option,
     images_option,
     quiet_option,
     seed_option,
@@ -40,16 +41,11 @@ _JOURNAL = "study.journal"
 
 
 @click.command()
-@click.argument("csv", type=click.Path(path_type=Path))
+@csv_argument
 @images_option
-@click.option(
-    "--output",
-    "-o",
-    "folder",
-    type=click.Path(path_type=Path),
-    default="glomclf-tuning",
-    metavar="DIR",
-    help="Folder for the trials, the model with the best settings and the report, one "
+@folder_option(
+    "glomclf-tuning",
+    "Folder for the trials, the model with the best settings and the report, one "
     "HTML file; such files are replaced.",
 )
 @click.option(
@@ -79,7 +75,8 @@ _JOURNAL = "study.journal"
 @click.option(
     "--at-least",
     "bounds",
-    type=AtLeast(),
+    type=at_least,
+    metavar="SCORE=VALUE",
     multiple=True,
     show_default="none",
     help="Score that the best settings must reach in the mean of the folds, as "
@@ -88,9 +85,10 @@ _JOURNAL = "study.journal"
 @click.option(
     "--nested",
     "n_outer",
-    type=OrWord(click.IntRange(min=2), "none", None),
-    default="none",
-    metavar="FOLDS|none",
+    type=click.IntRange(min=2),
+    default=None,
+    show_default="none",
+    metavar="FOLDS",
     help="Then run the whole study again on the training side of each of so many outer "
     "folds: the score to report, beside that of the recipe as it is.",
 )

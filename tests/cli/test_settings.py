@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from glomclf import RecallAtLeast
 from glomclf.cli import main
 from glomclf.cli.console import InputError
-from glomclf.cli.options import Setting
+from glomclf.cli.options import setting
 from glomclf.cli.settings import as_ensemble, checked_classifier, given_values
 
 TINY = {"backbone": "cnn", "weights": "none"}
@@ -30,7 +30,7 @@ TINY = {"backbone": "cnn", "weights": "none"}
     ],
 )
 def test_values_are_numbers_words_or_text(text, value):
-    assert Setting().convert(f"key={text}", None, None) == ("key", value)
+    assert setting(f"key={text}") == ("key", value)
 
 
 def test_settings_are_written_into_the_classifier():
