@@ -53,9 +53,9 @@ comparison = compare_approaches(
 # %%
 # What is in the test sets
 # ------------------------
-# ``synthetic`` patches were made by the sampler. ``source_trained_on`` counts those
-# whose image, or another made from the same image, was trained on;
-# ``participant_trained_on`` those whose participant was.
+# ``synthetic`` counts patches that the sampler made. ``source_trained_on`` counts those
+# whose image was trained on, or another one made from it. ``participant_trained_on``
+# counts those whose participant was trained on.
 
 comparison.counts()
 
