@@ -18,8 +18,14 @@ from sklearn.metrics import (
 import glomclf.evaluation
 from glomclf.errors import ScoreError
 from glomclf.evaluation.comparison import compare_scores
-from glomclf.evaluation.evaluation import evaluate
-from glomclf.evaluation.scores import SCORE_NAMES, ScoredRows
+from glomclf.evaluation.evaluation import Evaluation, evaluate
+from glomclf.evaluation.scores import (
+    SCORE_NAMES,
+    SCORES,
+    Score,
+    ScoredRows,
+    accuracy,
+)
 
 
 def clustered(n_participants=24, n_patches=20, seed=0, between=0.8):
@@ -45,6 +51,23 @@ def test_result_has_all_scores_with_intervals_around_them():
     assert result.confusion_matrix.sum() == len(y_true)
     assert result.notes == {}
     assert result.caution == ""
+
+
+def test_a_new_score_takes_one_entry_in_the_table(monkeypatch):
+    new = Score(
+        title="Error rate",
+        meaning="share of patches called wrong; 0 is best",
+        compute=lambda of: 1 - accuracy(of.counts),
+        classes=(),
+    )
+    monkeypatch.setitem(SCORES, "error_rate", new)
+    y_true, y_score, groups = clustered()
+    options = {"groups": groups, "n_bootstrap": 100}
+    result = evaluate(y_true, y_score, **options)
+    assert result.scores["error_rate"] == pytest.approx(1 - result.scores["accuracy"])
+    assert result.interval("error_rate")[0] < result.scores["error_rate"]
+    assert "error_rate" in compare_scores(y_true, y_score, y_score, **options).scores
+    assert Evaluation.from_dict(result.to_dict()).scores == result.scores
 
 
 def test_evaluate_is_a_public_name():
