@@ -129,15 +129,7 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         """Measure the features of the training rows, then train in shuffled batches."""
         size = batch_size or 32
         self._standardise(x, size)
-        train = ArrayBatches(
-            x,
-            y,
-            sample_weight,
-            batch_size=size,
-            shuffle_seed=self.shuffle_seed,
-            augmenter=augmenter,
-            are_even=self.course.has_batch_statistics,
-        )
+        train = self._shuffled_batches(x, y, sample_weight, size, augmenter)
         judged = None
         if validation_data is not None:
             judged = ArrayBatches(*validation_data, batch_size=size)
@@ -154,6 +146,19 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         else:
             self.history = run(BatchEpochs(self, train, judged))
         return self.history
+
+    def _shuffled_batches(
+        self, x: Any, y: Any, weight: Any, size: int, augmenter: PatchAugmenter | None
+    ) -> ArrayBatches:
+        return ArrayBatches(
+            x,
+            y,
+            weight,
+            batch_size=size,
+            shuffle_seed=self.shuffle_seed,
+            augmenter=augmenter,
+            are_even=self.course.has_batch_statistics,
+        )
 
     def _fit_whole(
         self,

@@ -16,8 +16,8 @@ from ..data.feature_stream import stream_features
 from ..data.image_source import as_image_source
 from ..data.store import FeatureStore
 from . import engines
-from .classifier import BACKBONE_CONSTRAINTS, HEAD_CONSTRAINTS
 from .known_cuts import KnownTrunks
+from .parameters import BACKBONE_CONSTRAINTS, CLASSIFIER_CONSTRAINTS
 
 if TYPE_CHECKING:
     from .backbones import Backbone
@@ -76,7 +76,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {  # noqa: RUF012
         **BACKBONE_CONSTRAINTS,
-        "batch_size": HEAD_CONSTRAINTS["batch_size"],
+        "batch_size": CLASSIFIER_CONSTRAINTS["batch_size"],
         **engines.ENGINE_CONSTRAINTS,
         "cache_dir": CACHE_CONSTRAINT,
         "verbose": ["verbose"],

@@ -278,6 +278,19 @@ def test_a_net_fitted_on_features_refuses_images(features, patches):
         net.predict(patches[0])
 
 
+def test_behind_any_encoder_a_head_alone_needs_no_backbone(features, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a backbone was asked for")
+
+    monkeypatch.setattr("glomclf.network.backbones.find_backbone", refuse)
+    monkeypatch.setattr("glomclf.network.backbones.load_backbone", refuse)
+    X, y, _, _ = features
+    net = make_head(backbone="resnet50", weights="imagenet").fit(X, y)
+    assert net.backbone_fingerprint_ is None
+    restored = pickle.loads(pickle.dumps(net))
+    np.testing.assert_allclose(restored.predict_proba(X), net.predict_proba(X))
+
+
 def test_the_dtype_of_features_does_not_matter(features):
     X, y, _, _ = features
     X = np.round(10 * X - 10 * X.min()).astype(np.uint8)
