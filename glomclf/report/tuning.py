@@ -49,7 +49,7 @@ OPTIMISM = (
     "The best score of a study is optimistic: it is the luckiest of {n} trials, chosen "
     "on the very folds that it was measured on. Report the score of nested "
     "cross-validation (`glomclf tune --nested 5`), or of participants that were set "
-    "aside before the study (`glomclf split`, then `glomclf evaluate --test`)."
+    "aside before the study (`glomclf split`, then `glomclf evaluate`)."
 )
 _N_RANKED = 10
 _COMPARED = ("average_precision", "roc_auc", "f1", "recall", "precision")
