@@ -19,12 +19,12 @@ __all__ = ["main"]
 _COMMANDS = (
     "demo",
     "split",
+    "audit",
     "train",
     "evaluate",
     "predict",
     "compare",
     "tune",
-    "audit",
     "doctor",
     "cache",
 )
@@ -63,9 +63,10 @@ class _Commands(click.Group):
     "--debug", is_flag=True, show_default=False, help="Show the traceback of a fault."
 )
 def main(debug: bool) -> None:
-    """Tell globally sclerotic glomeruli (1) from the rest (0) in kidney biopsies.
+    """Find globally sclerotic glomeruli in patches of kidney biopsies.
 
-    Results go to standard output and files, progress to standard error. The exit code
-    is 0 after success, 1 after an internal fault, 2 where the input must be mended,
-    and 130 after Ctrl-C.
+    The label 1 stands for globally sclerotic, 0 for all others. Results go to standard
+    output and to files, progress goes to standard error. The exit code is 0 after
+    success, 1 after an internal fault, 2 if you can mend the input, and 130 after
+    Ctrl-C.
     """

@@ -34,7 +34,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
     "--test",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="Judged patches, CSV being those to train on; instead of --cv and --by.",
+    help="Test patches. CSV then holds the training patches.",
 )
 @click.option(
     "--cv",
@@ -48,13 +48,13 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
     "--by",
     type=click.Choice(["participant", "slide", "random"]),
     default="participant",
-    help="What the folds keep whole; random keeps nothing.",
+    help="What stays whole in a fold. random splits by patch.",
 )
 @click.option(
     "--max-distance",
     type=Number(0, 1),
     default=0.4,
-    help="Largest distance of near-duplicates; 0 looks for equal pixels only.",
+    help="Largest distance of near-duplicates. 0 looks for equal pixels only.",
 )
 @folder_option(
     "audit",
@@ -73,10 +73,11 @@ def command(
     seed: int,
     quiet: bool,
 ) -> None:
-    """Look for participants, images and serial sections on both sides of a split.
+    """Look for leaks between training and test patches.
 
-    Audits the folds that `glomclf train --cv` makes of CSV, or the split into CSV and
-    --test. Exit code 2 if it leaks, 0 if no leak was found.
+    A leak is a participant, an image or a serial section on both sides. With --test,
+    CSV holds the training patches. Without it, the folds of `glomclf train --cv` are
+    audited. The exit code is 2 if there is a leak, and 0 if none was found.
 
     Example: glomclf audit train.csv --test test.csv
     """

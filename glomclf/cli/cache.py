@@ -29,9 +29,10 @@ __all__ = ["command"]
     "--clear", is_flag=True, show_default=False, help="Remove all that is kept."
 )
 def command(cache_dir: Path | None, clear: bool) -> None:
-    """Show what is kept on disk: decoded images and features, each computed once.
+    """Show or clear what is kept on disk.
 
-    Nothing is lost by clearing but time: what is needed is computed again.
+    Decoded images and features are kept, so that each is computed once. Clearing costs
+    time alone: what is needed is computed again.
 
     Example: glomclf cache --clear
     """

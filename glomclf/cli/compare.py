@@ -58,20 +58,23 @@ _SHOWN = {
     "n_folds",
     type=click.IntRange(min=2),
     default=4,
-    help="Each fold of participants is untouched once.",
+    metavar="FOLDS",
+    help="Folds of participants. Each is untouched once.",
 )
 @click.option(
     "--repeats",
     "n_repeats",
     type=click.IntRange(min=1),
     default=1,
+    metavar="N",
     help="How often the folds are drawn anew.",
 )
 @click.option(
     "--test-size",
     type=Number(0, 1, min_open=True, max_open=True),
     default=0.15,
-    help="Share of its patches that each approach splits off as its test set.",
+    metavar="SHARE",
+    help="Share of its patches that each way splits off as its test set.",
 )
 @classifier_options(without=["sampler"])  # each approach has its own
 @seed_option
@@ -87,12 +90,12 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Measure what three ways to balance and split are worth on CSV.
+    """Measure what a leak does to the scores on CSV.
 
-    Each runs on the same patches, reports scores on the test set it makes, and is then
-    judged on participants that it never touched. One of them resamples before it
-    splits: its scores show what that leak is worth. Tables are written whenever an
-    approach is done.
+    Three ways to balance and split run on the same patches. Each reports scores on the
+    test set that it makes, and is then judged on participants that it never touched.
+    One of them resamples before it splits, which is a leak. Tables are written
+    whenever a way is done.
 
     Example: glomclf compare patches.csv --output comparison
     """

@@ -30,8 +30,9 @@ _SCORES = ("recall", "precision", "f1", "roc_auc")
 @seed_option
 @quiet_option
 def command(folder: Path, seed: int, quiet: bool) -> None:
-    """Draw synthetic biopsies, compare samplers, train and evaluate.
+    """Show the whole way on synthetic biopsies.
 
+    Biopsies are drawn, samplers are compared, and a model is trained and evaluated.
     ResNet-50 keeps random weights here, so that nothing is downloaded.
     """
     from ..data.splitting import train_test_split_by_participant

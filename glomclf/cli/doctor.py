@@ -54,9 +54,10 @@ class _Speed(NamedTuple):
     help="Images of the training and of the study whose time is estimated.",
 )
 def command(n_images: int) -> None:
-    """Say what this machine has, what to do about what is missing, and how fast it is.
+    """Say what this machine has and how fast it is.
 
-    It measures for about half a minute, on synthetic patches. Nothing is downloaded.
+    Where something is missing, the table says what to do. The speed is measured on
+    synthetic patches for about half a minute. Nothing is downloaded.
 
     Example: glomclf doctor --images 5000
     """

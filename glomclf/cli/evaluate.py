@@ -59,8 +59,8 @@ EVALUATION_FILES = (
     default=None,
     show_default="no audit",
     metavar="CSV",
-    help="What the model was trained on, to look for participants and images that are "
-    "in the test set, too.",
+    help="Patches that the model was trained on. They are searched for participants "
+    "and images of CSV.",
 )
 @threshold_option
 @quiet_option
@@ -73,12 +73,12 @@ def command(
     threshold: float | None,
     quiet: bool,
 ) -> None:
-    """Predict the patches of CSV, and score the predictions where labels are known.
+    """Predict the patches of CSV and score the predictions.
 
-    CSV has the column `name` and, if known, `ground truth` and `participant`. Intervals
-    of scores respect that patches of one participant are alike. With --train, the exit
-    code is 2 if participants or images of CSV were trained on; all files are written
-    even so.
+    CSV has the column `name` and, if known, `ground truth` and `participant`. Without
+    labels there are predictions alone. Intervals of scores respect that patches of one
+    participant are alike. With --train, the exit code is 2 if participants or images
+    of CSV were trained on. All files are written even so.
 
     Example: glomclf evaluate test.csv --model model.glomclf --train train.csv
     """

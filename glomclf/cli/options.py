@@ -151,6 +151,7 @@ seed_option = click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     default=0,
+    metavar="N",
     help="Seeds splits, samplers and the network.",
 )
 overwrite_option = click.option(

@@ -28,7 +28,7 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     default="predictions.csv",
     metavar="FILE",
-    help="csv to write; it is replaced if it exists.",
+    help="csv to write. An earlier one is replaced.",
 )
 @threshold_option
 @quiet_option
@@ -41,6 +41,8 @@ def command(
     quiet: bool,
 ) -> None:
     """Predict the patches of a folder or a csv.
+
+    Of a folder, the images that lie directly in it are read.
 
     Example: glomclf predict patches/ --model model.glomclf
     """

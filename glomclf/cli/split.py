@@ -30,6 +30,7 @@ __all__ = ["command"]
     "--test-size",
     type=Number(0, 1, min_open=True, max_open=True),
     default=0.2,
+    metavar="SHARE",
     help="Share of the patches that the test participants should have.",
 )
 @folder_option(
@@ -47,11 +48,11 @@ def command(
     overwrite: bool,
     seed: int,
 ) -> None:
-    """Set test participants aside: write train.csv and test.csv.
+    """Split CSV into train.csv and test.csv.
 
-    Participants are kept whole, and either file gets its share of both classes, as
-    near as the participants allow. Columns are kept; one is added for participants
-    that were inferred.
+    No participant is in both files. Each file gets its share of both classes, as near
+    as the participants allow. All columns are kept. Participants that were inferred
+    from file names get a column.
 
     Example: glomclf split patches.csv --test-size 0.2
     """

@@ -105,6 +105,13 @@ def write_training(
         Their labels.
     folder : Path
     """
+    if classifier.history_:  # a logistic regression has no epochs
+        _write_history(classifier, folder)
+    if "sample" in classifier.pipeline_.named_steps:
+        _draw_resampling(classifier, images, y, folder)
+
+
+def _write_history(classifier: GlomeruliClassifier, folder: Path) -> None:
     from ..report.displays import HistoryDisplay
 
     write_csv(_epochs(classifier), folder / "history.csv", index=True)
@@ -112,8 +119,6 @@ def write_training(
     n_panels = len(display.panels)
     with new_figure(folder / "history.png", figsize=(4.5 * n_panels, 3.6)) as figure:
         display.plot(figure.subplots(1, n_panels))
-    if "sample" in classifier.pipeline_.named_steps:
-        _draw_resampling(classifier, images, y, folder)
 
 
 def write_ensemble_training(
@@ -140,7 +145,8 @@ def write_ensemble_training(
     _write_cross_validation(manifest, *out_of_fold, ensemble.oof_evaluation_, folder)
     histories = dict(enumerate(map(_epochs, ensemble.estimators_), start=1))
     history = pd.concat(histories, names=["fold"])
-    write_csv(history, folder / "history.csv", index=True)
+    if len(history):
+        write_csv(history, folder / "history.csv", index=True)
     first, y = ensemble.estimators_[0], manifest["label"].to_numpy()
     if "sample" in first.pipeline_.named_steps:
         trained = ensemble.oof_fold_ != 0
@@ -168,8 +174,7 @@ def _draw_resampling(
     steps = classifier.pipeline_.named_steps
     before = list(steps)[1 : list(steps).index("sample")]
     for name in before:
-        if name != "views":
-            rows = steps[name].transform(rows)
+        rows = steps[name].transform(rows)
     trace = trace_resampling(classifier.pipeline_["sample"], rows, y[train])
     width = 2.2 + 1.5 * len(trace)
     with new_figure(folder / "class_proportions.png", figsize=(width, 4)) as figure:

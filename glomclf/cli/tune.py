@@ -139,7 +139,7 @@ def command(
     seed: int,
     **options: Any,
 ) -> None:
-    """Choose settings of the classifier on CSV, and train a model with the best.
+    """Search for better settings on CSV, and train with them.
 
     Each trial is cross-validated by participant. Tuned are the sampler and its space,
     trainable_layers, dense_units, dropout, optimizer, learning_rate, batch_size and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from .console import (
     written_files,
 )
 from .pictures import write_report
-from .tables import print_scores, write_csv
+from .tables import print_scores, write_csv, write_json
 from .training_files import write_out_of_fold
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class StudyFiles:
         self.write_trials()
         with output(self.folder / "model.glomclf") as temporary:
             self.search.best_estimator_.save(temporary)
-        self._write_json("best.json", self._summary())
+        write_json(self._summary(), self.folder / "best.json")
         note("Predicting each fold with the best settings, for intervals.")
         self.evaluation = write_out_of_fold(
             self.search.best_estimator_, manifest, manifest, folds, self.folder
@@ -120,12 +119,7 @@ class StudyFiles:
         self.nested = nested
         write_csv(nested.to_frame(), self.folder / "nested_folds.csv", index=True)
         write_csv(nested.predictions, self.folder / "nested_predictions.csv")
-        self._write_json("nested.json", nested.to_dict())
-
-    def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        text = json.dumps(content, indent=2, allow_nan=False)
-        with output(self.folder / name) as temporary:
-            temporary.write_text(f"{text}\n", encoding="utf-8")
+        write_json(nested.to_dict(), self.folder / "nested.json")
 
     def _summary(self) -> dict[str, Any]:
         from ..tuning.objective import describe_settings

@@ -134,6 +134,16 @@ def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
     assert names == {"history.csv", "history.png", "class_proportions.png"}
 
 
+@pytest.mark.parametrize("more", [(), ("--cv", 2, "--ensemble")])
+def test_a_model_without_epochs_leaves_no_history(data, tmp_path, more):
+    model = tmp_path / "m.glomclf"
+    options = ("--recipe", "linear", "--set", "image_size=32", "-o", model, "-q")
+    run("train", data / "public.csv", *TINY[:4], *options, *more)
+    names = [path.name for path in tmp_path.rglob("*")]
+    assert "m.glomclf" in names
+    assert "history.csv" not in names
+
+
 @pytest.fixture(scope="module")
 def evaluated(trained, data, tmp_path_factory):
     """One evaluation, with all pictures, for tests that only read."""
