@@ -11,13 +11,13 @@ plain percentile intervals are measured as well, as a yardstick.
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from pages import command, grid
 
 from glomclf.evaluation import biopsy_summary, compare_scores, evaluate
 from glomclf.evaluation.participant_numbers import equal_number
@@ -183,13 +183,13 @@ def by_worth(judged: pd.DataFrame) -> str:
     """Average `evaluate`'s coverage over simulations with few and many participants."""
     bins = pd.cut(judged["equal"], [0, 3, 5, 8, 12, np.inf], right=False)
     judged = judged.assign(bin=bins)[judged["function"] == "evaluate"]
-    grid = judged.groupby(["score", "bin"], sort=False, observed=True)[
+    table = judged.groupby(["score", "bin"], sort=False, observed=True)[
         "coverage"
     ].mean()
-    grid = grid.unstack("bin").sort_index(axis=1)
+    table = table.unstack("bin").sort_index(axis=1)
     counts = judged[judged["score"] == "recall"]["bin"].value_counts().sort_index()
-    header = [f"{bin_.left:g} to {bin_.right:g} ({counts[bin_]})" for bin_ in grid]
-    return _table(header, grid, "{:.1f}")
+    header = [f"{bin_.left:g} to {bin_.right:g} ({counts[bin_]})" for bin_ in table]
+    return _table(header, table, "{:.1f}")
 
 
 def as_markdown(judged: pd.DataFrame, arguments: argparse.Namespace) -> str:
@@ -205,7 +205,7 @@ def as_markdown(judged: pd.DataFrame, arguments: argparse.Namespace) -> str:
         f"replicates each; the standard error of a coverage of 95 is {error:.1f}. "
         "Made by",
         "",
-        f"    python examples/benchmarks/interval_coverage.py {shown_arguments()}",
+        f"    {command()}",
         "",
         *(f"- *{name}*: {SETTINGS[name].about}" for name in arguments.settings),
     ]
@@ -223,22 +223,17 @@ def as_markdown(judged: pd.DataFrame, arguments: argparse.Namespace) -> str:
     return "\n".join(lines) + "\n"
 
 
-def shown_arguments() -> str:
-    """Tell the command line without the folders of this machine."""
-    return " ".join(Path(a).name if "/" in a else a for a in sys.argv[1:])
-
-
 def _grid(values: pd.Series, form: str) -> str:
-    grid = values.unstack(["setting", "participants"], sort=False)
-    return _table([f"{setting}, {n}" for setting, n in grid.columns], grid, form)
+    table = values.unstack(["setting", "participants"], sort=False)
+    return _table([f"{setting}, {n}" for setting, n in table.columns], table, form)
 
 
-def _table(header: list[str], grid: pd.DataFrame, form: str) -> str:
-    lines = ["| | " + " | ".join(header) + " |", "|---" * (len(header) + 1) + "|"]
-    for name, row in grid.iterrows():
-        cells = ["" if np.isnan(value) else form.format(value) for value in row]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _table(header: list[str], table: pd.DataFrame, form: str) -> str:
+    rows = [
+        [name, *("" if np.isnan(value) else form.format(value) for value in row)]
+        for name, row in table.iterrows()
+    ]
+    return "\n".join(grid(["", *header], rows))
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
