@@ -120,7 +120,6 @@ def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
 
 
 def _check_folds(ensemble: bool, n_folds: int | None) -> None:
-
     if ensemble and not n_folds:
         raise InputError(
             "--ensemble keeps the classifiers of cross-validation, and there is none. "
