@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..blocks import Paragraph, Section, Table, number, span
@@ -29,62 +31,21 @@ def checklists_section(model: EvaluatedModel) -> Section:
         "What the run knows is filled in, as a start for an article; open items are "
         "for its authors. Items are told in our own short words."
     )
-    tables = [
-        _filled(
-            checklist, {n: facts[fact] for n, fact in wanted.items() if fact in facts}
-        )
-        for checklist, wanted in ((CLAIM, _IN_CLAIM), (TRIPOD_AI, _IN_TRIPOD))
-    ]
+    tables = [_filled(checklist, facts) for checklist in (CLAIM, TRIPOD_AI)]
     return Section("Reporting checklists", [Paragraph(intro), *tables])
 
 
+_TEXTS = Path(__file__).parents[1] / "templates" / "checklist_facts.toml"
 _REPORTED = {
     "recall": "recall",
     "precision": "precision",
     "f1": "F1",
     "roc_auc": "ROC AUC",
 }
-# Which fact answers which item.
-_IN_CLAIM = {
-    "1": "kind",
-    "6": "goal",
-    "9": "preprocessing",
-    "19": "partition",
-    "20": "disjoint",
-    "22": "model",
-    "23": "software",
-    "24": "initialisation",
-    "25": "training",
-    "26": "selection",
-    "27": "ensemble",
-    "28": "measures",
-    "29": "uncertainty",
-    "35": "counts",
-    "37": "performance",
-    "38": "performance",
-    "39": "failures",
-    "43": "code",
-}
-_IN_TRIPOD = {
-    "7": "preprocessing",
-    "9b": "predictors",
-    "12a": "partition",
-    "12b": "preprocessing",
-    "12c": "training",
-    "12e": "measures",
-    "12g": "calculation",
-    "13": "imbalance",
-    "15": "output",
-    "18f": "code",
-    "20a": "counts",
-    "21": "counts",
-    "22": "model",
-    "23a": "performance",
-}
 
 
-def _filled(checklist: Checklist, answers: dict[str, str]) -> Table:
-    table = checklist.fill(answers)
+def _filled(checklist: Checklist, facts: dict[str, str]) -> Table:
+    table = checklist.fill(facts)
     n_open = int((table["answer"] == "").sum())
     rows = [
         [item, row["section"], row["asks"], row["answer"] or "open"]
@@ -96,47 +57,12 @@ def _filled(checklist: Checklist, answers: dict[str, str]) -> Table:
     return Table(columns, [*rows, reference], caption, folded=True, texts=True)
 
 
-# What is said of every run, and of a network; names in braces are filled in.
-_OF_THE_RUN = {
-    "goal": "Evaluation of a classifier that tells globally sclerotic glomeruli from "
-    "the rest in patches of kidney biopsies.",
-    "uncertainty": "{level} intervals by bootstrap over {units}, {n_bootstrap} "
-    "replicates.",
-    "failures": "See Worst mistakes.",
-    "output": "Probability of class 1; predicted 1 from {threshold:g} on.",
-    "code": "glomclf {version}, BSD-3-Clause. Availability of model and data is for "
-    "the authors to state.",
-    "predictors": "The pixels of one patch.",
-    "calculation": "By the trained classifier, one probability a patch.",
-}
-_OF_A_CLASSIFIER = {
-    "preprocessing": "Patches to RGB, {image_size} pixels a side ({resize}), stain "
-    "normalised: {stain_normalizer}, scaled as the backbone expects.",
-    "model": "{network} on the output of {encoder}. Both are in the model file.",
-    "training": "Sampler {sampler} in {sampling_space}, then {network}.",
-    "imbalance": "Sampler {sampler}, on training rows only.",
-}
-_OF_A_NETWORK = {
-    "kind": "Deep learning: a convolutional network ({network__backbone}).",
-    "model": "{network__backbone}, trainable layers: {network__trainable_layers}; then "
-    "{network__dense_units} units, dropout {network__dropout}, one sigmoid unit. All "
-    "weights are in the model file.",
-    "initialisation": "Backbone: {weights}; the rest at random, seed {random_state}.",
-    "training": "Sampler {sampler} in {sampling_space}; augmentation "
-    "{network__augmentation}; binary cross-entropy; {network__optimizer}, learning "
-    "rate {network__learning_rate} ({network__schedule}), batches of "
-    "{network__batch_size}, {n_epochs} epochs run of {network__epochs} at most.",
-    "selection": "Weights of the {best}.",
-    "imbalance": "Sampler {sampler}, class weights {network__class_weight}, on "
-    "training rows only.",
-}
-
-
 def _facts(model: EvaluatedModel) -> dict[str, str]:
     versions, evaluation = library_versions(), model.evaluation
+    texts = tomllib.loads(_TEXTS.read_text("utf-8"))
     facts = {
         **_filled_in(
-            _OF_THE_RUN,
+            texts["run"],
             level=evaluation.level,
             n_bootstrap=evaluation.n_bootstrap,
             units=model.units,
@@ -151,7 +77,7 @@ def _facts(model: EvaluatedModel) -> dict[str, str]:
     if disjoint := _disjoint(model):
         facts["disjoint"] = disjoint
     if "sampler" in model.settings:
-        facts |= _classifier_facts(model)
+        facts |= _classifier_facts(model, texts)
     return facts
 
 
@@ -159,14 +85,16 @@ def _filled_in(texts: Mapping[str, str], **values: Any) -> dict[str, str]:
     return {fact: text.format(**values) for fact, text in texts.items()}
 
 
-def _classifier_facts(model: EvaluatedModel) -> dict[str, str]:
+def _classifier_facts(
+    model: EvaluatedModel, texts: dict[str, dict[str, str]]
+) -> dict[str, str]:
     told, n_members = model.settings, len(model.members)
     mean = (
         f"Mean of {n_members} classifiers, one a fold of the training rows, each "
         "trained without its fold."
     )
     facts = {
-        **_filled_in(_OF_A_CLASSIFIER, **told),
+        **_filled_in(texts["classifier"], **told),
         "partition": _partition(model),
         "ensemble": mean if n_members else "None: one classifier.",
     }
@@ -174,7 +102,7 @@ def _classifier_facts(model: EvaluatedModel) -> dict[str, str]:
         return facts
     weights, stopped = told["network__weights"], told["network__patience"] != "None"
     return facts | _filled_in(
-        _OF_A_NETWORK,
+        texts["network"],
         **told,
         weights="fixed random weights" if weights == "None" else weights,
         n_epochs=_epochs_run(model),
