@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import ParameterError
 from ..evaluation.thresholds import RecallAtLeast
 from ..network import PatchClassifier, PatchEncoder
+from ..network.parameters import faults_of_parts
 from ..samplers import needs_images
 from .pipeline import network_of
 
@@ -58,7 +59,7 @@ def refuse_contradictions(
         *(_encoder_faults(classifier, network) if not of_features else []),
         *(_faults_of_images(classifier, network) if of_features is False else []),
         *(_space_faults(classifier, network) if own and not of_features else []),
-        *(network.faults_of_parts() if own else []),
+        *(faults_of_parts(network) if own else []),
     ]
     if faults:
         raise ParameterError("\n".join(faults))

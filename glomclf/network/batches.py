@@ -17,7 +17,7 @@ import numpy as np
 from .._runtime import n_threads
 from ..data.augmenter import PatchAugmenter
 from .backend import keras, tf
-from .epochs import Runner, TrainingState, run_epochs
+from .epochs import TrainingState, run_epochs
 from .programs import BatchEpochs, TrainingProgram, WholeEpochs, lent_program, shapes
 
 __all__ = ["ArrayBatches", "BatchedModel"]
@@ -164,7 +164,7 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         self,
         train: ArrayBatches,
         judged: ArrayBatches | None,
-        run: Callable[[Runner], Any],
+        run: Callable[[Any], Any],
     ) -> Any:
         """Train on the same batches, an epoch in one call.
 

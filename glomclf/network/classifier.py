@@ -282,10 +282,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         tags.non_deterministic = self.random_state is None
         return tags
 
-    def faults_of_parts(self) -> list[str]:
-        """Return what is wrong with the epochs, and with the parts they train."""
-        return faults_of_parts(self)
-
     def _refuse_combinations(self, X_val, y_val):
         """Refuse parameters that contradict each other, or the rows, all at once."""
         given = {"has_X_val": X_val is not None, "has_y_val": y_val is not None}

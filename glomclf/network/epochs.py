@@ -6,54 +6,21 @@ optimizer and its course, the number of the epoch, and the state of the callback
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .backend import keras
 
+if TYPE_CHECKING:
+    from .programs import BatchEpochs, WholeEpochs
+
 __all__ = [
-    "Batches",
-    "Runner",
     "TrainingState",
     "run_epochs",
     "take_state",
     "training_variables",
 ]
-
-
-class Batches(Protocol):
-    """Rows in an order that is drawn anew for every epoch."""
-
-    def __len__(self) -> int: ...
-
-    def on_epoch_begin(self) -> None:
-        """Draw the order of the next epoch."""
-        ...
-
-
-class Runner(Protocol):
-    """What runs the steps of an epoch.
-
-    Attributes
-    ----------
-    model : BatchedModel
-        The network that is trained.
-    """
-
-    model: Any
-
-    def start_part(self) -> None:
-        """Take notice that other layers are trained from now on."""
-        ...
-
-    def train(self) -> dict[str, float]:
-        """Run an epoch of training, and return its metrics."""
-        ...
-
-    def judge(self) -> dict[str, float]:
-        """Return metrics of the validation rows."""
-        ...
 
 
 class TrainingState(NamedTuple):
@@ -115,8 +82,8 @@ def _with_state(callbacks: list[Any]) -> list[Any]:
 
 
 def run_epochs(
-    runner: Runner,
-    train: Batches,
+    runner: BatchEpochs | WholeEpochs,
+    train: Any,
     *,
     epochs: int,
     callbacks: list[Any],
@@ -127,8 +94,10 @@ def run_epochs(
 
     Parameters
     ----------
-    runner : Runner
-    train : Batches
+    runner : BatchEpochs or WholeEpochs
+        What runs the steps of an epoch.
+    train : ArrayBatches
+        Rows in an order that is drawn anew for every epoch.
     epochs : int
     callbacks : list of keras.callbacks.Callback
     is_validated : bool
@@ -166,7 +135,9 @@ def run_epochs(
     return history
 
 
-def _train(runner: Runner, train: Batches, epoch: int, epochs: int) -> dict[str, float]:
+def _train(
+    runner: BatchEpochs | WholeEpochs, train: Any, epoch: int, epochs: int
+) -> dict[str, float]:
     """Run an epoch of training, and return its metrics and its last rate."""
     course = runner.model.course
     train.on_epoch_begin()
@@ -181,8 +152,8 @@ def _train(runner: Runner, train: Batches, epoch: int, epochs: int) -> dict[str,
 
 def _take_up(
     state: TrainingState,
-    runner: Runner,
-    train: Batches,
+    runner: BatchEpochs | WholeEpochs,
+    train: Any,
     epochs: int,
     callbacks: list[Any],
 ) -> None:
