@@ -17,27 +17,26 @@ import pandas as pd
 from interval_coverage import SETTINGS, draw, drawn_with_both_classes
 from joblib import Parallel, delayed
 
-from glomclf.evaluation import precision_recall_band, reliability_bins, roc_band
+from glomclf.evaluation import evaluation_curves
 
 PLACES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-N_PLACES, N_BINS = 21, 10
+N_BINS = 10
 
 
 def read_all(data, n_bootstrap: int, seed: int) -> pd.DataFrame:
     """Read all curves at the places: the value and its band."""
     y_true, y_score, _, groups = data
     options = {"groups": groups, "n_bootstrap": n_bootstrap, "random_state": seed}
+    roc, precision_recall, bins = evaluation_curves(y_true, y_score, **options)
     rows = []
-    for name, compute in (
-        ("ROC: true positive rate at a false positive rate", roc_band),
-        ("Precision-recall: precision at a recall", precision_recall_band),
+    for name, band in (
+        ("ROC: true positive rate at a false positive rate", roc),
+        ("Precision-recall: precision at a recall", precision_recall),
     ):
-        band = compute(y_true, y_score, n_places=N_PLACES, **options)
         values = curve_at(name, band)
         for place in PLACES:
-            at = round(place * (N_PLACES - 1))
+            at = round(place * (len(band.grid) - 1))
             rows.append((name, place, values[at], band.low[at], band.high[at]))
-    bins = reliability_bins(y_true, y_score, n_bins=N_BINS, **options)
     name = "Reliability: share of class 1 in the bin from a probability on"
     for place, *values in zip(
         bins.probability, bins.frequency, bins.low, bins.high, strict=True

@@ -5,7 +5,7 @@ Everything here takes labels, probabilities and participants; nothing knows of i
 
 from .biopsy import BiopsySummary, biopsy_summary
 from .comparison import Comparison, compare_scores
-from .curves import Band, Curves, evaluation_curves, precision_recall_band, roc_band
+from .curves import Band, Curves, evaluation_curves
 from .estimates import Estimates
 from .evaluation import Evaluation, evaluate
 from .prevalence import (
@@ -13,7 +13,7 @@ from .prevalence import (
     adjust_to_prevalence,
     estimate_prevalence,
 )
-from .reliability import ReliabilityBins, reliability_bins
+from .reliability import ReliabilityBins
 from .scores import SCORE_NAMES, SCORES, Score
 from .thresholds import RecallAtLeast, choose_threshold, cross_fitted_thresholds
 
@@ -38,7 +38,4 @@ __all__ = [
     "estimate_prevalence",
     "evaluate",
     "evaluation_curves",
-    "precision_recall_band",
-    "reliability_bins",
-    "roc_band",
 ]

@@ -1,7 +1,7 @@
 """Curves with pointwise bands over participants: ROC and precision-recall.
 
-A curve is read at fixed places, such as 101 false positive rates, again and again while
-participants are resampled as in `.intervals`. At each place the band is the
+A curve is read at fixed places, 101 false positive rates or recalls, again and again
+while participants are resampled as in `.intervals`. At each place the band is the
 expanded percentile interval [1]_: quantiles of the replicates, pushed outwards by as
 much as a t quantile, of the equal participants that the rarer class is worth, exceeds a
 normal one: plain percentiles are too narrow with few participants. Where the curve is
@@ -25,16 +25,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ScoreError
 from .intervals import Replicates, Scale, draw_replicates, settings_faults
 from .participant_numbers import equal_number, expanded_interval
 from .predictions import Predictions, check_scores
 from .reliability import ReliabilityBins, bins_of
 
-__all__ = ["Band", "Curves", "evaluation_curves", "precision_recall_band", "roc_band"]
+__all__ = ["Band", "Curves", "evaluation_curves"]
 
 FloatArray = NDArray[np.float64]
 
+_GRID = np.linspace(0, 1, 101)  # where a band is computed
 _NEXT = 1e-9  # a place just right of a step reads the top of it
 
 
@@ -95,17 +95,37 @@ def evaluation_curves(
     confidence: float = 0.95,
     random_state: int | np.random.RandomState | None = 0,
 ) -> Curves:
-    """Compute the curves of predictions together, in less time than one by one.
+    """Compute ROC and precision-recall curves with bands, and reliability.
 
     Parameters
     ----------
-    y_true, y_score, groups, n_bootstrap, confidence, random_state
-        As in `roc_band`; one class suffices.
+    y_true : array-like of shape (n_samples,)
+        Labels, 0 or 1.
+
+    y_score : array-like of shape (n_samples,)
+        Probabilities of class 1, in [0, 1].
+
+    groups : array-like of shape (n_samples,), default=None
+        The participant of each row. None: rows count as independent.
+
+    n_bootstrap : int, default=1000
+        Number of bootstrap replicates, at least 100.
+
+    confidence : float, default=0.95
+        In (0, 1).
+
+    random_state : int, RandomState instance or None, default=0
+        An int gives the same bands on every call.
 
     Returns
     -------
     curves : Curves
-        What `roc_band`, `precision_recall_band` and `reliability_bins` return.
+        ``roc``: `x` is the false positive rate, `y` the true positive rate.
+        ``precision_recall``: `x` is the recall, `y` the precision. Both have bands at
+        101 places from 0 to 1; the precision at a recall is that of the highest
+        threshold which reaches it. The areas and their intervals are ``roc_auc`` and
+        ``average_precision`` of `glomclf.evaluation.evaluation.evaluate`.
+        ``reliability``: ten bins of equal width.
 
     Raises
     ------
@@ -115,10 +135,17 @@ def evaluation_curves(
     Examples
     --------
     >>> from glomclf.evaluation.curves import evaluation_curves
-    >>> y_true, y_score = [0, 0, 1, 1], [0.1, 0.4, 0.3, 0.9]
-    >>> found = evaluation_curves(y_true, y_score, groups=list("abab"))
-    >>> found.roc.area, found.reliability.n_rows
-    (0.75, array([1, 1, 1, 1]))
+    >>> y_true = [0, 0, 1, 0, 1, 1, 0, 1]
+    >>> y_score = [0.1, 0.3, 0.6, 0.5, 0.4, 0.9, 0.2, 0.7]
+    >>> found = evaluation_curves(y_true, y_score, groups=list("aabbccdd"))
+    >>> found.roc.area
+    0.9375
+    >>> bool((found.roc.low <= found.roc.high).all())
+    True
+    >>> found.precision_recall.y.round(2)
+    array([1.  , 1.  , 1.  , 0.75, 0.8 , 0.67, 0.57, 0.5 ])
+    >>> found.reliability.n_rows
+    array([1, 1, 1, 1, 1, 1, 1, 1])
     """
     faults = settings_faults(n_bootstrap, confidence)
     rows = Predictions(*check_scores(y_true, y_score, groups, faults=faults))
@@ -130,144 +157,19 @@ def evaluation_curves(
     )
     roc = precision_recall = None
     if len(np.unique(rows.y_true)) == 2:
-        roc, precision_recall = _bands(
-            (_ROC, _PRECISION_RECALL), rows, replicates, np.linspace(0, 1, 101)
-        )
-    return Curves(roc, precision_recall, bins_of(rows, replicates, 10))
-
-
-def roc_band(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    groups: ArrayLike | None = None,
-    n_places: int = 101,
-    n_bootstrap: int = 1000,
-    confidence: float = 0.95,
-    random_state: int | np.random.RandomState | None = 0,
-) -> Band:
-    """Compute the ROC curve with a band of the true positive rate.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        Labels, 0 or 1; both must be there.
-
-    y_score : array-like of shape (n_samples,)
-        Probabilities of class 1, in [0, 1].
-
-    groups : array-like of shape (n_samples,), default=None
-        The participant of each row. None: rows count as independent.
-
-    n_places : int, default=101
-        Number of false positive rates, evenly from 0 to 1, with a band.
-
-    n_bootstrap : int, default=1000
-        Number of bootstrap replicates, at least 100.
-
-    confidence : float, default=0.95
-        In (0, 1).
-
-    random_state : int, RandomState instance or None, default=0
-        An int gives the same band on every call.
-
-    Returns
-    -------
-    band : Band
-        `x` is the false positive rate, `y` the true positive rate; `area` and its
-        interval are the ``roc_auc`` of `glomclf.evaluation.evaluation.evaluate`.
-
-    Raises
-    ------
-    ScoreError
-        If an input cannot be used, or a class is missing; the message names every
-        fault.
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.curves import roc_band
-    >>> y_true = [0, 0, 1, 0, 1, 1, 0, 1]
-    >>> y_score = [0.1, 0.3, 0.6, 0.5, 0.4, 0.9, 0.2, 0.7]
-    >>> band = roc_band(y_true, y_score, groups=list("aabbccdd"))
-    >>> band.area
-    0.9375
-    >>> bool((band.low[1:-1] <= band.high[1:-1]).all())
-    True
-    """
-    return _band(
-        _ROC,
-        (y_true, y_score, groups),
-        n_places,
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=random_state,
-    )
-
-
-def precision_recall_band(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    groups: ArrayLike | None = None,
-    n_places: int = 101,
-    n_bootstrap: int = 1000,
-    confidence: float = 0.95,
-    random_state: int | np.random.RandomState | None = 0,
-) -> Band:
-    """Compute the precision-recall curve with a band of the precision.
-
-    Parameters
-    ----------
-    y_true, y_score, groups
-        As in `roc_band`.
-
-    n_places : int, default=101
-        Number of recalls, evenly from 0 to 1, with a band. The precision at a recall
-        is that of the highest threshold which reaches it.
-
-    n_bootstrap, confidence, random_state
-        As in `roc_band`.
-
-    Returns
-    -------
-    band : Band
-        `x` is the recall, `y` the precision; `area` and its interval are the
-        ``average_precision`` of `glomclf.evaluation.evaluation.evaluate`.
-
-    Raises
-    ------
-    ScoreError
-        If an input cannot be used, or a class is missing; the message names every
-        fault.
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.curves import precision_recall_band
-    >>> y_true = [0, 0, 1, 0, 1, 1, 0, 1]
-    >>> y_score = [0.1, 0.3, 0.6, 0.5, 0.4, 0.9, 0.2, 0.7]
-    >>> band = precision_recall_band(y_true, y_score, groups=list("aabbccdd"))
-    >>> band.y.round(2)
-    array([1.  , 1.  , 1.  , 0.75, 0.8 , 0.67, 0.57, 0.5 ])
-    """
-    return _band(
-        _PRECISION_RECALL,
-        (y_true, y_score, groups),
-        n_places,
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=random_state,
-    )
+        roc, precision_recall = _bands(rows, replicates)
+    return Curves(roc, precision_recall, bins_of(rows, replicates))
 
 
 class _Curve(NamedTuple):
     """How one curve is read off the counts at all thresholds, from the highest.
 
-    `points` returns x and y, `read` the values at the places of a grid and the area.
+    `points` returns x and y, `read` the values at the places of the grid and the area.
     `sizes` counts each participant's rows that a value of 0 or 1 at a place is about.
     """
 
     points: Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
-    read: Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, float]]
+    read: Callable[[FloatArray, FloatArray], tuple[FloatArray, float]]
     sizes: Callable[[Predictions, float], NDArray[Any]]
     is_rising: bool
 
@@ -276,11 +178,9 @@ def _roc_points(tps: FloatArray, fps: FloatArray) -> tuple[FloatArray, FloatArra
     return np.append(0, fps / fps[-1]), np.append(0, tps / tps[-1])
 
 
-def _read_roc(
-    tps: FloatArray, fps: FloatArray, grid: FloatArray
-) -> tuple[FloatArray, float]:
+def _read_roc(tps: FloatArray, fps: FloatArray) -> tuple[FloatArray, float]:
     fpr, tpr = _roc_points(tps, fps)
-    return np.interp(grid + _NEXT, fpr, tpr), float(np.trapezoid(tpr, fpr))
+    return np.interp(_GRID + _NEXT, fpr, tpr), float(np.trapezoid(tpr, fpr))
 
 
 def _positives(rows: Predictions, place: float) -> FloatArray:
@@ -294,11 +194,11 @@ def _precision_recall_points(
 
 
 def _read_precision_recall(
-    tps: FloatArray, fps: FloatArray, grid: FloatArray
+    tps: FloatArray, fps: FloatArray
 ) -> tuple[FloatArray, float]:
     recall, precision = _precision_recall_points(tps, fps)
     area = float(np.diff(recall, prepend=0) @ precision)
-    return precision[_reached(recall, grid)], area
+    return precision[_reached(recall, _GRID)], area
 
 
 def _reached(recall: FloatArray, grid: FloatArray) -> NDArray[np.intp]:
@@ -318,37 +218,12 @@ _PRECISION_RECALL = _Curve(
 )
 
 
-def _band(
-    curve: _Curve,
-    columns: tuple[ArrayLike, ArrayLike, ArrayLike | None],
-    n_places: int,
-    **bootstrap: Any,
-) -> Band:
-    """Check what a curve is made of, list all that is wrong, and compute it."""
-    faults = settings_faults(bootstrap["n_bootstrap"], bootstrap["confidence"])
-    if n_places < 2:
-        faults.append(f"n_places must be at least 2, got {n_places!r}")
-    rows = Predictions(*check_scores(*columns, faults=faults))
-    present = np.unique(rows.y_true)
-    if len(present) < 2:
-        raise ScoreError(
-            f"all {len(rows.y_true)} labels are {present[0]}; a curve over all "
-            "thresholds needs rows of both classes"
-        )
-    replicates = draw_replicates(rows.strata, **bootstrap)
-    return _bands((curve,), rows, replicates, np.linspace(0, 1, n_places))[0]
-
-
-def _bands(
-    kinds: tuple[_Curve, ...],
-    rows: Predictions,
-    replicates: Replicates,
-    grid: FloatArray,
-) -> list[Band]:
-    """Read curves in every replicate, and bound what is read."""
+def _bands(rows: Predictions, replicates: Replicates) -> list[Band]:
+    """Read both curves in every replicate, and bound what is read."""
+    kinds = (_ROC, _PRECISION_RECALL)
     with np.errstate(invalid="ignore"):  # without a participant a class may lack
         readings = [
-            [curve.read(tps, fps, grid) for curve in kinds]
+            [curve.read(tps, fps) for curve in kinds]
             for chunk in rows.chunks(replicates.weights)
             for tps, fps in zip(*rows.cumulated(chunk), strict=True)
         ]
@@ -356,18 +231,18 @@ def _bands(
     bands = []
     for curve, read in zip(kinds, zip(*readings, strict=True), strict=True):
         values, areas = (np.array(part) for part in zip(*read, strict=True))
-        low, high = _ends(curve, rows, replicates, grid, values)
-        estimates = replicates.estimates({"area": areas}, {"area": Scale(0, 1)})
+        low, high = _ends(curve, rows, replicates, values)
+        area = replicates.estimates({"area": areas}, {"area": Scale(0, 1)})
         x, y = curve.points(tps[0], fps[0])
         bands.append(
             Band(
                 x=x,
                 y=y,
-                grid=grid,
+                grid=_GRID,
                 low=low,
                 high=high,
-                area=estimates.scores["area"],
-                area_interval=estimates.intervals["area"],
+                area=area.scores["area"],
+                area_interval=area.intervals["area"],
                 confidence=replicates.confidence,
             )
         )
@@ -378,14 +253,13 @@ def _ends(
     curve: _Curve,
     rows: Predictions,
     replicates: Replicates,
-    grid: FloatArray,
     values: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Bound a curve at each place."""
     rarer = min((rows.sizes(label) for label in (0, 1)), key=equal_number)
     drawn, confidence = replicates.resampled(values), replicates.confidence
     ends = []
-    for place, value, others in zip(grid, values[0], drawn.T, strict=True):
+    for place, value, others in zip(_GRID, values[0], drawn.T, strict=True):
         about = curve.sizes(rows, place) if value in (0, 1) else rarer
         ends.append(expanded_interval(value, others, rarer, about, confidence))
     low, high = np.array(ends).T

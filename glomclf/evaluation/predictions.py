@@ -17,10 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ScoreError
 from .participant_numbers import MIN_PARTICIPANTS, equal_number
 
-__all__ = ["Predictions", "check_scores", "threshold_faults"]
+__all__ = ["N_BINS", "Predictions", "check_scores", "threshold_faults"]
 
 FloatArray = NDArray[np.float64]
 
+N_BINS = 10  # of the reliability and the expected calibration error
 _CELLS = 2_000_000  # weights (replicates times rows) held at once, to bound memory
 
 
@@ -70,6 +71,11 @@ class Predictions:
     def sizes(self, label: int) -> FloatArray:
         """Count each participant's rows of one class: (n_groups,)."""
         return self.sum_by_group(self.y_true == label)
+
+    @cached_property
+    def bins(self) -> NDArray[np.intp]:
+        """Bin of each probability, of `N_BINS` of equal width."""
+        return np.minimum((self.y_score * N_BINS).astype(np.intp), N_BINS - 1)
 
     def caution(self, *, known: bool) -> str:
         """Say why intervals are not to be trusted; empty if they are.

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .intervals import Replicates, Scale, draw_replicates, settings_faults
+from .intervals import Replicates, Scale
 from .participant_numbers import exact_interval
-from .predictions import Predictions, check_scores
+from .predictions import Predictions
 
-__all__ = ["ReliabilityBins", "bins_of", "reliability_bins"]
+__all__ = ["ReliabilityBins", "bins_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -44,59 +44,7 @@ class ReliabilityBins:
     confidence: float
 
 
-def reliability_bins(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    groups: ArrayLike | None = None,
-    n_bins: int = 10,
-    n_bootstrap: int = 1000,
-    confidence: float = 0.95,
-    random_state: int | np.random.RandomState | None = 0,
-) -> ReliabilityBins:
-    """Compare predicted probabilities with frequencies in bins of equal width.
-
-    Parameters
-    ----------
-    y_true, y_score, groups
-        As in `glomclf.evaluation.curves.roc_band`; one class suffices.
-
-    n_bins : int, default=10
-        Number of bins, at least 2.
-
-    n_bootstrap, confidence, random_state
-        As in `glomclf.evaluation.curves.roc_band`.
-
-    Returns
-    -------
-    bins : ReliabilityBins
-
-    Raises
-    ------
-    ScoreError
-        If an input cannot be used; the message names every fault.
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.reliability import reliability_bins
-    >>> bins = reliability_bins([0, 0, 1, 1], [0.1, 0.2, 0.2, 0.9], n_bins=2)
-    >>> bins.frequency.round(2), bins.n_rows
-    (array([0.33, 1.  ]), array([3, 1]))
-    """
-    faults = settings_faults(n_bootstrap, confidence)
-    if n_bins < 2:
-        faults.append(f"n_bins must be at least 2, got {n_bins!r}")
-    rows = Predictions(*check_scores(y_true, y_score, groups, faults=faults))
-    replicates = draw_replicates(
-        rows.strata,
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=random_state,
-    )
-    return bins_of(rows, replicates, n_bins)
-
-
-def bins_of(rows: Predictions, replicates: Replicates, n_bins: int) -> ReliabilityBins:
+def bins_of(rows: Predictions, replicates: Replicates) -> ReliabilityBins:
     """Fill the bins, and bound their frequencies under given weights.
 
     Parameters
@@ -104,14 +52,12 @@ def bins_of(rows: Predictions, replicates: Replicates, n_bins: int) -> Reliabili
     rows : Predictions
     replicates : Replicates
         Of the participants of the rows.
-    n_bins : int
 
     Returns
     -------
     bins : ReliabilityBins
     """
-    bin_of = np.minimum((rows.y_score * n_bins).astype(int), n_bins - 1)
-    in_bin = [bin_of == used for used in np.unique(bin_of)]
+    in_bin = [rows.bins == used for used in np.unique(rows.bins)]
     n_rows, n_positive, probability = (
         np.column_stack([rows.sum_by_group(values * inside) for inside in in_bin])
         for values in (1.0, rows.y_true, rows.y_score)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .intervals import Scale
-from .predictions import Predictions, check_scores, threshold_faults
+from .predictions import N_BINS, Predictions, check_scores, threshold_faults
 from .recalibration import WeightedLogistic, recalibrations
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 _SHARE = Scale(0, 1)
-_N_BINS = 10  # of the expected calibration error
 
 
 class Counts(NamedTuple):
@@ -129,10 +128,12 @@ class ScoredRows(Predictions):
     @cached_property
     def bin_residuals(self) -> FloatArray:
         """Sum of label minus probability, by participant and bin of probability."""
-        bins = np.minimum((self.y_score * _N_BINS).astype(int), _N_BINS - 1)
         residual = self.y_true - self.y_score
         return np.column_stack(
-            [self.sum_by_group(residual * (bins == bin_)) for bin_ in range(_N_BINS)]
+            [
+                self.sum_by_group(residual * (self.bins == bin_))
+                for bin_ in range(N_BINS)
+            ]
         )
 
     @cached_property

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
-from ...evaluation.reliability import ReliabilityBins, reliability_bins
+from ...evaluation.curves import evaluation_curves
+from ...evaluation.reliability import ReliabilityBins
 from .canvas import CLASS_COLORS, OfPredictions, axes_or_new, legend_below
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class ReliabilityDisplay(OfPredictions):
     Parameters
     ----------
     bins : glomclf.evaluation.reliability.ReliabilityBins
-        From `glomclf.evaluation.reliability.reliability_bins`.
+        ``reliability`` of `glomclf.evaluation.curves.evaluation_curves`.
     name : str, default=None
         Shown in the legend.
 
@@ -81,8 +82,8 @@ class ReliabilityDisplay(OfPredictions):
         ax : matplotlib Axes, default=None
             By default a new figure.
         **options
-            ``groups``, ``n_bins``, ``n_bootstrap``, ``confidence`` and
-            ``random_state``, as in `glomclf.evaluation.reliability.reliability_bins`.
+            ``groups``, ``n_bootstrap``, ``confidence`` and ``random_state``, as in
+            `glomclf.evaluation.curves.evaluation_curves`.
 
         Returns
         -------
@@ -93,7 +94,8 @@ class ReliabilityDisplay(OfPredictions):
         ScoreError
             If an input cannot be used.
         """
-        return cls(reliability_bins(y_true, y_score, **options), name=name).plot(ax)
+        bins = evaluation_curves(y_true, y_score, **options).reliability
+        return cls(bins, name=name).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw the bins with their intervals, and how many rows each has.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...evaluation.curves import Band, precision_recall_band, roc_band
+from ...errors import ScoreError
+from ...evaluation.curves import Band, evaluation_curves
 from .canvas import CLASS_COLORS, OfPredictions, axes_or_new
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class _BandDisplay(OfPredictions):
             To matplotlib's ``plot``.
         **options
             ``groups``, ``n_bootstrap``, ``confidence`` and ``random_state``, as in
-            `glomclf.evaluation.curves.roc_band`.
+            `glomclf.evaluation.curves.evaluation_curves`.
 
         Returns
         -------
@@ -70,7 +71,12 @@ class _BandDisplay(OfPredictions):
         ScoreError
             If a class is missing, or an input cannot be used.
         """
-        band = cls._compute(y_true, y_score, **options)
+        band = getattr(evaluation_curves(y_true, y_score, **options), cls._kind)
+        if band is None:
+            raise ScoreError(
+                f"all {np.size(y_true)} labels are {np.ravel(y_true)[0]}; a curve over "
+                "all thresholds needs rows of both classes"
+            )
         display = cls(band, prevalence=float(np.mean(np.asarray(y_true))), name=name)
         return display.plot(ax, **(curve_kwargs or {}))
 
@@ -97,7 +103,7 @@ class _BandDisplay(OfPredictions):
         label = self._label(self.name if name is None else name)
         drawn = {"color": CLASS_COLORS[0], "label": label, **curve_kwargs}
         (self.chance_level_,) = ax.plot(
-            *self._chance(), "--", color="gray", linewidth=1, label="chance"
+            [0, 1], self._chance(), "--", color="gray", linewidth=1, label="chance"
         )
         self.band_ = ax.fill_between(
             self.band.grid,
@@ -128,18 +134,16 @@ class _BandDisplay(OfPredictions):
             return None  # nothing to be seen, nothing in the legend
         return f"{100 * self.band.confidence:g} % band, pointwise"
 
+    _kind: str  # of the curves, the one that is drawn
     _area_name: str
     _axis_names: ClassVar[dict[str, str]]
     _legend_place: Literal["lower left", "lower right"]
 
-    @staticmethod
-    def _compute(*arguments: Any, **options: Any) -> Band:
-        raise NotImplementedError
-
     def _points(self) -> tuple[Any, Any]:
-        raise NotImplementedError
+        return self.band.x, self.band.y
 
-    def _chance(self) -> tuple[list[float], list[float]]:
+    def _chance(self) -> list[float]:
+        """Return the y at 0 and at 1 of a model that knows nothing."""
         raise NotImplementedError
 
 
@@ -151,7 +155,7 @@ class RocBandDisplay(_BandDisplay):
     Parameters
     ----------
     band : glomclf.evaluation.curves.Band
-        From `glomclf.evaluation.curves.roc_band`.
+        ``roc`` of `glomclf.evaluation.curves.evaluation_curves`.
     prevalence : float
         Share of class 1.
     name : str, default=None
@@ -183,19 +187,16 @@ class RocBandDisplay(_BandDisplay):
     'model: AUC 0.94 (0.14 to 1.00)'
     """
 
+    _kind = "roc"
     _area_name = "AUC"
     _axis_names: ClassVar = {
         "xlabel": "false positive rate (1 - specificity)",
         "ylabel": "true positive rate (recall)",
     }
     _legend_place = "lower right"
-    _compute = staticmethod(roc_band)
 
-    def _points(self) -> tuple[Any, Any]:
-        return self.band.x, self.band.y
-
-    def _chance(self) -> tuple[list[float], list[float]]:
-        return [0, 1], [0, 1]
+    def _chance(self) -> list[float]:
+        return [0, 1]
 
 
 class PrecisionRecallBandDisplay(_BandDisplay):
@@ -206,7 +207,7 @@ class PrecisionRecallBandDisplay(_BandDisplay):
     Parameters
     ----------
     band : glomclf.evaluation.curves.Band
-        From `glomclf.evaluation.curves.precision_recall_band`.
+        ``precision_recall`` of `glomclf.evaluation.curves.evaluation_curves`.
     prevalence : float
         Share of class 1, the precision of chance.
     name : str, default=None
@@ -237,19 +238,16 @@ class PrecisionRecallBandDisplay(_BandDisplay):
     'AP 0.95 (0.41 to 1.00)'
     """
 
+    _kind = "precision_recall"
     _area_name = "AP"
     _axis_names: ClassVar = {"xlabel": "recall", "ylabel": "precision"}
     _legend_place = "lower left"
-    _compute = staticmethod(precision_recall_band)
 
     def _points(self) -> tuple[Any, Any]:
         # Thresholds that add false positives only make no step, nor do they count.
         steps = np.flatnonzero(np.diff(self.band.x, prepend=0.0) > 0)
         recall, precision = self.band.x[steps], self.band.y[steps]
-        return (
-            np.repeat(np.append(0.0, recall), 2)[1:-1],
-            np.repeat(precision, 2),
-        )
+        return np.repeat(np.append(0.0, recall), 2)[1:-1], np.repeat(precision, 2)
 
-    def _chance(self) -> tuple[list[float], list[float]]:
-        return [0, 1], [self.prevalence, self.prevalence]
+    def _chance(self) -> list[float]:
+        return [self.prevalence, self.prevalence]
