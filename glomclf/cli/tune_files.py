@@ -39,6 +39,10 @@ TUNING_FILES = (
     "cv_predictions.csv",
     "cv_scores.csv",
     "cv_scores.json",
+    "history.png",
+    "importances.png",
+    "parallel_coordinates.png",
+    "pareto_front.png",
     "nested_folds.csv",
     "nested_predictions.csv",
     "nested.json",
@@ -156,11 +160,12 @@ class StudyFiles:
             command=typed_command(),
             resume=self.resume,
         )
-        write_report(report, self.folder)
+        write_report(report, self.folder, TUNING_FILES)
 
     def print_best(self) -> None:
         """Print the best settings, their scores, and how far to believe them."""
-        from ..report.tuning import OPTIMISM, setting_text
+        from ..report.tuned_study import setting_text
+        from ..report.tuning import OPTIMISM
         from ..tuning.trials import finished_trials, objective_names
 
         n_trials, trial = len(finished_trials(self.study)), self.best

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -17,10 +16,7 @@ __all__ = [
     "best_trials",
     "finished_trials",
     "is_feasible",
-    "kind_of",
     "objective_names",
-    "objective_place",
-    "partial_value",
     "reason",
     "trials_in",
     "trials_table",
@@ -29,7 +25,6 @@ __all__ = [
 
 # What differs between two trials that the pruner stopped for the same reason.
 _FOLD_SCORE = re.compile(r", mean \w+ -?[0-9.]+$")
-_KINDS = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
 
 
 def finished_trials(study: Study) -> list[FrozenTrial]:
@@ -97,34 +92,6 @@ def objective_names(study: Study) -> list[str]:
     return [f"score {place}" for place in range(1, n_objectives + 1)]
 
 
-def objective_place(study: Study, objective: int | str) -> int:
-    """Find an objective by its name or its place.
-
-    Parameters
-    ----------
-    study : optuna.Study
-    objective : int or str
-
-    Returns
-    -------
-    place : int
-
-    Raises
-    ------
-    ValueError
-        If the study has no such objective.
-    """
-    names = objective_names(study)
-    if isinstance(objective, str) and objective in names:
-        return names.index(objective)
-    if isinstance(objective, int) and 0 <= objective < len(names):
-        return objective
-    raise ValueError(
-        f"The study has no objective {objective!r}; it has {', '.join(names)}, "
-        "numbered from 0."
-    )
-
-
 def trials_in(study: Study, state: str) -> list[FrozenTrial]:
     """Return the trials in a state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING."""
     trials = study.get_trials(deepcopy=False)
@@ -135,15 +102,6 @@ def is_feasible(trial: FrozenTrial) -> bool:
     """Tell whether a trial is complete and meets the constraints of its study."""
     meets = all(missed <= 0 for missed in trial.constraints.values())
     return trial.state.name == "COMPLETE" and meets
-
-
-def kind_of(trial: FrozenTrial) -> str:
-    """Tell how a trial came out: ended, unfit, pruned or failed.
-
-    An unfit trial ended, but misses a constraint of the study.
-    """
-    kind = _KINDS[trial.state.name]
-    return "unfit" if kind == "ended" and not is_feasible(trial) else kind
 
 
 def varied_settings(study: Study) -> list[str]:
@@ -185,31 +143,6 @@ def best_trials(study: Study) -> list[FrozenTrial]:
     if len(study.directions) == 1:
         return [study.best_trial]
     return sorted(study.best_trials, key=lambda trial: trial.values, reverse=True)
-
-
-def partial_value(trial: FrozenTrial, name: str, place: int = 0) -> float:
-    """Return the mean score of the folds that a trial got to.
-
-    Parameters
-    ----------
-    trial : FrozenTrial
-    name : str
-        Of the objective.
-    place : int, default=0
-        Of the objective.
-
-    Returns
-    -------
-    value : float
-        The value of a trial that ended; NaN where no fold did.
-    """
-    if trial.state.name == "COMPLETE":
-        return float(trial.values[place])
-    scores = (trial.user_attrs.get("fold_scores") or {}).get(name)
-    if scores is None and place == 0:
-        scores = list(trial.intermediate_values.values())
-    finite = [score for score in scores or () if score is not None and score == score]
-    return float(np.mean(finite)) if finite else float("nan")
 
 
 def reason(trial: FrozenTrial) -> str:

@@ -13,11 +13,13 @@ import optuna
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 from glomclf import GlomeruliClassifier, make_classifier, make_glomeruli
 from glomclf.cli import main
 from glomclf.cli.tune import _space
 from glomclf.cli.tune_files import TUNING_FILES
+from glomclf.report import Picture
 
 TINY = ("--cv", "2")
 for _setting in ("network.backbone=cnn", "network.weights=none", "image_size=32"):
@@ -78,11 +80,15 @@ def without_network():
         yield patch
 
 
+def blank_drawing(plot, study, *, alt, caption, name, **_):
+    return Picture(Figure(), alt, caption)
+
+
 @pytest.fixture
-def quick(without_network, blank_picture):
+def quick(without_network):
     """Draw nothing and compare no images either: few tests look at that."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
+        patch.setattr("glomclf.report.sections.course._drawn", blank_drawing)
         patch.setattr("glomclf.tuning.folds._are_images", lambda X: False)
         yield patch
 
@@ -113,13 +119,12 @@ def journal(out, name="glomclf"):
 
 def test_tune_writes_every_file_and_names_each_once(written):
     out, result = written
-    files = {name for name in TUNING_FILES if not name.startswith("nested")}
+    files = {name for name in TUNING_FILES if not name.startswith(("nested", "pareto"))}
     assert {path.name for path in out.iterdir()} == {*files, "study.journal"}
     listed = result.stdout.split("Files:")[1].split()
     assert sorted(listed) == sorted(str(out / name) for name in files)
-    page = (out / "report.html").read_text()
-    for shown in ("best so far", "Importance of each setting", "line through its"):
-        assert shown in page
+    for name in ("history", "importances", "parallel_coordinates"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_table_of_trials_agrees_with_the_study(written):
@@ -311,10 +316,10 @@ def test_interrupt_after_the_trials_keeps_the_model(data, tmp_path, quick):
 
 
 def test_nested_cross_validation_gives_the_score_to_report(
-    data, tmp_path, without_network, monkeypatch, blank_picture
+    data, tmp_path, without_network, monkeypatch
 ):
     monkeypatch.setattr("glomclf.tuning.folds._are_images", lambda X: False)
-    monkeypatch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
+    monkeypatch.setattr("glomclf.report.sections.course._drawn", blank_drawing)
     result = run(*command(data, tmp_path, "--nested", 2, trials=2))
     nested = json.loads((tmp_path / "nested.json").read_text())
     predictions = pd.read_csv(tmp_path / "nested_predictions.csv")
@@ -330,7 +335,9 @@ def test_nested_cross_validation_gives_the_score_to_report(
     page = (tmp_path / "report.html").read_text()
     assert "Nested cross-validation" in page
     assert "leaves open whether tuning" in page
-    assert set(TUNING_FILES) <= {path.name for path in tmp_path.iterdir()}
+    assert {name for name in TUNING_FILES if not name.endswith("png")} <= {
+        path.name for path in tmp_path.iterdir()
+    }
 
 
 def test_interrupt_in_an_outer_fold_keeps_the_study_and_the_folds_before(

@@ -7,11 +7,14 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from matplotlib import pyplot, rcParams
+from matplotlib.figure import Figure
 
 from glomclf.evaluation import compare_scores, evaluate
 from glomclf.evaluation.estimates import Estimates
 from glomclf.report import Caution, Code, Paragraph, Picture, Table, tuning_report
-from glomclf.report.tuning import dashboard_command, setting_text
+from glomclf.report.tuned_study import setting_text
+from glomclf.report.tuning import dashboard_command
 
 SPITEFUL = "<script>alert(1)</script>"
 FAILED, PRUNED, CONTRADICTORY = 3, 5, 6
@@ -19,10 +22,14 @@ COMMAND = ["glomclf", "tune", "a.csv", "--storage", "postgresql://me:secret@host
 
 
 @pytest.fixture(autouse=True)
-def undrawn(request, monkeypatch, blank_picture):
+def undrawn(request, monkeypatch):
     """Leave pictures out of the tests that do not look at them: they take a second."""
+
+    def blank(plot, study, *, alt, caption, name, **_):
+        return Picture(Figure(), alt, caption, name)
+
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr("glomclf.report.tuning.draw_picture", blank_picture)
+        monkeypatch.setattr("glomclf.report.sections.course._drawn", blank)
 
 
 @pytest.fixture
@@ -191,7 +198,7 @@ def test_several_objectives_have_a_front():
     report = tuning_report(study)
     captions = [one.caption for one in blocks(report, "Course of the study", Picture)]
     assert len(captions) == 3
-    assert "one of the front" in captions[-1]
+    assert "better than a best one" in captions[-1]
     _, ranking = blocks(report, "Best settings", Table)
     assert len(ranking.rows) == len(study.best_trials)
     assert ranking.columns == ["number", "Recall", "Precision", "settings"]
@@ -330,3 +337,41 @@ def test_texts_are_escaped_and_pictures_drawn(study, drawn):
     assert SPITEFUL not in page
     assert "&lt;script&gt;" in page
     assert page.count("data:image/svg+xml") == 2 * 3
+
+
+def test_pictures_are_optunas_with_the_names_of_scores(study, drawn):
+    before = dict(rcParams)
+    pictures = {one.name: one for one in tuning_report(study).pictures}
+    assert set(pictures) == {"history", "importances", "parallel_coordinates"}
+    (history,) = pictures["history"].figure.axes
+    assert history.get_ylabel() == "ROC AUC"
+    assert len(history.collections[0].get_offsets()) == 16
+    bars = pictures["importances"].figure.axes[0].patches
+    assert sum(bar.get_width() for bar in bars) == pytest.approx(1)
+    lines = pictures["parallel_coordinates"].figure.axes[0]
+    assert len(lines.collections[0].get_segments()) == 16
+    # Optuna sets a style for good, and leaves its figures open.
+    assert dict(rcParams) == before
+    assert not pyplot.get_fignums()
+
+
+def test_pictures_of_several_objectives(drawn):
+    study = study_of(20, two_scores, ("maximize", "maximize"))
+    pictures = {one.name: one for one in tuning_report(study).pictures}
+    assert set(pictures) == {
+        "history",
+        "history_precision",
+        "importances",
+        "parallel_coordinates",
+        "pareto_front",
+    }
+    front = pictures["pareto_front"].figure.axes[0]
+    assert (front.get_xlabel(), front.get_ylabel()) == ("Recall", "Precision")
+    best = front.collections[-1].get_offsets()
+    assert len(best) == len(study.best_trials)
+
+
+def test_settings_that_never_differ_decide_nothing():
+    same = study_of(12, lambda trial: trial.suggest_int("units", 8, 8))
+    (text,) = section(tuning_report(same), "What decides").blocks
+    assert "All trials had the same settings" in text.text

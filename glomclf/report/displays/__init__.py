@@ -11,13 +11,7 @@ from .curves import PrecisionRecallBandDisplay, RocBandDisplay
 from .history import EnsembleHistoryDisplay, HistoryDisplay
 from .mistakes import MistakesDisplay, worst_mistakes
 from .pairs import LeakyPairsDisplay
-from .parallel import ParallelCoordinatesDisplay
 from .resampling import ClassProportionsDisplay, SyntheticImagesDisplay
-from .tuning import (
-    OptimizationHistoryDisplay,
-    ParameterImportancesDisplay,
-    ParetoFrontDisplay,
-)
 
 __all__ = [
     "ApproachesDisplay",
@@ -28,10 +22,6 @@ __all__ = [
     "HistoryDisplay",
     "LeakyPairsDisplay",
     "MistakesDisplay",
-    "OptimizationHistoryDisplay",
-    "ParallelCoordinatesDisplay",
-    "ParameterImportancesDisplay",
-    "ParetoFrontDisplay",
     "PrecisionRecallBandDisplay",
     "ReliabilityDisplay",
     "RocBandDisplay",

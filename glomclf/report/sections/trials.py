@@ -1,0 +1,170 @@
+"""The trials of a study: the best settings, their scores, and why others ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...tuning.trials import best_trials, is_feasible, reason, trials_table
+from ..blocks import Block, Paragraph, Section, Table, number, span
+from ..tuned_study import TunedStudy, setting_text
+from .scores import score_table
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+__all__ = [
+    "all_trials_section",
+    "best_scores_section",
+    "best_settings_section",
+    "not_ended_section",
+]
+
+_N_RANKED = 10
+_STATES = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+def best_settings_section(study: TunedStudy) -> Section | None:
+    """List the settings that were chosen, and those that came next."""
+    if study.best is None:
+        return None
+    blocks: list[Block] = [*_settings_tables(study, study.best)]
+    if len(study.names) > 1:
+        front = best_trials(study.study)
+        blocks.append(
+            Paragraph(
+                f"{len(front)} trials are on the Pareto front: none is better in all "
+                "objectives. The settings above are those of trial "
+                f"{study.best.number}."
+            )
+        )
+        caption = "The Pareto front, with the lowest and the highest fold"
+        blocks.append(_ranking(study, front, caption))
+    else:
+        ranked = _ranked(study)[:_N_RANKED]
+        caption = f"The best {len(ranked)} trials, with the lowest and the highest fold"
+        blocks.append(_ranking(study, ranked, caption))
+    return Section("Best settings", blocks)
+
+
+def _settings_tables(study: TunedStudy, trial: FrozenTrial) -> list[Table]:
+    rows = [[name, setting_text(value)] for name, value in trial.params.items()]
+    tables = [Table(["setting", "value"], rows, f"Tuned, of trial {trial.number}")]
+    fixed = [
+        [name, setting_text(value)]
+        for name, value in (study.settings or {}).items()
+        if name not in trial.params
+    ]
+    if fixed:
+        caption = "Settings that were not tuned"
+        tables.append(Table(["setting", "value"], fixed, caption, folded=True))
+    return tables
+
+
+def _ranked(study: TunedStudy) -> list[FrozenTrial]:
+    sign = -1 if study.study.directions[0].name == "MAXIMIZE" else 1
+    fit = [trial for trial in study.ended if is_feasible(trial)]
+    return sorted(fit, key=lambda trial: sign * trial.values[0])
+
+
+def _ranking(study: TunedStudy, trials: Sequence[FrozenTrial], caption: str) -> Table:
+    columns = ["number", *map(study.title_of, study.names), "settings"]
+    rows = []
+    for trial in trials:
+        row = [f"trial {trial.number}"]
+        for place, name in enumerate(study.names):
+            scores = (trial.user_attrs.get("fold_scores") or {}).get(name)
+            ends = f" ({span((min(scores), max(scores)), 2)})" if scores else ""
+            row.append(f"{trial.values[place]:.3f}{ends}")
+        told = [f"{k} {setting_text(v)}" for k, v in trial.params.items()]
+        rows.append([*row, ", ".join(told)])
+    return Table(columns, rows, caption, texts=True)
+
+
+def best_scores_section(study: TunedStudy) -> Section | None:
+    """Score the best settings, with intervals where there are predictions."""
+    if study.best is None:
+        return None
+    if study.evaluation is None:
+        return _fold_scores(study, study.best)
+    text = (
+        f"The settings of trial {study.best.number}, fitted anew on the training part "
+        "of each fold, judged on the predictions of the part left out. The intervals "
+        "tell how much scores vary with the participants; that the settings were "
+        "chosen on these folds is not in them. Predictions of all folds are scored "
+        "together, so that a score differs a little from the mean of the folds above."
+    )
+    blocks = [Paragraph(text), *score_table(study.evaluation)]
+    return Section("Scores of the best settings", blocks)
+
+
+def _fold_scores(study: TunedStudy, trial: FrozenTrial) -> Section | None:
+    noted = trial.user_attrs.get("fold_scores") or {}
+    if not noted:
+        return None
+    rows = []
+    for name, scores in noted.items():
+        spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else float("nan")
+        ends = span((min(scores), max(scores)))
+        rows.append(
+            [study.title_of(name), number(np.mean(scores)), number(spread), ends]
+        )
+    columns = ["score", "mean", "standard deviation", "lowest to highest"]
+    table = Table(columns, rows, f"The folds of trial {trial.number}")
+    text = (
+        "How the score varies from fold to fold. Folds share training rows, so this is "
+        "no interval: `glomclf tune` makes one of the predictions of all folds."
+    )
+    return Section("Scores of the best settings", [Paragraph(text), table])
+
+
+def not_ended_section(study: TunedStudy) -> Section:
+    """Count failed and pruned trials by their reason."""
+    reasons: dict[tuple[str, str], list[int]] = {}
+    for trial in study.trials:
+        if trial.state.name in ("FAIL", "PRUNED"):
+            key = (_STATES[trial.state.name], reason(trial))
+            reasons.setdefault(key, []).append(trial.number)
+    title = "Failed and pruned trials"
+    if not reasons:
+        return Section(title, [Paragraph("None: every trial ended.")])
+    ranked = sorted(reasons.items(), key=lambda one: (one[0][0], -len(one[1])))
+    rows = [
+        [state, str(len(numbers)), why, _some(numbers)]
+        for (state, why), numbers in ranked
+    ]
+    text = (
+        "A pruned trial was stopped because its folds were worse than those of others, "
+        "or because its settings contradict each other; a failed one ended in an error."
+    )
+    table = Table(["came out", "trials", "reason", "numbers"], rows, texts=True)
+    return Section(title, [Paragraph(text), table])
+
+
+def _some(numbers: Sequence[int], most: int = 12) -> str:
+    shown = ", ".join(map(str, numbers[:most]))
+    return shown if len(numbers) <= most else f"{shown}, and {len(numbers) - most} more"
+
+
+def all_trials_section(study: TunedStudy) -> Section:
+    """List all trials with their settings."""
+    frame = trials_table(study.study)
+    hidden = [name for name in frame if "_fold" in str(name)]
+    if not study.is_constrained:
+        hidden.append("feasible")
+    frame = frame.drop(columns=hidden, errors="ignore")  # of no trial it has none
+    rows = [
+        [str(index), *map(_cell, row)]
+        for index, row in zip(frame.index, frame.itertuples(index=False), strict=True)
+    ]
+    columns = ["trial", *map(str, frame)]
+    caption = f"All {len(rows)} trials"
+    return Section("Trials", [Table(columns, rows, caption, folded=True, texts=True)])
+
+
+def _cell(value: Any) -> str:
+    if value != value or value == "":  # NaN: the trial has none
+        return "–"
+    return _STATES.get(value, setting_text(value))
