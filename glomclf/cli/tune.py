@@ -155,21 +155,16 @@ def command(
     Example: glomclf tune train.csv --set sampling_space=features -o tuning
     """
     from .inputs import labelled_manifest, participant_folds
-    from .tune_files import TUNING_FILES, StudyFiles
+    from .tune_files import StudyFiles
 
-    for name in TUNING_FILES:
-        check_output(folder / name, inputs=[csv])
+    _check_outputs(folder, csv)
     _check_scores(metrics, [name for name, _ in bounds])
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed)
     _check_outer_folds(manifest, n_outer, n_folds, seed)
     search = _search(metrics, dict(bounds), seed, **options)
-    search.set_params(
-        cv=folds,
-        storage=storage or str(folder / _JOURNAL),
-        study_name=study_name,
-        resume=resume,
-    )
+    storage = storage or str(folder / _JOURNAL)
+    search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
     _check_study(search)
     files = StudyFiles(search, folder, _words_to_resume())
     with _nothing_lost(files):
@@ -243,6 +238,13 @@ def _space(recipe: str, default: Any, given: dict[str, Any]) -> Any:
 
 
 # -- checks before anything slow -------------------------------------------------------
+
+
+def _check_outputs(folder: Path, csv: Path) -> None:
+    from .tune_files import TUNING_FILES
+
+    for name in TUNING_FILES:
+        check_output(folder / name, inputs=[csv])
 
 
 def _check_scores(metrics: Sequence[str], bounded: Sequence[str]) -> None:

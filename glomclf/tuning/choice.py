@@ -1,7 +1,8 @@
-"""Which trial is the best, in scikit-learn's words; or why there is none."""
+"""Trials in scikit-learn's words: their table, and the best, or why there is none."""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,31 +11,69 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ..errors import TuningError
+from .objective import Objective
 from .scoring import Scoring
 from .trials import is_feasible, reason
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["best_index", "fold_scores", "require_a_choice", "with_feasible_ranks"]
+__all__ = ["best_index", "require_a_choice", "results_of"]
 
 
-def fold_scores(
+def results_of(
+    search: Any, trials: Sequence[FrozenTrial], objective: Objective
+) -> dict[str, Any]:
+    """Return a table of trials, as scikit-learn makes it of candidates.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+        It formats the table.
+    trials : sequence of optuna.trial.FrozenTrial
+    objective : Objective
+        Of the trials.
+
+    Returns
+    -------
+    dict of str to array
+        NaN for folds that were not run. Ranks are of complete and feasible trials; the
+        others share the last.
+    """
+    if not trials:
+        return {"params": []}
+    with warnings.catch_warnings():  # of trials that were pruned, or failed
+        warnings.filterwarnings("ignore", message="One or more of the test scores")
+        results = search._format_results(
+            [_settings(objective, trial) for trial in trials],
+            len(objective.folds),
+            _evaluations(trials, objective.scoring, len(objective.folds)),
+            {
+                "trial": [trial.number for trial in trials],
+                "state": [trial.state.name for trial in trials],
+                "feasible": [is_feasible(trial) for trial in trials],
+            },
+        )
+    for name in [name for name in results if name.startswith("rank_test_")]:
+        means = results[name.replace("rank", "mean", 1)]
+        ranked = np.where(results["feasible"], means, -np.inf)
+        results[name] = rankdata(-ranked, method="min").astype(np.int32)
+    return results
+
+
+def _settings(objective: Objective, trial: FrozenTrial) -> dict[str, Any]:
+    """Return what a trial set on the estimator; what was suggested, where it failed."""
+    if "settings" not in trial.user_attrs:
+        return dict(trial.params)
+    return dict(objective.search_space(trial))  # type: ignore[arg-type]
+
+
+def _evaluations(
     trials: Sequence[FrozenTrial], scoring: Scoring, n_splits: int
 ) -> list[dict[str, Any]]:
     """Return scores and times of each fold of each trial, as scikit-learn notes them.
 
-    Parameters
-    ----------
-    trials : sequence of optuna.trial.FrozenTrial
-    scoring : Scoring
-    n_splits : int
-
-    Returns
-    -------
-    list of dict
-        One an evaluation, the folds of a trial next to each other; NaN for folds that
-        were not run. A single objective is named ``score``.
+    A single objective is named ``score``.
     """
     alone = len(scoring.objectives) == 1
     names = {
@@ -58,15 +97,6 @@ def fold_scores(
 
 def _entry(values: Sequence[float] | None, place: int) -> float:
     return values[place] if values is not None and place < len(values) else np.nan
-
-
-def with_feasible_ranks(results: dict[str, Any]) -> dict[str, Any]:
-    """Rank complete and feasible trials; the others share the last rank."""
-    for name in [name for name in results if name.startswith("rank_test_")]:
-        means = results[name.replace("rank", "mean", 1)]
-        ranked = np.where(results["feasible"], means, -np.inf)
-        results[name] = rankdata(-ranked, method="min").astype(np.int32)
-    return results
 
 
 def best_index(

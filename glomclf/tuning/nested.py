@@ -31,7 +31,7 @@ from ..evaluation.evaluation import Evaluation, evaluate
 from .folds import audit_folds, draw_folds
 from .objective import describe_settings, seeded
 from .optimism import optimism_of
-from .scoring import make_scoring, refuse_undefined_folds
+from .scoring import checked_scoring, refuse_undefined_folds
 from .search import GlomeruliSearchCV
 
 __all__ = ["FoldResult", "NestedResult", "nested_cross_validate"]
@@ -237,7 +237,7 @@ def nested_cross_validate(
     rng = check_random_state(random_state)
     seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=2)]
     folds = draw_folds(search, cv, labels, owners, X=X, seed=seeds[0])
-    scoring = make_scoring(search.estimator, search.scoring, search.constraint)
+    scoring = checked_scoring(search)
     refuse_undefined_folds(folds, labels, scoring)
     audit_folds(X, labels, folds, owners, level=search.audit)
     nest = _Nest(search, default, X, labels, owners)
@@ -262,7 +262,7 @@ class _Nest:
         y: NDArray[Any],
         groups: NDArray[Any] | None,
     ):
-        scoring = search._check_combination()
+        scoring = checked_scoring(search)
         if len(scoring.objectives) > 1 and not isinstance(search.refit, str):
             raise ParameterError(
                 "nested_cross_validate judges by one score: give the search's refit "

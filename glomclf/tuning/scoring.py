@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import check_scoring
 
 from ..errors import ParameterError, SplitError
+from ..model.classifier import GlomeruliClassifier
 from .folds import Fold
 
-__all__ = ["Scoring", "make_scoring", "refuse_undefined_folds"]
+__all__ = ["Scoring", "checked_scoring", "make_scoring", "refuse_undefined_folds"]
 
 # Scores of scikit-learn that mean nothing where a class is missing.
 _COMPARING = {
@@ -120,3 +121,51 @@ def refuse_undefined_folds(
             f"so that {', '.join(undefined)} is undefined there. Take fewer folds: at "
             "most as many as participants with the rarer class."
         )
+
+
+def checked_scoring(search: Any) -> Scoring:
+    """Return what a search scores, unless its parameters contradict each other.
+
+    Parameters
+    ----------
+    search : GlomeruliSearchCV
+
+    Returns
+    -------
+    Scoring
+
+    Raises
+    ------
+    ParameterError
+        It names all contradictions at once.
+    """
+    scoring = make_scoring(search.estimator, search.scoring, search.constraint)
+    faults = []
+    if search.search_space is None and not isinstance(
+        search.estimator, GlomeruliClassifier
+    ):
+        faults.append(
+            "search_space=None is for a GlomeruliClassifier, but estimator is "
+            f"{search.estimator!r}. Give a function of the trial that returns its "
+            "parameters."
+        )
+    if search.n_trials is None and search.timeout is None:
+        faults.append("n_trials=None runs until timeout, but timeout=None.")
+    if search.pruner is not None and not scoring.is_prunable:
+        faults.append(
+            "a pruner compares trials by one objective alone, and cannot know a "
+            "constraint: give pruner=None, or one scoring and no constraint."
+        )
+    several, names = len(scoring.objectives) > 1, scoring.objectives
+    named = isinstance(search.refit, str)
+    if several and not (search.refit is False or named or callable(search.refit)):
+        faults.append(
+            f"with the objectives {', '.join(names)} refit={search.refit!r} does not "
+            "say which decides: give one of their names, a function of "
+            "cv_results_, or False."
+        )
+    if named and search.refit not in names:
+        faults.append(f"refit={search.refit!r} is not among the scores {names}.")
+    if faults:
+        raise ParameterError("\n".join(faults))
+    return scoring

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from copy import deepcopy
 from numbers import Integral, Real
 
 import numpy as np
 from optuna.pruners import NopPruner
-from optuna.samplers import TPESampler
 from sklearn.base import _fit_context
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection._search import BaseSearchCV
@@ -28,18 +26,22 @@ from sklearn.utils.validation import (
 )
 
 from ..data.participants import participants_of
-from ..errors import ParameterError
-from ..model.classifier import GlomeruliClassifier
-from .choice import best_index, fold_scores, require_a_choice, with_feasible_ranks
+from .choice import best_index, require_a_choice, results_of
 from .digest import short_digest
 from .folds import audit_folds, draw_folds
 from .objective import Objective
 from .passwords import without_passwords
-from .scoring import make_scoring
+from .scoring import checked_scoring, make_scoring
 from .space import search_space as default_search_space
 from .storage import shareable
-from .study import copy_to_memory, how_to_go_on, opened_study, run_trials
-from .trials import best_trials, finished_trials, is_feasible
+from .study import (
+    copy_to_memory,
+    fresh_sampler,
+    how_to_go_on,
+    opened_study,
+    run_trials,
+)
+from .trials import best_trials, finished_trials
 
 __all__ = ["GlomeruliSearchCV"]
 
@@ -104,32 +106,16 @@ class GlomeruliSearchCV(BaseSearchCV):
         One row a finished trial: ``params``, ``param_*``, ``split*_test_score``,
         ``mean_test_score``, ``rank_test_score``, ``state``, ``feasible``, ``trial``
         (its number) and so on; with several scores their names in place of ``score``.
-    best_index_ : int
-        Row of the best trial.
-    best_params_ : dict
-        Its parameters, as they were set on the estimator.
-    best_score_ : float
-        Its mean score on the folds. The best of many is too good: see
+    best_index_, best_params_, best_score_, best_estimator_, refit_time_
+        As in scikit-learn's searches. The best score of many is too good: see
         :func:`nested_cross_validate`.
     best_trials_ : list of optuna.trial.FrozenTrial
         Complete trials that meet the constraint and that no other beats in all
         objectives: the Pareto front.
-    best_estimator_ : estimator
-        Fitted on all rows with ``best_params_``.
-    refit_time_ : float
-        Seconds that took.
-    scorer_ : callable, or dict of str to callable
-        Of several scores by their names.
-    n_splits_ : int
-        Number of folds.
+    scorer_, multimetric_, n_splits_, classes_, n_features_in_, feature_names_in_
+        As in scikit-learn's searches.
     audit_ : str
         What the audit of the folds found.
-    multimetric_ : bool
-        Whether there are several objectives.
-    classes_ : ndarray of shape (n_classes,)
-        The labels.
-    n_features_in_ : int
-        Where the estimator has it.
 
     Examples
     --------
@@ -148,10 +134,8 @@ class GlomeruliSearchCV(BaseSearchCV):
     ... )
     >>> search.fit(X, y, groups=participants).predict(X).shape
     (90,)
-    >>> sorted(search.best_params_)
-    ['C']
-    >>> len(search.cv_results_["mean_test_score"])
-    5
+    >>> list(search.best_params_), len(search.cv_results_["mean_test_score"])
+    (['C'], 5)
     """
 
     # As the grouped splitters of scikit-learn do.
@@ -223,8 +207,7 @@ class GlomeruliSearchCV(BaseSearchCV):
         self.random_state = random_state
         self.verbose = verbose
 
-    # All folds of a trial must be fitted, and training scores say nothing here.
-    error_score = "raise"
+    error_score = "raise"  # of what scikit-learn's searches have as parameters
     return_train_score = False
 
     # The estimator is validated by its own fit.
@@ -262,10 +245,9 @@ class GlomeruliSearchCV(BaseSearchCV):
             At Ctrl-C, with a word on how to go on. What is finished is kept.
         """
         X, y = indexable(X, y)
-        y = column_or_1d(y, warn=True)
+        y = _checked_labels(y)
         check_consistent_length(X, y)
-        self._check_labels(y)
-        scoring = self._check_combination()
+        scoring = checked_scoring(self)
         routed = self._route(X, groups, fit_params)
         objective = self._make_objective(X, y, groups, scoring, routed)
         try:
@@ -292,52 +274,19 @@ class GlomeruliSearchCV(BaseSearchCV):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "best_estimator_" if self.refit else "cv_results_")
 
+    def get_metadata_routing(self):
+        """Say where metadata goes: to this, the folds, the estimator and the scorers.
+
+        Returns
+        -------
+        routing : sklearn.utils.metadata_routing.MetadataRouter
+        """
+        return super().get_metadata_routing().add_self_request(self)
+
     def _get_scorers(self):
         """Return what scikit-learn's routing of metadata asks for."""
-        scoring = make_scoring(self.estimator, self.scoring, self.constraint)
-        return scoring.scorer, self.refit
-
-    def _check_labels(self, y):
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        if len(np.unique(y)) < 2:
-            raise ValueError(
-                f"Two classes are needed, but y has one class only, in {len(y)} rows: "
-                f"{np.unique(y).tolist()}."
-            )
-
-    def _check_combination(self):
-        """Refuse parameters that contradict each other, all at once."""
-        scoring = make_scoring(self.estimator, self.scoring, self.constraint)
-        faults = []
-        if self.search_space is None and not isinstance(
-            self.estimator, GlomeruliClassifier
-        ):
-            faults.append(
-                "search_space=None is for a GlomeruliClassifier, but estimator is "
-                f"{self.estimator!r}. Give a function of the trial that returns its "
-                "parameters."
-            )
-        if self.n_trials is None and self.timeout is None:
-            faults.append("n_trials=None runs until timeout, but timeout=None.")
-        if self.pruner is not None and not scoring.is_prunable:
-            faults.append(
-                "a pruner compares trials by one objective alone, and cannot know a "
-                "constraint: give pruner=None, or one scoring and no constraint."
-            )
-        several, names = len(scoring.objectives) > 1, scoring.objectives
-        named = isinstance(self.refit, str)
-        if several and not (self.refit is False or named or callable(self.refit)):
-            faults.append(
-                f"with the objectives {', '.join(names)} refit={self.refit!r} does not "
-                "say which decides: give one of their names, a function of "
-                "cv_results_, or False."
-            )
-        if named and self.refit not in names:
-            faults.append(f"refit={self.refit!r} is not among the scores {names}.")
-        if faults:
-            raise ParameterError("\n".join(faults))
-        return scoring
+        scorer = make_scoring(self.estimator, self.scoring, self.constraint).scorer
+        return scorer, self.refit
 
     def _route(self, X, groups, fit_params):
         """Return what goes to the estimator's fit, the splitter and the scorers."""
@@ -386,12 +335,13 @@ class GlomeruliSearchCV(BaseSearchCV):
 
     def _run(self, objective):
         """Run the trials, and keep a copy of the study whatever happens."""
+        vars(self).pop("study_", None)  # of an earlier fit
         name = self.study_name or f"glomclf-{short_digest(objective)}"
         with (
             shareable(self.storage, self.n_jobs) as storage,
             opened_study(storage, name, objective, resume=self.resume) as study,
         ):
-            study.sampler = self._fresh_sampler(study, objective.seed)
+            study.sampler = fresh_sampler(study, self.sampler, objective.seed)
             study.pruner = deepcopy(self.pruner) or NopPruner()
             try:
                 run_trials(
@@ -409,16 +359,6 @@ class GlomeruliSearchCV(BaseSearchCV):
             finally:
                 self.study_ = copy_to_memory(study)
 
-    def _fresh_sampler(self, study, seed):
-        """Return a sampler that does not draw again what the study has drawn."""
-        n_trials = len(study.get_trials(deepcopy=False))
-        if self.sampler is None:
-            return TPESampler(seed=(seed + n_trials) % 2**32)
-        sampler = deepcopy(self.sampler)
-        if n_trials:
-            sampler.reseed_rng()
-        return sampler
-
     def _keep(self, objective):
         """Keep what the study has, also where it was interrupted."""
         if not hasattr(self, "study_"):
@@ -427,27 +367,9 @@ class GlomeruliSearchCV(BaseSearchCV):
         self.n_splits_ = len(objective.folds)
         self.multimetric_ = len(scoring.objectives) > 1
         scorers = dict(scoring.scorer._scorers)
-        alone = scorers[scoring.objectives[0]]
-        self.scorer_ = scorers if self.multimetric_ else alone
+        self.scorer_ = scorers if self.multimetric_ else scorers[scoring.objectives[0]]
         self.best_trials_ = best_trials(self.study_)
-        self.cv_results_ = self._table(trials, objective) if trials else {"params": []}
-
-    def _table(self, trials, objective):
-        """Return a table of the trials, as scikit-learn makes it of candidates."""
-        feasible = [is_feasible(trial) for trial in trials]
-        with warnings.catch_warnings():  # of trials that were pruned, or failed
-            warnings.filterwarnings("ignore", message="One or more of the test scores")
-            results = self._format_results(
-                [_settings(objective, trial) for trial in trials],
-                self.n_splits_,
-                fold_scores(trials, objective.scoring, self.n_splits_),
-                {
-                    "trial": [trial.number for trial in trials],
-                    "state": [trial.state.name for trial in trials],
-                    "feasible": feasible,
-                },
-            )
-        return with_feasible_ranks(results)
+        self.cv_results_ = results_of(self, trials, objective)
 
     def _choose(self, scoring):
         """Name the best trial."""
@@ -469,8 +391,14 @@ class GlomeruliSearchCV(BaseSearchCV):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
 
-def _settings(objective, trial):
-    """Return what a trial set on the estimator; what was suggested, where it failed."""
-    if "settings" not in trial.user_attrs:
-        return dict(trial.params)
-    return dict(objective.search_space(trial))
+def _checked_labels(y):
+    """Return labels of at least two classes."""
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    if len(np.unique(y)) < 2:
+        raise ValueError(
+            f"Two classes are needed, but y has one class only, in {len(y)} rows: "
+            f"{np.unique(y).tolist()}."
+        )
+    return y

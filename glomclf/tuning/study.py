@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from copy import deepcopy
 from pickle import PicklingError
 from typing import Any
 
 from joblib import Parallel, delayed
 from optuna import Study, create_study, load_study, logging
 from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.study import MaxTrialsCallback, StudyDirection
 from optuna.trial import TrialState
@@ -29,6 +31,7 @@ __all__ = [
     "DIGEST",
     "copy_to_memory",
     "find_study",
+    "fresh_sampler",
     "how_to_go_on",
     "opened_study",
     "quiet_optuna",
@@ -140,6 +143,29 @@ def copy_to_memory(study: Study) -> Study:
             copy.set_metric_names(study.metric_names)
         copy.add_trials(study.get_trials(deepcopy=False))
     return copy
+
+
+def fresh_sampler(study: Study, given: BaseSampler | None, seed: int) -> BaseSampler:
+    """Return a sampler that does not draw again what the study has drawn.
+
+    Parameters
+    ----------
+    study : optuna.Study
+    given : optuna.samplers.BaseSampler or None
+        It is copied. None: Optuna's tree-structured Parzen estimator, seeded.
+    seed : int
+
+    Returns
+    -------
+    optuna.samplers.BaseSampler
+    """
+    n_trials = len(study.get_trials(deepcopy=False))
+    if given is None:
+        return TPESampler(seed=(seed + n_trials) % 2**32)
+    sampler = deepcopy(given)
+    if n_trials:
+        sampler.reseed_rng()
+    return sampler
 
 
 def run_trials(

@@ -109,7 +109,7 @@ def _lines(study: TunedStudy, varied: list[str]) -> Picture:
         caption="Each trial that ended as a line through its settings, from its "
         f"{score_title(study.names[0])}; darker is better.",
         name="parallel_coordinates",
-        figsize=(2.5 + 1.1 * len(varied), 5.0),
+        figsize=(2.5 + 0.9 * len(varied), 4.6),
         left=0.07,
         params=varied,
         **_target(study, 0),
@@ -150,13 +150,13 @@ def _drawn(
         axes = getattr(plots, plot)(study.study, **options)
         figure = axes.figure
         pyplot.close(figure)
-    axes.set_title("")
+    for side in ("left", "center", "right"):
+        axes.set_title("", loc=side)
     if legend := axes.get_legend():
         labels = [text.get_text() for text in legend.texts]
         legend_below(axes, ncols=2, handles=legend.legend_handles, labels=labels)
     for ax in figure.axes:
-        ax.grid(color="0.8", linewidth=0.5)
-        ax.set_axisbelow(True)
+        ax.set_facecolor("none")
         ax.tick_params(colors=_LIGHT_INK)
     for text in figure.findobj(Text):
         text.set_color(_LIGHT_INK)
