@@ -275,12 +275,7 @@ class GlomeruliSearchCV(BaseSearchCV):
         return hasattr(self, "best_estimator_" if self.refit else "cv_results_")
 
     def get_metadata_routing(self):
-        """Say where metadata goes: to this, the folds, the estimator and the scorers.
-
-        Returns
-        -------
-        routing : sklearn.utils.metadata_routing.MetadataRouter
-        """
+        """Return where metadata goes, also to this."""
         return super().get_metadata_routing().add_self_request(self)
 
     def _get_scorers(self):
@@ -335,7 +330,7 @@ class GlomeruliSearchCV(BaseSearchCV):
 
     def _run(self, objective):
         """Run the trials, and keep a copy of the study whatever happens."""
-        vars(self).pop("study_", None)  # of an earlier fit
+        self.__dict__.pop("study_", None)  # of an earlier fit
         name = self.study_name or f"glomclf-{short_digest(objective)}"
         with (
             shareable(self.storage, self.n_jobs) as storage,
