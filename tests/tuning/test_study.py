@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.preprocessing import StandardScaler
 
-from glomclf import GlomeruliClassifier, GlomeruliSearchCV
+from glomclf import GlomeruliSearchCV, PatchClassifier
 from glomclf.errors import StudyError
 from glomclf.tuning import finished_trials
 from glomclf.tuning.digest import describe, different_parts, study_digest
@@ -293,7 +293,7 @@ def test_weights_are_told_apart_by_the_content_of_their_file(data, tmp_path):
     def weighed(file, content):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content)
-        return describe(GlomeruliClassifier(weights=str(file)))
+        return describe(PatchClassifier(weights=str(file)))
 
     first = weighed(tmp_path / "w.h5", b"first")
     assert weighed(tmp_path / "elsewhere" / "v.h5", b"first") == first
