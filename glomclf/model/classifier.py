@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
@@ -376,7 +377,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         parts = read_model(path, kind="GlomeruliClassifier")
         return rebuilt(path, cls._from_parts, *parts)
 
-    _from_parts = classmethod(classifier_from_parts)
+    _from_parts: Any = classmethod(classifier_from_parts)
 
     def _large_arrays_in_cache(self):
         """Keep arrays that memory may not hold where features are kept."""
