@@ -173,13 +173,14 @@ def skip_routing_methods(app, what, name, obj, skip, options):
     return True if routing else None
 
 
-def escape_fitted_sizes(app, what, name, obj, options, lines):
-    """Keep `(n_features_in_,)` in a type from being read as a reference."""
+def mend_references(app, what, name, obj, options, lines):
+    """Keep `(n_features_in_,)` in a type, and scikit-learn's glossary, from being links."""
     lines[:] = [re.sub(r"(\(n_\w+)_(?=[,)])", r"\1\\_", line) for line in lines]
+    lines[:] = [re.sub(r":term:`(\w+)`", r"``\1``", line) for line in lines]
 
 
 def setup(app):
     app.connect("config-inited", write_reference)
     app.connect("config-inited", write_recipes)
-    app.connect("autodoc-process-docstring", escape_fitted_sizes, priority=100)
+    app.connect("autodoc-process-docstring", mend_references, priority=100)
     app.connect("autodoc-skip-member", skip_routing_methods)
