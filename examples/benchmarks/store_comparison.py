@@ -132,8 +132,7 @@ class Glomclf:
                 yield key, value.data
 
     def close(self) -> None:
-        """Close the file."""
-        self.store.close()
+        """Do nothing: each call opens the file and closes it."""
 
 
 STORES: dict[str, Callable[[Path], Sqlite | Lmdb | Glomclf]] = {

@@ -13,8 +13,7 @@ from glomclf.data.store import FeatureStore
 def folder(tmp_path):
     store = FeatureStore(tmp_path, f"resnet50 {'0123abcd' * 8} avg_pool float32")
     store.put_many([b"a", b"b"], np.ones((2, 500), np.float32))
-    yield tmp_path
-    store.close()
+    return tmp_path
 
 
 def run(*arguments):

@@ -54,9 +54,7 @@ def images_of(values):
 
 @pytest.fixture
 def store(tmp_path):
-    store = FeatureStore(tmp_path, "mean colours")
-    yield store
-    store.close()
+    return FeatureStore(tmp_path, "mean colours")
 
 
 @pytest.fixture
@@ -99,7 +97,6 @@ def test_each_row_gets_its_features_and_each_image_is_computed_once(
     assert network.n_computed == len(set(values) - stored)
     assert sum(n_done) == len(values)
     assert store.get_many(content_keys(images_of(values)))[1].all()
-    store.close()
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -1,8 +1,7 @@
 """The store: what was computed or decoded, kept on disk by content.
 
-Folder, file, tables, values: `cache_folder` says where it is, `database` opens the
-file, `tables` and `space` are its rows and room, and `feature_store` and `pixel_store`
-are what the rest of glomclf reads and writes.
+`cache_folder` says where it is, `database` opens its file, and `feature_store` and
+`pixel_store` are what the rest of glomclf reads and writes.
 """
 
 from .cache_folder import (

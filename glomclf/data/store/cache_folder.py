@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from ...errors import CacheError
-from .database import ALL_FOLDERS, LOCK, database_of, discard
+from .database import ALL_FOLDERS, attempt, discard, store_file
 
 
 def default_cache_dir() -> Path:
@@ -93,11 +93,6 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> CacheInfo:
     CacheInfo
         Bytes on disk, and entries by fingerprint.
 
-    Raises
-    ------
-    CacheError
-        If the folder cannot be written to.
-
     Examples
     --------
     >>> from glomclf.data.store import cache_info
@@ -105,11 +100,9 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> CacheInfo:
     0
     """
     folder = resolve_cache_dir(cache_dir)
-    with LOCK:
-        database = database_of(folder)
-        namespaces: tuple[NamespaceInfo, ...] = ()
-        if database.file.exists():
-            namespaces = database.attempt(_describe, namespaces)
+    namespaces: tuple[NamespaceInfo, ...] = ()
+    if store_file(folder).exists():
+        namespaces = attempt(folder, _describe, namespaces)
     return CacheInfo(folder, _bytes_on_disk(folder), namespaces)
 
 
@@ -141,26 +134,25 @@ def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
     """
     folder = resolve_cache_dir(cache_dir)
     before = _bytes_on_disk(folder)
-    with LOCK:
-        database_of(folder).close()
-        try:
-            for versioned in folder.glob(ALL_FOLDERS):
-                discard(versioned)
-        except OSError as error:
-            raise CacheError(
-                f"The feature cache in {folder} cannot be removed: {error}. Remove the"
-                f" folders {ALL_FOLDERS} in it when no other process uses them."
-            ) from error
+    try:
+        for versioned in folder.glob(ALL_FOLDERS):
+            discard(versioned)
+    except OSError as error:
+        raise CacheError(
+            f"The feature cache in {folder} cannot be removed: {error}. Remove the"
+            f" folders {ALL_FOLDERS} in it when no other process uses them."
+        ) from error
     return before - _bytes_on_disk(folder)
 
 
 def _describe(connection: sqlite3.Connection) -> tuple[NamespaceInfo, ...]:
     rows = connection.execute(
-        "SELECT fingerprint, count(*), count(*) * n_bytes, CAST(max(used) AS INTEGER)"
+        "SELECT fingerprint, count(*), CAST(sum(n_bytes) AS INTEGER),"
+        " CAST(max(used) AS INTEGER)"
         " FROM entries JOIN namespaces ON namespaces.id = namespace"
         " GROUP BY namespaces.id ORDER BY max(used) DESC, fingerprint"
     )
-    return tuple(NamespaceInfo(*row) for row in rows.fetchall())
+    return tuple(NamespaceInfo(*row) for row in rows)
 
 
 def _bytes_on_disk(folder: Path) -> int:

@@ -3,9 +3,9 @@
 One SQLite file under the cache folder holds the features of every image an encoder has
 seen, so that folds, trials, processes and later runs compute each image once. The file
 is shared: any number of processes and threads may read and write it at once, any of
-them may be killed at any moment, and every entry carries a checksum. What cannot be
-read whole is reported as missing, with a `CacheWarning`, and computed again: a damaged
-cache costs time, never a wrong feature and never a running training.
+them may be killed at any moment, and every entry carries a checksum. Where one is not
+what was put, the file is thrown away with a `CacheWarning`, and its values are computed
+again: a damaged cache costs time, never a wrong feature and never a running training.
 
 Why SQLite, with a rollback journal (``examples/benchmarks/store_comparison.py`` puts it
 beside SQLite's write-ahead log and LMDB):
@@ -25,40 +25,33 @@ that system's file locks.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CacheError
 from .cache_folder import resolve_cache_dir
-from .database import LOCK, database_of, transaction, warn
-from .space import bytes_on_pages, make_room, shrink
-from .tables import (
-    KEYS_PER_QUERY,
-    Lookup,
-    Namespace,
-    find_namespace,
-    insert_entries,
-    now,
-    present_keys,
-    settle_namespace,
-)
+from .database import DamagedError, attempt, store_file
+from .keys import digest
 
 DEFAULT_MAX_BYTES = 10 * 1024**3
 _MIN_MAX_BYTES = 1024**2
 _TRANSACTION_BYTES = 8 * 1024**2
-_A_DAY_S = 86_400
 _LIMIT_VARIABLE = "GLOMCLF_CACHE_MAX_BYTES"
-_told_full: set[Path] = set()
 _DTYPES = ("float16", "float32", "uint8")
-
-_T = TypeVar("_T")
+_KEYS_PER_QUERY = 128
+# An access time is renewed once it is this old: a second reading writes nothing.
+_ACCESS_GRANULARITY_S = 3600
+_PAGE_PAYLOAD_BYTES = 4080  # what a page holds of a long value, or a little less
+# Share of the entries that goes at once, so that the search for old ones is rare.
+_EVICTED_FRACTION = 0.05
 
 
 class FeatureStore:
@@ -77,29 +70,26 @@ class FeatureStore:
         Largest size of the file in bytes, at least 1 MiB. None takes the environment
         variable ``GLOMCLF_CACHE_MAX_BYTES``, else `DEFAULT_MAX_BYTES`. Before a value
         is added that would exceed it, the least recently used values of any fingerprint
-        go. Access times are exact to an hour, and to a minute once the file is nearly
-        full. Processes with different limits each keep their own.
+        go; access times are exact to an hour. A file that is larger already does not
+        shrink.
 
     Raises
     ------
     CacheError
-        On first use, if the folder cannot be created or written to; or if
-        ``GLOMCLF_CACHE_MAX_BYTES`` is no such number.
+        If ``GLOMCLF_CACHE_MAX_BYTES`` is no such number.
     ValueError
         If `max_bytes` is too small.
 
     Warns
     -----
     CacheWarning
-        If entries or the file are damaged (they are removed and reported missing), or
-        if values cannot be kept because the disk is full or the file stays locked. Or
-        once a process, if values that were used today go, and nobody has set a limit.
+        If the file is damaged (it is removed), or if values cannot be kept because the
+        folder is not writable, the disk is full or the file stays locked.
 
     Notes
     -----
-    The object holds its parameters alone. Connections belong to the process: they are
-    opened on first use, shared by threads and by all stores in one folder, and never
-    cross a fork or a pickle. Values are raw bytes, never pickles.
+    The object holds its parameters alone: each call opens the file and closes it.
+    Values are raw bytes, never pickles.
 
     Killed processes lose the batch they were writing; a power cut may lose the last
     few. An entry, once found, is returned bit by bit as it was put.
@@ -118,7 +108,6 @@ class FeatureStore:
            [0., 0.]], dtype=float32)
     >>> found
     array([ True, False])
-    >>> store.close()
     >>> folder.cleanup()
     """
 
@@ -135,9 +124,7 @@ class FeatureStore:
             )
         self.cache_dir = resolve_cache_dir(cache_dir)
         self.fingerprint = fingerprint
-        given = _limit_of_environment() if max_bytes is None else int(max_bytes)
-        self._is_limited = given is not None
-        self.max_bytes = DEFAULT_MAX_BYTES if given is None else given
+        self.max_bytes = _limit_of_environment() if max_bytes is None else max_bytes
 
     def __repr__(self) -> str:
         return (
@@ -157,29 +144,17 @@ class FeatureStore:
         -------
         values : ndarray of shape (n_keys, ...)
             The dtype and shape are those of the values put. Rows not found are zero.
-            While nothing was put under this fingerprint the shape is (n_keys, 0).
+            Where none was found the shape is (n_keys, 0).
         found : ndarray of shape (n_keys,), dtype bool
             Which rows of `values` were found, whole.
         """
-        with LOCK:
-            namespace = self._attempt(self._find, None)
-            if namespace is None:
-                return np.zeros((len(keys), 0), np.float32), np.zeros(len(keys), bool)
-            values = np.zeros((len(keys), *namespace.shape), namespace.dtype)
-            found = np.zeros(len(keys), bool)
-            for start in range(0, len(keys), KEYS_PER_QUERY):
-                part = slice(start, start + KEYS_PER_QUERY)
-                rows = keys[part], values[part], found[part]
-                lookup = Lookup(namespace, *rows, self.max_bytes)
-                n_damaged = self._attempt(lookup.run, None)
-                if n_damaged is None:
-                    break
-                if n_damaged:
-                    warn(
-                        f"{n_damaged} damaged entries of the feature cache in"
-                        f" {self.cache_dir} were removed and are computed again."
-                    )
-            return values, found
+        found = _Found(len(keys))
+        if store_file(self.cache_dir).exists():
+            look_up = partial(_look_up, fingerprint=self.fingerprint, keys=keys)
+            found = attempt(self.cache_dir, look_up, found)
+        if found.stale:
+            attempt(self.cache_dir, partial(_renew, ids=found.stale), None)
+        return found.values, found.mask
 
     def put_many(self, keys: Sequence[bytes], values: NDArray[Any]) -> None:
         """Keep values, replacing none that is there already.
@@ -192,40 +167,23 @@ class FeatureStore:
         keys : sequence of bytes, length n_keys
             As `content_keys` returns them.
         values : ndarray of shape (n_keys, ...), dtype float16, float32 or uint8
-            The first call under a fingerprint settles dtype and shape.
+            Of one dtype and shape under one fingerprint.
 
         Raises
         ------
         ValueError
-            If dtype or shape differ from those settled, if there is not one value a
-            key, or if one value alone exceeds `max_bytes`.
+            If the dtype is another, if there is not one value a key, or if one value
+            alone exceeds `max_bytes`.
         """
         values = np.asarray(values, order="C")
         self._check_values(keys, values)
-        if not len(keys):
-            return
         room = min(_TRANSACTION_BYTES, self.max_bytes // 8)
-        step = max(1, room // bytes_on_pages(values[:1].nbytes))
-        with LOCK:
-            for start in range(0, len(keys), step):
-                part = slice(start, start + step)
-                insert = partial(self._insert, keys=keys[part], values=values[part])
-                if not self._attempt(insert, False):
-                    break
-
-    def close(self) -> None:
-        """Close this process's connection to the file; the next use opens another."""
-        with LOCK:
-            database_of(self.cache_dir).close()
-
-    def _attempt(
-        self, operation: Callable[[sqlite3.Connection], _T], otherwise: _T
-    ) -> _T:
-        """Run an operation; whatever befalls the file, the caller's work goes on."""
-        return database_of(self.cache_dir).attempt(operation, otherwise)
-
-    def _find(self, connection: sqlite3.Connection) -> Namespace | None:
-        return find_namespace(connection, self.fingerprint)
+        step = max(1, room // _bytes_on_pages(values[:1].nbytes))
+        for start in range(0, len(keys), step):
+            part = slice(start, start + step)
+            insert = partial(self._insert, keys=keys[part], values=values[part])
+            if not attempt(self.cache_dir, insert, False):
+                break
 
     def _check_values(self, keys: Sequence[bytes], values: NDArray[Any]) -> None:
         if values.dtype.name not in _DTYPES:
@@ -249,36 +207,150 @@ class FeatureStore:
         keys: Sequence[bytes],
         values: NDArray[Any],
     ) -> bool:
-        with transaction(connection):
-            namespace = settle_namespace(connection, self.fingerprint, values)
-            as_bytes = values.reshape(len(values), -1).view(np.uint8)
-            rows = dict(zip(keys, as_bytes, strict=True))
-            for key in present_keys(connection, namespace, list(rows)):
-                rows.pop(key, None)
-            n_bytes = namespace.n_bytes
-            evicted = make_room(connection, self.max_bytes, len(rows), n_bytes)
-            insert_entries(connection, namespace, rows)
-        shrink(connection, self.max_bytes)
-        if evicted is not None and now() - evicted < _A_DAY_S and not self._is_limited:
-            self._tell_that_it_is_full()
+        layout, n_bytes = _layout_of(values), values[:1].nbytes
+        as_bytes = values.reshape(len(values), -1).view(np.uint8)
+        needed = len(keys) * _bytes_on_pages(n_bytes)
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            _make_room(connection, self.max_bytes - needed)
+            namespace = _namespace_of(connection, self.fingerprint)
+            for key, value in zip(keys, as_bytes, strict=True):
+                checksum = _checksum(self.fingerprint, layout, key, value)
+                added = connection.execute(
+                    "INSERT OR IGNORE INTO entries"
+                    " (namespace, key, layout, n_bytes, checksum, used)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    [namespace, key, layout, n_bytes, checksum, now()],
+                )
+                if added.rowcount:
+                    connection.execute(
+                        "INSERT INTO payloads (id, value) VALUES (?, ?)",
+                        [added.lastrowid, value.data],
+                    )
         return True
 
-    def _tell_that_it_is_full(self) -> None:
-        if self.cache_dir in _told_full:
-            return
-        _told_full.add(self.cache_dir)
-        warn(
-            f"The feature cache in {self.cache_dir} has reached its limit of"
-            f" {self.max_bytes} bytes: values that were used today were removed, and"
-            f" are computed again when they are needed. Set {_LIMIT_VARIABLE} to more"
-            " bytes, or to this number to leave it at that."
+
+def now() -> int:
+    """Return the seconds since 1970."""
+    return int(time.time())
+
+
+class _Found:
+    """Values, which rows of them were found, and ids of entries not used of late."""
+
+    def __init__(self, n_keys: int):
+        self.values: NDArray[Any] = np.zeros((n_keys, 0), np.float32)
+        self.mask = np.zeros(n_keys, bool)
+        self.stale: list[int] = []
+
+
+def _look_up(
+    connection: sqlite3.Connection, fingerprint: str, keys: Sequence[bytes]
+) -> _Found:
+    rows_of: dict[bytes, list[int]] = {}
+    for row, key in enumerate(keys):
+        rows_of.setdefault(key, []).append(row)
+    found, is_first = _Found(len(keys)), True
+    for id_, key, is_stale, value in _entries(connection, fingerprint, list(rows_of)):
+        if is_first:
+            found.values = np.zeros((len(keys), *value.shape), value.dtype)
+            is_first = False
+        if found.values.shape[1:] != value.shape:
+            raise DamagedError(f"values under {fingerprint!r} differ in shape")
+        for row in rows_of[key]:
+            found.values[row], found.mask[row] = value, True
+        if is_stale:
+            found.stale.append(id_)
+    return found
+
+
+def _entries(
+    connection: sqlite3.Connection, fingerprint: str, keys: Sequence[bytes]
+) -> Iterator[tuple[int, bytes, bool, NDArray[Any]]]:
+    """Yield id, key, whether its time is to be renewed, and value of what is there."""
+    for start in range(0, len(keys), _KEYS_PER_QUERY):
+        part = keys[start : start + _KEYS_PER_QUERY]
+        rows = connection.execute(
+            "SELECT entries.id, key, abs(? - used) >= ?, layout, checksum, value"
+            " FROM entries LEFT JOIN payloads ON payloads.id = entries.id"
+            " WHERE namespace = (SELECT id FROM namespaces WHERE fingerprint = ?)"
+            f" AND key IN ({','.join('?' * len(part))})",
+            [now(), _ACCESS_GRANULARITY_S, fingerprint, *part],
+        )
+        for id_, key, is_stale, layout, checksum, value in rows:
+            whole = (
+                key in part and isinstance(layout, bytes) and isinstance(value, bytes)
+            )
+            if not whole or _checksum(fingerprint, layout, key, value) != checksum:
+                raise DamagedError("an entry is not what was put")
+            dtype, shape = _parsed(layout)
+            yield id_, key, is_stale, np.frombuffer(value, dtype).reshape(shape)
+
+
+def _renew(connection: sqlite3.Connection, ids: list[int]) -> None:
+    """Note that entries were used."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(
+            "UPDATE entries SET used = ? WHERE id = ?", [(now(), id_) for id_ in ids]
         )
 
 
-def _limit_of_environment() -> int | None:
-    text = os.environ.get(_LIMIT_VARIABLE, "")
-    if not text:
-        return None
+def _namespace_of(connection: sqlite3.Connection, fingerprint: str) -> int:
+    """Return the number of a fingerprint, given to it where it has none."""
+    connection.execute(
+        "INSERT OR IGNORE INTO namespaces (fingerprint) VALUES (?)", [fingerprint]
+    )
+    found = connection.execute(
+        "SELECT id FROM namespaces WHERE fingerprint = ?", [fingerprint]
+    )
+    return found.fetchone()[0]
+
+
+def _make_room(connection: sqlite3.Connection, max_bytes: int) -> None:
+    """Evict the least recently used entries until the others take up so much."""
+    while _bytes_in_use(connection) > max_bytes:
+        (n_entries,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+        if not n_entries:
+            break
+        n_evicted = int(n_entries * _EVICTED_FRACTION) + 1
+        victims = connection.execute(
+            "SELECT id FROM entries ORDER BY used, id LIMIT ?", [n_evicted]
+        ).fetchall()
+        for table in ("entries", "payloads"):
+            connection.executemany(f"DELETE FROM {table} WHERE id = ?", victims)
+
+
+def _bytes_in_use(connection: sqlite3.Connection) -> int:
+    page_count, free, page_bytes = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (page_count - free) * page_bytes
+
+
+def _bytes_on_pages(n_bytes: int) -> int:
+    """Return the most that a value takes up: its pages, and two for ends and key."""
+    return (n_bytes // _PAGE_PAYLOAD_BYTES + 2) * 4096
+
+
+def _layout_of(values: NDArray[Any]) -> bytes:
+    return json.dumps([values.dtype.str, values.shape[1:]]).encode()
+
+
+@cache
+def _parsed(layout: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    dtype, shape = json.loads(layout)
+    return np.dtype(dtype), tuple(shape)
+
+
+def _checksum(fingerprint: str, layout: bytes, key: bytes, value: Any) -> bytes:
+    """Sum up an entry with all that it is found by, for an index may go astray."""
+    return digest(fingerprint.encode(), layout, key, value)
+
+
+def _limit_of_environment() -> int:
+    text = os.environ.get(_LIMIT_VARIABLE) or str(DEFAULT_MAX_BYTES)
     if not text.isdecimal() or int(text) < _MIN_MAX_BYTES:
         raise CacheError(
             f"{_LIMIT_VARIABLE} is {text!r}; a number of bytes of at least"
