@@ -26,10 +26,12 @@ from glomclf import (
     make_glomeruli,
     read_manifest,
 )
-from glomclf.model import ApproachComparison, compare_approaches
+from glomclf.model.approach_comparison import (
+    COMPARED_SCORES,
+    ApproachComparison,
+    compare_approaches,
+)
 from glomclf.report.displays import ApproachesDisplay
-
-SHOWN = ("f1", "recall", "precision", "roc_auc")
 
 
 def parse_options() -> argparse.Namespace:
@@ -43,7 +45,6 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--patience", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, required=True, help="without ending")
     return parser.parse_args()
@@ -77,7 +78,6 @@ def compared(options: argparse.Namespace) -> ApproachComparison:
         y,
         groups,
         estimator=estimator,
-        n_repeats=options.repeats,
         random_state=options.seed,
         verbose=1,
     )
@@ -87,7 +87,7 @@ def score_table(comparison: ApproachComparison) -> pd.DataFrame:
     """Put reported, untouched and inflation side by side, with intervals."""
     frame = comparison.to_frame()
     table = pd.concat(
-        [frame.xs(score, level="score", drop_level=False) for score in SHOWN]
+        [frame.xs(score, level="score", drop_level=False) for score in COMPARED_SCORES]
     )
     forms = {"reported": ".2f", "untouched": ".2f", "inflation": "+.2f"}
     cells = {
@@ -121,7 +121,7 @@ def score_real_patches(comparison: ApproachComparison) -> pd.DataFrame:
     )
     cells = {
         score: with_interval(result.scores[score], *result.interval(score), ".2f")
-        for score in SHOWN
+        for score in COMPARED_SCORES
     }
     counts = real["label"].value_counts().sort_index().tolist()
     return pd.DataFrame([{"patches (0 / 1)": " / ".join(map(str, counts)), **cells}])
@@ -129,14 +129,12 @@ def score_real_patches(comparison: ApproachComparison) -> pd.DataFrame:
 
 def as_markdown(comparison: ApproachComparison) -> str:
     """Write the report."""
-    settings = comparison.settings
-    n_repeats = settings["n_repeats"]
-    repeated = "" if n_repeats == 1 else f", drawn {n_repeats} times,"
+    untouched = comparison.predictions.query("approach == '1' and part == 'untouched'")
     lines = [
         "# What three approaches report, and what they get",
         "",
-        f"{settings['n_samples']} patches of {settings['n_participants']} "
-        f"participants. In {settings['n_folds']} folds{repeated} each participant was "
+        f"{len(untouched)} patches of {untouched['participant'].nunique()} "
+        f"participants. In {untouched['fold'].nunique()} folds each participant was "
         "untouched once; predictions pooled; 95 % intervals by bootstrap over "
         "participants, paired for the inflation. Made by",
         "",
@@ -168,7 +166,7 @@ def main() -> None:
     text = as_markdown(comparison)
     options.output.with_suffix(".md").write_text(text, encoding="utf-8")
     score_table(comparison).to_csv(options.output.with_suffix(".csv"), index=False)
-    display = ApproachesDisplay.from_comparison(comparison, scores=SHOWN)
+    display = ApproachesDisplay.from_comparison(comparison)
     display.figure_.savefig(options.output.with_suffix(".png"), dpi=100)
 
 

@@ -15,7 +15,6 @@ from .console import (
     typed_command,
 )
 from .options import (
-    Number,
     classifier_options,
     csv_argument,
     folder_option,
@@ -27,22 +26,15 @@ from .options import (
 if TYPE_CHECKING:
     from ..model.approach_comparison import ApproachComparison
 
-__all__ = ["COMPARISON_FILES", "command", "write_comparison"]
+__all__ = ["COMPARISON_FILES", "command"]
 
 COMPARISON_FILES = (
     "comparison.csv",
     "test_sets.csv",
     "predictions.csv",
-    "comparison.json",
     "comparison.png",
     "report.html",
 )
-_SHOWN = {
-    "f1": "F1",
-    "recall": "Recall",
-    "precision": "Precision",
-    "roc_auc": "ROC AUC",
-}
 
 
 @click.command()
@@ -61,21 +53,6 @@ _SHOWN = {
     metavar="FOLDS",
     help="Folds of participants. Each is untouched once.",
 )
-@click.option(
-    "--repeats",
-    "n_repeats",
-    type=click.IntRange(min=1),
-    default=1,
-    metavar="N",
-    help="How often the folds are drawn anew.",
-)
-@click.option(
-    "--test-size",
-    type=Number(0, 1, min_open=True, max_open=True),
-    default=0.15,
-    metavar="SHARE",
-    help="Share of its patches that each way splits off as its test set.",
-)
 @classifier_options(without=["sampler"])  # each approach has its own
 @seed_option
 @quiet_option
@@ -84,8 +61,6 @@ def command(
     images: Path | None,
     folder: Path,
     n_folds: int,
-    n_repeats: int,
-    test_size: float,
     seed: int,
     quiet: bool,
     **options: Any,
@@ -100,7 +75,9 @@ def command(
     Example: glomclf compare patches.csv --output comparison
     """
     from ..model.approach_comparison import compare_approaches
+    from ..report import comparison_report
     from .inputs import labelled_manifest
+    from .pictures import write_report
     from .settings import checked_classifier
 
     for name in COMPARISON_FILES:
@@ -113,77 +90,32 @@ def command(
         manifest["participant"],
         estimator=estimator,
         n_folds=n_folds,
-        n_repeats=n_repeats,
-        test_size=test_size,
         random_state=seed,
         verbose=int(not quiet),
         after_each=lambda done: _write_tables(done, folder),
     )
-    write_comparison(comparison, folder)
-    print_comparison(comparison)
+    report = comparison_report(comparison, command=typed_command())
+    write_report(report, folder, COMPARISON_FILES)
+    _print(comparison)
     list_files()
 
 
-def write_comparison(comparison: ApproachComparison, folder: Path) -> None:
-    """Write the tables, the picture and the report.
-
-    Parameters
-    ----------
-    comparison : ApproachComparison
-        As from `glomclf.model.approach_comparison.compare_approaches`.
-    folder : Path
-    """
-    from ..report import comparison_report
-    from .pictures import write_report
-
-    _write_tables(comparison, folder)
-    report = comparison_report(comparison, command=typed_command())
-    write_report(report, folder, COMPARISON_FILES)
-
-
 def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
-    from .tables import write_csv, write_json
+    from .tables import write_csv
 
     write_csv(comparison.to_frame(), folder / "comparison.csv", index=True)
     write_csv(comparison.counts(), folder / "test_sets.csv", index=True)
-    predictions = comparison.predictions.set_index("approach")
-    write_csv(predictions, folder / "predictions.csv", index=True)
-    write_json(comparison.to_dict(), folder / "comparison.json")
+    write_csv(comparison.predictions, folder / "predictions.csv")
 
 
-def print_comparison(comparison: ApproachComparison) -> None:
-    """Print what is reported beside what is got, score by score.
+def _print(comparison: ApproachComparison) -> None:
+    """Print what is reported beside what is got, score by score."""
+    from ..model.approaches import APPROACHES
+    from ..report.comparison import comparison_tables
 
-    Parameters
-    ----------
-    comparison : ApproachComparison
-        As from `glomclf.model.approach_comparison.compare_approaches`.
-    """
-    frame = comparison.to_frame()
-    for score, title in _SHOWN.items():
-        rows = [
-            (
-                str(name),
-                _number(row["reported"], ".2f"),
-                _with_interval(row, "untouched", ".2f"),
-                _with_interval(row, "inflation", "+.2f"),
-            )
-            for name, row in frame.xs(score, level="score").iterrows()
-        ]
-        print_table(title, ("approach", "reported", "untouched", "inflation"), rows)
-    for approach in comparison.approaches:
+    for table in comparison_tables(comparison):
+        print_table(table.caption, table.columns, table.rows)
+    for approach in APPROACHES:
         click.echo(f"  {approach.title}")
     if comparison.caution:
         note(f"Caution: {comparison.caution}.")
-
-
-def _number(value: float, form: str) -> str:
-    return "undefined" if value != value else f"{value:{form}}"
-
-
-def _with_interval(row: Any, side: str, form: str) -> str:
-    ends = row[f"{side}_low"], row[f"{side}_high"]
-    value, low, high = (round(x, 2) + 0.0 for x in (row[side], *ends))  # no "-0.00"
-    if low != low or high != high:  # NaN: there is no interval
-        return _number(value, form)
-    return f"{value:{form}} ({low:{form}} to {high:{form}})"

@@ -7,64 +7,43 @@ are two scores: what it *reports*, on the test set it makes for itself, and what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._runtime import progress
-from ..evaluation.comparison import Comparison
+from ..data.participants import participants_of
+from ..errors import ParameterError, SplitError
+from ..evaluation.estimates import Estimates
 from ..evaluation.evaluation import Evaluation, evaluate
-from ..evaluation.intervals import Scale, bootstrap_estimates
-from ..evaluation.scores import ScoredRows
-from .approach_checks import check_splits, checked_rows, setting_faults
-from .approaches import (
-    APPROACHES,
-    Approach,
-    draw_folds,
-    load_rows,
-    run_approach,
-)
+from ..evaluation.intervals import bootstrap_estimates
+from ..evaluation.scores import SCORES, ScoredRows
+from .approaches import APPROACHES, draw_folds, load_rows, run_approach, try_splits
 from .classifier import GlomeruliClassifier
 
 __all__ = ["COMPARED_SCORES", "ApproachComparison", "compare_approaches"]
 
-COMPARED_SCORES = (
-    "f1",
-    "recall",
-    "precision",
-    "specificity",
-    "accuracy",
-    "balanced_accuracy",
-    "roc_auc",
-    "average_precision",
-)
-"""The scores of which an inflation is given: all are between 0 and 1."""
+COMPARED_SCORES = ("f1", "recall", "precision", "roc_auc")
+"""The scores of which an inflation is given."""
 
 _PARTS = ("reported", "untouched")
-_CONFIDENCE = 0.95
+_N_BOOTSTRAP = 1000
+_LEAST_CARRIERS = 4  # untouched, test, validation and training all need each class
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ApproachComparison:
     """What approaches report and what they get, as `compare_approaches` returns it.
 
     Parameters
     ----------
-    approaches : tuple of Approach
-        Those that were run, in order.
-
-    evaluations : dict of str to dict of str to Evaluation
-        For the name of each approach, its scores on the test set it made
-        (``"reported"``) and on the participants set aside (``"untouched"``).
-
-    inflations : dict of str to Comparison
-        For the name of each approach, reported less untouched scores, with intervals
-        from the same resampled participants on either side.
-
     predictions : DataFrame
         One row for each patch judged: ``approach``, ``fold`` (from 0), ``part``
         (reported or untouched), ``row`` (of X, that it is or was made from),
@@ -73,16 +52,18 @@ class ApproachComparison:
         on (``source_trained_on``), and whether other patches of its participant were
         (``participant_trained_on``).
 
-    settings : dict of str to object
-        How it was run: ``n_samples``, ``n_participants``, ``n_folds``, ``n_repeats``,
-        ``test_size``.
+    evaluations : dict of str to dict of str to Evaluation
+        For the name of each approach, its scores on the test set it made
+        (``"reported"``) and on the participants set aside (``"untouched"``).
+
+    inflations : dict of str to Estimates
+        For the name of each approach, reported less untouched scores, with intervals
+        from the same resampled participants on either side.
     """
 
-    approaches: tuple[Approach, ...]
-    evaluations: dict[str, dict[str, Evaluation]]
-    inflations: dict[str, Comparison]
     predictions: pd.DataFrame
-    settings: dict[str, Any]
+    evaluations: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
+    inflations: dict[str, Estimates] = field(default_factory=dict)
 
     @property
     def caution(self) -> str:
@@ -136,44 +117,21 @@ class ApproachComparison:
         flags = ["synthetic", "source_trained_on", "participant_trained_on"]
         return wide.join(reported.groupby("approach")[flags].sum())
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the predictions as plain types that JSON can hold.
 
-        Returns
-        -------
-        content : dict
-        """
-        counts = self.counts()
-        return {
-            "settings": dict(self.settings),
-            "approaches": [
-                {
-                    "name": one.name,
-                    "title": one.title,
-                    "counts": {key: int(n[one.name]) for key, n in counts.items()},
-                    "inflation": self.inflations[one.name].to_dict(),
-                    **{
-                        part: evaluation.to_dict()
-                        for part, evaluation in self.evaluations[one.name].items()
-                    },
-                }
-                for one in self.approaches
-            ],
-            "caution": self.caution,
-        }
-
-
+@validate_params(
+    {
+        "estimator": [GlomeruliClassifier, None],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+    },
+    prefer_skip_nested_validation=False,
+)
 def compare_approaches(
     X: Any,
     y: ArrayLike,
     groups: ArrayLike | None = None,
     *,
     estimator: GlomeruliClassifier | None = None,
-    approaches: Sequence[Approach] = APPROACHES,
     n_folds: int = 4,
-    n_repeats: int = 1,
-    test_size: float = 0.15,
-    n_bootstrap: int = 1000,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
     after_each: Callable[[ApproachComparison], None] | None = None,
@@ -200,20 +158,8 @@ def compare_approaches(
         Network, training and threshold for all approaches; its sampler and seed are
         set by each. None: ``GlomeruliClassifier()``.
 
-    approaches : sequence of Approach, default=APPROACHES
-        Those to run, in order, each under a name of its own.
-
     n_folds : int, default=4
         Number of folds of participants. With 4, a quarter is untouched at a time.
-
-    n_repeats : int, default=1
-        How often the folds are drawn anew.
-
-    test_size : float in (0, 1), default=0.15
-        Share of its rows that each approach splits off as its test set.
-
-    n_bootstrap : int, default=1000
-        Replicates for the intervals.
 
     random_state : int, RandomState instance or None, default=None
         Seeds folds, splits, samplers and networks; within a fold the same for all
@@ -232,9 +178,10 @@ def compare_approaches(
 
     Raises
     ------
+    ParameterError
+        If the estimator resamples features, not images.
     SplitError
-        If labels, participants or settings do not allow the comparison; the message
-        names all that stands against it.
+        If labels or participants do not allow the comparison.
     ImageError, SamplingError
         If files cannot be read, or there are too few rows for SMOTE.
 
@@ -249,7 +196,8 @@ def compare_approaches(
       random. Approaches 2 and 3 split the test set off by patch; the classifier sets
       validation rows aside by patch as well, before the sampler. "By participant",
       both are drawn by participant.
-    - Test sets are stratified. In approach 1 the classes have been made equal.
+    - Test sets are 15 % of the rows, stratified. In approach 1 the classes have been
+      made equal.
     - All intervals are by bootstrap over participants. A synthetic row counts for the
       participant of the image it was made from; one that SMOTE mixed of two, for that
       of the nearer one.
@@ -260,68 +208,72 @@ def compare_approaches(
 
     Examples
     --------
-    One approach, with a tiny network that is hardly trained:
+    With a tiny network that is hardly trained:
 
     >>> from glomclf import GlomeruliClassifier, PatchClassifier, make_glomeruli
-    >>> from glomclf.model import APPROACHES, compare_approaches
+    >>> from glomclf.model import compare_approaches
     >>> X, y, groups = make_glomeruli(
     ...     96, n_participants=16, image_size=32, serial_sections=True, random_state=0
     ... )
     >>> network = PatchClassifier("cnn", weights=None, epochs=1)
     >>> tiny = GlomeruliClassifier(network=network, image_size=32)
     >>> comparison = compare_approaches(
-    ...     X,
-    ...     y,
-    ...     groups,
-    ...     estimator=tiny,
-    ...     approaches=APPROACHES[:1],
-    ...     n_folds=2,
-    ...     random_state=0,
+    ...     X, y, groups, estimator=tiny, n_folds=2, random_state=0
     ... )
     >>> comparison.counts().loc["1", ["reported_0", "reported_1", "synthetic"]].tolist()
     [12, 12, 8]
     """
-    if estimator is None:
-        estimator = GlomeruliClassifier()
-    faults = setting_faults(
-        estimator, approaches, n_folds, n_repeats, test_size, n_bootstrap
-    )
-    labels, participants = checked_rows(X, y, groups, faults)
-    folds = draw_folds(labels, participants, n_folds, n_repeats, random_state)
-    check_splits(labels, participants, folds, test_size, estimator)
+    estimator = estimator or GlomeruliClassifier()
+    if estimator.sampling_space == "features":
+        raise ParameterError(
+            'estimator has sampling_space="features", but the approaches resample '
+            'images; pass sampling_space="pixels"'
+        )
+    labels, participants = _checked_rows(X, y, groups)
+    folds = draw_folds(labels, participants, n_folds, random_state)
+    try_splits(labels, participants, folds, estimator)
     everything = load_rows(X, labels, participants, estimator)
-    settings = {"n_folds": n_folds, "n_repeats": n_repeats, "test_size": test_size}
-    done = _nothing_done(participants, settings)
-    total = len(approaches) * len(folds)
+    done, total = ApproachComparison(pd.DataFrame()), len(APPROACHES) * n_folds
     with progress("Comparing approaches", total, enabled=bool(verbose)) as advance:
-        for approach in approaches:
-            table = run_approach(
-                approach, estimator, everything, folds, test_size, advance
-            )
-            done = _extended(done, approach, table, n_bootstrap)
+        for approach in APPROACHES:
+            tables = []
+            for fold in folds:
+                advance(0, note=approach.title)
+                tables.append(run_approach(approach, estimator, everything, fold))
+                advance()
+            done = _extended(done, approach.name, pd.concat(tables))
             if after_each is not None:
                 after_each(done)
     return done
 
 
-def _nothing_done(
-    participants: NDArray[np.str_], settings: dict[str, Any]
-) -> ApproachComparison:
-    numbers = {
-        "n_samples": len(participants),
-        "n_participants": len(np.unique(participants)),
-    }
-    return ApproachComparison(
-        approaches=(),
-        evaluations={},
-        inflations={},
-        predictions=pd.DataFrame(),
-        settings={**numbers, **settings},
-    )
+def _checked_rows(
+    X: Any, y: ArrayLike, groups: ArrayLike | None
+) -> tuple[NDArray[np.intp], NDArray[np.str_]]:
+    """Return labels and participants, where there are enough of both."""
+    labels = column_or_1d(y)
+    check_consistent_length(X, labels)
+    participants = participants_of(X, groups)
+    if participants is None:
+        raise SplitError(
+            "the participants are not known: pass groups, one entry a row, or an X "
+            "that is a DataFrame with a column 'participant'"
+        )
+    found = np.unique(labels).tolist()
+    if found != [0, 1]:
+        raise SplitError(f"y must hold labels 0 and 1, both; got {found}")
+    carriers = pd.Series(participants).groupby(labels).nunique()
+    if carriers.min() < _LEAST_CARRIERS:
+        told = [f"class {i} is found in {n} participants" for i, n in carriers.items()]
+        raise SplitError(
+            f"{', '.join(told)}; it takes {_LEAST_CARRIERS} of each class at least, "
+            "for untouched, test, validation and training rows"
+        )
+    return labels.astype(np.intp), participants.astype(str)
 
 
 def _extended(
-    done: ApproachComparison, approach: Approach, table: pd.DataFrame, n_bootstrap: int
+    done: ApproachComparison, name: str, table: pd.DataFrame
 ) -> ApproachComparison:
     """Score one more approach."""
     parts = {part: table[table["part"] == part] for part in _PARTS}
@@ -330,69 +282,47 @@ def _extended(
             rows["label"],
             rows["probability"],
             groups=rows["participant"],
-            threshold=_threshold(rows),
-            n_bootstrap=n_bootstrap,
-            confidence=_CONFIDENCE,
+            threshold=rows["threshold"],
+            n_bootstrap=_N_BOOTSTRAP,
         )
         for part, rows in parts.items()
     }
-    inflation = _inflation(parts, evaluations, n_bootstrap)
-    return replace(
-        done,
-        approaches=(*done.approaches, approach),
-        evaluations={**done.evaluations, approach.name: evaluations},
-        inflations={**done.inflations, approach.name: inflation},
-        predictions=pd.concat([done.predictions, table], ignore_index=True),
+    return ApproachComparison(
+        pd.concat([done.predictions, table], ignore_index=True),
+        {**done.evaluations, name: evaluations},
+        {**done.inflations, name: _inflation(parts)},
     )
 
 
-def _threshold(rows: pd.DataFrame) -> float | NDArray[np.float64]:
-    """Return one threshold where all folds have the same, otherwise that of each."""
-    cuts = rows["threshold"].to_numpy(np.float64)
-    return float(cuts[0]) if (cuts == cuts[0]).all() else cuts
-
-
-def _inflation(
-    parts: dict[str, pd.DataFrame],
-    evaluations: dict[str, Evaluation],
-    n_bootstrap: int,
-) -> Comparison:
+def _inflation(parts: dict[str, pd.DataFrame]) -> Estimates:
     """Compare both parts under the same resampled participants.
 
     Every participant is untouched in some fold, but need not be reported on.
     """
     names = np.unique(parts["untouched"]["participant"].to_numpy(str))
-    scored = {
-        part: ScoredRows(
+    reported, untouched = (
+        ScoredRows(
             rows["label"].to_numpy(),
             rows["probability"].to_numpy(),
             np.searchsorted(names, rows["participant"].to_numpy(str)),
             rows["threshold"].to_numpy(),
-            evaluations[part].specificity,
+            specificity=0.9,
         )
-        for part, rows in parts.items()
-    }
+        for rows in (parts[part] for part in _PARTS)
+    )
 
     def difference(weights: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         # A replicate may hold nobody who was reported on: its scores are undefined.
         with np.errstate(invalid="ignore"):
-            reported, untouched = (
-                scored[part].score(weights[:, : scored[part].n_groups])
-                for part in _PARTS
-            )
-        return {name: reported[name] - untouched[name] for name in COMPARED_SCORES}
+            high = reported.score(weights[:, : reported.n_groups])
+            low = untouched.score(weights)
+        return {name: high[name] - low[name] for name in COMPARED_SCORES}
 
-    estimates = bootstrap_estimates(
+    return bootstrap_estimates(
         difference,
-        scored["untouched"].strata,
-        {name: Scale(-1, 1) for name in COMPARED_SCORES},
-        n_bootstrap=n_bootstrap,
-        confidence=_CONFIDENCE,
+        untouched.strata,
+        {name: SCORES[name].scale.of_differences for name in COMPARED_SCORES},
+        n_bootstrap=_N_BOOTSTRAP,
+        confidence=0.95,
         random_state=0,
-    )
-    sides = {part: evaluations[part].scores for part in _PARTS}
-    return Comparison(
-        **vars(estimates),
-        scores_a={name: sides["untouched"][name] for name in COMPARED_SCORES},
-        scores_b={name: sides["reported"][name] for name in COMPARED_SCORES},
     )

@@ -10,7 +10,7 @@ only, to be measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,9 +26,11 @@ from ..data.loader import ImageLoader
 from ..data.splitting import RepeatedStratifiedGroupKFold, StratifiedGroupShuffleSplit
 from ..samplers import make_sampler
 from .classifier import GlomeruliClassifier
+from .validation import share_set_aside
 
 __all__ = [
     "APPROACHES",
+    "TEST_SIZE",
     "Approach",
     "Fold",
     "Rows",
@@ -36,7 +38,11 @@ __all__ = [
     "load_rows",
     "run_approach",
     "split_rows",
+    "try_splits",
 ]
+
+TEST_SIZE = 0.15
+"""Share of its rows that each approach splits off as its test set."""
 
 _THUMBNAIL = 28  # pixels a side that are enough to tell whose mixture an image is
 
@@ -119,6 +125,7 @@ class Rows(NamedTuple):
 class Fold(NamedTuple):
     """Rows of X that an approach may use, those it never touches, and its seed."""
 
+    number: int
     rest: NDArray[np.intp]
     untouched: NDArray[np.intp]
     seed: int
@@ -146,29 +153,38 @@ def draw_folds(
     labels: NDArray[np.intp],
     participants: NDArray[np.str_],
     n_folds: int,
-    n_repeats: int,
     random_state: int | np.random.RandomState | None,
 ) -> list[Fold]:
-    """Deal participants into folds, each of them untouched once a repeat."""
+    """Deal participants into folds, each of them untouched once."""
     rng = check_random_state(random_state)
-    splitter = RepeatedStratifiedGroupKFold(n_folds, n_repeats, random_state=rng)
+    splitter = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=rng)
     sides = list(splitter.split(labels, labels, participants))
-    seeds = rng.randint(2**31 - 1, size=len(sides)).tolist()
+    seeds = rng.randint(2**31 - 1, size=n_folds).tolist()
     return [
-        Fold(rest, untouched, seed)
-        for (rest, untouched), seed in zip(sides, seeds, strict=True)
+        Fold(number, rest, untouched, seeds[number])
+        for number, (rest, untouched) in enumerate(sides)
     ]
 
 
-def run_approach(
-    approach: Approach,
-    estimator: GlomeruliClassifier,
-    everything: Rows,
+def try_splits(
+    labels: NDArray[np.intp],
+    participants: NDArray[np.str_],
     folds: Sequence[Fold],
-    test_size: float,
-    advance: Callable[..., None],
+    estimator: GlomeruliClassifier,
+) -> None:
+    """See before hours of training that each fold can be split by participant."""
+    sizes = [TEST_SIZE, share_set_aside(estimator)]
+    for fold in folds:
+        rows = fold.rest
+        for size in filter(None, sizes):
+            train, _ = split_rows(labels[rows], participants[rows], size, fold.seed)
+            rows = rows[train]
+
+
+def run_approach(
+    approach: Approach, estimator: GlomeruliClassifier, everything: Rows, fold: Fold
 ) -> pd.DataFrame:
-    """Run one approach on each fold.
+    """Run an approach on all but the untouched, then judge its test set and them.
 
     Parameters
     ----------
@@ -176,37 +192,13 @@ def run_approach(
     estimator : GlomeruliClassifier
         Not fitted itself.
     everything : Rows
-    folds : sequence of Fold
-    test_size : float in (0, 1)
-        Share of the rest that is split off as the test set.
-    advance : callable
-        Of a progress bar.
+    fold : Fold
 
     Returns
     -------
     table : DataFrame
         One row for each patch judged, as in `ApproachComparison.predictions`.
     """
-    tables = []
-    for number, fold in enumerate(folds):
-        advance(0, note=approach.title)
-        for table in _run(approach, estimator, everything, fold, test_size):
-            table.insert(0, "fold", number)
-            tables.append(table)
-        advance()
-    found = pd.concat(tables)
-    found.insert(0, "approach", approach.name)
-    return found
-
-
-def _run(
-    approach: Approach,
-    estimator: GlomeruliClassifier,
-    everything: Rows,
-    fold: Fold,
-    test_size: float,
-) -> list[pd.DataFrame]:
-    """Run it on all but the untouched, then judge its test set and them."""
     rest = everything.take(fold.rest)
     model = clone(estimator).set_params(
         sampler=approach.sampler, random_state=fold.seed, verbose=0
@@ -215,13 +207,17 @@ def _run(
         rest = _resample_before_the_split(rest, approach.sampler, fold.seed)
         model.set_params(sampler=None)
     known = rest.participants if approach.by_participant else None
-    sides = split_rows(rest.labels, known, test_size, fold.seed)
+    sides = split_rows(rest.labels, known, TEST_SIZE, fold.seed)
     train, test = (rest.take(rows) for rows in sides)
     # Without groups, the classifier sets validation rows aside by patch as well.
     groups = train.participants if approach.by_participant else None
     model.fit(train.images, train.labels, groups=groups)
     judged = {"reported": test, "untouched": everything.take(fold.untouched)}
-    return [_predicted(model, part, rows, train) for part, rows in judged.items()]
+    tables = [_predicted(model, part, rows, train) for part, rows in judged.items()]
+    table = pd.concat(tables)
+    table.insert(0, "approach", approach.name)
+    table.insert(1, "fold", fold.number)
+    return table
 
 
 def _predicted(
@@ -246,7 +242,7 @@ def _predicted(
 def _resample_before_the_split(rows: Rows, sampler: str, seed: int) -> Rows:
     """Resample all rows, those to be tested included: the leak of approach 1.
 
-    Only for `_run`, which measures what comes of it.
+    Only for `run_approach`, which measures what comes of it.
     """
     images, labels = rows.images, rows.labels
     parents, synthetic = np.arange(len(labels)), np.zeros(len(labels), dtype=bool)

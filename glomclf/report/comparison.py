@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
+import numpy as np
 
+from ..evaluation.scores import SCORES
+from ..model.approaches import APPROACHES
 from .blocks import (
     Block,
     Caution,
@@ -15,33 +17,21 @@ from .blocks import (
     Table,
     number,
     sentence,
-    span,
 )
 from .page import Report
-from .pictures import Picture, draw_picture
+from .pictures import draw_picture
 from .sections.repetition import command_blocks, versions_table
-from .sections.scores import score_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..model.approach_comparison import ApproachComparison
 
-__all__ = ["comparison_report"]
-
-_SHOWN = {
-    "f1": "F1",
-    "recall": "Recall",
-    "precision": "Precision",
-    "roc_auc": "ROC AUC",
-}
-_SIDES = ("reported", "untouched", "inflation")
+__all__ = ["comparison_report", "comparison_tables"]
 
 
 def comparison_report(
-    comparison: ApproachComparison,
-    *,
-    command: Sequence[str] | None = None,
-    title: str = "Comparison of approaches",
-    sections: Sequence[Section] = (),
+    comparison: ApproachComparison, *, command: Sequence[str] | None = None
 ) -> Report:
     """Report what approaches say of themselves, and what they are worth.
 
@@ -53,11 +43,6 @@ def comparison_report(
     command : sequence of str, default=None
         The words of the command that repeats the run.
 
-    title : str, default="Comparison of approaches"
-
-    sections : sequence of Section, default=()
-        Further ones, at the end.
-
     Returns
     -------
     report : Report
@@ -66,58 +51,6 @@ def comparison_report(
         "What each approach reports, on the test set it makes for itself, beside what "
         "it gets on participants that it never touched."
     )
-    made = [
-        _inflation(comparison),
-        _data(comparison),
-        *_each(comparison),
-        _repetition(command),
-    ]
-    return Report(title, lead, [*made, *sections])
-
-
-def _inflation(comparison: ApproachComparison) -> Section:
-    blocks: list[Block] = []
-    if comparison.caution:
-        blocks.append(Caution(sentence(comparison.caution)))
-    frame = comparison.to_frame()
-    blocks.append(_picture(comparison))
-    blocks += [_score_table(frame, *one) for one in _SHOWN.items()]
-    return Section("What is reported and what is got", blocks)
-
-
-def _picture(comparison: ApproachComparison) -> Picture:
-    from .displays import ApproachesDisplay
-
-    return draw_picture(
-        lambda figure: ApproachesDisplay.from_comparison(
-            comparison, tuple(_SHOWN), axes=figure.subplots(2, 2, sharex=True)
-        ),
-        alt=f"{', '.join(_SHOWN.values())} of each approach, reported and untouched",
-        caption="Scores with 95 % intervals: reported on the test set that each "
-        "approach made, and got on participants that it never touched.",
-        name="comparison",
-        figsize=(9, 7),
-    )
-
-
-def _score_table(frame: pd.DataFrame, score: str, title: str) -> Table:
-    rows = []
-    for name, row in frame.xs(score, level="score").iterrows():
-        cells = [str(name)]
-        for side in _SIDES:
-            ends = span((row[f"{side}_low"], row[f"{side}_high"]), 2)
-            value = number(row[side], 2)
-            cells.append(value if ends == "–" else f"{value} ({ends})")
-        rows.append(cells)
-    return Table(["approach", *_SIDES], rows, f"{title}, with 95 % intervals")
-
-
-def _data(comparison: ApproachComparison) -> Section:
-    settings = Table(
-        ["setting", "value"],
-        [[name, str(value)] for name, value in comparison.settings.items()],
-        "How it was run",
-    )
     counts = Table.from_frame(
         comparison.counts(),
         caption="Patches judged: by class on either test set, and how many of those "
@@ -125,22 +58,74 @@ def _data(comparison: ApproachComparison) -> Section:
         "among the training rows",
         texts=True,
     )
-    return Section("Data and splits", [counts, settings])
-
-
-def _each(comparison: ApproachComparison) -> list[Section]:
-    sections = []
-    for one in comparison.approaches:
-        blocks: list[Block] = [Paragraph(f"{one.title}.")]
-        for part, evaluation in comparison.evaluations[one.name].items():
-            (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
-            counted = f"confusion matrix [[tn fp] [fn tp]]: [[{tn} {fp}] [{fn} {tp}]]"
-            blocks.append(Paragraph(f"{part.capitalize()}, {counted}"))
-            blocks += score_table(evaluation)
-        sections.append(Section(f"Approach {one.name}", blocks))
-    return sections
-
-
-def _repetition(command: Sequence[str] | None) -> Section:
     told = command_blocks("The command of this run:", command)
-    return Section("To repeat it", [*told, versions_table()])
+    return Report(
+        "Comparison of approaches",
+        lead,
+        [
+            Section("What is reported and what is got", _inflation(comparison)),
+            Section("Data and splits", [counts]),
+            Section("To repeat it", [*told, versions_table()]),
+        ],
+    )
+
+
+def comparison_tables(comparison: ApproachComparison) -> list[Table]:
+    """Put reported and untouched scores and the inflation side by side.
+
+    Parameters
+    ----------
+    comparison : ApproachComparison
+
+    Returns
+    -------
+    tables : list of Table
+        One a score.
+    """
+    return [
+        Table(
+            ["approach", "reported", "untouched", "inflation"],
+            [
+                [
+                    str(name),
+                    number(row["reported"], 2),
+                    _with_interval(row, "untouched", ".2f"),
+                    _with_interval(row, "inflation", "+.2f"),
+                ]
+                for name, row in rows.droplevel("score").iterrows()
+            ],
+            f"{SCORES[str(score)].title}, with 95 % intervals",
+        )
+        for score, rows in comparison.to_frame().groupby(level="score", sort=False)
+    ]
+
+
+def _with_interval(row: pd.Series, side: str, form: str) -> str:
+    columns = [side, f"{side}_low", f"{side}_high"]
+    value, low, high = (round(row[name], 2) + 0.0 for name in columns)  # no "-0.00"
+    if np.isnan([low, high]).any():
+        return "undefined" if np.isnan(value) else f"{value:{form}}"
+    return f"{value:{form}} ({low:{form}} to {high:{form}})"
+
+
+def _inflation(comparison: ApproachComparison) -> list[Block]:
+    from .displays import ApproachesDisplay
+
+    picture = draw_picture(
+        lambda figure: ApproachesDisplay.from_comparison(
+            comparison, axes=figure.subplots(2, 2, sharex=True)
+        ),
+        alt="Scores of each approach, reported and untouched",
+        caption="Scores with 95 % intervals: reported on the test set that each "
+        "approach made, and got on participants that it never touched.",
+        name="comparison",
+        figsize=(9, 7),
+    )
+    done = [one for one in APPROACHES if one.name in comparison.evaluations]
+    caution = comparison.caution
+    return [
+        *([Caution(sentence(caution))] if caution else []),
+        *(Paragraph(f"{one.title}.") for one in done),
+        picture,
+        *comparison_tables(comparison),
+    ]

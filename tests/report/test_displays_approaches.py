@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from glomclf.model import APPROACHES
 from glomclf.report.displays import ApproachesDisplay
 
 SCORES = ("f1", "recall")
@@ -28,8 +29,8 @@ def table():
 
 
 def test_each_panel_shows_both_scores_of_every_approach(table):
-    display = ApproachesDisplay(table).plot(SCORES, axes=Figure().subplots(1, 2))
-    assert [ax.get_title() for ax in display.axes_] == ["F1", "recall"]
+    display = ApproachesDisplay(table).plot(Figure().subplots(1, 2))
+    assert [ax.get_title() for ax in display.axes_] == ["F1", "Recall"]
     for ax, score in zip(display.axes_, SCORES, strict=True):
         rows = table.xs(score, level="score")
         for drawn, side in zip(ax.containers, ("reported", "untouched"), strict=True):
@@ -38,14 +39,14 @@ def test_each_panel_shows_both_scores_of_every_approach(table):
 
 
 def test_intervals_reach_from_low_to_high(table):
-    ax = ApproachesDisplay(table).plot(["f1"], axes=Figure().subplots()).ax_
+    ax = ApproachesDisplay(table).plot(Figure().subplots(1, 2)).ax_
     (bars,) = ax.containers[1][2]
     ends = np.array(bars.get_segments())[:, :, 0]
     np.testing.assert_allclose(ends, [[0.6, 0.8]] * 3)
 
 
 def test_line_of_an_approach_joins_what_it_reports_and_gets(table):
-    ax = ApproachesDisplay(table).plot(["f1"], axes=Figure().subplots()).ax_
+    ax = ApproachesDisplay(table).plot(Figure().subplots(1, 2)).ax_
     joined = [line.get_xdata() for line in ax.lines if line.get_color() == "0.6"]
     np.testing.assert_allclose(
         joined, table.xs("f1", level="score")[["reported", "untouched"]]
@@ -53,32 +54,27 @@ def test_line_of_an_approach_joins_what_it_reports_and_gets(table):
 
 
 def test_first_approach_is_at_the_top_under_its_title(table):
-    titles = {"1": "1: resample, then split (leaks)"}
-    ax = ApproachesDisplay(table, titles).plot(["f1"], axes=Figure().subplots()).ax_
+    ax = ApproachesDisplay(table).plot(Figure().subplots(1, 2)).ax_
     labels = [text.get_text() for text in ax.get_yticklabels()]
-    assert labels == ["1: resample,\nthen split (leaks)", "2", "2 by participant"]
+    titles = {one.name: one.title for one in APPROACHES}
+    wanted = [titles[name] for name in ("1", "2", "2 by participant")]
+    assert [label.replace("\n", " ") for label in labels] == wanted
+    assert max(len(line) for label in labels for line in label.splitlines()) < 36
     bottom, top = ax.get_ylim()
     assert bottom > top
 
 
 def test_axis_holds_all_intervals(table):
     table.loc[("1", "f1"), "untouched_low"] = 0.234
-    ax = ApproachesDisplay(table).plot(["f1"], axes=Figure().subplots()).ax_
+    ax = ApproachesDisplay(table).plot(Figure().subplots(1, 2)).ax_
     assert ax.get_xlim() == pytest.approx((0.2, 1.02))
 
 
 def test_without_axes_a_figure_of_its_own_is_made(table):
     from matplotlib import pyplot
 
-    display = ApproachesDisplay(table).plot(["f1", "recall", "f1"])
-    assert len(display.axes_) == len(display.figure_.axes) == 3
+    more = table.rename({"f1": "precision", "recall": "roc_auc"}, level="score")
+    display = ApproachesDisplay(pd.concat([table, more])).plot()
+    assert len(display.axes_) == len(display.figure_.axes) == 4
     assert display.figure_.get_size_inches()[0] == 9
     pyplot.close(display.figure_)
-
-
-def test_unknown_scores_and_too_few_axes_are_named_at_once(table):
-    message = r"no score 'f2'; there are 1 axes for 2 scores\. The table has f1, recall"
-    with pytest.raises(ValueError, match=message):
-        ApproachesDisplay(table).plot(["f1", "f2"], axes=Figure().subplots())
-    with pytest.raises(ValueError, match="no scores were given"):
-        ApproachesDisplay(table).plot([])

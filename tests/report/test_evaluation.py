@@ -639,11 +639,9 @@ def test_comparison_is_reported_with_what_it_holds():
         }
     )
     comparison = ApproachComparison(
-        approaches=APPROACHES[:1],
+        table,
         evaluations={"1": {"reported": evaluation, "untouched": evaluation}},
         inflations={"1": inflation},
-        predictions=table,
-        settings={"n_folds": 4},
     )
     report = comparison_report(comparison, command=["glomclf", "compare", "a.csv"])
     page = Page(report.render())
