@@ -21,6 +21,7 @@ from .ensemble import ensemble_report
 from .evaluation import evaluation_report
 from .page import Report
 from .pictures import Picture, draw_picture, thumbnail
+from .sections.mistakes import worst_mistakes
 from .tuning import tuning_report
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "evaluation_report",
     "thumbnail",
     "tuning_report",
+    "worst_mistakes",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ __all__ = [
     "Paragraph",
     "Section",
     "Table",
+    "estimate_row",
     "number",
     "sentence",
     "span",
@@ -214,23 +214,6 @@ class Section:
     title: str
     blocks: Sequence[Block]
 
-    @property
-    def anchor(self) -> str:
-        """Name the section in the address of the page."""
-        return re.sub(r"[^\w]+", "-", self.title.casefold()).strip("-") or "section"
-
-    @property
-    def runs(self) -> list[list[Block]]:
-        """Group pictures that follow each other."""
-        runs: list[list[Block]] = []
-        for block in self.blocks:
-            together = isinstance(block, Picture) and runs
-            if together and isinstance(runs[-1][-1], Picture):
-                runs[-1].append(block)
-            else:
-                runs.append([block])
-        return runs
-
 
 def number(value: float, digits: int = 3) -> str:
     """Write a number; NaN is told as undefined.
@@ -271,6 +254,22 @@ def told_span(estimates: Estimates, name: str, digits: int = 3) -> str:
     """
     ends = span(estimates.interval(name), digits)
     return "no interval" if ends == "–" else f"{estimates.level}: {ends}"
+
+
+def estimate_row(
+    estimates: Estimates, name: str, title: str, digits: int = 3
+) -> list[str]:
+    """Write a row of a table: the title of a score, its value and its interval.
+
+    Examples
+    --------
+    >>> from glomclf import evaluate
+    >>> from glomclf.report.blocks import estimate_row
+    >>> estimate_row(evaluate([1, 1], [0.2, 0.8], n_bootstrap=100), "roc_auc", "AUC")
+    ['AUC', 'undefined', '–']
+    """
+    ends = span(estimates.interval(name), digits)
+    return [title, number(estimates.scores[name], digits), ends]
 
 
 def sentence(text: str) -> str:

@@ -16,36 +16,14 @@ References
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-__all__ = ["CLAIM", "TRIPOD_AI", "Checklist", "ChecklistItem"]
-
-
-@dataclass(frozen=True)
-class ChecklistItem:
-    """One item of a checklist.
-
-    Parameters
-    ----------
-    item : str
-        Its number, as in the source.
-    section : str
-        Where in an article it belongs.
-    asks : str
-        What is to be reported, in our words.
-    fact : str
-        Name of the fact that answers it; empty where a run knows none.
-    """
-
-    item: str
-    section: str
-    asks: str
-    fact: str
+__all__ = ["CLAIM", "TRIPOD_AI", "Checklist"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +35,8 @@ class Checklist:
     name : str
     reference : str
         The article that sets it out.
-    items : tuple of ChecklistItem
-        In the order of the source.
+    file : str
+        Its items in the folder of templates.
 
     Examples
     --------
@@ -72,7 +50,18 @@ class Checklist:
 
     name: str
     reference: str
-    items: tuple[ChecklistItem, ...]
+    file: str
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """The items in the order of the source.
+
+        Index ``item``, their number in the source; columns ``section``, where in an
+        article it belongs, ``asks``, what is to be reported, in our words, and
+        ``fact``, the name of the fact that answers it, empty where a run knows none.
+        """
+        path = Path(__file__).with_name("templates") / self.file
+        return pd.read_csv(path, dtype=str, keep_default_na=False, index_col="item")
 
     def fill(self, facts: Mapping[str, str]) -> pd.DataFrame:
         """Put facts beside the items that they answer.
@@ -88,19 +77,8 @@ class Checklist:
             Index ``item``; columns ``section``, ``asks`` and ``answer``, which is empty
             where the item is open.
         """
-        table = pd.DataFrame(self.items).set_index("item")
-        table["answer"] = [facts.get(fact, "") for fact in table.pop("fact")]
-        return table
-
-
-def _items(file: str) -> tuple[ChecklistItem, ...]:
-    with (
-        Path(__file__)
-        .with_name("templates")
-        .joinpath(file)
-        .open(encoding="utf-8") as rows
-    ):
-        return tuple(ChecklistItem(**row) for row in csv.DictReader(rows))
+        answers = [facts.get(fact, "") for fact in self.items["fact"]]
+        return self.items.drop(columns="fact").assign(answer=answers)
 
 
 CLAIM = Checklist(
@@ -108,7 +86,7 @@ CLAIM = Checklist(
     "Tejani AS, Klontzas ME, Gatti AA, et al. Checklist for Artificial Intelligence in "
     "Medical Imaging (CLAIM): 2024 update. Radiology: Artificial Intelligence "
     "2024;6:e240300. doi:10.1148/ryai.240300",
-    _items("claim_2024.csv"),
+    "claim_2024.csv",
 )
 
 TRIPOD_AI = Checklist(
@@ -116,5 +94,5 @@ TRIPOD_AI = Checklist(
     "Collins GS, Moons KGM, Dhiman P, et al. TRIPOD+AI statement: updated guidance for "
     "reporting clinical prediction models that use regression or machine learning "
     "methods. BMJ 2024;385:e078378. doi:10.1136/bmj-2023-078378",
-    _items("tripod_ai.csv"),
+    "tripod_ai.csv",
 )

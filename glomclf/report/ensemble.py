@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from ..errors import ScoreError
 from .blocks import Block, Paragraph, Section, Table, number
-from .evaluated_model import EvaluatedModel, evaluated_model
-from .page import Report
+from .evaluated_model import EvaluatedModel
+from .page import Report, known_sections
 from .sections.biopsies import biopsies_section
 from .sections.curves import curves_section
 from .sections.mistakes import mistakes_section
@@ -104,10 +104,10 @@ def ensemble_report(
     """
     codes = (np.asarray(y) == ensemble.pos_label_).astype(int)
     _refuse_other_rows(ensemble, codes)
-    model = evaluated_model(
-        X,
-        codes,
-        ensemble.oof_probability_,
+    model = EvaluatedModel(
+        X=X,
+        y=codes,
+        y_score=ensemble.oof_probability_,
         groups=groups,
         threshold=_threshold(ensemble),
         evaluation=ensemble.oof_evaluation_,
@@ -115,14 +115,12 @@ def ensemble_report(
         command=command,
         n_mistakes=n_mistakes,
     )
-    made = [make(model) for make in _SECTIONS]
-    told = [section for section in made if section is not None]
     lead = (
         f"{len(ensemble.estimators_)} classifiers, each trained on all folds but one "
         f"of {model.patches}; their mean is the model. Every patch is judged by the "
         "one classifier that did not see its fold."
     )
-    return Report(title, lead, [*told, *sections])
+    return Report(title, lead, [*known_sections(model, _SECTIONS), *sections])
 
 
 def _threshold(ensemble: Any) -> float | NDArray[np.float64]:
@@ -170,7 +168,7 @@ def _folds(model: EvaluatedModel) -> Section:
     return Section("Folds", [Table(columns, rows)])
 
 
-_SECTIONS: tuple[Callable[[EvaluatedModel], Section | None], ...] = (
+_SECTIONS = (
     summary_section,
     _estimate,
     _folds,

@@ -3,94 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .._runtime import short_names
 from ..data.participants import kind_of_groups, participant_kind
 from ..evaluation.biopsy import BiopsySummary, biopsy_summary
-from ..evaluation.evaluation import Evaluation, evaluate
+from ..evaluation.evaluation import Evaluation
 from ..evaluation.predictions import check_scores
 from ..model.ensemble import FoldEnsembleClassifier
 from ..model.pipeline import network_of
 
-__all__ = ["EvaluatedModel", "Part", "evaluated_model"]
+__all__ = ["EvaluatedModel"]
 
 # Where things are kept and how loudly they are done does not change a result.
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
 
 
-def evaluated_model(
-    X: Any,
-    y: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    groups: ArrayLike | None,
-    threshold: float | NDArray[np.float64],
-    evaluation: Evaluation | None,
-    biopsies: BiopsySummary | None = None,
-    **known: Any,
-) -> EvaluatedModel:
-    """Gather what is known, and score what was not scored before.
-
-    Parameters
-    ----------
-    X, y, y_score, groups, threshold, evaluation, biopsies, **known
-        As in `EvaluatedModel`; an evaluation and, where groups are participants, a
-        summary of biopsies that are None are made.
-
-    Returns
-    -------
-    model : EvaluatedModel
-    """
-    labels, scores, _ = check_scores(y, y_score, groups)
-    unit = "participant" if groups is None else kind_of_groups(X, groups)
-    if evaluation is None:
-        evaluation = evaluate(y, y_score, groups=groups, threshold=float(threshold))
-    if biopsies is None and groups is not None and unit == "participant":
-        confidence = evaluation.confidence
-        biopsies = biopsy_summary(
-            y, y_score, groups, threshold=threshold, confidence=confidence
-        )
-    return EvaluatedModel(
-        X=X,
-        y=labels,
-        y_score=scores,
-        groups=None if groups is None else np.asarray(groups, dtype=object),
-        threshold=threshold,
-        evaluation=evaluation,
-        biopsies=biopsies,
-        unit=unit,
-        **known,
-    )
-
-
-@dataclass(frozen=True)
-class Part:
-    """How many rows and participants one part of the data has.
-
-    Parameters
-    ----------
-    name : str
-    n_rows : int
-    n_positive, n_participants : int or None
-        None where it is not known.
-    """
-
-    name: str
-    n_rows: int
-    n_positive: int | None
-    n_participants: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class EvaluatedModel:
     """An evaluation, and what is known of the model it is about.
 
@@ -98,18 +33,19 @@ class EvaluatedModel:
     ----------
     X : DataFrame, array-like of paths, ndarray or None
         The test images; None where there are none to show.
-    y : ndarray of shape (n_samples,), dtype int
-    y_score : ndarray of shape (n_samples,), dtype float64
-    groups : ndarray of shape (n_samples,) or None
+    y : array-like of shape (n_samples,)
+        Labels, 0 or 1; an array after.
+    y_score : array-like of shape (n_samples,)
+        Probabilities of class 1; an array after.
+    groups : array-like of shape (n_samples,) or None
+        An array after, or None.
     threshold : float or ndarray of shape (n_samples,)
         One a row where each fold has its own.
     evaluation : Evaluation
-    biopsies : BiopsySummary or None
-        None where participants are not known.
+    biopsies : BiopsySummary, default=None
+        None: it is made where groups are participants.
     classifier : object or None
         Fitted `GlomeruliClassifier`, `FoldEnsembleClassifier`, or whatever predicted.
-    unit : {"participant", "slide", "image", "group"}
-        What groups are, as `glomclf.data.participants.kind_of_groups` tells it.
     train : DataFrame, default=None
         Training rows, with ``label`` and ``participant``.
     audit : object, default=None
@@ -118,31 +54,51 @@ class EvaluatedModel:
         Words of the command that made the run.
     n_mistakes : int, default=6
         How many mistakes of either kind are shown.
+
+    Attributes
+    ----------
+    unit : {"participant", "slide", "image", "group"}
+        What groups are, as `glomclf.data.participants.kind_of_groups` tells it.
     """
 
     X: Any
-    y: NDArray[np.intp]
-    y_score: NDArray[np.float64]
-    groups: NDArray[Any] | None
+    y: Any
+    y_score: Any
+    groups: Any
     threshold: float | NDArray[np.float64]
     evaluation: Evaluation
-    biopsies: BiopsySummary | None
+    biopsies: BiopsySummary | None = None
     classifier: Any
-    unit: str
     train: pd.DataFrame | None = None
     audit: Any = None
     command: Sequence[str] | None = None
     n_mistakes: int = 6
+    unit: str = field(init=False, default="participant")
+
+    def __post_init__(self) -> None:
+        y, y_score, groups = self.y, self.y_score, self.groups
+        self.y, self.y_score, _ = check_scores(y, y_score, groups)
+        if groups is None:
+            return
+        self.groups = np.asarray(groups, dtype=object)
+        self.unit = kind_of_groups(self.X, groups)
+        if self.biopsies is None and self.unit == "participant":
+            self.biopsies = biopsy_summary(
+                y,
+                y_score,
+                groups,
+                threshold=self.threshold,
+                confidence=self.evaluation.confidence,
+            )
 
     @cached_property
     def settings(self) -> dict[str, str]:
         """The settings of the classifier that change its result, as text."""
-        if self.classifier is None or not hasattr(self.classifier, "get_params"):
-            return {}
-        told = _settings(self.classifier)
-        if self.members:
-            # The ensemble's own threshold and seed stand for those of its members.
-            told = {**_settings(self.members[0]), **told}
+        # The ensemble's own threshold and seed stand for those of its members.
+        told: dict[str, Any] = {}
+        for one in (*self.members[:1], self.classifier):
+            if hasattr(one, "get_params"):
+                told |= _settings(one)
         return {
             name: Path(value).name if name.endswith("weights") and value else str(value)
             for name, value in told.items()
@@ -227,9 +183,7 @@ class EvaluatedModel:
                 f"{n_rows + aside}: {told}."
             )
         known = self.record.get("n_participants")
-        given = (
-            self.train["participant"].nunique() if "participant" in self.train else 0
-        )
+        given = self.train.get("participant", pd.Series(dtype=object)).nunique()
         # Fewer may be those that a look at both files has found to be one.
         if known is None or given <= known:
             return None
@@ -251,61 +205,15 @@ class EvaluatedModel:
         are_all_known = kinds == {"participant"} and self.other_training is None
         return shared if shared or are_all_known else None
 
-    @cached_property
-    def parts(self) -> list[Part]:
-        """Training, validation and test rows, as far as they are known."""
-        owners: Any = [] if self.groups is None or self.unit == "image" else self.groups
-        n_test = len(set(owners)) or None
-        test = Part("test", len(self.y), int(self.y.sum()), n_test)
-        return [*(self._training_parts() if self.record else []), test]
-
-    @cached_property
-    def image_names(self) -> list[str] | None:
-        """Files of the test images; None where they have none."""
-        paths = self.X["path"] if isinstance(self.X, pd.DataFrame) else self.X
-        if paths is None or not all(isinstance(p, str | PathLike) for p in paths):
-            return None
-        return short_names(paths)
-
-    def _training_parts(self) -> list[Part]:
-        rows = getattr(self.classifier, "validation_indices_", np.arange(0))
-        n_validation = self.record.get("n_validation_samples", 0)
-        is_it = self.train is not None and self.other_training is None
-        if is_it and len(rows) == n_validation:
-            return self._counted_parts(rows)
-        counts = self.record.get("class_counts", {})
-        n_rows, n_positive = self.record["n_samples"], counts.get("1")
-        if not n_validation:
-            known = self.record.get("n_participants")
-            return [Part("training", n_rows, n_positive, known)]
-        return [
-            Part("training", n_rows, n_positive, None),
-            Part("validation", n_validation, None, None),
-        ]
-
-    def _counted_parts(self, validation: NDArray[np.intp]) -> list[Part]:
-        assert self.train is not None
-        aside = np.isin(np.arange(len(self.train)), validation)
-        parts = []
-        for name, rows in (("training", ~aside), ("validation", aside)):
-            part = self.train[rows]
-            if len(part):
-                n_participants = (
-                    part["participant"].nunique() if "participant" in part else None
-                )
-                n_positive = int(part["label"].sum())
-                parts.append(Part(name, len(part), n_positive, n_participants))
-        return parts
-
 
 def _settings(classifier: Any) -> dict[str, Any]:
     """Return its parameters, and those of its parts; the default network's as well."""
     settings = classifier.get_params(deep=False)
     settings.pop("estimator", None)  # of an ensemble: its members are told of
-    parts = {name: settings.get(name) for name in ("encoder", "network")}
     if "network" in settings:
-        parts["network"] = network_of(classifier)
-    for name, part in parts.items():
+        settings["network"] = network_of(classifier)
+    for name in ("encoder", "network"):
+        part = settings.get(name)
         if part is not None:
             settings[name] = type(part).__name__
             inside = part.get_params(deep=False)

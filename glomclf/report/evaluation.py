@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from ..errors import ScoreError
 from ..evaluation.biopsy import BiopsySummary
-from ..evaluation.evaluation import Evaluation
+from ..evaluation.evaluation import Evaluation, evaluate
 from .blocks import Section
-from .evaluated_model import EvaluatedModel, evaluated_model
-from .page import Report
+from .evaluated_model import EvaluatedModel
+from .page import Report, known_sections
 from .sections.biopsies import biopsies_section
 from .sections.checklists import checklists_section
 from .sections.curves import curves_section
@@ -26,7 +26,7 @@ from .sections.training import training_section
 
 __all__ = ["evaluation_report"]
 
-_SECTIONS: tuple[Callable[[EvaluatedModel], Section | None], ...] = (
+_SECTIONS = (
     summary_section,
     data_section,
     audit_section,
@@ -126,12 +126,15 @@ def evaluation_report(
     >>> [section.title for section in report.sections][:3]
     ['Summary', 'Data and splits', 'Audit for leaks']
     """
-    model = evaluated_model(
-        X,
-        y,
-        y_score,
+    if evaluation is None:
+        cut = getattr(classifier, "threshold_", 0.5) if threshold is None else threshold
+        evaluation = evaluate(y, y_score, groups=groups, threshold=cut)
+    model = EvaluatedModel(
+        X=X,
+        y=y,
+        y_score=y_score,
         groups=groups,
-        threshold=_threshold(threshold, evaluation, classifier),
+        threshold=_threshold(evaluation, threshold),
         evaluation=evaluation,
         biopsies=biopsies,
         classifier=classifier,
@@ -140,23 +143,18 @@ def evaluation_report(
         command=command,
         n_mistakes=n_mistakes,
     )
-    made = [make(model) for make in _SECTIONS]
-    told = [section for section in made if section is not None]
     lead = (
         f"{model.patches}, judged globally sclerotic (1) from a probability of "
         f"{model.threshold:g} on, compared with their labels."
     )
+    told = known_sections(model, _SECTIONS)
     return Report(title, lead, [*told, *sections, checklists_section(model)])
 
 
-def _threshold(given: float | None, evaluation: Any, classifier: Any) -> float:
+def _threshold(evaluation: Evaluation, given: float | None) -> float:
     """Return the threshold that all sections are about."""
-    if evaluation is None:
-        return float(getattr(classifier, "threshold_", 0.5) if given is None else given)
     judged = float(evaluation.threshold)
-    if given is None and not np.isnan(judged):
-        return judged
-    if given != judged:
+    if np.isnan(judged) or given not in (None, judged):
         raise ScoreError(
             f"evaluation is of the threshold {judged:g}, and threshold is {given}; "
             "give an evaluation of that one threshold."

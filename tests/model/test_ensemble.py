@@ -51,8 +51,8 @@ from glomclf.evaluation.thresholds import (
 from glomclf.leakage import audit_fit
 from glomclf.model.ensemble_parts import ensemble_to_parts
 from glomclf.model.folds import predict_folds
-from glomclf.report import ensemble_report
-from glomclf.report.displays import EnsembleHistoryDisplay, worst_mistakes
+from glomclf.report import ensemble_report, worst_mistakes
+from glomclf.report.displays import EnsembleHistoryDisplay
 
 SIZE = 32
 

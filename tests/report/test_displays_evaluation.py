@@ -7,18 +7,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
 
-from glomclf import make_glomeruli
-from glomclf.errors import ImageError, ScoreError
+from glomclf.errors import ScoreError
 from glomclf.evaluation.biopsy import biopsy_summary
 from glomclf.evaluation.curves import evaluation_curves
 from glomclf.report.displays import (
     BiopsyPercentageDisplay,
     BlandAltmanDisplay,
-    MistakesDisplay,
     PrecisionRecallBandDisplay,
     ReliabilityDisplay,
     RocBandDisplay,
-    worst_mistakes,
 )
 
 GROUPED = (
@@ -212,46 +209,3 @@ def test_strange_labels_and_third_classes_are_refused(rows, fitted):
     three = LogisticRegression().fit(X[:30], np.arange(30) % 3)
     with pytest.raises(ValueError, match="the classifier has 3"):
         RocBandDisplay.from_estimator(three, X, np.zeros(len(X)))
-
-
-def test_worst_mistakes_are_the_farthest_from_the_threshold():
-    y_true = [1, 1, 1, 0, 0, 0]
-    y_score = [0.3, 0.0, 0.35, 0.9, 0.45, 0.1]
-    table = worst_mistakes(
-        y_true, y_score, groups=list("abcdef"), threshold=0.4, n_mistakes=2
-    )
-    assert table.index.tolist() == [1, 0, 3, 4]
-    assert table["kind"].tolist() == ["missed"] * 2 + ["false alarm"] * 2
-    assert table["participant"].tolist() == list("bade")
-
-
-def test_probability_at_the_threshold_is_no_miss():
-    assert worst_mistakes([1, 0], [0.5, 0.2], threshold=0.5).empty
-
-
-def test_sheet_shows_the_images_of_the_mistakes():
-    X, y, groups = make_glomeruli(6, n_participants=3, image_size=32, random_state=0)
-    y_score = np.where(np.arange(6) % 2 == 0, 1.0 - y, y)
-    display = MistakesDisplay.from_predictions(
-        y, y_score, X, groups=groups, image_size=32, ax=axes()
-    )
-    wanted = [X[row] for row in display.table.index]
-    drawn = [image.get_array() for image in display.ax_.get_images()]
-    np.testing.assert_array_equal(drawn, wanted)
-    assert len(wanted) == 3
-
-
-def test_sheet_needs_a_mistake():
-    with pytest.raises(ValueError, match="No row is predicted wrongly"):
-        MistakesDisplay.from_predictions([0, 1], [0.1, 0.9], ["a.png", "b.png"])
-
-
-def test_only_the_images_of_mistakes_are_read(tmp_path):
-    from PIL import Image
-
-    Image.new("RGB", (32, 32)).save(tmp_path / "wrong.png")
-    paths = [str(tmp_path / name) for name in ("right.png", "wrong.png")]
-    display = MistakesDisplay.from_predictions([0, 1], [0.1, 0.2], paths, ax=axes())
-    assert display.images.shape == (1, 192, 192, 3)
-    with pytest.raises(ImageError, match=r"right\.png"):
-        MistakesDisplay.from_predictions([1, 1], [0.1, 0.2], paths, ax=axes())

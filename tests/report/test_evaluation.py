@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from glomclf.errors import ScoreError
+from glomclf.errors import ImageError, ScoreError
 from glomclf.evaluation.evaluation import evaluate
 from glomclf.report import (
     Caution,
@@ -24,6 +24,7 @@ from glomclf.report import (
     Table,
     comparison_report,
     evaluation_report,
+    worst_mistakes,
 )
 from glomclf.report.environment import command_text, library_versions
 
@@ -502,6 +503,31 @@ def test_gallery_shows_the_mistakes_with_what_is_known(tmp_path):
         },
     ]
     assert galleries[0].items[0].source.startswith("data:image/jpeg;base64,")
+
+
+def test_worst_mistakes_are_the_farthest_from_the_threshold():
+    y_true = [1, 1, 1, 0, 0, 0]
+    y_score = [0.3, 0.0, 0.35, 0.9, 0.45, 0.1]
+    table = worst_mistakes(
+        y_true, y_score, groups=list("abcdef"), threshold=0.4, n_mistakes=2
+    )
+    assert table.index.tolist() == [1, 0, 3, 4]
+    assert table["kind"].tolist() == ["missed"] * 2 + ["false alarm"] * 2
+    assert table["participant"].tolist() == list("bade")
+
+
+def test_probability_at_the_threshold_is_no_miss():
+    assert worst_mistakes([1, 0], [0.5, 0.2], threshold=0.5).empty
+
+
+def test_only_the_images_of_mistakes_are_read(tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "wrong.png")
+    paths = [str(tmp_path / name) for name in ("right.png", "wrong.png")]
+    report = report_of(paths, (np.array([0, 1]), np.array([0.1, 0.2]), list("ab")))
+    (gallery,) = section(report, "Worst mistakes").blocks[1:]
+    assert [item.facts["image"] for item in gallery.items] == ["wrong.png"]
+    with pytest.raises(ImageError, match=r"right\.png"):
+        report_of(paths, (np.array([1, 1]), np.array([0.1, 0.2]), list("ab")))
 
 
 def test_images_without_names_are_told_by_their_row():

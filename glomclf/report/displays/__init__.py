@@ -9,7 +9,6 @@ from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
 from .calibration import ReliabilityDisplay
 from .curves import PrecisionRecallBandDisplay, RocBandDisplay
 from .history import EnsembleHistoryDisplay, HistoryDisplay
-from .mistakes import MistakesDisplay, worst_mistakes
 from .pairs import LeakyPairsDisplay
 from .resampling import ClassProportionsDisplay, SyntheticImagesDisplay
 
@@ -21,10 +20,8 @@ __all__ = [
     "EnsembleHistoryDisplay",
     "HistoryDisplay",
     "LeakyPairsDisplay",
-    "MistakesDisplay",
     "PrecisionRecallBandDisplay",
     "ReliabilityDisplay",
     "RocBandDisplay",
     "SyntheticImagesDisplay",
-    "worst_mistakes",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...evaluation.biopsy import BiopsySummary
-from ..blocks import Block, Caution, Section, Table, number, sentence, span
+from ..blocks import Block, Caution, Section, Table, estimate_row, sentence
 from ..evaluated_model import EvaluatedModel
 from ..pictures import Picture, draw_picture
 
@@ -63,14 +63,7 @@ def _agreement_table(summary: BiopsySummary) -> Table:
         for name in ("recall", "specificity", "accuracy"):
             title = f"{name.capitalize()} for biopsies above {cut_off:g} %"
             shown[f"{name}_above_{cut_off:g}"] = (title, 3)
-    rows = [
-        [
-            title,
-            number(summary.scores[name], digits),
-            span(summary.interval(name), digits),
-        ]
-        for name, (title, digits) in shown.items()
-    ]
+    rows = [estimate_row(summary, key, *told) for key, told in shown.items()]
     return Table(["agreement", "value", f"{summary.level} interval"], rows)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..blocks import Paragraph, Section, Table, number, span
+from ..blocks import Paragraph, Section, Table, estimate_row
 from ..checklists import CLAIM, TRIPOD_AI, Checklist
 from ..environment import library_versions
 from ..evaluated_model import EvaluatedModel
@@ -16,16 +16,7 @@ __all__ = ["checklists_section"]
 
 
 def checklists_section(model: EvaluatedModel) -> Section:
-    """Fill both checklists as far as the run knows; the rest is listed as open.
-
-    Parameters
-    ----------
-    model : EvaluatedModel
-
-    Returns
-    -------
-    section : Section
-    """
+    """Fill both checklists as far as the run knows; the rest is listed as open."""
     facts = _facts(model)
     intro = (
         "What the run knows is filled in, as a start for an article; open items are "
@@ -58,26 +49,31 @@ def _filled(checklist: Checklist, facts: dict[str, str]) -> Table:
 
 
 def _facts(model: EvaluatedModel) -> dict[str, str]:
-    versions, evaluation = library_versions(), model.evaluation
     texts = tomllib.loads(_TEXTS.read_text("utf-8"))
-    facts = {
-        **_filled_in(
-            texts["run"],
-            level=evaluation.level,
-            n_bootstrap=evaluation.n_bootstrap,
-            units=model.units,
-            threshold=model.threshold,
-            version=versions["glomclf"],
-        ),
-        "measures": _measures(model),
-        "counts": _counts(model),
-        "performance": _performance(model),
-        "software": ", ".join(f"{name} {each}" for name, each in versions.items()),
-    }
+    facts = _filled_in(texts["run"], **_known_of_run(model))
     if disjoint := _disjoint(model):
         facts["disjoint"] = disjoint
-    if "sampler" in model.settings:
-        facts |= _classifier_facts(model, texts)
+    told, n_members = model.settings, len(model.members)
+    if "sampler" in told:
+        mean = (
+            f"Mean of {n_members} classifiers, one a fold of the training rows, each "
+            "trained without its fold."
+        )
+        facts |= _filled_in(
+            texts["classifier"],
+            **told,
+            partition=_partition(model),
+            ensemble=mean if n_members else "None: one classifier.",
+        )
+    if "network__backbone" in told:
+        weights, is_best = told["network__weights"], told["network__patience"] != "None"
+        facts |= _filled_in(
+            texts["network"],
+            **told,
+            weights="fixed random weights" if weights == "None" else weights,
+            n_epochs=_epochs_run(model),
+            best="epoch with the lowest validation loss" if is_best else "last epoch",
+        )
     return facts
 
 
@@ -85,49 +81,26 @@ def _filled_in(texts: Mapping[str, str], **values: Any) -> dict[str, str]:
     return {fact: text.format(**values) for fact, text in texts.items()}
 
 
-def _classifier_facts(
-    model: EvaluatedModel, texts: dict[str, dict[str, str]]
-) -> dict[str, str]:
-    told, n_members = model.settings, len(model.members)
-    mean = (
-        f"Mean of {n_members} classifiers, one a fold of the training rows, each "
-        "trained without its fold."
-    )
-    facts = {
-        **_filled_in(texts["classifier"], **told),
-        "partition": _partition(model),
-        "ensemble": mean if n_members else "None: one classifier.",
+def _known_of_run(model: EvaluatedModel) -> dict[str, Any]:
+    versions, evaluation = library_versions(), model.evaluation
+    scores = [estimate_row(evaluation, *one) for one in _REPORTED.items()]
+    biopsies = ", and agreement of percentages per biopsy"
+    return {
+        "level": evaluation.level,
+        "n_bootstrap": evaluation.n_bootstrap,
+        "units": model.units,
+        "threshold": model.threshold,
+        "version": versions["glomclf"],
+        "software": ", ".join(f"{name} {each}" for name, each in versions.items()),
+        "agreement": "" if model.biopsies is None else biopsies,
+        "performance": ", ".join(f"{name} {n} ({ends})" for name, n, ends in scores),
     }
-    if "network__backbone" not in told:
-        return facts
-    weights, stopped = told["network__weights"], told["network__patience"] != "None"
-    return facts | _filled_in(
-        texts["network"],
-        **told,
-        weights="fixed random weights" if weights == "None" else weights,
-        n_epochs=_epochs_run(model),
-        best="epoch with the lowest validation loss" if stopped else "last epoch",
-    )
 
 
 def _epochs_run(model: EvaluatedModel) -> str:
     """Tell how many epochs there were, of the members from the fewest to the most."""
     counts = sorted({len(one.get("loss", ())) for one in model.histories}) or [0]
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-
-
-def _measures(model: EvaluatedModel) -> str:
-    """Name the scores; those of biopsies only where these are known."""
-    told = (
-        "Recall and precision at the threshold, ranking (ROC AUC, average precision), "
-        "calibration"
-    )
-    if model.biopsies is None:
-        return f"{told}; see Scores and Curves."
-    return (
-        f"{told}, and agreement of percentages per biopsy; see Scores, Curves and "
-        "Percentage per biopsy."
-    )
 
 
 def _partition(model: EvaluatedModel) -> str:
@@ -154,21 +127,3 @@ def _disjoint(model: EvaluatedModel) -> str:
             "training and test."
         )
     return "Participant: none is in both training and test."
-
-
-def _counts(model: EvaluatedModel) -> str:
-    told = []
-    for part in model.parts:
-        positive = "" if part.n_positive is None else f", {part.n_positive} of class 1"
-        units = part.n_participants
-        owners = "" if units is None else f", {units} {model.owners}"
-        told.append(f"{part.name}: {part.n_rows} patches{positive}{owners}")
-    return f"{'; '.join(told)}. What was left out before is not known here."
-
-
-def _performance(model: EvaluatedModel) -> str:
-    scores, told = model.evaluation.scores, []
-    for name, shown in _REPORTED.items():
-        ends = span(model.evaluation.interval(name))
-        told.append(f"{shown} {number(scores[name])} ({ends})")
-    return f"On the test set: {', '.join(told)}. See Scores."

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
 from ..blocks import Block, Caution, Code, Paragraph, Section, Table
-from ..evaluated_model import EvaluatedModel, Part
+from ..evaluated_model import EvaluatedModel
 
 __all__ = ["audit_section", "data_section"]
 
@@ -13,26 +18,63 @@ _MAX_FINDINGS = 200  # of an audit; a split at random can have thousands
 def data_section(model: EvaluatedModel) -> Section:
     """Count the rows of each part, and say what is not known of them."""
     columns = ["part", "patches", "class 0", "class 1", model.owners]
-    table = Table(columns, [_part_row(part) for part in model.parts])
-    return Section("Data and splits", [table, *map(Paragraph, _remarks(model))])
+    rows = [*_training_rows(model), _test_row(model)]
+    remarks = _remarks(model, rows)
+    return Section("Data and splits", [Table(columns, rows), *map(Paragraph, remarks)])
 
 
-def _part_row(part: Part) -> list[str]:
-    participants = "–" if part.n_participants is None else str(part.n_participants)
-    if part.n_positive is None:
-        return [part.name, str(part.n_rows), "–", "–", participants]
-    n_negative = str(part.n_rows - part.n_positive)
-    positive = f"{part.n_positive} ({part.n_positive / part.n_rows:.0%})"
-    return [part.name, str(part.n_rows), n_negative, positive, participants]
+def _test_row(model: EvaluatedModel) -> list[str]:
+    is_known = model.groups is not None and model.unit != "image"
+    n_participants = len(set(model.groups)) if is_known else None
+    return _row("test", len(model.y), int(model.y.sum()), n_participants)
 
 
-def _remarks(model: EvaluatedModel) -> list[str]:
+def _training_rows(model: EvaluatedModel) -> list[list[str]]:
+    """Count training and validation rows, as far as they are known."""
+    if not model.record:
+        return []
+    n_aside = model.record.get("n_validation_samples", 0)
+    drawn = getattr(model.classifier, "validation_indices_", ())
+    is_it = model.train is not None and model.other_training is None
+    if is_it and len(drawn) == n_aside:
+        return _counted_rows(model.train, drawn)
+    n_positive = model.record.get("class_counts", {}).get("1")
+    known = None if n_aside else model.record.get("n_participants")
+    trained = _row("training", model.record["n_samples"], n_positive, known)
+    return [trained, _row("validation", n_aside)] if n_aside else [trained]
+
+
+def _counted_rows(train: Any, validation: Any) -> list[list[str]]:
+    aside, rows = np.isin(np.arange(len(train)), validation), []
+    for name, part in (("training", train[~aside]), ("validation", train[aside])):
+        if len(part):
+            known = part["participant"].nunique() if "participant" in part else None
+            rows.append(_row(name, len(part), int(part["label"].sum()), known))
+    return rows
+
+
+def _row(
+    name: str,
+    n_rows: int,
+    n_positive: int | None = None,
+    n_participants: int | None = None,
+) -> list[str]:
+    """Write the numbers of a part of the data; None where one is not known."""
+    classes = ["–", "–"]
+    if n_positive is not None:
+        share = n_positive / n_rows
+        classes = [str(n_rows - n_positive), f"{n_positive} ({share:.0%})"]
+    participants = "–" if n_participants is None else str(n_participants)
+    return [name, str(n_rows), *classes, participants]
+
+
+def _remarks(model: EvaluatedModel, rows: Sequence[Sequence[str]]) -> list[str]:
     told = ["Class 1 is globally sclerotic, class 0 the rest."]
     together = model.record.get("n_participants")
-    if together is not None and any(p.n_participants is None for p in model.parts):
-        aside = any(part.name == "validation" for part in model.parts)
-        rows = "Training and validation rows" if aside else "Training rows"
-        told.append(f"{rows} come from {together} {model.owners}.")
+    if together is not None and any(row[-1] == "–" for row in rows):
+        aside = any(row[0] == "validation" for row in rows)
+        parts = "Training and validation rows" if aside else "Training rows"
+        told.append(f"{parts} come from {together} {model.owners}.")
     resampled = model.record.get("class_counts_resampled")
     if resampled and model.settings.get("sampler") != "None":
         counts = ", ".join(f"{n} of class {label}" for label, n in resampled.items())

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from ..._runtime import short_names
+from ...data.loader import ImageLoader
+from ...evaluation.predictions import check_scores, threshold_faults
 from ..blocks import Gallery, GalleryItem, Paragraph, Section, Table
 from ..evaluated_model import EvaluatedModel
 from ..pictures import thumbnail
 
-__all__ = ["mistakes_section"]
+__all__ = ["mistakes_section", "worst_mistakes"]
 
 _IMAGE_SIZE = 160  # pixels a side in the gallery
 _TITLES = {
@@ -21,8 +27,6 @@ _TITLES = {
 
 def mistakes_section(model: EvaluatedModel) -> Section:
     """Show the worst mistakes of either kind, or that there is none."""
-    from ..displays import worst_mistakes
-
     title = "Worst mistakes"
     table = worst_mistakes(
         model.y,
@@ -40,26 +44,95 @@ def mistakes_section(model: EvaluatedModel) -> Section:
 
 
 def _galleries(model: EvaluatedModel, table: pd.DataFrame) -> list[Gallery]:
-    from ..displays.mistakes import images_of
+    from sklearn.utils import _safe_indexing
 
-    images = images_of(model.X, table.index, _IMAGE_SIZE)
-    items: dict[str, list[GalleryItem]] = {}
-    for image, (row, mistake) in zip(images, table.iterrows(), strict=True):
-        item = _item(model, image, int(str(row)), mistake)
-        items.setdefault(mistake["kind"], []).append(item)
-    return [Gallery(_TITLES[kind], found) for kind, found in items.items()]
+    # Only these are read; at another size, they are no reason to fill the cache.
+    some = _safe_indexing(model.X, table.index.to_numpy())
+    loader = ImageLoader(_IMAGE_SIZE, cache_dir=False)
+    names = _image_names(model.X)
+    galleries: dict[str, list[GalleryItem]] = {}
+    for image, mistake in zip(
+        loader.fit_transform(some), table.reset_index().to_dict("records"), strict=True
+    ):
+        item = _item(image, names[mistake["row"]], mistake, model.unit)
+        galleries.setdefault(_TITLES[mistake["kind"]], []).append(item)
+    return [Gallery(title, items) for title, items in galleries.items()]
 
 
-def _item(
-    model: EvaluatedModel, image: Any, row: int, mistake: pd.Series
-) -> GalleryItem:
-    facts = {
-        "probability": f"{mistake['probability']:.3f}",
-        "label": str(mistake["label"]),
-    }
-    if "participant" in mistake and model.unit != "image":
-        facts[model.unit] = str(mistake["participant"])
-    name = f"row {row}" if model.image_names is None else model.image_names[row]
-    facts["image"] = name
-    alt = f"{mistake['kind']}: {name}, probability {facts['probability']}"
-    return GalleryItem(thumbnail(image), alt, facts)
+def _image_names(X: Any) -> list[str]:
+    """Return the files of the images or, where they have none, their rows."""
+    paths = X["path"] if isinstance(X, pd.DataFrame) else X
+    if not all(isinstance(path, str | PathLike) for path in paths):
+        return [f"row {row}" for row in range(len(X))]
+    return short_names(paths)
+
+
+def _item(image: Any, name: str, mistake: dict[Any, Any], unit: str) -> GalleryItem:
+    probability = f"{mistake['probability']:.3f}"
+    facts = {"probability": probability, "label": str(mistake["label"])}
+    if "participant" in mistake and unit != "image":
+        facts[unit] = str(mistake["participant"])
+    alt = f"{mistake['kind']}: {name}, probability {probability}"
+    return GalleryItem(thumbnail(image), alt, {**facts, "image": name})
+
+
+def worst_mistakes(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    threshold: float | ArrayLike = 0.5,
+    n_mistakes: int = 6,
+) -> pd.DataFrame:
+    """Find the wrong predictions whose probability is farthest from the threshold.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Labels, 0 or 1.
+
+    y_score : array-like of shape (n_samples,)
+        Probabilities of class 1, in [0, 1].
+
+    groups : array-like of shape (n_samples,), default=None
+        The participant of each row.
+
+    threshold : float or array-like of shape (n_samples,), default=0.5
+        A row is predicted 1 if its probability is at least this.
+
+    n_mistakes : int, default=6
+        How many of either kind, at most.
+
+    Returns
+    -------
+    table : DataFrame
+        Index ``row``, the place in the input; columns ``kind`` ("missed", then "false
+        alarm", each from the worst on), ``label``, ``probability`` and, where known,
+        ``participant``.
+
+    Raises
+    ------
+    ScoreError
+        If an input cannot be used; the message names every fault.
+
+    Examples
+    --------
+    >>> from glomclf.report import worst_mistakes
+    >>> table = worst_mistakes([1, 1, 0, 0], [0.4, 0.1, 0.7, 0.2])
+    >>> table.reset_index()
+       row         kind  label  probability
+    0    1       missed      1          0.1
+    1    0       missed      1          0.4
+    2    2  false alarm      0          0.7
+    """
+    faults = threshold_faults(threshold, y_score)
+    labels, scores, _ = check_scores(y_true, y_score, groups, faults=faults)
+    table = pd.DataFrame({"label": labels, "probability": scores})
+    table.insert(0, "kind", np.where(labels == 1, *_TITLES))
+    if groups is not None:
+        table["participant"] = np.asarray(groups, dtype=object)
+    past = scores - np.asarray(threshold, dtype=np.float64)
+    order = np.argsort(-np.abs(past), kind="stable")
+    wrong = table.iloc[order][((past >= 0) != labels)[order]]
+    worst = [wrong[wrong["kind"] == kind].head(n_mistakes) for kind in _TITLES]
+    return pd.concat(worst).rename_axis("row")

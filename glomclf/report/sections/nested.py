@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..blocks import Block, Paragraph, Section, Table, number, span
-from ..tuned_study import TunedStudy, score_title, setting_text
+from ..blocks import Block, Paragraph, Section, Table, estimate_row, number, span
+from ..tuned_study import TunedStudy, score_title
+from .repetition import settings_table
 from .scores import score_table
 
 __all__ = ["nested_section"]
@@ -28,10 +29,7 @@ def nested_section(study: TunedStudy) -> Section | None:
         "nested": "Nested, mean of outer folds",
         "optimism": "Optimism (the difference)",
     }
-    rows = [
-        [title, number(estimates.scores[key]), span(estimates.interval(key))]
-        for key, title in titles.items()
-    ]
+    rows = [estimate_row(estimates, *one) for one in titles.items()]
     blocks: list[Block] = [
         Paragraph(text),
         Table([name, "value", f"{estimates.level} interval"], rows),
@@ -73,7 +71,6 @@ def _against_default(study: TunedStudy) -> list[Block]:
     )
     tables: list[Block] = [Table(columns, rows, caption)]
     if study.default is not None:
-        told = [[name, setting_text(value)] for name, value in study.default.items()]
         caption = "The default settings compared with"
-        tables.append(Table(["setting", "value"], told, caption, folded=True))
+        tables.append(settings_table(study.default, caption))
     return tables

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..blocks import Block, Code, Paragraph, Section, Table
 from ..environment import command_text, library_versions
 from ..evaluated_model import EvaluatedModel
+from ..tuned_study import setting_text
 
-__all__ = ["command_blocks", "repetition_section", "versions_table"]
+__all__ = [
+    "command_blocks",
+    "repetition_section",
+    "settings_table",
+    "versions_table",
+]
 
 
 def repetition_section(model: EvaluatedModel) -> Section:
@@ -19,7 +26,7 @@ def repetition_section(model: EvaluatedModel) -> Section:
         Paragraph(f"Seed of the training: {seed}. Seed of the bands: 0."),
     ]
     if model.settings:
-        blocks.append(_pairs("setting", "value", "Settings", model.settings))
+        blocks.append(settings_table(model.settings, "Settings"))
     return Section("To repeat it", [*blocks, versions_table()])
 
 
@@ -41,9 +48,13 @@ def command_blocks(text: str, words: Sequence[str] | None) -> list[Block]:
 
 def versions_table() -> Table:
     """List the versions of Python, glomclf and what it stands on."""
-    return _pairs("library", "version", "Versions", library_versions())
+    rows = [list(pair) for pair in library_versions().items()]
+    return Table(["library", "version"], rows, "Versions", folded=True)
 
 
-def _pairs(first: str, second: str, caption: str, pairs: Mapping[str, str]) -> Table:
-    rows = [[name, value] for name, value in pairs.items()]
-    return Table([first, second], rows, caption, folded=True)
+def settings_table(
+    settings: Mapping[str, Any], caption: str, *, folded: bool = True
+) -> Table:
+    """List settings and their values."""
+    rows = [[name, setting_text(value)] for name, value in settings.items()]
+    return Table(["setting", "value"], rows, caption, folded)

@@ -15,47 +15,41 @@ from ..blocks import (
     Paragraph,
     Section,
     Table,
+    estimate_row,
     number,
     sentence,
-    span,
     told_span,
 )
 from ..evaluated_model import EvaluatedModel
 
 __all__ = ["score_table", "scores_section", "summary_section"]
 
-# The cards at the top: score, title, digits, and what stands before its interval.
-_CARDS = (
-    ("recall", "Recall", 2, ""),
-    ("precision", "Precision", 2, ""),
-    ("f1", "F1", 2, ""),
-    ("roc_auc", "ROC AUC", 2, ""),
-)
-_BIOPSY_CARDS = (
-    (
-        "mean_absolute_error",
-        "Error of the percentage per biopsy",
-        1,
-        "percentage points, mean absolute error; ",
-    ),
-)
+# The cards at the top: score and title.
+_CARDS = {
+    "recall": "Recall",
+    "precision": "Precision",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+}
 _MOST_NAMED = 10  # participants in a sentence
 
 
 def summary_section(model: EvaluatedModel) -> Section:
     """Show the few scores that matter most, and what stands against them."""
-    cards = [_card(model.evaluation, *one) for one in _CARDS]
+    cards = [_card(model.evaluation, *one, 2) for one in _CARDS.items()]
     if model.biopsies is not None:
-        cards += [_card(model.biopsies, *one) for one in _BIOPSY_CARDS]
-    blocks: list[Block] = [Numbers(cards), *map(Caution, _cautions(model))]
-    return Section("Summary", blocks)
+        title = "Error of the percentage per biopsy"
+        title, value, ends = _card(model.biopsies, "mean_absolute_error", title, 1)
+        told = f"percentage points, mean absolute error; {ends}"
+        cards.append((title, value, told))
+    return Section("Summary", [Numbers(cards), *map(Caution, _cautions(model))])
 
 
 def _card(
-    estimates: Estimates, name: str, title: str, digits: int, before: str
+    estimates: Estimates, name: str, title: str, digits: int
 ) -> tuple[str, str, str]:
     value = number(estimates.scores[name], digits)
-    return title, value, before + told_span(estimates, name, digits)
+    return title, value, told_span(estimates, name, digits)
 
 
 def _cautions(model: EvaluatedModel) -> list[str]:
@@ -118,13 +112,8 @@ def score_table(evaluation: Evaluation) -> list[Block]:
         for name, one in SCORES.items()
     }
     rows = [
-        [
-            titles[name],
-            number(score),
-            span(evaluation.interval(name)),
-            SCORES[name].meaning,
-        ]
-        for name, score in evaluation.scores.items()
+        [*estimate_row(evaluation, name, titles[name]), SCORES[name].meaning]
+        for name in evaluation.scores
     ]
     level = f"{evaluation.level} interval"
     remarks = [

@@ -10,6 +10,7 @@ import numpy as np
 from ...tuning.trials import best_trials, is_feasible, reason, trials_table
 from ..blocks import Block, Paragraph, Section, Table, number, span
 from ..tuned_study import TunedStudy, setting_text
+from .repetition import settings_table
 from .scores import score_table
 
 if TYPE_CHECKING:
@@ -32,34 +33,26 @@ def best_settings_section(study: TunedStudy) -> Section | None:
         return None
     blocks: list[Block] = [*_settings_tables(study, study.best)]
     if len(study.names) > 1:
-        front = best_trials(study.study)
-        blocks.append(
-            Paragraph(
-                f"{len(front)} trials are on the Pareto front: none is better in all "
-                "objectives. The settings above are those of trial "
-                f"{study.best.number}."
-            )
-        )
+        shown = best_trials(study.study)
         caption = "The Pareto front, with the lowest and the highest fold"
-        blocks.append(_ranking(study, front, caption))
+        text = (
+            f"{len(shown)} trials are on the Pareto front: none is better in all "
+            f"objectives. The settings above are those of trial {study.best.number}."
+        )
+        blocks.append(Paragraph(text))
     else:
-        ranked = _ranked(study)[:_N_RANKED]
-        caption = f"The best {len(ranked)} trials, with the lowest and the highest fold"
-        blocks.append(_ranking(study, ranked, caption))
-    return Section("Best settings", blocks)
+        shown = _ranked(study)[:_N_RANKED]
+        caption = f"The best {len(shown)} trials, with the lowest and the highest fold"
+    return Section("Best settings", [*blocks, _ranking(study, shown, caption)])
 
 
 def _settings_tables(study: TunedStudy, trial: FrozenTrial) -> list[Table]:
-    rows = [[name, setting_text(value)] for name, value in trial.params.items()]
-    tables = [Table(["setting", "value"], rows, f"Tuned, of trial {trial.number}")]
-    fixed = [
-        [name, setting_text(value)]
-        for name, value in (study.settings or {}).items()
-        if name not in trial.params
-    ]
+    told = f"Tuned, of trial {trial.number}"
+    tables = [settings_table(trial.params, told, folded=False)]
+    settings = study.settings or {}
+    fixed = {name: settings[name] for name in settings if name not in trial.params}
     if fixed:
-        caption = "Settings that were not tuned"
-        tables.append(Table(["setting", "value"], fixed, caption, folded=True))
+        tables.append(settings_table(fixed, "Settings that were not tuned"))
     return tables
 
 
