@@ -111,7 +111,7 @@ def load_model(
     InputError
         If the model was trained for other labels than 0 and 1.
     """
-    from ..model.files import read_classifier
+    from ..model.model_files import read_classifier
 
     model = read_classifier(path)
     if model.classes_.tolist() != [0, 1]:

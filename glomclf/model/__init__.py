@@ -4,7 +4,7 @@ from .approach_comparison import ApproachComparison, compare_approaches
 from .approaches import APPROACHES, Approach
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
-from .files import read_classifier
+from .model_files import read_classifier
 from .folds import FittedFold, fit_folds, predict_folds
 from .recipes import RECIPES, make_classifier
 

@@ -846,3 +846,23 @@ def test_a_setting_inside_a_default_part_makes_it_that_part():
 )
 def test_scikit_learn_checks_on_features(estimator, check):
     check(estimator)
+
+
+def test_a_grid_of_the_network_works_on_the_default_one(features):
+    X, y, groups = features
+    search = GridSearchCV(
+        GlomeruliClassifier("smote", random_state=0),
+        {"network__learning_rate": [1e-2, 1e-4], "network__epochs": [2]},
+        cv=StratifiedGroupKFold(2),
+        scoring="roc_auc",
+        error_score="raise",
+        n_jobs=2,
+    ).fit(X, y, groups=groups)
+    assert search.best_params_["network__learning_rate"] in (1e-2, 1e-4)
+    assert search.best_estimator_.network.epochs == 2
+
+
+def test_the_diagram_shows_the_settings_of_the_network():
+    page = make_classifier("scratch")._repr_html_()
+    assert "warmup_epochs" in page
+    assert "stain_normalizer" in page
