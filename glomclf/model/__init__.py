@@ -4,8 +4,8 @@ from .approach_comparison import ApproachComparison, compare_approaches
 from .approaches import APPROACHES, Approach
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
-from .model_files import read_classifier
 from .folds import FittedFold, fit_folds, predict_folds
+from .model_files import read_classifier
 from .recipes import RECIPES, make_classifier
 
 __all__ = [
