@@ -11,6 +11,7 @@ install = $(BIN)/python -m pip install --quiet --no-compile --editable $(1) && \
 .PHONY: demo test lint docs clean
 
 demo: .venv/installed
+	rm -rf glomclf-demo
 	$(BIN)/glomclf demo --output glomclf-demo
 
 # Three also on two cores: some tests wait for other processes.

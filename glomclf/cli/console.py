@@ -35,7 +35,9 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
+def check_output(
+    path: Path, inputs: Iterable[Path] = (), *, overwrite: bool = True
+) -> None:
     """Refuse a result that cannot be written, before the work that leads to it.
 
     Parameters
@@ -44,11 +46,14 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
         File to be written.
     inputs : iterable of Path
         Files that are read, and must not be overwritten.
+    overwrite : bool, default=True
+        Whether the file may exist.
 
     Raises
     ------
     InputError
-        If it is an input or a folder, or its folder cannot be written to.
+        If it is an input or a folder, exists against `overwrite`, or its folder cannot
+        be written to.
     """
     if any(path.resolve() == source.resolve() for source in inputs):
         raise InputError(
@@ -57,6 +62,10 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
         )
     if path.is_dir():
         raise InputError(f"{path} is a folder; --output names a file here.")
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path} exists. Pass --overwrite to replace it, or another --output."
+        )
     existing = next(folder for folder in path.absolute().parents if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):

@@ -6,18 +6,23 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from .console import note, print_table, text_of_bytes
 
-if TYPE_CHECKING:
-    import numpy as np
-
 __all__ = ["command"]
 
-_PACKAGES = ("glomclf", "tensorflow", "keras", "scikit-learn", "optuna")
+# And what installs those that are missing.
+_PACKAGES = {
+    "glomclf": "python -m pip install .",
+    "tensorflow": "python -m pip install tensorflow",
+    "keras": "python -m pip install keras",
+    "scikit-learn": "python -m pip install scikit-learn",
+    "optuna": "python -m pip install optuna",
+    "openvino": "Run frozen layers faster: python -m pip install 'glomclf[openvino]'",
+}
 _WEIGHTS = "models/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _SIDE = 224
 _N_PATCHES = 48
@@ -27,21 +32,15 @@ _NEW_IMAGES = 0.64
 _EPOCHS, _FOLDS, _TRIALS = 30, 5, 50  # of the recipe "features" and of `glomclf tune`
 
 
-class _Check(NamedTuple):
-    """One line of the table."""
-
-    name: str
-    found: str
-    to_do: str = ""
+_Check = tuple[str, str, str]  # what, what was found, what to do
 
 
 class _Speed(NamedTuple):
-    """Images a second: decoded, through the frozen network, through a head's epoch."""
+    """Images a second: decoded, through the frozen network, a head trained on them."""
 
     decoding: float
     frozen: float
     head: float
-    seconds_a_fit: float  # beside its epochs
 
 
 @click.command()
@@ -63,16 +62,7 @@ def command(n_images: int) -> None:
     """
     note("Measuring on synthetic patches, for about half a minute.")
     speed = _measured()
-    checks = [
-        *_versions(),
-        _processor(),
-        _bfloat16(),
-        _openvino(),
-        _weights(),
-        _cache(),
-        *_speeds(speed),
-        *_times(speed, n_images),
-    ]
+    checks = [*_versions(), *_machine(), *_kept(), *_times(speed, n_images)]
     print_table(
         "glomclf doctor", ("check", "found", "what to do"), checks, of_text=True
     )
@@ -90,60 +80,39 @@ def _version(package: str) -> str | None:
 def _versions() -> Iterator[_Check]:
     import platform
 
-    yield _Check("python", platform.python_version())
-    for package in _PACKAGES:
+    yield "python", platform.python_version(), ""
+    for package, to_do in _PACKAGES.items():
         found = _version(package)
-        to_do = "" if found else f"python -m pip install {package}"
-        yield _Check(package, found or "not installed", to_do)
+        yield package, found or "not installed", "" if found else to_do
 
 
-def _processor() -> _Check:
+def _machine() -> Iterator[_Check]:
     import joblib
 
-    from ..network.processor import processor_name
+    from ..network.processor import has_bfloat16, processor_name
 
     cores = joblib.cpu_count()
-    return _Check("processor", f"{processor_name()}; {cores} cores allowed")
+    yield "processor", f"{processor_name()}; {cores} cores allowed", ""
+    if has_bfloat16():
+        faster = "Train many layers faster: --set network.training_precision=bfloat16"
+        yield "bfloat16", "yes", faster
+    else:
+        yield "bfloat16", "no; training computes in float32", ""
 
 
-def _bfloat16() -> _Check:
-    from ..network.processor import has_bfloat16
-
-    if not has_bfloat16():
-        return _Check("bfloat16", "no; training computes in float32")
-    faster = "Train many layers faster: --set network.training_precision=bfloat16"
-    return _Check("bfloat16", "yes", faster)
-
-
-def _openvino() -> _Check:
-    found = _version("openvino")
-    if found:
-        return _Check("OpenVINO", found)
-    faster = "Run frozen layers faster: python -m pip install 'glomclf[openvino]'"
-    return _Check("OpenVINO", "not installed", faster)
-
-
-def _weights() -> _Check:
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    file = Path(home, _WEIGHTS)
-    if file.is_file():
-        return _Check("ImageNet weights", str(file))
-    to_do = "Downloaded at first use. Without internet: --weights FILE or none"
-    return _Check("ImageNet weights", f"not in {file.parent}", to_do)
-
-
-def _cache() -> _Check:
+def _kept() -> Iterator[_Check]:
+    """Look for weights and features on disk."""
     from ..data.store import cache_info
 
+    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", _WEIGHTS)
+    if file.is_file():
+        yield "ImageNet weights", str(file), ""
+    else:
+        to_do = "Downloaded at first use. Without internet: --weights FILE or none"
+        yield "ImageNet weights", f"not in {file.parent}", to_do
     info = cache_info()
-    found = f"{info.cache_dir}: {text_of_bytes(info.n_bytes)}"
     to_do = "Free it: glomclf cache --clear" if info.n_bytes else ""
-    return _Check("cache", found, to_do)
-
-
-def _speeds(speed: _Speed) -> Iterator[_Check]:
-    yield _Check("decoding", f"{speed.decoding:.0f} images/s of {_SIDE} px")
-    yield _Check("frozen ResNet-50", f"{speed.frozen:.1f} images/s of {_SIDE} px")
+    yield "cache", f"{info.cache_dir}: {text_of_bytes(info.n_bytes)}", to_do
 
 
 def _times(speed: _Speed, n_images: int) -> Iterator[_Check]:
@@ -152,19 +121,17 @@ def _times(speed: _Speed, n_images: int) -> Iterator[_Check]:
     Each image runs through the frozen layers once, and so does each that a sampler
     adds in a fold. Then every fit trains a head.
     """
-    rows = n_images * (1 + _NEW_IMAGES)
-
-    def heads(fits: int, rows: float) -> float:
-        return fits * (speed.seconds_a_fit + _EPOCHS * rows / speed.head)
-
+    yield "decoding", f"{speed.decoding:.0f} images/s of {_SIDE} px", ""
+    yield "frozen ResNet-50", f"{speed.frozen:.1f} images/s of {_SIDE} px", ""
     reading = n_images / speed.decoding
-    training = reading + rows / speed.frozen + heads(1, rows)
-    yield _Check(f"training on {n_images} images", _duration(training))
-    new = n_images * (_FOLDS - 1) * _NEW_IMAGES
-    study = reading + (n_images + new) / speed.frozen
-    study += heads(_TRIALS * _FOLDS, rows * (_FOLDS - 1) / _FOLDS)
+    rows = n_images * (1 + _NEW_IMAGES)
+    training = reading + rows / speed.frozen + rows / speed.head
+    yield f"training on {n_images} images", _duration(training), ""
+    encoded = n_images * (1 + (_FOLDS - 1) * _NEW_IMAGES)
+    trained = _TRIALS * (_FOLDS - 1) * rows
+    study = reading + encoded / speed.frozen + trained / speed.head
     name = f"study on {n_images} images"
-    yield _Check(name, _duration(study), f"{_TRIALS} trials of {_FOLDS} folds")
+    yield name, _duration(study), f"{_TRIALS} trials of {_FOLDS} folds"
 
 
 def _duration(seconds: float) -> str:
@@ -180,8 +147,11 @@ def _duration(seconds: float) -> str:
 def _measured() -> _Speed:
     import tempfile
 
+    import numpy as np
+
     from ..data.loader import ImageLoader
     from ..data.synthetic import make_glomeruli
+    from ..network.classifier import PatchClassifier
     from ..network.encoder import PatchEncoder
 
     with tempfile.TemporaryDirectory(prefix="glomclf-doctor-") as folder:
@@ -193,27 +163,15 @@ def _measured() -> _Speed:
     encoder = PatchEncoder("resnet50", weights=None, cache_dir=False)
     encoder.fit_transform(images[:8])  # builds and compiles
     frozen, features = _timed(encoder.transform, images)
-    head, seconds_a_fit = _head_speed(features)
-    return _Speed(len(images) / decoding, len(images) / frozen, head, seconds_a_fit)
+    X = np.resize(features, (_N_ROWS, features.shape[1]))
+    y = np.arange(_N_ROWS) % 2
+    head = PatchClassifier(weights=None, epochs=1, random_state=0)
+    head.fit(X, y)  # pays for what a process does once
+    heads, _ = _timed(head.set_params(epochs=_EPOCHS).fit, X, y)
+    return _Speed(len(images) / decoding, len(images) / frozen, _N_ROWS / heads)
 
 
 def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     start = time.perf_counter()
     result = function(*arguments)
     return time.perf_counter() - start, result
-
-
-def _head_speed(features: np.ndarray) -> tuple[float, float]:
-    """Return rows a second in an epoch, and the seconds of a fit beside its epochs."""
-    import numpy as np
-
-    from ..network.classifier import PatchClassifier
-
-    X = np.resize(features, (_N_ROWS, features.shape[1]))
-    y = np.arange(_N_ROWS) % 2
-    seconds = []
-    for epochs in (1, 1, 11):  # the first pays for what a process does once
-        net = PatchClassifier(weights=None, epochs=epochs, random_state=0)
-        seconds.append(_timed(net.fit, X, y)[0])
-    an_epoch = max((seconds[2] - seconds[1]) / 10, 1e-6)
-    return _N_ROWS / an_epoch, max(0.0, seconds[1] - an_epoch)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import check_output, drop_unwritten, list_files, note, typed_command
+from .inputs import labelled_manifest, labelled_pair, load_model
 from .options import (
     csv_argument,
     folder_option,
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
 
     from ..evaluation.biopsy import BiopsySummary
     from ..evaluation.evaluation import Evaluation
-    from ..leakage.splits import SplitAudit
-    from ..model.classifier import GlomeruliClassifier
 
-__all__ = ["EVALUATION_FILES", "command", "write_evaluation"]
+__all__ = ["command"]
 
-EVALUATION_FILES = (
+_FILES = (
     "predictions.csv",
     "scores.csv",
     "scores.json",
@@ -41,6 +40,13 @@ EVALUATION_FILES = (
     "bland_altman.png",
     "report.html",
 )
+_AGREEMENT = {
+    "mean_absolute_error": "mean absolute error, points",
+    "bias": "bias (predicted minus true), points",
+    "lower_limit": "lower limit of agreement, points",
+    "upper_limit": "upper limit of agreement, points",
+    "icc": "intraclass correlation",
+}
 
 
 @click.command()
@@ -75,101 +81,35 @@ def command(
 ) -> None:
     """Predict the patches of CSV and score the predictions.
 
-    CSV has the column `name` and, if known, `ground truth` and `participant`. Without
-    labels there are predictions alone. Intervals of scores respect that patches of one
-    participant are alike. With --train, the exit code is 2 if participants or images
-    of CSV were trained on. All files are written even so.
+    CSV has the columns `name` and `ground truth` and, if known, `participant`.
+    Intervals of scores respect that patches of one participant are alike. With --train,
+    the exit code is 2 if participants or images of CSV were trained on. All files are
+    written even so.
 
     Example: glomclf evaluate test.csv --model model.glomclf --train train.csv
     """
-    from ..data.manifest import read_manifest
-    from .inputs import labelled_manifest, load_model, named_alike
+    from .audit import audit_pair
 
     inputs = [csv, model] if train_csv is None else [csv, model, train_csv]
-    for name in EVALUATION_FILES:
-        check_output(folder / name, inputs=inputs)
-    manifest = read_manifest(csv, images)
-    train = None
-    if train_csv is not None:
-        train = labelled_manifest(train_csv, images)
-        train, manifest = named_alike([train_csv, csv], [train, manifest])
+    for name in _FILES:
+        check_output(folder / name, inputs)
     classifier = load_model(model, threshold, quiet)
-    probability = classifier.predict_proba(manifest)[:, 1]
-    audit = write_evaluation(manifest, probability, classifier, folder, train=train)
-    drop_unwritten(folder / name for name in EVALUATION_FILES)
+    train = audit = None
+    if train_csv is None:
+        note("Not audited: --train CSV looks for what the model was trained on.")
+        test = labelled_manifest(csv, images, to_train=False)
+    else:
+        train, test = labelled_pair(train_csv, csv, images)
+        audit, _ = audit_pair(train, test, quiet)
+    probability = classifier.predict_proba(test)[:, 1]
+    found = _score(test, probability, classifier.threshold_, folder)
+    known = {"classifier": classifier, "train": train, "audit": audit}
+    _write_report(test, probability, folder, **known, **found)
+    drop_unwritten(folder / name for name in _FILES)
+    _print(**found)  # last, for whoever reads it may close the pipe
     list_files()
     if audit is not None:
         audit.raise_if_leaky()
-
-
-def write_evaluation(
-    manifest: pd.DataFrame,
-    probability: np.ndarray,
-    classifier: GlomeruliClassifier,
-    folder: Path,
-    *,
-    title: str = "Evaluation",
-    train: pd.DataFrame | None = None,
-) -> SplitAudit | None:
-    """Write predictions and, as far as there are labels, scores, pictures and report.
-
-    Parameters
-    ----------
-    manifest : DataFrame of shape (n_samples, n_columns)
-        As from `read_manifest`.
-    probability : ndarray of shape (n_samples,)
-        Of class 1.
-    classifier : GlomeruliClassifier
-        Fitted; it made the probabilities.
-    folder : Path
-    title : str, default="Evaluation"
-        Of the report.
-    train : DataFrame, default=None
-        The rows that the classifier was fitted on, where they are known.
-
-    Returns
-    -------
-    SplitAudit or None
-        Of the split between the two; None where either has no labels.
-    """
-    from .tables import predictions_table, write_csv
-
-    table = predictions_table(manifest, probability, classifier.threshold_)
-    write_csv(table, folder / "predictions.csv")
-    if "label" not in manifest:
-        note(
-            "There are no labels: predictions are written; scores and a report cannot "
-            "be made."
-        )
-        return None
-    if manifest["label"].nunique() < 2:
-        note(
-            f"All {len(manifest)} labels are {manifest['label'].iloc[0]}: scores that "
-            "need both classes are undefined."
-        )
-    found = _score(manifest, probability, classifier.threshold_, folder)
-    audit = None if train is None else _audit(train, manifest)
-    if train is None:
-        note("Not audited: --train CSV looks for what the model was trained on.")
-    known = {"classifier": classifier, "train": train, "audit": audit}
-    _write_report(manifest, probability, folder, title=title, **known, **found)
-    _print(**found)  # last, for whoever reads it may close the pipe
-    return audit
-
-
-def _audit(train: pd.DataFrame, test: pd.DataFrame) -> SplitAudit:
-    """Look for what is in the training and in the test set."""
-    from ..data.manifest import stack_manifests
-    from ..leakage.splits import audit_splits
-
-    note("Looking for participants and images that were trained on.")
-    columns = ["path", "label", "slide", "participant"]
-    rows = stack_manifests(train[columns], test[columns])
-    split = (range(len(train)), range(len(train), len(rows)))
-    audit = audit_splits(rows, rows["label"], [split])
-    if audit.is_leaky:
-        note("Caution: the test set leaks, and the scores cannot be believed.")
-    return audit
 
 
 def _score(
@@ -179,8 +119,10 @@ def _score(
     from ..data.participants import participant_kind
     from ..evaluation.biopsy import biopsy_summary
     from ..evaluation.evaluation import evaluate
-    from .tables import write_csv, write_scores
+    from .tables import predictions_table, write_csv, write_scores
 
+    table = predictions_table(manifest, probability, threshold)
+    write_csv(table, folder / "predictions.csv")
     y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
     write_scores(evaluation, folder)
@@ -207,13 +149,15 @@ def _write_report(
         command=typed_command(),
         **known,
     )
-    write_report(report, folder, EVALUATION_FILES)
+    write_report(report, folder, _FILES)
 
 
 def _print(evaluation: Evaluation, biopsies: BiopsySummary | None) -> None:
-    from .tables import print_biopsies, print_scores
+    from .tables import print_estimates, print_scores
 
     n_patches = int(evaluation.confusion_matrix.sum())
     print_scores(f"Scores of {n_patches} patches", evaluation)
     if biopsies is not None:
-        print_biopsies(biopsies)
+        n_biopsies = len(biopsies.table)
+        title = f"Percentage of globally sclerotic glomeruli, {n_biopsies} biopsies"
+        print_estimates(title, biopsies, _AGREEMENT, digits=2)

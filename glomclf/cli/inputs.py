@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +15,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "labelled_manifest",
+    "labelled_pair",
     "load_model",
-    "named_alike",
     "participant_folds",
 ]
 
 
-def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
-    """Read a csv to train on.
+def labelled_manifest(
+    csv: Path, images: Path | None, *, to_train: bool = True
+) -> pd.DataFrame:
+    """Read a csv that has labels.
 
     Raises
     ------
     ManifestError
         If the csv or its images cannot be used.
     InputError
-        If labels are missing, or all the same.
+        If labels are missing or, for a csv to train on, all the same.
     """
     from ..data.manifest import read_manifest
 
@@ -41,11 +42,11 @@ def labelled_manifest(csv: Path, images: Path | None) -> pd.DataFrame:
             "column 'ground truth' (or 'label') must say 1 for globally sclerotic, 0 "
             "for the rest."
         )
-    present = sorted(map(int, manifest["label"].unique()))
-    if len(present) < 2:
+    if to_train and manifest["label"].nunique() < 2:
         raise InputError(
-            f"All {len(manifest)} rows of {csv} have the label {present[0]}. Training "
-            "needs images of both classes, 0 and 1."
+            f"All {len(manifest)} rows of {csv} have the label "
+            f"{manifest['label'].iloc[0]}. Training needs images of both classes, 0 "
+            "and 1."
         )
     return manifest
 
@@ -64,33 +65,25 @@ def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[A
     return list(splitter.split(manifest, manifest["label"], manifest["participant"]))
 
 
-def named_alike(csvs: Sequence[Path], sides: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Infer the participants of several files from the names in all of them.
+def labelled_pair(
+    train: Path, test: Path, images: Path | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read two csvs with labels; participants are inferred from the names in both.
 
     The parts of a biopsy may lie in different files. Where a csv names participants,
     all stay as they are.
-
-    Parameters
-    ----------
-    csvs : sequence of Path
-    sides : list of DataFrame
-        What each holds.
-
-    Returns
-    -------
-    list of DataFrame
     """
     from ..data.participants import infer_participants
 
-    titles = {str(title).strip().lower() for csv in csvs for title in _columns(csv)}
-    if "participant" in titles:
-        return sides
-    names = [Path(path).name for side in sides for path in side["path"]]
-    inferred = iter(infer_participants(names))
-    return [
-        side.assign(participant=[next(inferred) or own for own in side["participant"]])
-        for side in sides
-    ]
+    csvs = (train, test)
+    first, second = (labelled_manifest(csv, images, to_train=False) for csv in csvs)
+    titles = {title.strip().lower() for csv in csvs for title in _columns(csv)}
+    if "participant" not in titles:
+        paths = [*first["path"], *second["path"]]
+        inferred = iter(infer_participants([Path(path).name for path in paths]))
+        for side in (first, second):
+            side["participant"] = [next(inferred) or own for own in side["participant"]]
+    return first, second
 
 
 def _columns(csv: Path) -> list[str]:

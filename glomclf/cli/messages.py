@@ -14,7 +14,7 @@ import click
 from ..errors import GlomclfError, GlomclfWarning
 from .console import InputError, written_files
 
-__all__ = ["errors_shown", "input_checked"]
+__all__ = ["errors_shown"]
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quota on Windows
 # What the library names most, as it is written on the command line.
@@ -42,20 +42,6 @@ class _Interrupted(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         click.echo(f"\n{self.message}", err=True)
-
-
-@contextmanager
-def input_checked() -> Iterator[None]:
-    """Take any ValueError or TypeError of the block for an error in the input.
-
-    For blocks that only check values; elsewhere such an error may be a fault of ours.
-    """
-    try:
-        yield
-    except (GlomclfError, click.ClickException):
-        raise
-    except (ValueError, TypeError) as error:
-        raise InputError(_with_options(str(error))) from error
 
 
 @contextmanager

@@ -48,17 +48,6 @@ class Number(click.FloatRange):
         return number
 
 
-def weights(text: str) -> str:
-    """Take ``imagenet``, ``none`` or the path of a file."""
-    if text.lower() in ("imagenet", "none"):
-        return text.lower()
-    if not Path(text).is_file():
-        raise click.BadParameter(
-            f"{text!r} is neither imagenet, nor none, nor an existing file."
-        )
-    return text
-
-
 def threshold(text: str) -> Any:
     """Take a probability, ``f1``, or a bound on the recall.
 
@@ -66,13 +55,15 @@ def threshold(text: str) -> Any:
     --------
     >>> from glomclf.cli.options import threshold
     >>> threshold("0.3"), threshold("f1"), threshold("recall>=0.95")
-    (0.3, 'f1', ('recall', 0.95))
+    (0.3, 'f1', RecallAtLeast(recall=0.95))
     """
     if text == "f1":
         return text
     name, is_bound, bound = text.replace(" ", "").partition(">=")
     if name == "recall" and is_bound:
-        return name, Number(0, 1, min_open=True).convert(bound, None, None)
+        from ..evaluation.thresholds import RecallAtLeast
+
+        return RecallAtLeast(Number(0, 1, min_open=True).convert(bound, None, None))
     if name == "recall":  # the shell takes an open > for itself
         raise click.BadParameter("put it in quotes: 'recall>=0.95'.")
     return Number(0, 1).convert(text, None, None)
@@ -194,17 +185,8 @@ _CLASSIFIER_OPTIONS = {
         "fine-tune: the last layers of the backbone, too. scratch: all layers. linear: "
         "a logistic regression on stored features.",
     ),
-    "backbone": click.option(
-        "--backbone",
-        metavar="NAME",
-        default=None,
-        show_default="the recipe's",
-        help="Network that turns images into features, as resnet50, or cnn, a small "
-        "one.",
-    ),
     "weights": click.option(
         "--weights",
-        type=weights,
         metavar="imagenet|none|FILE",
         default=None,
         show_default="the recipe's",
@@ -228,13 +210,6 @@ _CLASSIFIER_OPTIONS = {
         help="Probability from which a glomerulus is predicted globally sclerotic. f1 "
         "and 'recall>=0.95' choose it on training participants: for the highest F1, "
         "or the highest precision at that recall.",
-    ),
-    "cache_dir": click.option(
-        "--cache-dir",
-        metavar="DIR|none",
-        default=None,
-        show_default="the user's cache folder",
-        help="Where decoded images and features are kept for the next run.",
     ),
     "settings": click.option(
         "--set",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import InputError, print_table
-from .messages import input_checked
 
 if TYPE_CHECKING:
     from ..model.classifier import GlomeruliClassifier
@@ -43,10 +42,12 @@ def checked_classifier(
     Raises
     ------
     InputError
-        If settings are unknown or out of range, or contradict each other.
+        If settings are unknown.
+    InvalidParameterError
+        If a value is out of range.
     GlomclfError
-        If the sampler is unknown, the weights cannot be had, the backbone has fewer
-        layers than are to be trained, or this processor lacks the precision.
+        If settings contradict each other, the sampler is unknown, the weights cannot
+        be had, or the backbone has fewer layers than are to be trained.
     """
     from ..model.checks import refuse_contradictions
     from ..model.recipes import make_classifier
@@ -54,7 +55,7 @@ def checked_classifier(
     values = {"random_state": random_state, "verbose": verbose}
     values |= given_values(recipe, **options)
     classifier = make_classifier(recipe).set_params(**values)
-    _check_ranges(classifier)
+    classifier._validate_params()
     refuse_contradictions(classifier)
     _check_parts(classifier)
     return classifier
@@ -74,8 +75,8 @@ def given_values(
     settings : sequence of (str, object), default=()
         Of ``--set``: keys with dots, and values.
     **options
-        ``backbone``, ``weights``, ``sampler``, ``threshold``, ``cache_dir``, each as
-        its option gives it. None stands for an option that was not given.
+        ``weights``, ``sampler`` and ``threshold``, each as its option gives it. None
+        stands for an option that was not given.
 
     Returns
     -------
@@ -88,12 +89,12 @@ def given_values(
     """
     known = _keys_of(recipe)
     pairs = [
-        (key, value)
+        (key, None if value == "none" else value)
         for name, value in options.items()
         if value is not None
-        for key in _keys_for(name, known)
+        for key in known
+        if key == name or (name == "weights" and key.endswith(".weights"))
     ]
-    pairs = [(key, _meant(key, value)) for key, value in pairs]
     pairs += settings
     _refuse_unknown([key for key, _ in pairs], known, recipe)
     return {key.replace(".", "__"): value for key, value in pairs}
@@ -164,25 +165,6 @@ def _can_be_written(value: Any) -> bool:
     return value is None or isinstance(value, str | Number | Path | tuple)
 
 
-def _keys_for(option: str, known: Collection[str]) -> list[str]:
-    """Name the settings that an option stands for: the backbone is in two parts."""
-    if option not in ("backbone", "weights"):
-        return [option]
-    nested = [f"{part}.{option}" for part in ("network", "encoder")]
-    return [key for key in nested if key in known]
-
-
-def _meant(key: str, value: Any) -> Any:
-    """Return what the words of an option stand for."""
-    if isinstance(value, tuple):
-        from ..evaluation.thresholds import RecallAtLeast
-
-        return RecallAtLeast(value[1])
-    if isinstance(value, str) and value.lower() == "none":
-        return False if key == "cache_dir" else None
-    return value
-
-
 def _refuse_unknown(keys: Sequence[str], known: Collection[str], recipe: str) -> None:
     faults = [
         f"  {key} is unknown{_nearest(key, known)}" for key in keys if key not in known
@@ -210,52 +192,15 @@ def _text(value: Any) -> str:
 # -- checks ---------------------------------------------------------------------------
 
 
-def _parts(classifier: GlomeruliClassifier) -> Iterator[tuple[str, Any]]:
-    """Yield what has parameters of its own, and how its keys begin."""
-    yield "", classifier
-    yield "network.", classifier.network
-    yield "encoder.", classifier.encoder
-
-
-def _check_ranges(classifier: GlomeruliClassifier) -> None:
-    """Let every part check its parameters; name them as they are typed."""
-    faults = []
-    for start, part in _parts(classifier):
-        try:
-            if hasattr(part, "_validate_params"):
-                part._validate_params()
-        except (ValueError, TypeError) as error:
-            faults.append(_as_typed(str(error), start, part))
-    if faults:
-        raise InputError("\n".join(faults))
-
-
-def _as_typed(message: str, start: str, part: Any) -> str:
-    for name in part.get_params(deep=False):
-        named = f"The {name!r} parameter of {type(part).__name__}"
-        message = message.replace(named, f"{start}{name}")
-    return message
-
-
 def _check_parts(classifier: GlomeruliClassifier) -> None:
     """Make what is made from settings, so that a bad one ends before the images."""
     from ..network.backbones import load_backbone
     from ..network.classifier import PatchClassifier
     from ..network.encoder import PatchEncoder
-    from ..network.processor import check_training_precision
     from ..samplers import make_sampler
 
-    with input_checked():
-        make_sampler(classifier.sampler)
-    for start, part in _parts(classifier):
-        if isinstance(part, PatchClassifier):
-            check_training_precision(part.training_precision)
-            _check_folder(f"{start}checkpoint_dir", part.checkpoint_dir)
+    make_sampler(classifier.sampler)
+    for part in (classifier.network, classifier.encoder):
         if isinstance(part, PatchClassifier | PatchEncoder):
             backbone = load_backbone(part.backbone, part.weights)
             backbone.n_trainable(part.trainable_layers)
-
-
-def _check_folder(key: str, folder: str | Path | None) -> None:
-    if folder is not None and Path(folder).is_file():
-        raise InputError(f"{folder} is a file; {key} names a folder.")

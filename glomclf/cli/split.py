@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import InputError, check_output, list_files, note, print_table
+from .console import check_output, list_files, note, print_table
 from .options import (
     Number,
     csv_argument,
@@ -62,7 +62,8 @@ def command(
     from .tables import write_csv
 
     files = [folder / "train.csv", folder / "test.csv"]
-    _check_outputs(files, csv, overwrite)
+    for file in files:  # a model may have been trained on what is there
+        check_output(file, [csv], overwrite=overwrite)
     manifest = labelled_manifest(csv, images)
     are_known = participant_kind(manifest) == "participant"
     sides = train_test_split_by_participant(
@@ -75,18 +76,6 @@ def command(
     if folder.resolve() != csv.parent.resolve() and images is None:
         note(f"Give the next commands the folder of the images: --images {csv.parent}")
     list_files()
-
-
-def _check_outputs(files: list[Path], csv: Path, overwrite: bool) -> None:
-    """Keep what is there: a model may have been trained on it."""
-    for file in files:
-        check_output(file, inputs=[csv])
-    existing = [str(file) for file in files if file.exists()]
-    if existing and not overwrite:
-        raise InputError(
-            f"{' and '.join(existing)} exist. Pass --overwrite to replace them, or "
-            "another --output."
-        )
 
 
 def _rows(csv: Path, manifest: pd.DataFrame, are_known: bool) -> pd.DataFrame:

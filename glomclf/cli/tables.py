@@ -14,12 +14,12 @@ from .._runtime import short_names
 from .console import note, output, print_table
 
 if TYPE_CHECKING:
-    from ..evaluation.biopsy import BiopsySummary
+    from ..evaluation.estimates import Estimates
     from ..evaluation.evaluation import Evaluation
 
 __all__ = [
     "predictions_table",
-    "print_biopsies",
+    "print_estimates",
     "print_scores",
     "write_csv",
     "write_json",
@@ -35,14 +35,6 @@ _SHOWN = {
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
     "matthews_corrcoef": "MCC",
-}
-# Names and digits.
-_AGREEMENT = {
-    "mean_absolute_error": ("mean absolute error, points", 1),
-    "bias": ("bias (predicted minus true), points", 1),
-    "lower_limit": ("lower limit of agreement, points", 1),
-    "upper_limit": ("upper limit of agreement, points", 1),
-    "icc": ("intraclass correlation", 3),
 }
 
 
@@ -113,11 +105,7 @@ def _known_participants(manifest: pd.DataFrame) -> pd.Series:
 
 def print_scores(title: str, evaluation: Evaluation) -> None:
     """Print scores with their intervals, and the confusion matrix."""
-    rows = []
-    for name, shown in _SHOWN.items():
-        low, high = evaluation.interval(name)
-        rows.append((shown, _number(evaluation.scores[name]), _range(low, high)))
-    print_table(title, ("score", "value", "95 % interval"), rows)
+    print_estimates(title, evaluation, _SHOWN)
     (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
     at = f"threshold {evaluation.threshold:g}"
     if np.isnan(evaluation.threshold):
@@ -127,27 +115,33 @@ def print_scores(title: str, evaluation: Evaluation) -> None:
         ("", "predicted 0", "predicted 1"),
         [("label 0", str(tn), str(fp)), ("label 1", str(fn), str(tp))],
     )
-    if evaluation.caution:
-        note(f"Caution: {evaluation.caution}.")
 
 
-def _number(value: float, digits: int = 3) -> str:
-    return "undefined" if np.isnan(value) else f"{value:.{digits}f}"
+def print_estimates(
+    title: str, estimates: Estimates, shown: Mapping[str, str], *, digits: int = 3
+) -> None:
+    """Print values with their intervals, by the names to be shown.
 
-
-def _range(low: float, high: float, digits: int = 3) -> str:
-    if np.isnan([low, high]).any():
-        return ""
-    return f"{low:.{digits}f} to {high:.{digits}f}"
-
-
-def print_biopsies(summary: BiopsySummary) -> None:
-    """Print how predicted and true percentages a biopsy agree."""
+    Parameters
+    ----------
+    title : str
+    estimates : Estimates
+    shown : mapping of str to str
+        Scores of `estimates`, and what they are called.
+    digits : int, default=3
+        After the point.
+    """
     rows = []
-    for name, (shown, digits) in _AGREEMENT.items():
-        ends = _range(*summary.interval(name), digits)
-        rows.append((shown, _number(summary.scores[name], digits), ends))
-    title = f"Percentage of globally sclerotic glomeruli, {len(summary.table)} biopsies"
-    print_table(title, ("agreement", "value", "95 % interval"), rows)
-    if summary.caution:
-        note(f"Caution: {summary.caution}.")
+    for name, text in shown.items():
+        value, ends = estimates.scores[name], estimates.interval(name)
+        low, high = (f"{end:.{digits}f}" for end in ends)
+        rows.append(
+            (
+                text,
+                "undefined" if np.isnan(value) else f"{value:.{digits}f}",
+                "" if np.isnan(ends).any() else f"{low} to {high}",
+            )
+        )
+    print_table(title, ("score", "value", "95 % interval"), rows)
+    if estimates.caution:
+        note(f"Caution: {estimates.caution}.")

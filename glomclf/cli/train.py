@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .console import InputError, check_output, drop_unwritten, list_files, note, output
+from .inputs import labelled_manifest, participant_folds
 from .options import (
     classifier_options,
     csv_argument,
@@ -81,50 +80,30 @@ def command(
 
     Example: glomclf train train.csv --cv 5 --output model.glomclf
     """
-    from .inputs import labelled_manifest, participant_folds
     from .settings import checked_classifier
     from .training_files import TRAINING_FILES
 
-    _check_outputs(model, overwrite, csv)
-    _check_folds(ensemble, n_folds)
+    folder = model.with_name(f"{model.stem}-training")
+    check_output(model, [csv], overwrite=overwrite)
+    for name in TRAINING_FILES:
+        check_output(folder / name, [csv])
+    if ensemble and not n_folds:
+        raise InputError(
+            "--ensemble keeps the classifiers of cross-validation, and there is none. "
+            "Say how many folds: --cv 5 --ensemble."
+        )
     manifest = labelled_manifest(csv, images)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
         **options, random_state=seed, verbose=int(not quiet)
     )
     pixels = _load(classifier, manifest)
-    with _told_how_to_go_on(getattr(classifier.network, "checkpoint_dir", None)):
-        if ensemble:
-            _train_ensemble(classifier, pixels, manifest, len(folds), model)
-        else:
-            _train_one(classifier, pixels, manifest, folds, model)
-    drop_unwritten(_folder(model) / name for name in TRAINING_FILES)
+    if ensemble:
+        _train_ensemble(classifier, pixels, manifest, len(folds), model, folder)
+    else:
+        _train_one(classifier, pixels, manifest, folds, model, folder)
+    drop_unwritten(folder / name for name in TRAINING_FILES)
     list_files()
-
-
-def _folder(model: Path) -> Path:
-    """Name the folder of curves and pictures after the model."""
-    return model.with_name(f"{model.stem}-training")
-
-
-def _check_outputs(model: Path, overwrite: bool, csv: Path) -> None:
-    from .training_files import TRAINING_FILES
-
-    check_output(model, inputs=[csv])
-    if model.exists() and not overwrite:
-        raise InputError(
-            f"{model} exists. Pass --overwrite to replace it, or another --output."
-        )
-    for name in TRAINING_FILES:
-        check_output(_folder(model) / name, inputs=[csv])
-
-
-def _check_folds(ensemble: bool, n_folds: int | None) -> None:
-    if ensemble and not n_folds:
-        raise InputError(
-            "--ensemble keeps the classifiers of cross-validation, and there is none. "
-            "Say how many folds: --cv 5 --ensemble."
-        )
 
 
 def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:
@@ -141,39 +120,27 @@ def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray
     return loader.fit(manifest).transform(manifest)
 
 
-@contextmanager
-def _told_how_to_go_on(folder: str | None) -> Iterator[None]:
-    """If the user ends a training that is kept, say how it goes on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if folder is not None and any(Path(folder).expanduser().glob("*.checkpoint")):
-            note(
-                f"\nThe state of the training is kept in {folder}: the same command "
-                "goes on after the last whole epoch."
-            )
-        raise
-
-
 def _train_one(
     classifier: GlomeruliClassifier,
     pixels: np.ndarray,
     manifest: pd.DataFrame,
     folds: list[Any],
     model: Path,
+    folder: Path,
 ) -> None:
     """Cross-validate where there are folds, then train one classifier on all rows."""
-    from .training_files import write_training
+    from .tables import print_scores
+    from .training_files import write_out_of_fold, write_training
 
-    participants = manifest["participant"].to_numpy()
-    y, folder = manifest["label"].to_numpy(), _folder(model)
     if folds:
-        _cross_validate(classifier, pixels, manifest, folds, folder)
-    note(f"Training on {len(y)} patches.")
-    classifier.fit(pixels, y, groups=participants)
-    with output(model) as temporary:
-        classifier.save(temporary)
-    write_training(classifier, pixels, y, folder)
+        title = f"Cross-validated by participant, {len(folds)} folds"
+        note(f"{title}:")
+        print_scores(
+            title, write_out_of_fold(classifier, pixels, manifest, folds, folder)
+        )
+    note(f"Training on {len(manifest)} patches.")
+    _fit(classifier, pixels, manifest, model)
+    write_training(classifier, pixels, manifest["label"].to_numpy(), folder)
 
 
 def _train_ensemble(
@@ -182,6 +149,7 @@ def _train_ensemble(
     manifest: pd.DataFrame,
     n_folds: int,
     model: Path,
+    folder: Path,
 ) -> None:
     """Train one classifier a fold, keep all of them, and score what is out of fold."""
     from .settings import as_ensemble
@@ -190,30 +158,17 @@ def _train_ensemble(
 
     note(f"Training {n_folds} classifiers, each without one fold of participants.")
     ensemble = as_ensemble(classifier, n_folds)
-    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    ensemble.fit(pixels, y, groups=participants)
-    with output(model) as temporary:
-        ensemble.save(temporary)
-    write_ensemble_training(ensemble, manifest, pixels, _folder(model))
+    _fit(ensemble, pixels, manifest, model)
+    write_ensemble_training(ensemble, manifest, pixels, folder)
     title = f"Scores of single members, out of {n_folds} folds"
     print_scores(title, ensemble.oof_evaluation_)
 
 
-def _cross_validate(
-    classifier: GlomeruliClassifier,
-    pixels: np.ndarray,
-    manifest: pd.DataFrame,
-    folds: list[Any],
-    folder: Path,
+def _fit(
+    classifier: Any, pixels: np.ndarray, manifest: pd.DataFrame, model: Path
 ) -> None:
-    """Score predictions of participants that the model was not trained on."""
-    from .tables import print_scores
-    from .training_files import write_out_of_fold
-
-    note(f"Cross-validating by participant, {len(folds)} folds.")
-    evaluation = write_out_of_fold(classifier, pixels, manifest, folds, folder)
-    print_scores(f"Cross-validated by participant, {len(folds)} folds", evaluation)
-    note(
-        "Predictions of all folds are scored together; ROC AUC and average precision "
-        "then rank probabilities of different models, which lowers them a little."
-    )
+    """Fit a classifier or an ensemble, and save it."""
+    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
+    classifier.fit(pixels, y, groups=participants)
+    with output(model) as temporary:
+        classifier.save(temporary)

@@ -172,8 +172,7 @@ def _draw_resampling(
     train = np.setdiff1d(np.arange(len(y)), classifier.validation_indices_)
     rows = images[train]
     steps = classifier.pipeline_.named_steps
-    before = list(steps)[1 : list(steps).index("sample")]
-    for name in before:
+    for name in list(steps)[1 : list(steps).index("sample")]:
         rows = steps[name].transform(rows)
     trace = trace_resampling(classifier.pipeline_["sample"], rows, y[train])
     width = 2.2 + 1.5 * len(trace)

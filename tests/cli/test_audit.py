@@ -10,8 +10,6 @@ from PIL import Image
 
 from glomclf import make_glomeruli
 from glomclf.cli import main
-from glomclf.cli.audit import command as audit
-from glomclf.leakage.duplicates import NEAR_DUPLICATE_DISTANCE
 
 
 def run(*arguments, code=0):
@@ -54,17 +52,6 @@ def test_folds_by_participant_pass(data, tmp_path):
     assert not json.loads((tmp_path / "out" / "audit.json").read_text())["is_leaky"]
 
 
-def test_random_folds_leak_after_all_results_are_written(data, tmp_path):
-    out = tmp_path / "out"
-    options = ("--by", "random", "--cv", 2, "--max-distance", 0, "-o", out)
-    result = run(data / "public.csv", *options, code=2)
-    assert "participant on both sides" in result.stderr
-    table = pd.read_csv(out / "findings.csv")
-    for who in table["train_participant"]:
-        assert who in result.stderr
-    assert len(pd.read_csv(out / "folds.csv")) == 4
-
-
 def test_a_copy_in_the_test_csv_is_found_named_and_drawn(data, tmp_path):
     everything = rows(data)
     first = everything["participant"] == everything["participant"][0]
@@ -85,7 +72,7 @@ def test_a_copy_in_the_test_csv_is_found_named_and_drawn(data, tmp_path):
 
 def test_a_picture_of_an_earlier_run_does_not_stay(data, tmp_path):
     (tmp_path / "pairs.png").write_bytes(b"old")
-    run(data / "public.csv", "--cv", 2, "--max-distance", 0, "-o", tmp_path)
+    run(data / "public.csv", "--cv", 2, "-o", tmp_path)
     assert not (tmp_path / "pairs.png").exists()
 
 
@@ -111,6 +98,9 @@ def test_parts_of_a_biopsy_in_two_files_are_one_participant(data, tmp_path):
     test = written(table[2:], tmp_path, "test.csv")
     result = run(train, "--test", test, "-o", tmp_path / "out", code=2)
     assert "participant on both sides" in result.stderr
+    table = pd.read_csv(tmp_path / "out" / "findings.csv")  # is written even so
+    for who in table["train_participant"]:
+        assert who in result.stderr
 
 
 def test_what_cannot_be_audited_is_one_message(data, tmp_path):
@@ -122,17 +112,12 @@ def test_what_cannot_be_audited_is_one_message(data, tmp_path):
     result = run(data / "public.csv", "--cv", 20, "-o", out, code=2)
     assert "participants" in result.stderr
     assert not out.exists()
-    result = run(unlabelled, "--test", unlabelled, "--by", "slide", "--cv", 3, code=2)
-    assert "--cv and --by" in result.stderr
-
-
-def test_the_default_distance_is_the_measured_one():
-    context = audit.make_context("audit", ["data.csv"])
-    assert context.params["max_distance"] == NEAR_DUPLICATE_DISTANCE
+    result = run(unlabelled, "--test", unlabelled, "--cv", 3, code=2)
+    assert "--cv has nothing to split" in result.stderr
 
 
 def test_progress_goes_to_standard_error(data, tmp_path):
-    options = ["--cv", "2", "--max-distance", "0", "-o", str(tmp_path)]
+    options = ["--cv", "2", "-o", str(tmp_path)]
     result = CliRunner().invoke(main, ["audit", str(data / "public.csv"), *options])
     assert "Comparing images" in result.stderr
     assert "Comparing images" not in result.stdout

@@ -16,7 +16,7 @@ from glomclf.model.approach_comparison import COMPARED_SCORES
 from glomclf.model.approaches import APPROACHES
 
 TINY = (
-    *("--backbone", "cnn", "--weights", "none", "--cv", "2"),
+    *("--set", "network.backbone=cnn", "--weights", "none", "--cv", "2"),
     *("--set", "image_size=32"),
 )
 

@@ -33,7 +33,14 @@ def data(tmp_path):
 
 def train(csv, *options, **expected):
     out = csv.parent / "model.glomclf"
-    tiny = ("--backbone", "cnn", "--weights", "none", "--set", "image_size=32")
+    tiny = (
+        "--weights",
+        "none",
+        "--set",
+        "network.backbone=cnn",
+        "--set",
+        "image_size=32",
+    )
     return run("train", csv, *tiny, "--output", out, "-q", *options, **expected)
 
 
@@ -86,6 +93,10 @@ def test_every_truncated_image_is_named_before_training(data):
         (["--threshold", "recall"], "quotes: 'recall>=0.95'"),
         (["--threshold", "recall>=1.5"], "1.5 is not in the range 0<x<=1"),
         (["--set", "n_jobs"], "not of the form KEY=VALUE"),
+        (
+            ["--set", "network.epochs=0"],
+            "'epochs' parameter of PatchClassifier must be",
+        ),
     ],
 )
 def test_bad_options_are_refused_before_training(data, options, message):
@@ -98,12 +109,6 @@ def test_output_in_a_place_that_cannot_be_written_is_refused_first(tmp_path):
     message = train(csv, "--output", tmp_path / "file" / "m.glomclf")
     assert "Nothing can be written" in message
     assert "nowhere.csv" not in message
-
-
-def test_checkpoints_in_a_file_are_refused(data):
-    csv = data / "public.csv"
-    message = train(csv, "--set", f"network.checkpoint_dir={csv}")
-    assert "is a file; network.checkpoint_dir" in message
 
 
 def test_refused_command_leaves_no_folders_behind(tmp_path):
@@ -129,7 +134,7 @@ def test_images_beside_a_folder_are_refused(data, tmp_path):
 
 def test_demo_leaves_foreign_folders_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    assert "not of a demo" in run("demo", "--output", tmp_path)
+    assert "is not empty" in run("demo", "--output", tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 

@@ -18,11 +18,10 @@ from glomclf import (
     read_manifest,
 )
 from glomclf.cli import main
-from glomclf.network.checkpoints import Checkpoint
 
 TINY = (
-    *("--backbone", "cnn", "--weights", "none"),
-    *("--set", "image_size=32", "--set", "network.epochs=2"),
+    *("--weights", "none", "--set", "image_size=32"),
+    *("--set", "network.backbone=cnn", "--set", "network.epochs=2"),
 )
 
 
@@ -137,7 +136,7 @@ def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
 @pytest.mark.parametrize("more", [(), ("--cv", 2, "--ensemble")])
 def test_a_model_without_epochs_leaves_no_history(data, tmp_path, more):
     model = tmp_path / "m.glomclf"
-    options = ("--recipe", "linear", "--set", "image_size=32", "-o", model, "-q")
+    options = ("--recipe", "linear", "--set", "encoder.backbone=cnn", "-o", model, "-q")
     run("train", data / "public.csv", *TINY[:4], *options, *more)
     names = [path.name for path in tmp_path.rglob("*")]
     assert "m.glomclf" in names
@@ -235,19 +234,12 @@ def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path, undr
     assert pd.read_csv(tmp_path / "predictions.csv")["prediction"].eq(1).all()
 
 
-def test_evaluate_without_labels_writes_predictions_only(trained, data, tmp_path):
-    model, _ = trained
+def test_evaluate_needs_labels(trained, data, tmp_path):
     table = pd.read_csv(data / "public.csv").drop(columns="ground truth")
-    csv, out = tmp_path / "test.csv", tmp_path / "out"
-    table.to_csv(csv, index=False)
-    out.mkdir()
-    (out / "scores.csv").touch()
-    arguments = (csv, "--images", data, "--model", model, "-o", out, "-q")
-    result = run("evaluate", *arguments)
-    assert "no labels" in result.stderr
-    # Scores of an earlier run would mislead.
-    assert [path.name for path in out.iterdir()] == ["predictions.csv"]
-    assert "label" not in pd.read_csv(out / "predictions.csv")
+    table.to_csv(tmp_path / "test.csv", index=False)
+    words = (tmp_path / "test.csv", "--images", data, "--model", trained[0])
+    result = run("evaluate", *words, "-o", tmp_path / "out", code=2)
+    assert "has no labels" in result.stderr
 
 
 def test_evaluate_of_one_class_says_what_is_undefined(trained, data, tmp_path, undrawn):
@@ -259,7 +251,6 @@ def test_evaluate_of_one_class_says_what_is_undefined(trained, data, tmp_path, u
     out.mkdir()
     (out / "roc_curve.png").touch()  # of an earlier run
     result = run("evaluate", *arguments)
-    assert "labels are 1" in result.stderr
     assert "undefined" in result.stdout
     assert json.loads((out / "scores.json").read_text())["scores"]["roc_auc"] is None
     assert not (out / "roc_curve.png").exists()
@@ -351,7 +342,6 @@ def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(
     csv, results = data / "public.csv", tmp_path / "results"
     options = (csv, "--train", csv, "--model", trained[0], "-o", results)
     result = run("evaluate", *options, "-q", code=2)
-    assert "the scores cannot be believed" in result.stderr
     assert "participant on both sides" in result.stderr
     assert "identical" in result.stderr
     assert "The split leaks" in (results / "report.html").read_text()
@@ -447,28 +437,3 @@ def test_an_ensemble_that_cannot_be_is_refused_before_training(
     result = run("train", data / "public.csv", *TINY, *options, "-o", out, code=2)
     assert re.search(message, result.stderr)
     assert not out.exists()
-
-
-def test_an_interrupted_training_says_how_it_goes_on(data, tmp_path, monkeypatch):
-    write, kept = Checkpoint.write, tmp_path / "kept"
-
-    def write_then_interrupt(self, state):
-        write(self, state)
-        raise KeyboardInterrupt
-
-    model = tmp_path / "model.glomclf"
-    words = (
-        "train",
-        data / "public.csv",
-        *TINY,
-        "-o",
-        model,
-        "--set",
-        f"network.checkpoint_dir={kept}",
-    )
-    with monkeypatch.context() as patched:
-        patched.setattr(Checkpoint, "write", write_then_interrupt)
-        message = run(*words, code=130).output
-    assert f"kept in {kept}: the same command goes on" in message
-    run(*words)
-    assert model.is_file()
