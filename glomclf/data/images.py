@@ -41,8 +41,6 @@ MAX_PIXELS = 50_000_000
 """Default bound on width times height: about 7000 x 7000, up to 1 GB while decoding."""
 
 _MIN_SIDE = 2
-# Tags of TIFF, and a value of one.
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 _FORMATS: dict[bytes, tuple[str, type[ImageFile.ImageFile]]] = {
     b"\x89PNG\r\n\x1a\n": ("PNG", PngImagePlugin.PngImageFile),
@@ -88,9 +86,7 @@ def read_image(
       white, the colour of empty glass;
     - grey and 1-bit images get three equal channels; CMYK is converted without a
       colour profile;
-    - 16-bit values are scaled from [0, 65535] to [0, 255];
-    - 32-bit TIFF values carry no range: the smallest of [0, 1] (floats only),
-      [0, 255] and [0, 65535] that holds them all is scaled to [0, 255].
+    - of 16-bit RGB the high byte is taken; grey values of 16 or 32 bits are refused.
 
     Parameters
     ----------
@@ -114,8 +110,8 @@ def read_image(
     ImageError
         If the file is missing, not a regular file, unreadable, empty, of another
         format, damaged or cut short, larger than `max_pixels`, less than 2 pixels
-        wide or high, holds more than one page or frame, or 32-bit values without a
-        usual range. `faults` maps the path to the reason.
+        wide or high, holds more than one page or frame, or grey values of more than
+        8 bits. `faults` maps the path to the reason.
 
     Examples
     --------
@@ -199,12 +195,6 @@ def _faults_named(path: str) -> Iterator[None]:
         raise ImageError({path: "there is no such file"}) from None
     except PermissionError:
         raise ImageError({path: "cannot be read: permission denied"}) from None
-    except PILImage.DecompressionBombError as error:
-        raise ImageError(
-            {path: f"{error}; raise PIL.Image.MAX_IMAGE_PIXELS, too, to read it"}
-        ) from None
-    except MemoryError:
-        raise ImageError({path: "does not fit into memory"}) from None
     # On damaged files Pillow's decoders raise nearly every built-in error.
     except Exception as error:
         detail = str(error) or type(error).__name__
@@ -259,7 +249,7 @@ def _check_bounds(image: ImageFile.ImageFile, max_pixels: int) -> None:
 
 def _to_rgb(image: PILImage.Image) -> PILImage.Image:
     if image.mode.startswith(("I", "F")):
-        image = _to_8_bits(image)
+        raise _Refused("holds grey values of more than 8 bits; save it as 8-bit RGB")
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))
     return image.convert("RGB")
@@ -270,34 +260,6 @@ def _on_white(image: PILImage.Image) -> PILImage.Image:
         return image.convert("RGB")
     white = PILImage.new("RGBA", image.size, "white")
     return PILImage.alpha_composite(white, image).convert("RGB")
-
-
-def _to_8_bits(image: PILImage.Image) -> PILImage.Image:
-    """Scale grey values of 12, 16 and 32 bits to [0, 255]."""
-    values = np.asarray(image)
-    tags = getattr(image, "tag_v2", {})
-    n_bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
-    is_16 = image.mode.startswith("I;16")
-    ceiling = 2.0 ** min(n_bits, 16) - 1 if is_16 else _ceiling(values)
-    grey = np.rint(values * np.float32(255.0 / ceiling)).astype(np.uint8)
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        grey = 255 - grey  # Pillow does so with 8 bits alone
-    if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 255
-    return PILImage.fromarray(grey)
-
-
-def _ceiling(values: NDArray[np.generic]) -> float:
-    """Return the smallest usual upper bound that holds all 32-bit values."""
-    low, high = float(values.min()), float(values.max())
-    usual = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
-    ceilings = [ceiling for ceiling in usual if high <= ceiling]
-    if not (low >= 0 and ceilings):
-        raise _Refused(
-            f"holds 32-bit values from {low:g} to {high:g}, and none of the usual "
-            "ranges (0 to 1, 255 or 65535) holds them; save it as 8-bit RGB"
-        )
-    return ceilings[0]
 
 
 def _fit(image: PILImage.Image, size: int, resize: str) -> PILImage.Image:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv as csv_format
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -33,34 +33,16 @@ __all__ = [
 ]
 
 
-class _Column(NamedTuple):
-    """A column of a csv that is checked; any other is kept as it is."""
-
-    titles: tuple[str, ...]
-    is_wrong: Callable[[pd.Series], pd.Series]
-    """Cells, as text without blanks around it -> True where they cannot be used."""
-    fault: str
-
-
-def _is_empty(cells: pd.Series) -> pd.Series:
-    return cells == ""
-
-
-def _is_no_label(cells: pd.Series) -> pd.Series:
-    return ~cells.isin(list(_LABELS))
-
-
 _LABELS = {"0": 0, "0.0": 0, "1": 1, "1.0": 1}
-_COLUMNS = {
-    "label": _Column(
-        ("ground truth", "label"),
-        _is_no_label,
-        "unknown labels; 1 (globally sclerotic) or 0 (the rest) was expected",
-    ),
-    "name": _Column(("name", "path"), _is_empty, "rows without a name"),
-    "slide": _Column(("slide",), _is_empty, "rows without a slide"),
-    "participant": _Column(("participant",), _is_empty, "rows without a participant"),
+_TITLES = {
+    "ground truth": "label",
+    "label": "label",
+    "name": "name",
+    "path": "name",
+    "slide": "slide",
+    "participant": "participant",
 }
+"""Columns of a csv that are checked; any other is kept as it is."""
 
 
 def read_manifest(
@@ -305,20 +287,22 @@ def _name_columns(
 def _canonical(title: str) -> str:
     """Return glomclf's name of a column, or the title where it has none."""
     folded = " ".join(title.casefold().replace("_", " ").split())
-    for name, column in _COLUMNS.items():
-        if folded in column.titles:
-            return name
-    return title.strip()
+    return _TITLES.get(folded, title.strip())
 
 
 def _check_cells(rows: pd.DataFrame, faults: Faults) -> None:
     """Note the cells that cannot be used; labels become 1 and 0, -1 where unknown."""
-    for name, column in _COLUMNS.items():
-        if name in rows:
-            is_wrong = column.is_wrong(rows[name].str.strip())
-            faults.add(column.fault, cells_at(rows[name], is_wrong))
     if "label" in rows:
-        rows["label"] = rows["label"].map(_LABELS).fillna(-1).astype("int64")
+        labels = rows["label"].map(_LABELS)
+        faults.add(
+            "unknown labels; 1 (globally sclerotic) or 0 (the rest) was expected",
+            cells_at(rows["label"], labels.isna()),
+        )
+        rows["label"] = labels.fillna(-1).astype("int64")
+    for name in ("name", "slide", "participant"):
+        if name in rows:
+            is_empty = rows[name].str.strip() == ""
+            faults.add(f"rows without a {name}", cells_at(rows[name], is_empty))
 
 
 def _assemble(rows: pd.DataFrame, paths: Sequence[Path | None]) -> pd.DataFrame:

@@ -93,17 +93,6 @@ def test_alpha_is_composed_on_white(tmp_path, mode, suffix):
     assert grey_of(read_image(path))[0].tolist() == [0, 255, 127, 0]
 
 
-def test_12_bit_grey_is_scaled_to_8_bits(tmp_path):
-    rows = bytes([0xFF, 0xF8, 0x00] * 2)  # 4095 and 2048, in 12 bits each
-    tags = {256: 2, 257: 2, 258: 12, 259: 1, 262: 1, 273: 0, 277: 1, 278: 2, 279: 6}
-    tags[273] = 8 + 2 + 12 * len(tags) + 4
-    entries = [struct.pack("<HHIHH", tag, 3, 1, v, 0) for tag, v in tags.items()]
-    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
-    path = tmp_path / "patch.tif"
-    path.write_bytes(head + b"".join(entries) + bytes(4) + rows)
-    assert read_image(path)[..., 0].tolist() == [[255, 128]] * 2
-
-
 @pytest.mark.parametrize("transparency", [1, bytes([255, 0, 255])])
 def test_transparent_palette_colour_becomes_white(tmp_path, transparency):
     image = Image.new("P", (4, 4), 2)
@@ -113,9 +102,7 @@ def test_transparent_palette_colour_becomes_white(tmp_path, transparency):
     assert read_image(path)[0, :2].tolist() == [[70, 80, 90], [255, 255, 255]]
 
 
-@pytest.mark.parametrize(
-    ("mode", "colour"), [("L", 7), ("I;16", 700), ("RGB", (7, 8, 9))]
-)
+@pytest.mark.parametrize(("mode", "colour"), [("L", 7), ("RGB", (7, 8, 9))])
 def test_transparent_colour_becomes_white(tmp_path, mode, colour):
     image = Image.new(mode, (4, 4), colour)
     path = save(tmp_path, image, "patch.png", transparency=colour)
@@ -132,56 +119,11 @@ def test_one_bit_image_is_black_and_white(tmp_path, suffix):
 
 @pytest.mark.parametrize(
     ("pixels", "suffix"),
-    [
-        (GREY_16, "png"),
-        (GREY_16, "tif"),
-        (GREY_16.astype(">u2"), "tif"),
-        (GREY_16.astype(np.int32), "tif"),
-        (GREY_16.astype(np.float32), "tif"),
-        ((GREY_16 / 65535).astype(np.float32), "tif"),
-    ],
+    [(GREY_16, "png"), (GREY_16, "tif"), (GREY_16.astype(np.float32), "tif")],
 )
-def test_16_bit_grey_is_scaled_to_8_bits(tmp_path, pixels, suffix):
-    path = save(tmp_path, Image.fromarray(pixels), f"patch.{suffix}")
-    np.testing.assert_array_equal(
-        grey_of(read_image(path)), np.rint(GREY_16 / 257).astype(np.uint8)
-    )
-
-
-@pytest.mark.parametrize("pixels", [GREY_16, GREY_16.astype(np.float32)])
-def test_grey_that_is_written_as_a_negative_is_turned(tmp_path, pixels):
-    path = tmp_path / "patch.tif"
-    Image.fromarray(pixels).save(path, tiffinfo={262: 0})
-    np.testing.assert_array_equal(
-        grey_of(read_image(path)), 255 - np.rint(GREY_16 / 257).astype(np.uint8)
-    )
-
-
-def test_an_image_that_pillow_refuses_says_what_to_raise(tmp_path, monkeypatch):
-    path = save(tmp_path, Image.new("L", (30, 30)), "patch.tif")
-    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(ImageError, match=r"raise PIL\.Image\.MAX_IMAGE_PIXELS"):
-        read_image(path)
-
-
-def test_dark_16_bit_grey_is_not_stretched(tmp_path):
-    path = save(tmp_path, Image.fromarray(GREY_16 // 256), "patch.png")
-    assert read_image(path).max() <= 1
-
-
-@pytest.mark.parametrize("dtype", [np.int32, np.float32])
-def test_32_bit_values_up_to_255_are_kept(tmp_path, dtype):
-    path = save(tmp_path, Image.fromarray(GREY_8.astype(dtype)), "patch.tif")
-    np.testing.assert_array_equal(grey_of(read_image(path)), GREY_8)
-
-
-@pytest.mark.parametrize("worst", [-1, 70_000, np.nan, np.inf])
-def test_32_bit_values_without_a_usual_range_are_refused(tmp_path, worst):
-    pixels = GREY_8.astype(np.float32)
-    pixels[0, 0] = worst
-    why = reason(save(tmp_path, Image.fromarray(pixels), "patch.tif"))
-    assert why.startswith("holds 32-bit values from")
-    assert why.endswith("save it as 8-bit RGB")
+def test_grey_of_more_than_8_bits_is_refused(tmp_path, pixels, suffix):
+    why = reason(save(tmp_path, Image.fromarray(pixels), f"patch.{suffix}"))
+    assert why == "holds grey values of more than 8 bits; save it as 8-bit RGB"
 
 
 def test_16_bit_rgb_keeps_the_high_byte(tmp_path):
@@ -220,8 +162,8 @@ def test_exif_orientation_is_applied(tmp_path, orientation, corner, suffix):
 
 
 MODES_OF = {
-    "png": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
-    "tif": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK", "YCbCr", "LAB", "F"],
+    "png": ["1", "L", "LA", "P", "RGB", "RGBA"],
+    "tif": ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"],
     "jpg": ["L", "RGB", "CMYK", "YCbCr"],
     "bmp": ["1", "L", "P", "RGB"],
 }

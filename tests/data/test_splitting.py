@@ -129,17 +129,6 @@ def test_shuffle_split_repeats_for_a_seed_and_ignores_the_order_of_rows():
         assert set(groups[test]) == set(groups[order][moved[1]])
 
 
-def test_shuffle_split_with_both_sizes_leaves_whole_participants_out():
-    y, groups = full_size_manifest()
-    cv = StratifiedGroupShuffleSplit(1, test_size=0.2, train_size=0.3, random_state=0)
-    train, test = next(cv.split(y, y, groups))
-    assert not set(groups[train]) & set(groups[test])
-    np.testing.assert_allclose(class_shares(y, test), 0.2, atol=0.02)
-    np.testing.assert_allclose(class_shares(y, train), 0.3, atol=0.02)
-    kept = np.isin(groups, groups[[*train, *test]])
-    assert kept.sum() == len(train) + len(test) < len(y)
-
-
 def test_shuffle_split_counts_rows_not_groups():
     y = np.array([0, 1] * 50)
     groups = np.r_[np.zeros(80), 1, 1, 1, 1, np.repeat(np.arange(2, 10), 2)]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.model_selection._split import _validate_shuffle_split
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
 from ...errors import SplitError
@@ -30,12 +31,8 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
 
     test_size : float or int, default=None
         Share of the rows (float, between 0 and 1) or number of rows (int) on the test
-        side. None: what `train_size` leaves, or 0.2 where that is None too. In
-        difference to scikit-learn's ``GroupShuffleSplit`` it counts rows, not groups.
-
-    train_size : float or int, default=None
-        The same for the training side. None: all rows not on the test side. Where both
-        are given and do not add up to everything, whole groups are left out.
+        side; the others are on the training side. None: 0.2. In difference to
+        scikit-learn's ``GroupShuffleSplit`` it counts rows, not groups.
 
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same splits on every call.
@@ -79,24 +76,28 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
     ['a'] [0 0 0 1]
     """
 
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        test_size: float | int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        super().__init__(n_splits, test_size=test_size, random_state=random_state)
+
     def _iter_indices(
         self, X: Any, y: ArrayLike, groups: ArrayLike
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         table = tabulate(y, groups)
         require_two_groups_a_class(table)
-        n_train, n_test = _side_sizes(
-            len(table.codes),
-            self.test_size,
-            self.train_size,
-            default=self._default_test_size,
+        n_samples = len(table.codes)
+        _, n_test = _validate_shuffle_split(
+            n_samples, self.test_size, None, self._default_test_size
         )
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
-            test, train = _draw_sides(table, n_test, n_train, rng)
-            yield (
-                np.flatnonzero(train[table.codes]),
-                np.flatnonzero(test[table.codes]),
-            )
+            in_test = _draw_test_side(table, n_test / n_samples, rng)[table.codes]
+            yield np.flatnonzero(~in_test), np.flatnonzero(in_test)
 
 
 def train_test_split_by_participant(
@@ -105,7 +106,6 @@ def train_test_split_by_participant(
     *,
     groups: ArrayLike | None = None,
     test_size: float | int | None = None,
-    train_size: float | int | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> list[Any]:
     """Split rows into one training and one test part, participants kept whole.
@@ -121,7 +121,7 @@ def train_test_split_by_participant(
     groups : array-like of shape (n_samples,), default=None
         The participant of each row. None: the column ``participant`` of `X`.
 
-    test_size, train_size : float or int, default=None
+    test_size : float or int, default=None
         Share or number of rows, as in `StratifiedGroupShuffleSplit`.
 
     random_state : int, RandomState instance or None, default=None
@@ -166,44 +166,19 @@ def train_test_split_by_participant(
             "that is a DataFrame with a column 'participant'"
         )
     arrays = indexable(*passed)
-    cv = StratifiedGroupShuffleSplit(
-        n_splits=1,
-        test_size=test_size,
-        train_size=train_size,
-        random_state=random_state,
-    )
+    cv = StratifiedGroupShuffleSplit(1, test_size=test_size, random_state=random_state)
     train, test = next(cv.split(X, y, groups))
     return [_safe_indexing(array, rows) for array in arrays for rows in (train, test)]
 
 
-def _side_sizes(
-    n_samples: int,
-    test_size: float | int | None,
-    train_size: float | int | None,
-    default: float,
-) -> tuple[int, int]:
-    """Turn sizes into numbers of rows, by scikit-learn's own rules and errors."""
-    if test_size is None and train_size is None:
-        test_size = default
-    cv = ShuffleSplit(1, test_size=test_size, train_size=train_size, random_state=0)
-    train, test = next(cv.split(np.empty(n_samples)))
-    return len(train), len(test)
-
-
-def _draw_sides(
-    table: GroupTable, n_test: int, n_train: int, rng: np.random.RandomState
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Draw the groups of the test side, then those of the training side."""
-    counts = table.counts
-    n_samples = counts.sum()
-    test = draw_groups(counts, n_test / n_samples, rng)
-    train = ~test
-    if n_test + n_train < n_samples:
-        share = min(n_train / counts[train].sum(), 1.0)
-        train[train] = draw_groups(counts[train], share, rng, least_outside=0)
-    if not (counts[test].any(axis=0) & counts[train].any(axis=0)).all():
+def _draw_test_side(
+    table: GroupTable, fraction: float, rng: np.random.RandomState
+) -> NDArray[np.bool_]:
+    test = draw_groups(table.counts, fraction, rng)
+    sides = table.counts[test], table.counts[~test]
+    if not all(side.any(axis=0).all() for side in sides):
         raise SplitError(
             "no split was found that has every class on both sides "
             f"({table.describe()}); add participants, or merge classes"
         )
-    return test, train
+    return test
