@@ -37,7 +37,7 @@ from .checks import chooses_threshold
 from .classifier import GlomeruliClassifier
 from .ensemble_parts import ensemble_from_parts, ensemble_to_parts
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
-from .threshold import ChosenThreshold
+from .threshold import ChosenThreshold, class_counts
 
 __all__ = ["FoldEnsembleClassifier"]
 
@@ -385,13 +385,11 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self, y: NDArray[Any], groups: NDArray[Any] | None, chosen: ChosenThreshold
     ) -> None:
         """Keep what is known of the fit."""
-        labels, counts = np.unique(y, return_counts=True)
-        names = [str(label) for label in labels]
         self.training_record_ = {
             "n_samples": len(y),
             "n_participants": None if groups is None else len(np.unique(groups)),
             "n_members": len(self.estimators_),
-            "class_counts": dict(zip(names, counts.tolist(), strict=True)),
+            "class_counts": class_counts(y),
             "threshold": float(chosen.value),
             "threshold_chosen_on": chosen.chosen_on,
             "threshold_n_samples": chosen.n_samples,

@@ -23,7 +23,13 @@ from ..evaluation.thresholds import choose_threshold
 from .checks import chooses_threshold
 from .validation import ValidationRows, are_enough
 
-__all__ = ["ChosenThreshold", "choose_inside", "out_of_fold", "training_record"]
+__all__ = [
+    "ChosenThreshold",
+    "choose_inside",
+    "class_counts",
+    "out_of_fold",
+    "training_record",
+]
 
 _N_FOLDS = 5
 
@@ -121,6 +127,12 @@ def _out_of_inner_folds(
     )
 
 
+def class_counts(y: NDArray[Any]) -> dict[str, int]:
+    """Count the rows of each class."""
+    labels, counts = np.unique(y, return_counts=True)
+    return dict(zip(map(str, labels), counts.tolist(), strict=True))
+
+
 def training_record(
     pipeline: Pipeline,
     y: NDArray[Any],
@@ -143,22 +155,22 @@ def training_record(
     Returns
     -------
     dict
-        Plain values.
+        Plain values; ``class_counts_resampled`` is None where it is not known.
     """
-    labels, counts = np.unique(y, return_counts=True)
-    names = [str(label) for label in labels]
-    resampled: Any = counts
+    counts = class_counts(y)
+    resampled: dict[str, int] | None = counts
     if "sample" in pipeline.named_steps:
-        # Networks of other libraries mostly do not count what they are given.
-        resampled = getattr(pipeline["classify"], "class_count_", [None, None])
+        # Classifiers of other libraries do not count what they are given.
+        found = getattr(pipeline["classify"], "class_count_", None)
+        if found is not None:
+            found = dict(zip(counts, map(int, found), strict=True))
+        resampled = found
     return {
         "n_samples": len(y),
         "n_validation_samples": 0 if y_val is None else _num_samples(y_val),
         "n_participants": None if groups is None else len(np.unique(groups)),
-        "class_counts": dict(zip(names, counts.tolist(), strict=True)),
-        "class_counts_resampled": dict(
-            zip(names, np.asarray(resampled).tolist(), strict=True)
-        ),
+        "class_counts": counts,
+        "class_counts_resampled": resampled,
         "threshold": float(chosen.value),
         "threshold_chosen_on": chosen.chosen_on,
         "threshold_n_samples": chosen.n_samples,

@@ -538,6 +538,15 @@ def test_rows_of_each_class_are_recorded_before_and_after_the_sampler(images):
     assert after["0"] == after["1"] == before["0"]
 
 
+def test_what_a_network_does_not_count_is_not_made_up(features):
+    X, y, groups = features
+    resampled = GlomeruliClassifier("smote", network=LogisticRegression())
+    plain = GlomeruliClassifier(None, network=LogisticRegression())
+    records = [one.fit(X, y, groups).training_record_ for one in (resampled, plain)]
+    assert records[0]["class_counts_resampled"] is None
+    assert records[1]["class_counts_resampled"] == records[1]["class_counts"]
+
+
 @pytest.mark.filterwarnings("ignore:The participants are not known")
 def test_tuned_threshold_and_calibration_wrap_the_classifier(images):
     X, y, _ = images
