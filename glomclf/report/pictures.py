@@ -10,12 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from ..data.loader import ImageLoader
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Picture", "draw_picture", "thumbnail"]
+__all__ = ["Picture", "draw_picture", "images_of", "thumbnail"]
 
 # Colours of text and lines on a light and on a dark page, as in the template.
 _LIGHT_INK, _DARK_INK = "#24292f", "#d7dce2"
@@ -128,6 +130,29 @@ def draw_picture(
         figure = Figure(figsize=figsize, layout="constrained")
         draw(figure)
     return Picture(figure, alt, caption, name)
+
+
+def images_of(X: Any, rows: ArrayLike, image_size: int) -> NDArray[np.uint8]:
+    """Load the images of some rows, and no others.
+
+    Parameters
+    ----------
+    X : DataFrame, array-like of paths, or ndarray
+        As `glomclf.ImageLoader` takes it.
+    rows : array-like of shape (n_rows,)
+        Places in it.
+    image_size : int
+        Side in pixels.
+
+    Returns
+    -------
+    images : ndarray of shape (n_rows, image_size, image_size, 3), uint8 in [0, 255]
+    """
+    from sklearn.utils import _safe_indexing
+
+    some = _safe_indexing(X, np.asarray(rows, dtype=np.intp))
+    # A picture at another size is no reason to fill the cache.
+    return ImageLoader(image_size, cache_dir=False).fit(some).transform(some)
 
 
 def thumbnail(image: NDArray[np.uint8]) -> str:

@@ -52,7 +52,7 @@ from glomclf.leakage import audit_fit
 from glomclf.model.ensemble_parts import ensemble_to_parts
 from glomclf.model.folds import predict_folds
 from glomclf.report import ensemble_report, worst_mistakes
-from glomclf.report.displays import EnsembleHistoryDisplay
+from glomclf.report.displays import HistoryDisplay
 
 SIZE = 32
 
@@ -661,9 +661,9 @@ def test_report_of_images_without_participants_says_so():
 
 
 def test_curves_of_members_have_scales_in_common(fitted):
-    display = EnsembleHistoryDisplay([one.history_ for one in fitted.estimators_])
-    display.plot(display.panels(Figure()))
-    assert display.axes_.shape == (3, display.n_panels)
+    display = HistoryDisplay([one.history_ for one in fitted.estimators_])
+    display.plot(display.divide(Figure()))
+    assert display.axes_.shape == (3, len(display.panels))
     assert display.axes_[2, 0].get_ylabel() == "fold 3\nloss"
     assert len({panel.get_ylim() for panel in display.axes_[:, 0]}) == 1
     assert [panel.get_legend() is None for panel in display.axes_[:, 1]] == [

@@ -105,9 +105,9 @@ def test_sheet_without_new_images_is_refused(images):
 def test_history_draws_validation_only_where_it_is_known():
     history = {"loss": [0.7, 0.4, 0.3], "accuracy": [0.5, 0.8, 0.9]}
     display = HistoryDisplay(history).plot(ax=Figure().subplots(1, 2))
-    assert [len(ax.lines) for ax in display.axes_] == [1, 1]
+    assert [len(ax.lines) for ax in display.axes_[0]] == [1, 1]
     known = HistoryDisplay({**history, "val_loss": [0.9, 0.8, 0.7]})
-    axes = known.plot(ax=Figure().subplots(1, 2)).axes_
+    axes = known.plot(ax=Figure().subplots(1, 2)).axes_[0]
     assert [len(ax.lines) for ax in axes] == [2, 1]
     np.testing.assert_array_equal(axes[0].lines[1].get_xydata()[:, 1], [0.9, 0.8, 0.7])
 

@@ -8,7 +8,7 @@ from .approaches import ApproachesDisplay
 from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
 from .calibration import ReliabilityDisplay
 from .curves import PrecisionRecallBandDisplay, RocBandDisplay
-from .history import EnsembleHistoryDisplay, HistoryDisplay
+from .history import HistoryDisplay
 from .pairs import LeakyPairsDisplay
 from .resampling import ClassProportionsDisplay, SyntheticImagesDisplay
 
@@ -17,7 +17,6 @@ __all__ = [
     "BiopsyPercentageDisplay",
     "BlandAltmanDisplay",
     "ClassProportionsDisplay",
-    "EnsembleHistoryDisplay",
     "HistoryDisplay",
     "LeakyPairsDisplay",
     "PrecisionRecallBandDisplay",

@@ -28,7 +28,7 @@ class _BiopsyDisplay(OfPredictions):
         self.summary = summary
 
     @staticmethod
-    def _known_of(estimator: Any, X: Any) -> dict[str, Any]:
+    def _known_of(estimator: Any) -> dict[str, Any]:
         return {"threshold": getattr(estimator, "threshold_", 0.5)}
 
     @classmethod

@@ -15,24 +15,33 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLASS_COLORS",
+    "Display",
     "OfPredictions",
     "axes_or_new",
     "binary_response",
     "legend_below",
-    "say_instead",
 ]
 
 CLASS_COLORS = ("#4c78a8", "#e4873c", "#59a14f", "#9c6fb0")
 
 
-class OfPredictions:
+class Display:
+    """Leaves to the user what was drawn on."""
+
+    ax_: Axes
+    figure_: Figure
+
+    def _drawn_on(self, ax: Axes) -> Self:
+        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
+        return self
+
+
+class OfPredictions(Display):
     """A display of labels and probabilities, which a fitted classifier can give, too.
 
     The children say in ``from_predictions`` what they make of these.
     """
 
-    ax_: Axes
-    figure_: Figure
     from_predictions: ClassVar[Callable[..., Any]]
 
     @classmethod
@@ -68,17 +77,13 @@ class OfPredictions:
             among its classes.
         """
         y_true, y_score = binary_response(estimator, X, y)
-        options = {**cls._known_of(estimator, X), **options}
+        options = {**cls._known_of(estimator), **options}
         return cls.from_predictions(y_true, y_score, **options)
 
     @staticmethod
-    def _known_of(estimator: Any, X: Any) -> dict[str, Any]:
-        """Return the options that the classifier or its images decide."""
+    def _known_of(estimator: Any) -> dict[str, Any]:
+        """Return the options that the classifier decides."""
         return {"name": type(estimator).__name__}
-
-    def _drawn_on(self, ax: Axes) -> Self:
-        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
-        return self
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
@@ -100,13 +105,6 @@ def legend_below(ax: Axes, **options: Any) -> None:
         "fontsize": "small",
     }
     ax.legend(**{**usual, **options})
-
-
-def say_instead(ax: Axes, text: str) -> None:
-    """Say why there is no picture, in its place."""
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
-    ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-    ax.spines[:].set_visible(False)
 
 
 def binary_response(

@@ -1,17 +1,20 @@
-"""Losses and accuracies by epoch: of one network, and of the members of an ensemble."""
+"""Losses and accuracies by epoch: of one network, or of the members of an ensemble."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from .canvas import CLASS_COLORS, Display
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-__all__ = ["EnsembleHistoryDisplay", "HistoryDisplay"]
+__all__ = ["HistoryDisplay"]
+
+History = Mapping[str, Sequence[float]]
 
 _PANELS = {
     "loss": "loss",
@@ -20,20 +23,23 @@ _PANELS = {
 }
 
 
-class HistoryDisplay:
-    """What was noted of each epoch, of training and validation rows.
+class HistoryDisplay(Display):
+    r"""What was noted of each epoch, of training and validation rows.
 
     Parameters
     ----------
-    history : mapping of str to list of float
+    history : mapping of str to list of float, or sequence of such mappings
         ``loss``, ``accuracy`` and, if known, ``val_loss``, ``val_accuracy`` and
-        ``learning_rate``, as in the attribute ``history_`` of a classifier.
+        ``learning_rate``, as in the attribute ``history_`` of a classifier. Several:
+        those of the members of an ensemble, one row of panels each.
 
     Attributes
     ----------
+    histories : list of mappings
+        One a network.
     panels : list of str
         What is drawn: loss, accuracy, and of the others those that are known.
-    axes_ : ndarray of matplotlib Axes, one a panel
+    axes_ : ndarray of matplotlib Axes of shape (n_networks, n_panels)
     ax_ : matplotlib Axes
         The first of them.
     figure_ : matplotlib Figure
@@ -46,166 +52,70 @@ class HistoryDisplay:
     >>> display = HistoryDisplay(history).plot(ax=Figure().subplots(1, 2))
     >>> display.ax_.get_ylabel()
     'loss'
-    """
-
-    axes_: np.ndarray
-    ax_: Axes
-    figure_: Figure
-
-    def __init__(self, history: Mapping[str, Sequence[float]]):
-        self.history = history
-        self.panels = [name for name in _PANELS if {name, f"val_{name}"} & set(history)]
-
-    @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> HistoryDisplay:
-        """Draw the history of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : GlomeruliClassifier or PatchClassifier
-            Fitted.
-        ax : matplotlib Axes, one a panel, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : HistoryDisplay
-        """
-        return cls(estimator.history_).plot(ax=ax)
-
-    def plot(self, ax: Any = None) -> HistoryDisplay:
-        """Draw the panels.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, one a panel, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : HistoryDisplay
-        """
-        if ax is None:
-            from matplotlib import pyplot
-
-            n_panels = len(self.panels)
-            size = (4.5 * n_panels, 3.6)
-            _, ax = pyplot.subplots(1, n_panels, figsize=size, layout="constrained")
-        self.axes_ = np.asarray(ax).ravel()
-        for panel, name in zip(self.axes_, self.panels, strict=True):
-            self._draw(panel, name)
-        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
-        return self
-
-    def _draw(self, ax: Axes, name: str) -> None:
-        from matplotlib.ticker import MaxNLocator
-
-        lines = (
-            ("training", name, "#4c78a8"),
-            ("validation", f"val_{name}", "#e4873c"),
-        )
-        for label, key, color in lines:
-            values = self.history.get(key, ())
-            if len(values):
-                epochs = np.arange(1, len(values) + 1)
-                ax.plot(epochs, values, "o-", color=color, label=label, markersize=4)
-        ax.set(xlabel="epoch", ylabel=_PANELS[name])
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.grid(alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
-        if name != "learning_rate":
-            ax.legend(frameon=False)
-
-
-class EnsembleHistoryDisplay:
-    r"""What was noted of each epoch, one row of panels a member.
-
-    Parameters
-    ----------
-    histories : sequence of (mapping of str to list of float)
-        Of each member, as `HistoryDisplay` takes it.
-
-    Attributes
-    ----------
-    n_panels : int
-        Panels in a row.
-    axes_ : ndarray of matplotlib Axes of shape (n_members, n_panels)
-        The panels of `HistoryDisplay`, of each member.
-    ax_ : matplotlib Axes
-        The first of them.
-    figure_ : matplotlib Figure
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from glomclf.report.displays import EnsembleHistoryDisplay
-    >>> history = {"loss": [0.7, 0.4], "accuracy": [0.5, 0.8]}
-    >>> display = EnsembleHistoryDisplay([history, history])
-    >>> display.plot(ax=Figure().subplots(2, 2)).axes_[1, 0].get_ylabel()
+    >>> members = HistoryDisplay([history, history]).plot(ax=Figure().subplots(2, 2))
+    >>> members.axes_[1, 0].get_ylabel()
     'fold 2\nloss'
     """
 
     axes_: np.ndarray
-    ax_: Axes
-    figure_: Figure
 
-    def __init__(self, histories: Sequence[Mapping[str, Sequence[float]]]):
-        self.histories = histories
+    def __init__(self, history: History | Sequence[History]):
+        self.histories = [history] if isinstance(history, Mapping) else list(history)
         # All were trained alike, so that all have the same panels.
-        self.n_panels = len(HistoryDisplay(histories[0]).panels)
+        known = set(self.histories[0])
+        self.panels = [name for name in _PANELS if {name, f"val_{name}"} & known]
 
     @classmethod
-    def from_estimator(
-        cls, estimator: Any, *, ax: Any = None
-    ) -> EnsembleHistoryDisplay:
-        """Draw the histories of a fitted ensemble's members.
+    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> Self:
+        """Draw the history of a fitted classifier, or of the members of an ensemble.
 
         Parameters
         ----------
-        estimator : FoldEnsembleClassifier
+        estimator : GlomeruliClassifier, PatchClassifier or FoldEnsembleClassifier
             Fitted.
-        ax : ndarray of matplotlib Axes of shape (n_members, n_panels), default=None
+        ax : matplotlib Axes, one a panel and network, default=None
             By default a new figure.
 
         Returns
         -------
-        display : EnsembleHistoryDisplay
+        display : HistoryDisplay
         """
-        return cls([one.history_ for one in estimator.estimators_]).plot(ax=ax)
+        networks = getattr(estimator, "estimators_", [estimator])
+        return cls([one.history_ for one in networks]).plot(ax=ax)
 
-    def plot(self, ax: Any = None) -> EnsembleHistoryDisplay:
-        """Draw one row of panels a member, with scales in common.
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the panels.
 
         Parameters
         ----------
-        ax : ndarray of matplotlib Axes of shape (n_members, n_panels), default=None
+        ax : matplotlib Axes, one a panel and network, default=None
             By default a new figure.
 
         Returns
         -------
-        display : EnsembleHistoryDisplay
+        display : HistoryDisplay
         """
-        n_members = len(self.histories)
+        n_networks, n_panels = len(self.histories), len(self.panels)
         if ax is None:
             from matplotlib import pyplot
 
-            size = (4.5 * self.n_panels, 0.6 + 2 * n_members)
-            figure = pyplot.figure(figsize=size, layout="constrained")
-            ax = self.panels(figure)
-        self.axes_ = np.asarray(ax).reshape(n_members, -1)
-        rows = zip(self.histories, self.axes_, strict=True)
-        for place, (history, row) in enumerate(rows):
-            HistoryDisplay(history).plot(row)
-            row[0].set_ylabel(f"fold {place + 1}\n{row[0].get_ylabel()}")
-            for panel in row:
-                if place and panel.get_legend() is not None:
-                    panel.get_legend().remove()
-                if place < n_members - 1:
-                    panel.set_xlabel("")
-        self.ax_, self.figure_ = self.axes_[0, 0], self.axes_[0, 0].figure
-        return self
+            size = (4.5 * n_panels, 1.6 + 2 * n_networks)
+            ax = self.divide(pyplot.figure(figsize=size, layout="constrained"))
+        self.axes_ = np.asarray(ax, dtype=object).reshape(n_networks, n_panels)
+        for history, row in zip(self.histories, self.axes_, strict=True):
+            for panel, name in zip(row, self.panels, strict=True):
+                _draw(panel, name, history)
+        for panel, name in zip(self.axes_[0], self.panels, strict=True):
+            if name != "learning_rate":
+                panel.legend(frameon=False)
+        for panel in self.axes_[-1]:
+            panel.set_xlabel("epoch")
+        if n_networks > 1:
+            for place, panel in enumerate(self.axes_[:, 0], start=1):
+                panel.set_ylabel(f"fold {place}\n{panel.get_ylabel()}")
+        return self._drawn_on(self.axes_[0, 0])
 
-    def panels(self, figure: Any) -> np.ndarray:
+    def divide(self, figure: Any) -> np.ndarray:
         """Divide a figure into panels whose scales can be compared.
 
         Parameters
@@ -215,12 +125,22 @@ class EnsembleHistoryDisplay:
 
         Returns
         -------
-        axes : ndarray of matplotlib Axes of shape (n_members, n_panels)
+        axes : ndarray of matplotlib Axes of shape (n_networks, n_panels)
         """
-        return figure.subplots(
-            len(self.histories),
-            self.n_panels,
-            sharex=True,
-            sharey="col",
-            squeeze=False,
-        )
+        shape = len(self.histories), len(self.panels)
+        return figure.subplots(*shape, sharex=True, sharey="col", squeeze=False)
+
+
+def _draw(ax: Axes, name: str, history: History) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    keys = {"training": name, "validation": f"val_{name}"}
+    for (label, key), color in zip(keys.items(), CLASS_COLORS, strict=False):
+        values = history.get(key, ())
+        if len(values):
+            epochs = np.arange(1, len(values) + 1)
+            ax.plot(epochs, values, "o-", color=color, label=label, markersize=4)
+    ax.set_ylabel(_PANELS[name])
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ...data.images import read_image, resize_image
+from ..pictures import images_of
+from .canvas import Display
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,16 +23,16 @@ _COLORS = {"identical": "#b3262e", "re-encoded": "#c8661b", "near-duplicate": "#
 _SIDE = 224
 
 
-class LeakyPairsDisplay:
+class LeakyPairsDisplay(Display):
     """Pairs of images side by side, with names, participants, distance and kind.
 
     Parameters
     ----------
-    pairs : DataFrame of shape (n_pairs, 6)
-        ``kind``, ``distance``, and the texts ``first_name``, ``second_name``,
-        ``first_participant``, ``second_participant``.
-    images : list of (ndarray, ndarray)
-        The images of each pair: uint8 of shape (height, width, 3).
+    pairs : DataFrame of shape (n_pairs, n_columns)
+        ``kind``, ``distance``, and the texts ``train_name``, ``test_name``,
+        ``train_participant``, ``test_participant``.
+    images : ndarray of shape (n_pairs, 2, height, width, 3), uint8 in [0, 255]
+        The images of each pair.
     n_found : int, default=None
         How many pairs there are in all, if not all are shown.
 
@@ -62,7 +62,7 @@ class LeakyPairsDisplay:
     def __init__(
         self,
         pairs: pd.DataFrame,
-        images: list[tuple[np.ndarray, np.ndarray]],
+        images: np.ndarray,
         n_found: int | None = None,
     ):
         self.pairs = pairs
@@ -77,7 +77,7 @@ class LeakyPairsDisplay:
         *,
         n_pairs: int = 12,
         figure: Figure | None = None,
-    ) -> LeakyPairsDisplay:
+    ) -> Self:
         """Draw the pairs that an audit found; those on both sides first.
 
         Parameters
@@ -101,21 +101,16 @@ class LeakyPairsDisplay:
         """
         found = audit.to_frame()
         found = found[found["distance"].notna()]
-        rows = np.sort(found[["train_row", "test_row"]].to_numpy(dtype=int), axis=1)
-        found = found.assign(first=rows[:, 0], second=rows[:, 1])
-        found = found.drop_duplicates(["first", "second"])
-        renamed = {
-            f"{side}_{what}": f"{place}_{what}"
-            for side, place in (("train", "first"), ("test", "second"))
-            for what in ("name", "participant")
-        }
-        shown = found.head(n_pairs).rename(columns=renamed)
-        items: Any = list(X["path"]) if isinstance(X, pd.DataFrame) else X
-        ends = shown[["train_row", "test_row"]].to_numpy(dtype=int)
-        images = [(_square(items[i]), _square(items[j])) for i, j in ends]
-        return cls(shown, images, len(found)).plot(figure)
+        rows = found[["train_row", "test_row"]].to_numpy(dtype=int)
+        ends = pd.DataFrame(np.sort(rows, axis=1), index=found.index)
+        found = found[~ends.duplicated()]  # the same two in another fold
+        shown = found.head(n_pairs)
+        rows = shown[["train_row", "test_row"]].to_numpy(dtype=int)
+        images = images_of(X, rows.ravel(), _SIDE) if len(rows) else np.empty(0)
+        pairs = images.reshape(len(rows), 2, *images.shape[1:])
+        return cls(shown, pairs, len(found)).plot(figure)
 
-    def plot(self, figure: Figure | None = None) -> LeakyPairsDisplay:
+    def plot(self, figure: Figure | None = None) -> Self:
         """Draw one panel a pair, three in a line.
 
         Parameters
@@ -150,14 +145,13 @@ class LeakyPairsDisplay:
             _draw(ax, pair, images)
         if self.n_found is not None and self.n_found > len(self.images):
             figure.suptitle(f"{len(self.images)} of {self.n_found} pairs")
-        self.ax_, self.figure_ = self.axes_[0], figure
-        return self
+        return self._drawn_on(self.axes_[0])
 
 
-def _draw(ax: Any, pair: dict[Any, Any], images: tuple[np.ndarray, np.ndarray]) -> None:
+def _draw(ax: Any, pair: dict[Any, Any], images: np.ndarray) -> None:
     """Show two images and say below each what it is."""
     gap = 0.04
-    for image, left, end in zip(images, (0, 1 + gap), ("first", "second"), strict=True):
+    for image, left, end in zip(images, (0, 1 + gap), ("train", "test"), strict=True):
         ax.imshow(image, extent=(left, left + 1, 0, 1))
         lines = textwrap.wrap(str(pair[f"{end}_name"]), 30) or [""]
         who = [pair[f"{end}_participant"]] if pair[f"{end}_participant"] else []
@@ -168,10 +162,3 @@ def _draw(ax: Any, pair: dict[Any, Any], images: tuple[np.ndarray, np.ndarray]) 
     ax.set(xlim=(0, 2 + gap), ylim=(-0.28, 1))
     title = f"{pair['kind']}, distance {pair['distance']:.2f}"
     ax.set_title(title, loc="left", fontsize=9, color=_COLORS.get(pair["kind"], "#333"))
-
-
-def _square(item: Any) -> np.ndarray:
-    """Load one image at the size that is drawn."""
-    if isinstance(item, str | os.PathLike):
-        return read_image(item, _SIDE)
-    return resize_image(item, _SIDE)

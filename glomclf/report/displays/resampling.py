@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .canvas import CLASS_COLORS, axes_or_new
+from .canvas import CLASS_COLORS, Display, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from ...samplers.trace import ResamplingStep
 
 __all__ = ["ClassProportionsDisplay", "SyntheticImagesDisplay"]
 
-# The steps that transform one image each, and what they are called.
-_STEP_TITLES = {
-    "AugmentationOverSampler": "augmentation",
-}
+_AUGMENTER = "AugmentationOverSampler"  # it makes an image of one other
 
 
-class ClassProportionsDisplay:
+class ClassProportionsDisplay(Display):
     """Rows of each class, before and after each step of a sampler.
 
     Parameters
@@ -47,16 +43,13 @@ class ClassProportionsDisplay:
     'rows'
     """
 
-    ax_: Axes
-    figure_: Figure
-
     def __init__(self, counts: Mapping[str, Mapping[Any, int]]):
         self.counts = counts
 
     @classmethod
     def from_trace(
         cls, trace: Sequence[ResamplingStep], *, ax: Axes | None = None
-    ) -> ClassProportionsDisplay:
+    ) -> Self:
         """Draw what `glomclf.samplers.trace.trace_resampling` noted.
 
         Parameters
@@ -77,7 +70,7 @@ class ClassProportionsDisplay:
             counts[again if stage in counts else stage] = step.counts_after
         return cls(counts).plot(ax=ax)
 
-    def plot(self, ax: Axes | None = None) -> ClassProportionsDisplay:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw stacked bars, one a stage.
 
         Parameters
@@ -110,11 +103,10 @@ class ClassProportionsDisplay:
         ax.legend(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=len(labels), frameon=False
         )
-        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
-        return self
+        return self._drawn_on(ax)
 
 
-class SyntheticImagesDisplay:
+class SyntheticImagesDisplay(Display):
     """New images beside the images they were made from.
 
     Parameters
@@ -145,13 +137,10 @@ class SyntheticImagesDisplay:
     ['nearest image', 'SMOTE']
     """
 
-    ax_: Axes
-    figure_: Figure
-
     def __init__(self, trace: Sequence[ResamplingStep]):
         self.trace = trace
 
-    def plot(self, ax: Axes | None = None) -> SyntheticImagesDisplay:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw two lines of images for each step: sources above, new images below.
 
         Parameters
@@ -183,18 +172,17 @@ class SyntheticImagesDisplay:
         ax.set_yticks(centers, [title for title, _ in lines])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
-        return self
+        return self._drawn_on(ax)
 
     def _lines(self) -> list[tuple[str, np.ndarray]]:
         lines = []
         for step in self.trace:
             if not len(step.synthetic):
                 continue
-            above = "source" if step.name in _STEP_TITLES else "nearest image"
+            above = "source" if step.name == _AUGMENTER else "nearest image"
             lines += [(above, step.sources), (_title(step.name), step.synthetic)]
         return lines
 
 
 def _title(name: str) -> str:
-    return _STEP_TITLES.get(name, name)
+    return "augmentation" if name == _AUGMENTER else name

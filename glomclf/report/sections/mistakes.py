@@ -10,11 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..._runtime import short_names
-from ...data.loader import ImageLoader
 from ...evaluation.predictions import check_scores, threshold_faults
 from ..blocks import Gallery, GalleryItem, Paragraph, Section, Table
 from ..evaluated_model import EvaluatedModel
-from ..pictures import thumbnail
+from ..pictures import images_of, thumbnail
 
 __all__ = ["mistakes_section", "worst_mistakes"]
 
@@ -44,16 +43,11 @@ def mistakes_section(model: EvaluatedModel) -> Section:
 
 
 def _galleries(model: EvaluatedModel, table: pd.DataFrame) -> list[Gallery]:
-    from sklearn.utils import _safe_indexing
-
-    # Only these are read; at another size, they are no reason to fill the cache.
-    some = _safe_indexing(model.X, table.index.to_numpy())
-    loader = ImageLoader(_IMAGE_SIZE, cache_dir=False)
+    images = images_of(model.X, table.index, _IMAGE_SIZE)
     names = _image_names(model.X)
     galleries: dict[str, list[GalleryItem]] = {}
-    for image, mistake in zip(
-        loader.fit_transform(some), table.reset_index().to_dict("records"), strict=True
-    ):
+    mistakes = table.reset_index().to_dict("records")
+    for image, mistake in zip(images, mistakes, strict=True):
         item = _item(image, names[mistake["row"]], mistake, model.unit)
         galleries.setdefault(_TITLES[mistake["kind"]], []).append(item)
     return [Gallery(title, items) for title, items in galleries.items()]

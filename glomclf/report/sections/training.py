@@ -18,42 +18,30 @@ def training_section(model: EvaluatedModel) -> Section | None:
     """Draw what was noted of each epoch; None where nothing was."""
     if not model.histories or len(model.histories) < len(model.members):
         return None
-    if not model.members:
-        return Section("Training", [_history(model.histories[0])])
-    return Section("Training", [_histories(model.histories), _table(model.members)])
+    members = [_table(model.members)] if model.members else []
+    return Section("Training", [_history(model.histories), *members])
 
 
-def _history(history: Mapping[str, Sequence[float]]) -> Picture:
+def _history(histories: Sequence[Mapping[str, Sequence[float]]]) -> Picture:
     from ..displays import HistoryDisplay
 
-    display = HistoryDisplay(history)
-    n_epochs, n_panels = len(history["loss"]), len(display.panels)
+    display, n_networks = HistoryDisplay(histories), len(histories)
+    n_panels, n_epochs = len(display.panels), len(histories[0]["loss"])
+    panels = ", ".join(name.replace("_", " ") for name in display.panels)
+    if n_networks > 1:
+        told = f"{panels.capitalize()} of the {n_networks} members by epoch"
+        end = " No row of the fold itself is among them."
+        figsize = (3.5 * n_panels, 0.6 + 1.9 * n_networks)
+    else:
+        told, end = f"{n_epochs} epoch{'' if n_epochs == 1 else 's'}: {panels}", ""
+        figsize = (3.5 * n_panels, 3.0)
     return draw_picture(
-        lambda figure: display.plot(figure.subplots(n_panels, 1, sharex=True)),
+        lambda figure: display.plot(display.divide(figure)),
         alt="Loss and accuracy of each epoch",
-        caption=f"{n_epochs} epoch{'' if n_epochs == 1 else 's'}: "
-        f"{_panels(display)}, of {_rows(history)}.",
-        figsize=(5.2, 2.7 * n_panels),
-    )
-
-
-def _histories(histories: Sequence[Mapping[str, Sequence[float]]]) -> Picture:
-    from ..displays import EnsembleHistoryDisplay, HistoryDisplay
-
-    display, n_members = EnsembleHistoryDisplay(histories), len(histories)
-    told = _panels(HistoryDisplay(histories[0])).capitalize()
-    return draw_picture(
-        lambda figure: display.plot(display.panels(figure)),
-        alt="Loss and accuracy of each epoch, one row a member",
-        caption=f"{told} of the {n_members} members by epoch, of "
-        f"{_rows(histories[0])}. No row of the fold itself is among them.",
+        caption=f"{told}, of {_rows(histories[0])}.{end}",
         name="history",
-        figsize=(3.5 * display.n_panels, 0.6 + 1.9 * n_members),
+        figsize=figsize,
     )
-
-
-def _panels(display: Any) -> str:
-    return ", ".join(name.replace("_", " ") for name in display.panels)
 
 
 def _rows(history: Mapping[str, Sequence[float]]) -> str:
