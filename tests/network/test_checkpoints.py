@@ -165,15 +165,11 @@ def test_a_damaged_checkpoint_is_an_error_that_says_what_to_do(features, tmp_pat
 
 def test_the_front_door_keeps_checkpoints(patches, tmp_path):
     X, y = patches
+    network = PatchClassifier(
+        "cnn", weights=None, epochs=1, dense_units=4, checkpoint_dir=tmp_path
+    )
     classifier = GlomeruliClassifier(
-        None,
-        backbone="cnn",
-        weights=None,
-        image_size=32,
-        epochs=1,
-        dense_units=4,
-        checkpoint_dir=tmp_path,
-        random_state=0,
+        None, network=network, image_size=32, random_state=0
     )
     classifier.fit(X, y, groups=np.arange(len(y)) // 2)
     assert len(list(tmp_path.glob("*.checkpoint"))) == 1

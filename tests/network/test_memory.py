@@ -20,7 +20,8 @@ def grown(run_python, tmp_path_factory):
     from pathlib import Path
     import numpy as np
     from PIL import Image
-    from glomclf import GlomeruliClassifier, ImageLoader, PatchEncoder, make_glomeruli
+    from glomclf import GlomeruliClassifier, ImageLoader, PatchClassifier, PatchEncoder
+    from glomclf import make_glomeruli
 
     rng = np.random.default_rng(0)
     files = [r"{tmp_path}/" + f"{{n}}.bmp" for n in range({N_MANY})]
@@ -46,9 +47,11 @@ def grown(run_python, tmp_path_factory):
         return pages * resource.getpagesize() / 1e3
 
     def fit(trainable_layers):
+        network = PatchClassifier(
+            "cnn", weights=None, trainable_layers=trainable_layers, epochs=2
+        )
         GlomeruliClassifier(
-            backbone="cnn", weights=None, image_size=32, epochs=2,
-            trainable_layers=trainable_layers, cache_dir=r"{tmp_path / "fits"}",
+            network=network, image_size=32, cache_dir=r"{tmp_path / "fits"}",
             random_state=0,
         ).fit(X, y, groups=groups).predict(X)
 
