@@ -9,7 +9,6 @@ from .curves import Band, Curves, evaluation_curves
 from .estimates import Estimates
 from .evaluation import Evaluation, evaluate
 from .prevalence import (
-    adjust_threshold,
     adjust_to_prevalence,
     estimate_prevalence,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "RecallAtLeast",
     "ReliabilityBins",
     "Score",
-    "adjust_threshold",
     "adjust_to_prevalence",
     "biopsy_summary",
     "choose_threshold",

@@ -29,7 +29,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .estimates import Estimates
-from .intervals import Scale, bootstrap_estimates, settings_faults
+from .intervals import Scale, draw_replicates, settings_faults
 from .participant_numbers import MIN_PARTICIPANTS, exact_interval
 from .predictions import check_scores, threshold_faults
 from .scores import Counts, accuracy, recall, specificity
@@ -56,22 +56,6 @@ class BiopsySummary(Estimates):
 
     table: pd.DataFrame
     cut_offs: tuple[float, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain types that JSON can hold; NaN becomes None.
-
-        Returns
-        -------
-        content : dict
-        """
-        biopsies = self.table.reset_index(names="participant").astype(
-            {"participant": str}
-        )
-        return {
-            **super().to_dict(),
-            "cut_offs": list(self.cut_offs),
-            "biopsies": biopsies.to_dict("records"),
-        }
 
     def _heading(self) -> str:
         return (
@@ -156,18 +140,15 @@ def biopsy_summary(
     table = _percentages(
         labels, scores >= np.asarray(threshold), codes, pd.Index(names)
     )
-    statistic = _Agreement(
+    agreement = _Agreement(
         table["true"].to_numpy(), table["predicted"].to_numpy(), tuple(cut_offs)
     )
-    estimates = bootstrap_estimates(
-        statistic,
-        np.zeros(len(table), dtype=np.intp),
-        statistic.scales(),
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=random_state,
+    strata = np.zeros(len(table), dtype=np.intp)
+    replicates = draw_replicates(strata, n_bootstrap, confidence, random_state)
+    estimates = replicates.estimates(
+        agreement.scores(replicates.weights), agreement.scales()
     )
-    content = vars(_with_exact_ends(estimates, statistic)) | {
+    content = vars(_with_exact_ends(estimates, agreement)) | {
         "caution": _caution(len(table))
     }
     return BiopsySummary(**content, table=table, cut_offs=tuple(cut_offs))
@@ -181,7 +162,7 @@ class _Agreement:
     predicted: NDArray[np.float64]
     cut_offs: tuple[float, ...]
 
-    def __call__(self, weights: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    def scores(self, weights: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         weights = weights.astype(np.float64)
         found = self._differences(weights)
         for name, (score, cut_off, _) in self.at_cut_offs.items():
@@ -248,10 +229,10 @@ def _weighted_variance(
     return np.asarray(np.maximum(squares, 0.0) / (n - 1))
 
 
-def _with_exact_ends(estimates: Estimates, statistic: _Agreement) -> Estimates:
+def _with_exact_ends(estimates: Estimates, agreement: _Agreement) -> Estimates:
     """Bound the scores at a cut-off that are 0 or 1, and name the undefined ones."""
     notes, intervals = dict(estimates.notes), dict(estimates.intervals)
-    for name, (_, _, biopsies) in statistic.at_cut_offs.items():
+    for name, (_, _, biopsies) in agreement.at_cut_offs.items():
         score = estimates.scores[name]
         if not biopsies.any():
             notes[name] = "undefined, for no biopsy lies on that side of the cut-off"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import ScoreError
-from .estimates import Estimates, plain_numbers
+from .estimates import Estimates
 from .intervals import draw_replicates, settings_faults
 from .scores import SCORES, check_rows
 
@@ -41,22 +40,8 @@ class Comparison(Estimates):
             Index ``score``; columns ``a``, ``b``, ``value`` (b less a), ``low``,
             ``high``, ``n_effective`` and ``note``.
         """
-        frame = super().to_frame()
         both = pd.DataFrame({"a": self.scores_a, "b": self.scores_b})
-        return both.join(frame).rename_axis("score")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain types that JSON can hold; NaN becomes None.
-
-        Returns
-        -------
-        content : dict
-        """
-        return {
-            **super().to_dict(),
-            "scores_a": plain_numbers(self.scores_a),
-            "scores_b": plain_numbers(self.scores_b),
-        }
+        return both.join(super().to_frame()).rename_axis("score")
 
     def _heading(self) -> str:
         return "Differences, b less a, on the same participants"
@@ -148,12 +133,7 @@ def compare_scores(
     if faults:
         raise ScoreError("\n".join(faults))
     a, b = rows
-    replicates = draw_replicates(
-        a.strata,
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=random_state,
-    )
+    replicates = draw_replicates(a.strata, n_bootstrap, confidence, random_state)
     of_a, of_b = (one.score(replicates.weights) for one in (a, b))
     estimates = replicates.estimates(
         {name: of_b[name] - of_a[name] for name in SCORES},

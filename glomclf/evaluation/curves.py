@@ -149,12 +149,7 @@ def evaluation_curves(
     """
     faults = settings_faults(n_bootstrap, confidence)
     rows = Predictions(*check_scores(y_true, y_score, groups, faults=faults))
-    replicates = draw_replicates(
-        rows.strata,
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=random_state,
-    )
+    replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
     roc = precision_recall = None
     if len(np.unique(rows.y_true)) == 2:
         roc, precision_recall = _bands(rows, replicates)

@@ -1,15 +1,16 @@
-"""Scores with intervals, as a table, as text and as JSON."""
+"""Scores with intervals, as a table, as text and as plain types."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["Estimates", "plain_numbers"]
+from .plain import plain
+
+__all__ = ["Estimates"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class Estimates:
             Index ``score``; columns ``value``, ``low``, ``high``, ``n_effective`` and
             ``note``.
         """
-        frame = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "value": self.scores,
                 "low": {name: ends[0] for name, ends in self.intervals.items()},
@@ -95,7 +96,6 @@ class Estimates:
             },
             index=pd.Index(list(self.scores), name="score"),
         )
-        return frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain types that JSON can hold; NaN becomes None.
@@ -104,18 +104,7 @@ class Estimates:
         -------
         content : dict
         """
-        return {
-            "scores": plain_numbers(self.scores),
-            "intervals": {
-                name: [_plain(end) for end in ends]
-                for name, ends in self.intervals.items()
-            },
-            "n_effective": plain_numbers(self.n_effective),
-            "notes": dict(self.notes),
-            "confidence": self.confidence,
-            "n_bootstrap": self.n_bootstrap,
-            "caution": self.caution,
-        }
+        return plain(vars(self))
 
     def __str__(self) -> str:
         return "\n".join(
@@ -143,21 +132,3 @@ class Estimates:
         if self.caution:
             lines.append(f"Caution: {self.caution}")
         return "\n".join(lines)
-
-
-def plain_numbers(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    """Turn NaN into None, as JSON wants it.
-
-    Parameters
-    ----------
-    numbers : mapping of str to float
-
-    Returns
-    -------
-    plain : dict of str to float or None
-    """
-    return {name: _plain(number) for name, number in numbers.items()}
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .estimates import Estimates
-from .intervals import bootstrap_estimates, settings_faults
+from .intervals import draw_replicates, settings_faults
 from .participant_numbers import exact_interval
 from .scores import SCORES, ScoredRows, check_rows
 
@@ -53,22 +53,6 @@ class Evaluation(Estimates):
     n_participants: int | None
     confusion_matrix: NDArray[np.intp]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain types that JSON can hold; NaN becomes None.
-
-        Returns
-        -------
-        content : dict
-        """
-        return {
-            **super().to_dict(),
-            "threshold": None if np.isnan(self.threshold) else self.threshold,
-            "specificity": self.specificity,
-            "n_samples": self.n_samples,
-            "n_participants": self.n_participants,
-            "confusion_matrix": self.confusion_matrix.tolist(),
-        }
-
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Evaluation:
         """Return the evaluation that `to_dict` wrote down.
@@ -81,24 +65,14 @@ class Evaluation(Estimates):
         -------
         evaluation : Evaluation
         """
-        number = _number_or_nan
-        # JSON may have sorted the names.
-        names = sorted(content["scores"], key=list(SCORES).index)
-        return cls(
-            **{
-                **content,
-                "scores": {name: number(content["scores"][name]) for name in names},
-                "intervals": {
-                    name: tuple(map(number, content["intervals"][name]))
-                    for name in names
-                },
-                "n_effective": {
-                    name: number(content["n_effective"][name]) for name in names
-                },
-                "threshold": number(content["threshold"]),
-                "confusion_matrix": np.array(content["confusion_matrix"]),
-            }
-        )
+        names = [name for name in SCORES if name in content["scores"]]  # in its order
+        by_name = {
+            key: {name: _restored(content[key][name]) for name in names}
+            for key in ("scores", "intervals", "n_effective")
+        }
+        counts = np.array(content["confusion_matrix"])
+        others = {"threshold": _restored(content["threshold"])}
+        return cls(**{**content, **by_name, **others, "confusion_matrix": counts})
 
     def _heading(self) -> str:
         units = "unknown" if self.n_participants is None else self.n_participants
@@ -213,13 +187,10 @@ def evaluate(
     """
     faults = settings_faults(n_bootstrap, confidence)
     rows = check_rows(y_true, y_score, groups, threshold, specificity, faults)
-    estimates = bootstrap_estimates(
-        rows.score,
-        rows.strata,
+    replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
+    estimates = replicates.estimates(
+        rows.score(replicates.weights),
         {name: one.scale for name, one in SCORES.items()},
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=random_state,
     )
     caution = rows.caution(known=groups is not None)
     return Evaluation(
@@ -232,7 +203,10 @@ def evaluate(
     )
 
 
-def _number_or_nan(value: float | None) -> float:
+def _restored(value: Any) -> Any:
+    """Turn None back into NaN, and a list of ends into a tuple."""
+    if isinstance(value, list):
+        return tuple(_restored(end) for end in value)
     return np.nan if value is None else value
 
 

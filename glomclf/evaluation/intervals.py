@@ -41,7 +41,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -59,13 +59,11 @@ from .participant_numbers import effective_number
 __all__ = [
     "Replicates",
     "Scale",
-    "bootstrap_estimates",
     "draw_replicates",
     "settings_faults",
 ]
 
 FloatArray = NDArray[np.float64]
-Statistic = Callable[[NDArray[np.generic]], Mapping[str, FloatArray]]
 
 _MAX_BLOCKS = 200  # of the jackknife; with more units, blocks of them are left out
 _LEAST_FREEDOM = 3  # degrees, of the t quantile of a score with bounds
@@ -177,10 +175,9 @@ class Replicates:
 
 def draw_replicates(
     strata: NDArray[np.intp],
-    *,
-    n_bootstrap: int,
-    confidence: float,
-    random_state: int | np.random.RandomState | None,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    random_state: int | np.random.RandomState | None = 0,
 ) -> Replicates:
     """Resample participants, and leave each out once.
 
@@ -189,13 +186,13 @@ def draw_replicates(
     strata : ndarray of shape (n_groups,), dtype int
         Participants are resampled within their stratum.
 
-    n_bootstrap : int
+    n_bootstrap : int, default=1000
         Number of replicates, at least 100.
 
-    confidence : float
+    confidence : float, default=0.95
         In (0, 1).
 
-    random_state : int, RandomState instance or None
+    random_state : int, RandomState instance or None, default=0
         Pass an int for the same weights on every call.
 
     Returns
@@ -206,6 +203,18 @@ def draw_replicates(
     ------
     ScoreError
         If `n_bootstrap` or `confidence` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.evaluation.intervals import Scale, draw_replicates
+    >>> lengths = np.array([4.0, 6.0, 5.0, 7.0, 3.0, 5.0])
+    >>> replicates = draw_replicates(np.zeros(6, dtype=int))
+    >>> weights = replicates.weights
+    >>> means = weights @ lengths / weights.sum(axis=1)
+    >>> estimates = replicates.estimates({"mean": means}, {"mean": Scale()})
+    >>> estimates.scores["mean"], np.round(estimates.intervals["mean"], 1)
+    (5.0, array([3.5, 6.5]))
     """
     if faults := settings_faults(n_bootstrap, confidence):
         raise ScoreError("\n".join(faults))
@@ -215,64 +224,6 @@ def draw_replicates(
     whole = np.ones((1, len(strata)), dtype=drawn.dtype)
     weights = np.vstack([whole, drawn, left_out])
     return Replicates(weights, n_bootstrap, confidence)
-
-
-def bootstrap_estimates(
-    statistic: Statistic,
-    strata: NDArray[np.intp],
-    scales: Mapping[str, Scale],
-    *,
-    n_bootstrap: int,
-    confidence: float,
-    random_state: int | np.random.RandomState | None,
-) -> Estimates:
-    """Compute scores and their intervals from a function of participants' weights.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes weights of shape (n_replicates, n_groups) and returns a mapping from names
-        to arrays of shape (n_replicates,), NaN where undefined.
-
-    strata, n_bootstrap, confidence, random_state
-        As in `draw_replicates`.
-
-    scales : mapping of str to Scale
-        The scale of each score.
-
-    Returns
-    -------
-    estimates : Estimates
-        With a note for each score that has no interval.
-
-    Raises
-    ------
-    ScoreError
-        If `n_bootstrap` or `confidence` is out of range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from glomclf.evaluation.intervals import Scale, bootstrap_estimates
-    >>> lengths = np.array([4.0, 6.0, 5.0, 7.0, 3.0, 5.0])
-    >>> estimates = bootstrap_estimates(
-    ...     lambda weights: {"mean": weights @ lengths / weights.sum(axis=1)},
-    ...     np.zeros(6, dtype=int),
-    ...     {"mean": Scale()},
-    ...     n_bootstrap=1000,
-    ...     confidence=0.95,
-    ...     random_state=0,
-    ... )
-    >>> estimates.scores["mean"], np.round(estimates.intervals["mean"], 1)
-    (5.0, array([3.5, 6.5]))
-    """
-    replicates = draw_replicates(
-        strata,
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=random_state,
-    )
-    return replicates.estimates(statistic(replicates.weights), scales)
 
 
 def settings_faults(n_bootstrap: Any, confidence: Any) -> list[str]:

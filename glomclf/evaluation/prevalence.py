@@ -1,10 +1,10 @@
 """Probabilities and thresholds at a site where sclerosis is more or less frequent.
 
 `estimate_prevalence` reads the prevalence of a new site from predictions alone;
-`adjust_to_prevalence` and `adjust_threshold` move probabilities or the threshold there
-[1]_. All three assume that sclerotic and other glomeruli look the same at both sites
-and only their shares differ, and that the probabilities are calibrated for
-`train_prevalence`. Neither holds where stain or scanner change as well.
+`adjust_to_prevalence` moves the probabilities there [1]_. Both assume that sclerotic
+and other glomeruli look the same at both sites and only their shares differ, and that
+the probabilities are calibrated for `train_prevalence`. Neither holds where stain or
+scanner change as well.
 
 References
 ----------
@@ -24,7 +24,7 @@ from scipy.optimize import brentq
 from ..errors import ScoreError, ScoreWarning
 from .predictions import check_scores
 
-__all__ = ["adjust_threshold", "adjust_to_prevalence", "estimate_prevalence"]
+__all__ = ["adjust_to_prevalence", "estimate_prevalence"]
 
 # Where the likelihood of a prevalence is still finite.
 _NEAR_0, _NEAR_1 = 1e-9, 1 - 1e-9
@@ -74,49 +74,6 @@ def adjust_to_prevalence(
     adjusted = gain * scores / (gain * scores + 1 - scores)
     # Rounding may carry a probability of 1 just past it.
     return np.clip(adjusted, 0.0, 1.0, dtype=np.float64)
-
-
-def adjust_threshold(
-    threshold: float, *, train_prevalence: float, prevalence: float
-) -> float:
-    """Move a threshold, instead of the probabilities, to another prevalence.
-
-    Cutting unadjusted probabilities at the result is the same as cutting the adjusted
-    ones at `threshold`.
-
-    Parameters
-    ----------
-    threshold : float
-        In (0, 1), meant for probabilities adjusted to `prevalence`.
-
-    train_prevalence, prevalence : float
-        As in `adjust_to_prevalence`, both in (0, 1).
-
-    Returns
-    -------
-    threshold : float
-        In (0, 1), for the probabilities as they come from the model.
-
-    Raises
-    ------
-    ScoreError
-        If the threshold or a prevalence is out of range.
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.prevalence import adjust_threshold
-    >>> adjust_threshold(0.5, train_prevalence=0.5, prevalence=0.1)
-    0.9
-    """
-    _check_shares(
-        {
-            "threshold": threshold,
-            "train_prevalence": train_prevalence,
-            "prevalence": prevalence,
-        }
-    )
-    odds = _odds(threshold) * _odds(train_prevalence) / _odds(prevalence)
-    return float(odds / (1 + odds))
 
 
 def estimate_prevalence(y_score: ArrayLike, *, train_prevalence: float) -> float:

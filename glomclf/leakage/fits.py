@@ -19,7 +19,8 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ..data.participants import participants_of
 from ..data.splitting import StratifiedGroupShuffleSplit
-from ..errors import LeakageError, ParameterError
+from ..errors import ParameterError
+from .audit import Audit
 from .fit_findings import MEANINGS, Verdict
 from .noted_calls import Ledger, calls_noted, row_keys
 from .splits import split_rows
@@ -28,78 +29,40 @@ __all__ = ["FitAudit", "audit_fit"]
 
 
 @dataclass(frozen=True)
-class FitAudit:
+class FitAudit(Audit):
     """What `audit_fit` saw.
 
     Parameters
     ----------
-    findings : DataFrame
-        As `to_frame` returns them.
+    findings : DataFrame of shape (n_findings, 6)
+        ``fold``, ``kind``, ``leaks``, ``step``, ``n_rows`` and ``participants``
+        (separated by commas).
     folds : DataFrame
         One row for each call that a fit made: ``fold``, ``step`` (class), ``method``,
         ``role`` (``training``, ``validation`` or ``prediction``), ``n_rows``, of which
         ``n_synthetic`` and ``n_unrecognised``, and ``n_participants``.
     """
 
-    findings: pd.DataFrame
-    folds: pd.DataFrame
-
-    @property
-    def is_leaky(self) -> bool:
-        """Whether a fit saw what it must not see."""
-        return bool(self.findings["leaks"].any())
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the findings as a table.
-
-        Returns
-        -------
-        findings : DataFrame of shape (n_findings, 6)
-            ``fold``, ``kind``, ``leaks``, ``step``, ``n_rows`` and ``participants``
-            (separated by commas).
-        """
-        return self.findings.copy()
-
-    def raise_if_leaky(self) -> None:
-        """Raise an error that names all that leaks.
-
-        Raises
-        ------
-        LeakageError
-        """
-        if self.is_leaky:
-            raise LeakageError(f"The fit leaks.\n{self._described(only_leaks=True)}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain types that JSON can hold.
-
-        Returns
-        -------
-        content : dict
-        """
-        return {
-            "is_leaky": self.is_leaky,
-            "findings": self.findings.to_dict("records"),
-            "folds": self.folds.to_dict("records"),
-        }
-
     def __str__(self) -> str:
         n_folds = self.folds["fold"].nunique()
         n_steps = self.folds["step"].nunique()
         verdict = "The fit leaks" if self.is_leaky else "No leak found"
         head = f"{verdict}: {n_folds} fits, {n_steps} kinds of steps watched."
-        return "\n".join(filter(None, [head, self._described(only_leaks=False)]))
+        return "\n".join(filter(None, [head, _described(self.findings)]))
 
-    def _described(self, *, only_leaks: bool) -> str:
-        shown = self.findings[self.findings["leaks"]] if only_leaks else self.findings
-        lines = []
-        for row in shown.to_dict("records"):
-            of = f" of {row['participants']}" if row["participants"] else ""
-            lines.append(
-                f"fold {row['fold']}, {row['step']}: {row['kind']} "
-                f"({MEANINGS[row['kind']]}): {row['n_rows']} rows{of}"
-            )
-        return "\n".join(lines)
+    def _complaint(self, leaks: pd.DataFrame) -> str:
+        return f"The fit leaks.\n{_described(leaks)}"
+
+
+def _described(findings: pd.DataFrame) -> str:
+    lines = []
+    for row in findings.to_dict("records"):
+        of = f" of {row['participants']}" if row["participants"] else ""
+        lines.append(
+            f"fold {row['fold']}, {row['step']}: {row['kind']} "
+            f"({MEANINGS[row['kind']]}): {row['n_rows']} rows{of}"
+        )
+    return "\n".join(lines)
 
 
 def audit_fit(

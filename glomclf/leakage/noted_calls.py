@@ -47,7 +47,6 @@ class Call:
     method: str
     role: str
     keys: list[bytes]
-    estimator: int
     trained_on: list[bytes] = field(default_factory=list)
     splits_itself: bool = False
 
@@ -78,18 +77,14 @@ class Ledger:
         if method in _PREDICTIONS:
             trained = self._trained.get(id(estimator), [])
             role, known = "prediction", trained if is_classifier(estimator) else []
-            self.calls.append(Call(*about, role, keys, id(estimator), known))
+            self.calls.append(Call(*about, role, keys, known))
             return
         self._trained[id(estimator)] = keys
         itself = _splits_itself(estimator, len(keys))
-        self.calls.append(
-            Call(*about, "training", keys, id(estimator), splits_itself=itself)
-        )
+        self.calls.append(Call(*about, "training", keys, splits_itself=itself))
         for name in _VALIDATION:
             for watched in _validation_rows(arguments.get(name)):
-                self.calls.append(
-                    Call(*about, "validation", watched, id(estimator), keys)
-                )
+                self.calls.append(Call(*about, "validation", watched, keys))
 
     def _is_empty(self, X: Any, keys: list[bytes]) -> bool:
         """Whether X holds nothing of the data: labels to encode, or row numbers.

@@ -19,7 +19,9 @@ from sklearn.utils.validation import _num_samples, check_consistent_length, colu
 
 from .._runtime import short_names
 from ..data.participants import kind_of_groups, participants_of
-from ..errors import LeakageError, SplitError
+from ..errors import SplitError
+from ..evaluation.plain import plain
+from .audit import Audit
 from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_images
 from .split_findings import Findings, described
 
@@ -33,13 +35,17 @@ _Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
 @dataclass(frozen=True)
-class SplitAudit:
+class SplitAudit(Audit):
     """What `audit_splits` found.
 
     Parameters
     ----------
-    findings : DataFrame
-        As `to_frame` returns them.
+    findings : DataFrame of shape (n_findings, 10)
+        ``fold`` (missing: of the data as a whole), ``kind``, ``leaks`` (False for what
+        is odd in the data, but crosses no split), ``train_row``, ``test_row``,
+        ``train_name``, ``test_name``, ``train_participant``, ``test_participant`` and
+        ``distance`` in [0, 1] (missing where no images were compared). In findings of
+        the data as a whole, train and test stand for the first and the second image.
     folds : DataFrame
         Two rows a fold, ``side`` being ``train`` and ``test``: ``fold``, ``side``,
         ``n_samples``, ``n_participants`` (missing where they are not known), one
@@ -50,44 +56,8 @@ class SplitAudit:
         Whether participants could be checked, and not just what stands for them.
     """
 
-    findings: pd.DataFrame
-    folds: pd.DataFrame
     n_samples: int
     participants_known: bool
-
-    @property
-    def is_leaky(self) -> bool:
-        """Whether anything that is judged is trained on as well."""
-        return bool(self.findings["leaks"].any())
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the findings as a table.
-
-        Returns
-        -------
-        findings : DataFrame of shape (n_findings, 10)
-            ``fold`` (missing: of the data as a whole), ``kind``, ``leaks`` (False for
-            what is odd in the data, but crosses no split), ``train_row``,
-            ``test_row``, ``train_name``, ``test_name``, ``train_participant``,
-            ``test_participant`` and ``distance`` in [0, 1] (missing where no images
-            were compared). In findings of the data as a whole, train and test stand
-            for the first and the second image.
-        """
-        return self.findings.copy()
-
-    def raise_if_leaky(self) -> None:
-        """Raise an error that names all that leaks.
-
-        Raises
-        ------
-        LeakageError
-        """
-        if self.is_leaky:
-            leaks = self.findings[self.findings["leaks"]]
-            raise LeakageError(
-                f"The split leaks.\n{described(leaks)}\nKeep all images of a "
-                "participant, and all views of a glomerulus, on one side."
-            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain types that JSON can hold; missing is None.
@@ -96,16 +66,8 @@ class SplitAudit:
         -------
         content : dict
         """
-        return {
-            "is_leaky": self.is_leaky,
-            "n_samples": self.n_samples,
-            "participants_known": self.participants_known,
-            "counts": {
-                k: int(n) for k, n in self.findings["kind"].value_counts().items()
-            },
-            "findings": _records(self.findings),
-            "folds": _records(self.folds),
-        }
+        counts = self.findings["kind"].value_counts().to_dict()
+        return plain({"is_leaky": self.is_leaky, "counts": counts, **vars(self)})
 
     def __str__(self) -> str:
         n_folds = self.folds["fold"].nunique()
@@ -125,6 +87,12 @@ class SplitAudit:
             ].itertuples(index=False)
         ]
         return "\n".join(lines)
+
+    def _complaint(self, leaks: pd.DataFrame) -> str:
+        return (
+            f"The split leaks.\n{described(leaks)}\nKeep all images of a "
+            "participant, and all views of a glomerulus, on one side."
+        )
 
 
 def audit_splits(
@@ -213,14 +181,6 @@ def audit_splits(
         n_samples=len(labels),
         participants_known=participants is not None and kind == "participant",
     )
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = table.astype(object).where(table.notna(), None)
-    return [
-        {str(k): v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
-        for row in plain.to_dict("records")
-    ]
 
 
 def _names(X: Any) -> list[str]:

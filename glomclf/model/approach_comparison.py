@@ -23,7 +23,7 @@ from ..data.participants import participants_of
 from ..errors import ParameterError, SplitError
 from ..evaluation.estimates import Estimates
 from ..evaluation.evaluation import Evaluation, evaluate
-from ..evaluation.intervals import bootstrap_estimates
+from ..evaluation.intervals import draw_replicates
 from ..evaluation.scores import SCORES, ScoredRows
 from .approaches import APPROACHES, draw_folds, load_rows, run_approach, try_splits
 from .classifier import GlomeruliClassifier
@@ -311,18 +311,13 @@ def _inflation(parts: dict[str, pd.DataFrame]) -> Estimates:
         for rows in (parts[part] for part in _PARTS)
     )
 
-    def difference(weights: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-        # A replicate may hold nobody who was reported on: its scores are undefined.
-        with np.errstate(invalid="ignore"):
-            high = reported.score(weights[:, : reported.n_groups])
-            low = untouched.score(weights)
-        return {name: high[name] - low[name] for name in COMPARED_SCORES}
-
-    return bootstrap_estimates(
-        difference,
-        untouched.strata,
+    replicates = draw_replicates(untouched.strata, _N_BOOTSTRAP)
+    weights = replicates.weights
+    # A replicate may hold nobody who was reported on: its scores are undefined.
+    with np.errstate(invalid="ignore"):
+        high = reported.score(weights[:, : reported.n_groups])
+    low = untouched.score(weights)
+    return replicates.estimates(
+        {name: high[name] - low[name] for name in COMPARED_SCORES},
         {name: SCORES[name].scale.of_differences for name in COMPARED_SCORES},
-        n_bootstrap=_N_BOOTSTRAP,
-        confidence=0.95,
-        random_state=0,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..evaluation.estimates import Estimates
-from ..evaluation.intervals import Scale, bootstrap_estimates
+from ..evaluation.intervals import Scale, draw_replicates
 from ..evaluation.scores import SCORES, ScoredRows
 
 __all__ = ["optimism_of"]
@@ -47,20 +47,13 @@ def optimism_of(
     best = float(np.mean([one.best_score for one in folds]))
     known = scoring in SCORES
     judged = _FoldScores(table, scoring if known else None)
-
-    def statistic(weights: NDArray[np.generic]) -> dict[str, NDArray[np.float64]]:
-        nested = judged.mean(weights)
-        same = np.full(len(weights), best)
-        return {"best": same, "nested": nested, "optimism": best - nested}
-
+    replicates = draw_replicates(judged.strata, n_bootstrap, confidence, seed)
+    means = judged.mean(replicates.weights)
+    same = np.full(len(means), best)
     scale = SCORES[scoring].scale if known else Scale()
-    estimates = bootstrap_estimates(
-        statistic,
-        judged.strata,
+    estimates = replicates.estimates(
+        {"best": same, "nested": means, "optimism": best - means},
         {"best": Scale(), "nested": scale, "optimism": scale.of_differences},
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=seed,
     )
     nested = float(np.mean([one.test_score for one in folds]))
     return _with_own_scores(estimates, best, nested, known, scoring)

@@ -139,8 +139,8 @@ def test_bias_is_covered():
 def test_summary_converts_to_json_and_prints():
     summary = biopsy_summary(*glomeruli(TRUE, PREDICTED))
     content = json.loads(json.dumps(summary.to_dict(), allow_nan=False))
-    assert content["biopsies"][1] == {
-        "participant": "1",
+    assert content["table"][1] == {
+        "participant": 1,
         "n_glomeruli": 20,
         "true": 5.0,
         "predicted": 5.0,

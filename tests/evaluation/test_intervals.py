@@ -9,15 +9,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from glomclf.errors import ScoreError
-from glomclf.evaluation.intervals import (
-    Scale,
-    bootstrap_estimates,
-)
+from glomclf.evaluation.intervals import Scale, draw_replicates
 from glomclf.evaluation.participant_numbers import (
     effective_number,
     equal_number,
     exact_interval,
 )
+
+
+def bootstrap_estimates(statistic, strata, scales, **options):
+    replicates = draw_replicates(strata, **options)
+    return replicates.estimates(statistic(replicates.weights), scales)
 
 
 def mean_of(values):

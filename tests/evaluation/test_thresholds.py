@@ -12,11 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from glomclf.errors import ScoreError, ScoreWarning
-from glomclf.evaluation.prevalence import (
-    adjust_threshold,
-    adjust_to_prevalence,
-    estimate_prevalence,
-)
+from glomclf.evaluation.prevalence import adjust_to_prevalence, estimate_prevalence
 from glomclf.evaluation.thresholds import RecallAtLeast, choose_threshold
 
 labelled = st.lists(
@@ -145,19 +141,6 @@ def test_adjustment_is_undone_by_its_reverse(y_score, old, new):
     np.testing.assert_allclose(back, y_score, atol=1e-9)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), shares, shares, shares)
-def test_moving_the_threshold_predicts_as_moving_the_probabilities(
-    y_score, threshold, old, new
-):
-    shift = {"train_prevalence": old, "prevalence": new}
-    moved = adjust_threshold(threshold, **shift)
-    adjusted = adjust_to_prevalence(y_score, **shift)
-    clear = np.abs(adjusted - threshold) > 1e-9
-    np.testing.assert_array_equal(
-        (np.array(y_score) >= moved)[clear], (adjusted >= threshold)[clear]
-    )
-
-
 def shifted_site(prevalence, n_samples=20_000):
     """Draw probabilities, calibrated for a prevalence of 0.5, at another one."""
     rng = np.random.RandomState(0)
@@ -173,8 +156,7 @@ def test_prevalence_of_a_new_site_is_found_without_labels(prevalence):
     assert found == pytest.approx(prevalence, abs=0.01)
     adjusted = adjust_to_prevalence(y_score, train_prevalence=0.5, prevalence=found)
     assert adjusted.mean() == pytest.approx(y_true.mean(), abs=0.01)
-    moved = adjust_threshold(0.5, train_prevalence=0.5, prevalence=found)
-    errors = np.mean((y_score >= moved) != y_true)
+    errors = np.mean((adjusted >= 0.5) != y_true)
     assert errors <= np.mean((y_score >= 0.5) != y_true)
 
 
@@ -210,7 +192,5 @@ def test_estimate_is_a_share_for_all_inputs(y_score, old):
 def test_bad_prevalences_are_named_at_once():
     with pytest.raises(ScoreError, match=r"(?s)train_prevalence .* got 0\n.*got 1\.5"):
         adjust_to_prevalence([0.5], train_prevalence=0, prevalence=1.5)
-    with pytest.raises(ScoreError, match=r"threshold must be in \(0, 1\), got 1"):
-        adjust_threshold(1, train_prevalence=0.5, prevalence=0.5)
     with pytest.raises(ScoreError, match="outside"):
         estimate_prevalence([-0.5], train_prevalence=0.5)
