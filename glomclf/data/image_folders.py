@@ -18,7 +18,6 @@ __all__ = [
     "LEAVING",
     "Faults",
     "cells_at",
-    "check_class_layout",
     "check_paths",
     "images_in",
     "is_inside",
@@ -138,20 +137,3 @@ def images_in(folder: Path) -> list[Path]:
         and not path.name.startswith(".")
         and not path.is_dir()
     ]
-
-
-def check_class_layout(
-    root: Path, present: list[Path], paths: list[Path], faults: Faults
-) -> None:
-    """Check that both class folders are there, apart, and hold all images."""
-    absent = {root / name for name in CLASS_FOLDERS} - set(present)
-    faults.add("class folders missing", [repr(path.name) for path in absent])
-    faults.add(
-        "images beside the class folders; move them into one",
-        [repr(path.name) for path in sorted(images_in(root))],
-    )
-    names = pd.Series([path.name for path in paths], dtype=object)
-    faults.add(
-        "names in both class folders; keep one of each",
-        [repr(name) for name in names[names.duplicated()]],
-    )

@@ -17,7 +17,6 @@ from .image_folders import (
     LEAVING,
     Faults,
     cells_at,
-    check_class_layout,
     check_paths,
     images_in,
     is_inside,
@@ -139,8 +138,8 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
 
     Two kinds of folder are understood. One with the class folders
     `globally_sclerotic_glomeruli` (label 1) and `non_globally_sclerotic_glomeruli`
-    (label 0) gives labelled rows, whichever of the names sorts first. One without
-    them gives the images that lie directly in it, without labels, for prediction.
+    (label 0) gives the images in these, labelled. One without them gives the images
+    that lie directly in it, without labels, for prediction.
 
     Parameters
     ----------
@@ -157,10 +156,8 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     ManifestError
-        If the folder is missing, holds no images or only one of the class folders.
-        With class folders also if images lie beside them, if an image of the same
-        name is in both, or if a symbolic link leads out of the folder. All faults
-        are listed at once.
+        If the folder is missing, holds no images or only one of the class folders, or
+        a symbolic link leads out of it.
 
     Warns
     -----
@@ -189,8 +186,9 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     faults = Faults(root)
     present = [root / name for name in CLASS_FOLDERS if (root / name).is_dir()]
     paths = sorted(path for place in present or [root] for path in images_in(place))
-    if present:
-        check_class_layout(root, present, paths, faults)
+    if len(present) == 1:  # a mistyped name would leave the other class out in silence
+        missing = set(CLASS_FOLDERS) - {present[0].name}
+        faults.add("class folders missing", map(repr, missing))
     if not paths:
         endings = ", ".join(IMAGE_SUFFIXES)
         faults.add(f"no images: no file ends in {endings}", [str(root)])

@@ -393,10 +393,13 @@ def test_each_centre_is_left_out_once():
     ("change", "message"),
     [
         (lambda m: m.drop(columns=["centre", "label"]), "no column centre, label"),
-        (lambda m: m.assign(centre="Graz"), "there is one centre only, Graz"),
+        (
+            lambda m: m.assign(centre="Graz"),
+            "'Graz' leaves no class 0",
+        ),
         (
             lambda m: m.assign(centre=m["centre"].where(m.index > 1)),
-            "the centre is missing in 2 of 36 rows",
+            "lacks the centre of 2 of 36 rows",
         ),
         (
             lambda m: m.assign(centre=["Graz", "Lyon"] * 18),

@@ -190,19 +190,6 @@ def test_content_keys_of_no_images_are_none():
     assert content_keys(np.empty((0, 8, 8, 3), np.uint8)) == []
 
 
-@pytest.mark.parametrize(
-    "images",
-    [
-        np.zeros((1, 8, 8, 3), np.float32),
-        np.zeros((8, 8, 3), np.uint8),
-        np.zeros((1, 8, 8, 1), np.uint8),
-    ],
-)
-def test_content_keys_refuse_what_is_not_a_stack_of_rgb_images(images):
-    with pytest.raises(ValueError, match=r"uint8 of shape \(n_samples, height, width"):
-        content_keys(images)
-
-
 # --- round trip ---------------------------------------------------------------------
 
 
@@ -324,21 +311,7 @@ def test_two_fingerprints_share_a_folder_and_no_value(folder):
     np.testing.assert_array_equal(other.get_many([b"key0"])[0], np.ones((1, 3)))
 
 
-# --- bad arguments ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("keys", "values", "text"),
-    [
-        ([b"a"], np.zeros((1, 4)), "float16, float32, uint8; got float64"),
-        ([b"a"], np.array([[None]]), "got object"),
-        ([b"a"], np.zeros((2, 4), np.float32), r"shape \(2, 4\) for 1 keys"),
-        ([b"a"], np.float32(1), r"shape \(\) for 1 keys"),
-    ],
-)
-def test_values_that_cannot_be_kept_are_refused(store, keys, values, text):
-    with pytest.raises(ValueError, match=text):
-        store.put_many(keys, values)
+# --- limits of values -------------------------------------------------------------
 
 
 def test_the_limit_is_checked(folder):

@@ -34,7 +34,9 @@ class GroupTable:
         return f"participants: {len(self.counts)}; {found}"
 
 
-def tabulate(y: ArrayLike, groups: ArrayLike | None) -> GroupTable:
+def tabulate(
+    y: ArrayLike, groups: ArrayLike | None, of: str = "participant"
+) -> GroupTable:
     """Count rows by group and class, or list all that stands against it."""
     faults = []
     kind = type_of_target(y, input_name="y")
@@ -46,7 +48,7 @@ def tabulate(y: ArrayLike, groups: ArrayLike | None) -> GroupTable:
         codes, names = pd.factorize(column_or_1d(groups, dtype=object), sort=True)
         if n_unknown := int((codes < 0).sum()):
             faults.append(
-                f"groups lacks the participant of {n_unknown} of {len(codes)} rows; "
+                f"groups lacks the {of} of {n_unknown} of {len(codes)} rows; "
                 "name them, or leave these rows out"
             )
     if faults:

@@ -45,7 +45,6 @@ DEFAULT_MAX_BYTES = 10 * 1024**3
 _MIN_MAX_BYTES = 1024**2
 _TRANSACTION_BYTES = 8 * 1024**2
 _LIMIT_VARIABLE = "GLOMCLF_CACHE_MAX_BYTES"
-_DTYPES = ("float16", "float32", "uint8")
 _KEYS_PER_QUERY = 128
 # An access time is renewed once it is this old: a second reading writes nothing.
 _ACCESS_GRANULARITY_S = 3600
@@ -172,11 +171,14 @@ class FeatureStore:
         Raises
         ------
         ValueError
-            If the dtype is another, if there is not one value a key, or if one value
-            alone exceeds `max_bytes`.
+            If one value takes more than half of `max_bytes`.
         """
         values = np.asarray(values, order="C")
-        self._check_values(keys, values)
+        if values[:1].nbytes > self.max_bytes // 2:
+            raise ValueError(
+                f"max_bytes={self.max_bytes} has no room for values of"
+                f" {values[:1].nbytes} bytes; it must be at least twice that."
+            )
         room = min(_TRANSACTION_BYTES, self.max_bytes // 8)
         step = max(1, room // _bytes_on_pages(values[:1].nbytes))
         for start in range(0, len(keys), step):
@@ -184,22 +186,6 @@ class FeatureStore:
             insert = partial(self._insert, keys=keys[part], values=values[part])
             if not attempt(self.cache_dir, insert, False):
                 break
-
-    def _check_values(self, keys: Sequence[bytes], values: NDArray[Any]) -> None:
-        if values.dtype.name not in _DTYPES:
-            raise ValueError(
-                f"values must be one of {', '.join(_DTYPES)}; got {values.dtype}."
-            )
-        if values.ndim == 0 or len(values) != len(keys):
-            raise ValueError(
-                f"values must have one row a key; got shape {values.shape} for"
-                f" {len(keys)} keys."
-            )
-        if values[:1].nbytes > self.max_bytes // 2:
-            raise ValueError(
-                f"max_bytes={self.max_bytes} has no room for values of"
-                f" {values[:1].nbytes} bytes; it must be at least twice that."
-            )
 
     def _insert(
         self,

@@ -31,11 +31,6 @@ def content_keys(images: NDArray[np.uint8]) -> list[bytes]:
     list of bytes
         The first 16 bytes of the SHA-256 of height, width and pixels.
 
-    Raises
-    ------
-    ValueError
-        If `images` is not such an array.
-
     Examples
     --------
     >>> import numpy as np
@@ -46,12 +41,6 @@ def content_keys(images: NDArray[np.uint8]) -> list[bytes]:
     >>> len(first), first == second
     (16, False)
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
-        raise ValueError(
-            "images must be uint8 of shape (n_samples, height, width, 3);"
-            f" got {images.dtype} of shape {images.shape}."
-        )
     n_threads = min(_MAX_HASH_THREADS, os.cpu_count() or 1, max(1, len(images)))
     with ThreadPoolExecutor(n_threads) as pool:
         parts = list(pool.map(_hash_images, np.array_split(images, n_threads)))

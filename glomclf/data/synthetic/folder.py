@@ -12,8 +12,11 @@ from PIL import Image
 
 from ...errors import ManifestError
 from ..image_folders import CLASS_FOLDERS
+from ..manifest import read_manifest
 from .cohort import Patch
 from .drawing import draw_patch
+
+_CSV = "public.csv"
 
 
 def write_folder(
@@ -22,46 +25,23 @@ def write_folder(
     """Write the patches and their csv; leave nothing where that fails."""
     _check_free(directory)
     target = directory.resolve()  # renaming would replace a link, not its folder
-    # An empty folder that is there, perhaps a mounted one, is filled.
-    beside = target if target.exists() else target.parent
-    partial = beside / f".{target.name}.{uuid.uuid4().hex}.partial"
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     try:
         _write(patches, sizes, partial)
-        if beside == target:
-            _move_up(partial)
-        else:
-            partial.rename(target)
+        partial.rename(target)
     except BaseException:
-        made = [target / name for name in CLASS_FOLDERS] if beside == target else []
-        for folder in (partial, *made):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
         raise
-    return pd.DataFrame(
-        {
-            "path": [str(directory / patch.relative_path) for patch in patches],
-            "label": [patch.label for patch in patches],
-            "slide": [patch.slide.name for patch in patches],
-            "participant": [patch.slide.participant for patch in patches],
-        }
-    )
-
-
-def _move_up(folder: Path) -> None:
-    """Move what is in a folder beside it; the csv comes last, when all is there."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.suffix):
-        path.rename(folder.parent / path.name)
-    folder.rmdir()
+    return read_manifest(directory / _CSV)
 
 
 def _check_free(directory: Path) -> None:
-    if directory.exists() and not directory.is_dir():
+    if directory.is_dir() and not any(directory.iterdir()):
+        return
+    if directory.exists():
+        kind = "not empty" if directory.is_dir() else "a file"
         raise ManifestError(
-            f"make_glomeruli writes a folder, but {str(directory)!r} is a file: pass "
-            "another directory."
-        )
-    if directory.is_dir() and any(directory.iterdir()):
-        raise ManifestError(
-            f"make_glomeruli overwrites nothing, but {str(directory)!r} is not empty: "
+            f"make_glomeruli overwrites nothing, but {str(directory)!r} is {kind}: "
             "pass a directory that is empty or does not exist."
         )
 
@@ -78,4 +58,4 @@ def _write(patches: Sequence[Patch], sizes: tuple[int, int], folder: Path) -> No
         for patch in patches
     ]
     columns = ["name", "ground truth", "slide", "participant"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "public.csv", index=False)
+    pd.DataFrame(rows, columns=columns).to_csv(folder / _CSV, index=False)

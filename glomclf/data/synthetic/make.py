@@ -127,14 +127,23 @@ def make_glomeruli(
     >>> list(manifest), manifest["slide"].nunique(), manifest["participant"].nunique()
     (['path', 'label', 'slide', 'participant'], 8, 4)
     """
-    _check_combination(
-        n_samples, n_participants, image_size, serial_sections, directory
-    )
     sizes = _size_range(image_size)
+    n_glomeruli, rest = divmod(n_samples, 1 + serial_sections)
+    if directory is None and sizes[0] != sizes[1]:
+        raise InvalidParameterError(
+            "arrays hold patches of one size: pass an int as image_size, or a directory"
+            f" to write to, got {image_size!r}"
+        )
+    if rest or n_participants > n_glomeruli:
+        raise InvalidParameterError(
+            "each participant needs at least one glomerulus, and each glomerulus gives "
+            f"{1 + serial_sections} patches: n_samples={n_samples} does not allow that "
+            f"with n_participants={n_participants}"
+        )
     entropy = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
     patches = plan_patches(
         tuple(entropy.tolist()),
-        int(n_samples) // (1 + serial_sections),
+        int(n_glomeruli),
         n_participants,
         sclerotic_fraction,
         n_sections=1 + serial_sections,
@@ -145,40 +154,15 @@ def make_glomeruli(
 
 
 def _size_range(image_size: _Size) -> tuple[int, int]:
-    """Return the smallest and the largest side in pixels; (0, 0) where unusable."""
+    """Return the smallest and the largest side in pixels."""
     sizes = image_size if isinstance(image_size, tuple) else (image_size, image_size)
-    if len(sizes) != 2 or not all(isinstance(size, Integral) for size in sizes):
-        return 0, 0
-    return int(sizes[0]), int(sizes[1])
-
-
-def _check_combination(
-    n_samples: int,
-    n_participants: int,
-    image_size: _Size,
-    serial_sections: bool,
-    directory: str | os.PathLike[str] | None,
-) -> None:
-    """Raise one error that names all parameters that contradict each other."""
-    low, high = _size_range(image_size)
-    n_glomeruli = n_samples // (1 + serial_sections)
-    faults = {
-        f"image_size must be an int, or a tuple (low, high) of ints with {_SMALLEST} "
-        f"<= low <= high <= {_LARGEST}, got {image_size!r}": (
-            not _SMALLEST <= low <= high <= _LARGEST
-        ),
-        "arrays hold patches of one size: pass an int as image_size, or a directory "
-        f"to write to, got {image_size!r}": directory is None and low != high,
-        "each glomerulus gives two patches with serial_sections=True: n_samples must "
-        f"be even, got {n_samples}": bool(serial_sections and n_samples % 2),
-        "each participant needs at least one glomerulus: n_participants must be at "
-        f"most {n_glomeruli} here, got {n_participants}": n_participants > n_glomeruli,
-    }
-    if any(faults.values()):
-        found = "".join(f"\n  {fault}" for fault, is_so in faults.items() if is_so)
+    are_whole = len(sizes) == 2 and all(isinstance(size, Integral) for size in sizes)
+    if not are_whole or not _SMALLEST <= sizes[0] <= sizes[1] <= _LARGEST:
         raise InvalidParameterError(
-            f"The parameters of make_glomeruli cannot be used together:{found}"
+            "image_size must be an int, or a tuple (low, high) of ints with "
+            f"{_SMALLEST} <= low <= high <= {_LARGEST}, got {image_size!r}"
         )
+    return int(sizes[0]), int(sizes[1])
 
 
 def _as_arrays(patches: Sequence[Patch], sizes: tuple[int, int]) -> _Arrays:
