@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,6 @@ from typing import Any, TypeVar
 import click
 
 __all__ = [
-    "Number",
     "at_least",
     "classifier_options",
     "csv_argument",
@@ -28,24 +28,22 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
 
 
-class Number(click.FloatRange):
-    """A number within a range, which ``nan`` is not.
+def probability(text: str) -> float:
+    """Take a number in [0, 1], which ``nan`` is not.
 
     Examples
     --------
-    >>> from glomclf.cli.options import Number
-    >>> Number(0, 1).convert("0.5", None, None)
+    >>> from glomclf.cli.options import probability
+    >>> probability("0.5")
     0.5
     """
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        """Refuse what compares with nothing."""
-        number = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return number
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise click.BadParameter(f"{text!r} is not a number from 0 to 1.")
+    return number
 
 
 def threshold(text: str) -> Any:
@@ -60,13 +58,13 @@ def threshold(text: str) -> Any:
     if text == "f1":
         return text
     name, is_bound, bound = text.replace(" ", "").partition(">=")
-    if name == "recall" and is_bound:
-        from ..evaluation.thresholds import RecallAtLeast
-
-        return RecallAtLeast(Number(0, 1, min_open=True).convert(bound, None, None))
-    if name == "recall":  # the shell takes an open > for itself
+    if name != "recall":
+        return probability(text)
+    if not is_bound:  # the shell takes an open > for itself
         raise click.BadParameter("put it in quotes: 'recall>=0.95'.")
-    return Number(0, 1).convert(text, None, None)
+    from ..evaluation.thresholds import RecallAtLeast
+
+    return RecallAtLeast(probability(bound))
 
 
 def at_least(text: str) -> tuple[str, float]:
@@ -156,7 +154,7 @@ quiet_option = click.option(
 )
 threshold_option = click.option(
     "--threshold",
-    type=Number(0, 1),
+    type=probability,
     default=None,
     show_default="the model's own",
     help="Probability from which a glomerulus is predicted globally sclerotic.",

@@ -9,7 +9,6 @@ import click
 
 from .console import check_output, list_files, note, print_table
 from .options import (
-    Number,
     csv_argument,
     folder_option,
     images_option,
@@ -28,7 +27,7 @@ __all__ = ["command"]
 @images_option
 @click.option(
     "--test-size",
-    type=Number(0, 1, min_open=True, max_open=True),
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.2,
     metavar="SHARE",
     help="Share of the patches that the test participants should have.",

@@ -76,6 +76,8 @@ def predictions_table(
     DataFrame of shape (n_samples, n_columns)
         ``name, probability, prediction``, and ``label``, ``participant`` where known.
     """
+    from ..data.participants import participant_kind
+
     table = pd.DataFrame(
         {
             "name": short_names(manifest["path"]),
@@ -85,22 +87,9 @@ def predictions_table(
     )
     if "label" in manifest:
         table["label"] = manifest["label"].to_numpy()
-    participants = _known_participants(manifest)
-    if (participants != "").any():
-        table["participant"] = participants.to_numpy()
-    return table
-
-
-def _known_participants(manifest: pd.DataFrame) -> pd.Series:
-    """Return the participants, empty where slide or image stands for them."""
-    from ..data.participants import infer_participants, participant_kind
-
-    participants = manifest["participant"]
     if participant_kind(manifest) == "participant":
-        return participants
-    is_inferred = pd.notna(infer_participants(manifest["path"]))
-    is_own = (participants != manifest["slide"]).to_numpy()
-    return participants.where(is_inferred | is_own, "")
+        table["participant"] = manifest["participant"].to_numpy()
+    return table
 
 
 def print_scores(title: str, evaluation: Evaluation) -> None:

@@ -80,7 +80,7 @@ def command(
 
     Example: glomclf train train.csv --cv 5 --output model.glomclf
     """
-    from .settings import checked_classifier
+    from .settings import as_ensemble, checked_classifier
     from .training_files import TRAINING_FILES
 
     folder = model.with_name(f"{model.stem}-training")
@@ -97,78 +97,50 @@ def command(
     classifier = checked_classifier(
         **options, random_state=seed, verbose=int(not quiet)
     )
-    pixels = _load(classifier, manifest)
     if ensemble:
-        _train_ensemble(classifier, pixels, manifest, len(folds), model, folder)
-    else:
-        _train_one(classifier, pixels, manifest, folds, model, folder)
+        classifier = as_ensemble(classifier, len(folds))
+    _train(classifier, manifest, folds, model, folder)
     drop_unwritten(folder / name for name in TRAINING_FILES)
     list_files()
 
 
-def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:
-    """Decode all images once, so that every bad file is known before training."""
-    from ..data.loader import ImageLoader
-
-    loader = ImageLoader(
-        classifier.image_size,
-        resize=classifier.resize,
-        n_jobs=classifier.n_jobs,
-        verbose=classifier.verbose,
-        cache_dir=classifier.cache_dir,
-    )
-    return loader.fit(manifest).transform(manifest)
-
-
-def _train_one(
-    classifier: GlomeruliClassifier,
-    pixels: np.ndarray,
+def _train(
+    classifier: Any,
     manifest: pd.DataFrame,
     folds: list[Any],
     model: Path,
     folder: Path,
 ) -> None:
-    """Cross-validate where there are folds, then train one classifier on all rows."""
+    """Train a classifier or an ensemble on all rows, and score what is out of fold."""
     from .tables import print_scores
-    from .training_files import write_out_of_fold, write_training
+    from .training_files import (
+        write_ensemble_training,
+        write_out_of_fold,
+        write_training,
+    )
 
-    if folds:
+    is_ensemble = hasattr(classifier, "estimator")
+    pixels = _load(classifier.estimator if is_ensemble else classifier, manifest)
+    if folds and not is_ensemble:
         title = f"Cross-validated by participant, {len(folds)} folds"
         note(f"{title}:")
-        print_scores(
-            title, write_out_of_fold(classifier, pixels, manifest, folds, folder)
-        )
+        scores = write_out_of_fold(classifier, pixels, manifest, folds, folder)
+        print_scores(title, scores)
     note(f"Training on {len(manifest)} patches.")
-    _fit(classifier, pixels, manifest, model)
-    write_training(classifier, pixels, manifest["label"].to_numpy(), folder)
-
-
-def _train_ensemble(
-    classifier: GlomeruliClassifier,
-    pixels: np.ndarray,
-    manifest: pd.DataFrame,
-    n_folds: int,
-    model: Path,
-    folder: Path,
-) -> None:
-    """Train one classifier a fold, keep all of them, and score what is out of fold."""
-    from .settings import as_ensemble
-    from .tables import print_scores
-    from .training_files import write_ensemble_training
-
-    note(f"Training {n_folds} classifiers, each without one fold of participants.")
-    ensemble = as_ensemble(classifier, n_folds)
-    _fit(ensemble, pixels, manifest, model)
-    write_ensemble_training(ensemble, manifest, pixels, folder)
-    title = f"Scores of single members, out of {n_folds} folds"
-    print_scores(title, ensemble.oof_evaluation_)
-
-
-def _fit(
-    classifier: Any, pixels: np.ndarray, manifest: pd.DataFrame, model: Path
-) -> None:
-    """Fit a classifier or an ensemble, and save it."""
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     classifier.fit(pixels, y, groups=participants)
     with output(model) as temporary:
         classifier.save(temporary)
+    write_training(classifier, pixels, y, folder)
+    if is_ensemble:
+        write_ensemble_training(classifier, manifest, folder)
+        title = f"Scores of single members, out of {len(folds)} folds"
+        print_scores(title, classifier.oof_evaluation_)
+
+
+def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:
+    """Decode all images once, so that every bad file is known before training."""
+    from ..model.pipeline import make_pipeline
+
+    loader = make_pipeline(classifier, 0, 0)["load"].set_params(lazy=False)
+    return loader.fit(manifest).transform(manifest)

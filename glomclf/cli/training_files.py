@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,43 +92,37 @@ def _write_cross_validation(
 
 
 def write_training(
-    classifier: GlomeruliClassifier, images: np.ndarray, y: np.ndarray, folder: Path
+    model: GlomeruliClassifier | FoldEnsembleClassifier,
+    images: np.ndarray,
+    y: np.ndarray,
+    folder: Path,
 ) -> None:
-    """Write the history of a training and pictures of what its sampler did.
+    """Write the history of a training and pictures of what the sampler did.
 
     Parameters
     ----------
-    classifier : GlomeruliClassifier
-        Fitted.
+    model : GlomeruliClassifier or FoldEnsembleClassifier
+        Fitted. Of an ensemble, the pictures show what the sampler of the first member
+        did.
     images : ndarray of shape (n_samples, height, width, 3), uint8
         The rows that ``fit`` was given.
     y : ndarray of shape (n_samples,)
         Their labels.
     folder : Path
     """
-    if classifier.history_:  # a logistic regression has no epochs
-        _write_history(classifier, folder)
-    if "sample" in classifier.pipeline_.named_steps:
-        _draw_resampling(classifier, images, y, folder)
-
-
-def _write_history(classifier: GlomeruliClassifier, folder: Path) -> None:
-    from ..report.displays import HistoryDisplay
-
-    write_csv(_epochs(classifier), folder / "history.csv", index=True)
-    display = HistoryDisplay(classifier.history_)
-    n_panels = len(display.panels)
-    with new_figure(folder / "history.png", figsize=(4.5 * n_panels, 3.6)) as figure:
-        display.plot(figure.subplots(1, n_panels))
+    members = getattr(model, "estimators_", [model])
+    history = _epochs(model) if members == [model] else _epochs_of_all(members)
+    if len(history):  # a logistic regression has no epochs
+        write_csv(history, folder / "history.csv", index=True)
+    if "sample" in members[0].pipeline_.named_steps:
+        trained = getattr(model, "oof_fold_", np.ones(len(y))) != 0
+        _draw_resampling(members[0], images[trained], y[trained], folder)
 
 
 def write_ensemble_training(
-    ensemble: FoldEnsembleClassifier,
-    manifest: pd.DataFrame,
-    images: np.ndarray,
-    folder: Path,
+    ensemble: FoldEnsembleClassifier, manifest: pd.DataFrame, folder: Path
 ) -> None:
-    """Write what is out of fold, the members' histories, pictures and the report.
+    """Write what is out of fold, and the report.
 
     Parameters
     ----------
@@ -135,24 +130,15 @@ def write_ensemble_training(
         Fitted.
     manifest : DataFrame
         The rows that ``fit`` was given, with ``label`` and ``participant``.
-    images : ndarray of shape (n_samples, height, width, 3), uint8
-        Their images.
     folder : Path
     """
     from ..report import ensemble_report
 
     out_of_fold = (ensemble.oof_probability_, ensemble.oof_threshold_)
     _write_cross_validation(manifest, *out_of_fold, ensemble.oof_evaluation_, folder)
-    histories = dict(enumerate(map(_epochs, ensemble.estimators_), start=1))
-    history = pd.concat(histories, names=["fold"])
-    if len(history):
-        write_csv(history, folder / "history.csv", index=True)
-    first, y = ensemble.estimators_[0], manifest["label"].to_numpy()
-    if "sample" in first.pipeline_.named_steps:
-        trained = ensemble.oof_fold_ != 0
-        _draw_resampling(first, images[trained], y[trained], folder)
+    y, groups = manifest["label"].to_numpy(), manifest["participant"]
     report = ensemble_report(
-        ensemble, manifest, y, groups=manifest["participant"], command=typed_command()
+        ensemble, manifest, y, groups=groups, command=typed_command()
     )
     write_report(report, folder, TRAINING_FILES)
 
@@ -161,6 +147,10 @@ def _epochs(classifier: Any) -> pd.DataFrame:
     """Return what was noted of each epoch, epochs counted from 1."""
     history = pd.DataFrame(classifier.history_)
     return history.set_axis(pd.RangeIndex(1, len(history) + 1, name="epoch"))
+
+
+def _epochs_of_all(members: Sequence[Any]) -> pd.DataFrame:
+    return pd.concat(dict(enumerate(map(_epochs, members), start=1)), names=["fold"])
 
 
 def _draw_resampling(

@@ -89,9 +89,9 @@ def test_every_truncated_image_is_named_before_training(data):
         ),
         (["--weights", "nowhere.h5"], "nowhere.h5"),
         (["--cv", 7], "--cv 7"),
-        (["--threshold", "nan"], "'nan' is not a number"),
+        (["--threshold", "nan"], "'nan' is not a number from 0 to 1"),
         (["--threshold", "recall"], "quotes: 'recall>=0.95'"),
-        (["--threshold", "recall>=1.5"], "1.5 is not in the range 0<x<=1"),
+        (["--threshold", "recall>=1.5"], "'1.5' is not a number from 0 to 1"),
         (["--set", "n_jobs"], "not of the form KEY=VALUE"),
         (
             ["--set", "network.epochs=0"],
@@ -195,7 +195,7 @@ def test_participants_that_stand_for_others_are_warned_of_on_one_line(data):
 
 def test_missing_source_of_a_prediction_is_named(tmp_path):
     message = run("predict", tmp_path / "nowhere", "--model", tmp_path / "model")
-    assert "nowhere does not exist. Give a folder of images, or a csv" in message
+    assert "nowhere cannot be read as a csv" in message
 
 
 def test_messages_name_settings_as_they_are_typed(data):

@@ -61,7 +61,6 @@ def test_train_writes_the_model_and_names_every_file(trained):
     assert set(listed) == {str(model), *map(str, folder.iterdir())}
     assert {path.name for path in folder.iterdir()} == {
         "history.csv",
-        "history.png",
         "class_proportions.png",
         "synthetic_images.png",
         "cv_predictions.csv",
@@ -130,7 +129,7 @@ def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
     result = run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
     assert "made no images" in result.stderr
     names = {path.name for path in (tmp_path / "m-training").iterdir()}
-    assert names == {"history.csv", "history.png", "class_proportions.png"}
+    assert names == {"history.csv", "class_proportions.png"}
 
 
 @pytest.mark.parametrize("more", [(), ("--cv", 2, "--ensemble")])
@@ -296,17 +295,6 @@ def test_predict_of_folder_and_csv_agree(trained, data, tmp_path):
         tables.append(pd.read_csv(out).set_index("name")["probability"].sort_index())
     assert str(out) in result.stdout
     assert tables[0].to_numpy() == pytest.approx(tables[1].to_numpy(), abs=1e-6)
-
-
-def test_predict_names_the_subfolders_that_it_does_not_read(trained, data, tmp_path):
-    image = next(data.rglob("*.png"))
-    for name in ("new/a.png", "new/batch1/b.png", "new/empty/notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(image.read_bytes())
-    out = tmp_path / "p.csv"
-    result = run("predict", tmp_path / "new", "--model", trained[0], "-o", out, "-q")
-    assert "in the sub-folders batch1 of" in result.stderr
-    assert pd.read_csv(out)["name"].tolist() == ["a.png"]
 
 
 def test_predict_loads_neither_tuning_nor_report_nor_matplotlib(
