@@ -1,15 +1,16 @@
-"""One pass from images to features: reading, encoder and store work at the same time.
+"""One pass from images to features: reading and encoder work at the same time.
 
 A thread reads ahead: it looks up what the store holds, and fetches or decodes the
-images that it lacks. Meanwhile the encoder computes the features of those before, and a
-second thread writes what came out of it. Only a few images are in memory, however many
-there are; features go to their rows of one array, memory-mapped where it is large.
+images that it lacks. Meanwhile the encoder computes the features of those before, and
+keeps them. Only a few images are in memory, however many there are; features go to
+their rows of one array, memory-mapped where it is large.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,42 +71,32 @@ def stream_features(
     return _Stream(source, forward, store, batch_size, advance).run()
 
 
+@dataclass
 class _Stream:
     """The pass, and what it knows halfway."""
 
-    def __init__(
-        self,
-        source: ImageSource,
-        forward: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-        store: FeatureStore | None,
-        batch_size: int,
-        advance: Callable[..., None],
-    ):
-        self.source, self.forward, self.store = source, forward, store
-        self.batch_size, self.advance = batch_size, advance
-        self._features: NDArray[Any] | None = None
-        self._row_of: dict[bytes, int] = {}
-        self._copies: dict[int, int] = {}
+    source: ImageSource
+    forward: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    store: FeatureStore | None
+    batch_size: int
+    advance: Callable[..., None]
+    features: NDArray[Any] | None = None
+    row_of: dict[bytes, int] = field(default_factory=dict)
+    copies: dict[int, int] = field(default_factory=dict)
 
     def run(self) -> NDArray[Any]:
-        """Read one chunk ahead of the encoder, write one behind it."""
+        """Read one chunk ahead of the encoder."""
         n_rows = self.source.shape[0]
         # Enough to fill a batch, however few of them the store lacks.
         step = max(ROWS_AT_ONCE, self.batch_size)
         chunks = np.split(np.arange(n_rows), np.arange(step, n_rows, step))
-        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        with ThreadPoolExecutor(1) as reader:
             ahead = reader.submit(self._read, chunks[0])
-            behind: Future[None] | None = None
             for following in [*chunks[1:], None]:
                 chunk = ahead.result()
                 if following is not None:
                     ahead = reader.submit(self._read, following)
-                computed = self._compute(chunk)
-                if behind is not None:
-                    behind.result()
-                behind = writer.submit(self._write, chunk, computed)
-        if behind is not None:
-            behind.result()
+                self._compute(chunk)
         return self._with_copies()
 
     def _read(self, rows: _Rows) -> _Chunk:
@@ -127,7 +118,7 @@ class _Stream:
             # Under what was read: the file may be another by now.
             for place, key in zip(late, content_keys(images[-1]), strict=True):
                 if keys[place] != key:  # no later row is a copy of it
-                    self._row_of.pop(keys[place], None)
+                    self.row_of.pop(keys[place], None)
                 keys[place] = key
         absent = np.append(np.flatnonzero(wanted & is_new), late)
         return _Chunk(rows, stored, found, keys, absent, np.concatenate(images))
@@ -135,15 +126,15 @@ class _Stream:
     def _note_copies(self, rows: _Rows, keys: list[bytes]) -> NDArray[np.bool_]:
         """Mark rows whose image is that of a row before: it is computed once."""
         firsts = [
-            self._row_of.setdefault(key, row)
+            self.row_of.setdefault(key, row)
             for key, row in zip(keys, rows.tolist(), strict=True)
         ]
         pairs = zip(rows.tolist(), firsts, strict=True)
-        self._copies.update((row, first) for row, first in pairs if row != first)
+        self.copies.update((row, first) for row, first in pairs if row != first)
         return np.array(firsts) != rows
 
-    def _compute(self, chunk: _Chunk) -> list[NDArray[Any]]:
-        """Put what was found and what is computed into its rows."""
+    def _compute(self, chunk: _Chunk) -> None:
+        """Put what was found into its rows, and what is computed; keep the latter."""
         if chunk.found.any():
             self._put(chunk.rows[chunk.found], chunk.stored[chunk.found])
         self.advance(len(chunk.rows) - len(chunk.absent))
@@ -154,24 +145,21 @@ class _Stream:
             self._put(chunk.rows[chunk.absent[batch]], features)
             computed.append(features)
             self.advance(len(features))
-        return computed
-
-    def _put(self, rows: _Rows, values: NDArray[Any]) -> None:
-        if self._features is None:
-            shape = (self.source.shape[0], *values.shape[1:])
-            folder = None if self.store is None else self.store.cache_dir
-            self._features = empty_array(shape, values.dtype, folder)
-        self._features[rows] = values
-
-    def _write(self, chunk: _Chunk, computed: list[NDArray[Any]]) -> None:
         if self.store is not None and computed:
             keys = [chunk.keys[place] for place in chunk.absent]
             self.store.put_many(keys, np.concatenate(computed))
 
+    def _put(self, rows: _Rows, values: NDArray[Any]) -> None:
+        if self.features is None:
+            shape = (self.source.shape[0], *values.shape[1:])
+            folder = None if self.store is None else self.store.cache_dir
+            self.features = empty_array(shape, values.dtype, folder)
+        self.features[rows] = values
+
     def _with_copies(self) -> NDArray[Any]:
-        features = self._features
+        features = self.features
         if features is None:
             raise AssertionError("there is at least one image, and it has features")
-        for row, first in self._copies.items():
+        for row, first in self.copies.items():
             features[row] = features[first]
         return features

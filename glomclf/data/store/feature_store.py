@@ -65,19 +65,20 @@ class FeatureStore:
         All that decides a value beside the image: architecture, cut, weights, image
         size, precision, engine. Stores with different fingerprints share a file and its
         size limit, and nothing else.
-    max_bytes : int or None, default=None
-        Largest size of the file in bytes, at least 1 MiB. None takes the environment
-        variable ``GLOMCLF_CACHE_MAX_BYTES``, else `DEFAULT_MAX_BYTES`. Before a value
-        is added that would exceed it, the least recently used values of any fingerprint
-        go; access times are exact to an hour. A file that is larger already does not
+
+    Attributes
+    ----------
+    max_bytes : int
+        Largest size of the file in bytes, at least 1 MiB: the environment variable
+        ``GLOMCLF_CACHE_MAX_BYTES``, else `DEFAULT_MAX_BYTES`. Before a value is added
+        that would exceed it, the least recently used values of any fingerprint go;
+        access times are exact to an hour. A file that is larger already does not
         shrink.
 
     Raises
     ------
     CacheError
         If ``GLOMCLF_CACHE_MAX_BYTES`` is no such number.
-    ValueError
-        If `max_bytes` is too small.
 
     Warns
     -----
@@ -110,26 +111,10 @@ class FeatureStore:
     >>> folder.cleanup()
     """
 
-    def __init__(
-        self,
-        cache_dir: str | os.PathLike[str] | None,
-        fingerprint: str,
-        *,
-        max_bytes: int | None = None,
-    ):
-        if max_bytes is not None and max_bytes < _MIN_MAX_BYTES:
-            raise ValueError(
-                f"max_bytes must be at least {_MIN_MAX_BYTES} (1 MiB); got {max_bytes}."
-            )
+    def __init__(self, cache_dir: str | os.PathLike[str] | None, fingerprint: str):
         self.cache_dir = resolve_cache_dir(cache_dir)
         self.fingerprint = fingerprint
-        self.max_bytes = _limit_of_environment() if max_bytes is None else max_bytes
-
-    def __repr__(self) -> str:
-        return (
-            f"FeatureStore({str(self.cache_dir)!r}, {self.fingerprint!r},"
-            f" max_bytes={self.max_bytes})"
-        )
+        self.max_bytes = _limit_of_environment()
 
     def get_many(self, keys: Sequence[bytes]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Look up values.
@@ -176,8 +161,8 @@ class FeatureStore:
         values = np.asarray(values, order="C")
         if values[:1].nbytes > self.max_bytes // 2:
             raise ValueError(
-                f"max_bytes={self.max_bytes} has no room for values of"
-                f" {values[:1].nbytes} bytes; it must be at least twice that."
+                f"The limit of {self.max_bytes} bytes has no room for values of"
+                f" {values[:1].nbytes}; set {_LIMIT_VARIABLE} to twice that or more."
             )
         room = min(_TRANSACTION_BYTES, self.max_bytes // 8)
         step = max(1, room // _bytes_on_pages(values[:1].nbytes))
