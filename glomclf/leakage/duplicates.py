@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations, product
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -140,12 +140,7 @@ def _fingerprint(item: Any, row: int) -> tuple[bytes, Any, dict[str, str]]:
 
 
 @validate_params(
-    {
-        "fingerprints": [Fingerprints],
-        "max_distance": [Interval(Real, 0, 1, closed="both")],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-    },
+    {"max_distance": [Interval(Real, 0, 1, closed="both")]},
     prefer_skip_nested_validation=True,
 )
 def find_duplicates(

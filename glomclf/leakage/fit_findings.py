@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .noted_calls import SYNTHETIC, Call, Ledger
 
-__all__ = ["MEANINGS", "Verdict"]
+__all__ = ["COLUMNS", "MEANINGS", "Verdict"]
 
 MEANINGS = {
     "judged participant seen": "rows of a judged participant were used in the fit",
@@ -21,6 +21,8 @@ MEANINGS = {
     "was trained on; a threshold chosen on that would be too good",
     "rows not recognised": "they could not be traced to rows of the data",
 }
+COLUMNS = ("fold", "kind", "leaks", "step", "n_rows", "participants")
+_NO_LEAKS = ("own participants predicted", "rows not recognised")
 
 
 class Verdict:
@@ -63,16 +65,14 @@ class Verdict:
                 found += self._of_validation(call)
             elif call.role == "prediction":
                 shared = self._shared(call)
-                found += self._one(
-                    "own participants predicted", call, shared, leaks=False
-                )
+                found += self._one("own participants predicted", call, shared)
         return found
 
     def _of_any(self, call: Call) -> list[dict[str, Any]]:
         judged = [key for key in call.keys if self._is_judged(key)]
         found = self._one("judged participant seen", call, judged)
         if not any(self.known[key] for key in call.keys):
-            found += self._one("rows not recognised", call, call.keys, leaks=False)
+            found += self._one("rows not recognised", call, call.keys)
         if call.splits_itself:
             found += self._one("own validation split", call, call.keys)
         return found
@@ -106,12 +106,10 @@ class Verdict:
             if (owners := self._owners(key)) and owners <= trained
         ]
 
-    def _one(
-        self, kind: str, call: Call, keys: list[bytes], *, leaks: bool = True
-    ) -> list[dict[str, Any]]:
+    def _one(self, kind: str, call: Call, keys: list[bytes]) -> list[dict[str, Any]]:
         if not keys:
             return []
         who = sorted({name for key in keys for name in self._owners(key)})
+        leaks = kind not in _NO_LEAKS
         values = (self.fold, kind, leaks, call.step, len(keys), ", ".join(who))
-        names = ("fold", "kind", "leaks", "step", "n_rows", "participants")
-        return [dict(zip(names, values, strict=True))]
+        return [dict(zip(COLUMNS, values, strict=True))]

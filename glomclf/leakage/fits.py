@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ from ..data.participants import participants_of
 from ..data.splitting import StratifiedGroupShuffleSplit
 from ..errors import ParameterError
 from .audit import Audit
-from .fit_findings import MEANINGS, Verdict
+from .fit_findings import COLUMNS, MEANINGS, Verdict
 from .noted_calls import Ledger, calls_noted, row_keys
 from .splits import split_rows
 
@@ -123,7 +122,10 @@ def audit_fit(
     participants = _participants(X, groups, len(labels))
     findings: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
-    for fold, (train, test) in enumerate(_splits(X, labels, participants, cv)):
+    if cv is None:
+        cv = StratifiedGroupShuffleSplit(1, test_size=0.25, random_state=0)
+    folds = split_rows(X, labels, participants, cv)
+    for fold, (train, test) in enumerate(folds):
         ledger = Ledger(row_keys(X) or [])
         model = clone(estimator)
         rows, options = _safe_indexing(X, train), {}
@@ -138,8 +140,7 @@ def audit_fit(
         verdict = Verdict(fold, ledger, participants, train, test)
         findings += verdict.findings()
         calls += verdict.calls()
-    columns = ["fold", "kind", "leaks", "step", "n_rows", "participants"]
-    table = pd.DataFrame(findings, columns=columns).astype({"leaks": bool})
+    table = pd.DataFrame(findings, columns=COLUMNS).astype({"leaks": bool})
     return FitAudit(table.drop_duplicates(ignore_index=True), pd.DataFrame(calls))
 
 
@@ -156,9 +157,3 @@ def _participants(X: Any, groups: Any, n_samples: int) -> NDArray:
     known = participants_of(X, groups)
     owners = np.arange(n_samples) if known is None else known
     return owners.astype(str).astype(object)
-
-
-def _splits(X: Any, y: NDArray, participants: NDArray, cv: Any) -> Iterable[Any]:
-    if cv is None:
-        cv = StratifiedGroupShuffleSplit(1, test_size=0.25, random_state=0)
-    return split_rows(X, y, participants, cv)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -40,7 +39,6 @@ class _BandDisplay(OfPredictions):
         *,
         name: str | None = None,
         ax: Axes | None = None,
-        curve_kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Self:
         """Draw the curve of predicted probabilities.
@@ -55,8 +53,6 @@ class _BandDisplay(OfPredictions):
             Shown in the legend; None shows none.
         ax : matplotlib Axes, default=None
             By default a new figure.
-        curve_kwargs : mapping, default=None
-            To matplotlib's ``plot``.
         **options
             ``groups``, ``n_bootstrap``, ``confidence`` and ``random_state``, as in
             `glomclf.evaluation.curves.evaluation_curves`.
@@ -78,7 +74,7 @@ class _BandDisplay(OfPredictions):
                 "all thresholds needs rows of both classes"
             )
         display = cls(band, prevalence=float(np.mean(np.asarray(y_true))), name=name)
-        return display.plot(ax, **(curve_kwargs or {}))
+        return display.plot(ax)
 
     def plot(
         self, ax: Axes | None = None, *, name: str | None = None, **curve_kwargs: Any
