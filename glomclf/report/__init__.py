@@ -17,8 +17,7 @@ from .blocks import (
     Table,
 )
 from .comparison import comparison_report
-from .ensemble import ensemble_report
-from .evaluation import evaluation_report
+from .evaluation import ensemble_report, evaluation_report
 from .page import Report
 from .pictures import Picture, draw_picture, thumbnail
 from .sections.mistakes import worst_mistakes

@@ -24,6 +24,7 @@ __all__ = [
     "estimate_row",
     "number",
     "sentence",
+    "some_of",
     "span",
     "told_span",
 ]
@@ -45,29 +46,15 @@ class Paragraph:
     kind = "paragraph"
 
 
-@dataclass(frozen=True)
-class Caution:
-    """What the reader must know before believing what follows.
+class Caution(Paragraph):
+    """What the reader must know before believing what follows."""
 
-    Parameters
-    ----------
-    text : str
-    """
-
-    text: str
     kind = "caution"
 
 
-@dataclass(frozen=True)
-class Code:
-    """Text that keeps its lines, such as a command.
+class Code(Paragraph):
+    """Text that keeps its lines, such as a command."""
 
-    Parameters
-    ----------
-    text : str
-    """
-
-    text: str
     kind = "code"
 
 
@@ -92,8 +79,9 @@ class Table:
     Parameters
     ----------
     columns : sequence of str
-    rows : sequence of sequence of str
-        The first cell of each names it.
+    rows : sequence of sequence of object
+        The first cell of each names it. All become text: floats with 3 digits, what is
+        missing as a dash.
     caption : str, default=""
     folded : bool, default=False
         Whether it is shown when its caption is clicked only.
@@ -102,11 +90,15 @@ class Table:
     """
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Any]]
     caption: str = ""
     folded: bool = False
     texts: bool = False
     kind = "table"
+
+    def __post_init__(self) -> None:
+        told = [[_cell(value) for value in row] for row in self.rows]
+        object.__setattr__(self, "rows", told)
 
     @property
     def text_columns(self) -> set[int]:
@@ -140,7 +132,6 @@ class Table:
         Parameters
         ----------
         frame : DataFrame
-            Floats are shown with 3 digits, what is missing as a dash.
         caption, folded, texts
             As for the class.
 
@@ -158,7 +149,7 @@ class Table:
         """
         numbered = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
         flat = frame if numbered else frame.reset_index()
-        rows = [[_cell(value) for value in row] for row in flat.itertuples(index=False)]
+        rows = list(flat.itertuples(index=False))
         columns = [str(column).replace("_", " ") for column in flat.columns]
         return cls(columns, rows, caption, folded, texts)
 
@@ -197,7 +188,7 @@ class Gallery:
     kind = "gallery"
 
 
-Block = Paragraph | Caution | Code | Numbers | Table | Picture | Gallery
+Block = Paragraph | Numbers | Table | Picture | Gallery
 
 
 @dataclass(frozen=True)
@@ -270,6 +261,19 @@ def estimate_row(
     """
     ends = span(estimates.interval(name), digits)
     return [title, number(estimates.scores[name], digits), ends]
+
+
+def some_of(words: Sequence[object], most: int = 10) -> str:
+    """List the first of them, and say how many more there are.
+
+    Examples
+    --------
+    >>> from glomclf.report.blocks import some_of
+    >>> some_of([1, 2, 3], most=2)
+    '1, 2 and 1 more'
+    """
+    shown = ", ".join(map(str, words[:most]))
+    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
 
 
 def sentence(text: str) -> str:

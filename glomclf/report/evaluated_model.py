@@ -83,12 +83,9 @@ class EvaluatedModel:
         self.groups = np.asarray(groups, dtype=object)
         self.unit = kind_of_groups(self.X, groups)
         if self.biopsies is None and self.unit == "participant":
+            level = self.evaluation.confidence
             self.biopsies = biopsy_summary(
-                y,
-                y_score,
-                groups,
-                threshold=self.threshold,
-                confidence=self.evaluation.confidence,
+                y, y_score, groups, threshold=self.threshold, confidence=level
             )
 
     @cached_property
@@ -123,13 +120,6 @@ class EvaluatedModel:
         networks = self.members or [self.classifier]
         found = [dict(getattr(one, "history_", {})) for one in networks]
         return [history for history in found if history]
-
-    @property
-    def cut(self) -> str:
-        """The threshold, in words."""
-        if np.ndim(self.threshold):
-            return "the threshold of each fold"
-        return f"threshold {self.threshold:g}"
 
     @property
     def units(self) -> str:
@@ -175,21 +165,19 @@ class EvaluatedModel:
         if self.train is None or "n_samples" not in self.record:
             return None
         n_rows, n_given = self.record["n_samples"], len(self.train)
-        aside = self.record.get("n_validation_samples", 0)
-        told = "what is said of leaks is of other rows than those"
-        if n_given not in (n_rows, n_rows + aside):  # validation rows may be others
-            return (
-                f"The training rows given are {n_given}, and the model was trained on "
-                f"{n_rows + aside}: {told}."
-            )
-        known = self.record.get("n_participants")
+        n_all = n_rows + self.record.get("n_validation_samples", 0)
+        known = self.record.get("n_participants") or np.inf
         given = self.train.get("participant", pd.Series(dtype=object)).nunique()
-        # Fewer may be those that a look at both files has found to be one.
-        if known is None or given <= known:
+        if n_given not in (n_rows, n_all):  # validation rows may be others
+            told = f"{n_given}, and the model was trained on {n_all}"
+        elif given > known:  # fewer may be those that both files showed to be one
+            kind = participant_kind(self.train)
+            told = f"of {given} {kind}s, and those the model was trained on of {known}"
+        else:
             return None
         return (
-            f"The training rows given are of {given} {participant_kind(self.train)}s, "
-            f"and those that the model was trained on of {known}: {told}."
+            f"The training rows given are {told}: what is said of leaks is of other "
+            "rows than those."
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The report of an evaluation."""
+"""The reports of an evaluation: on a test set, and of an ensemble out of fold."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ScoreError
 from ..evaluation.biopsy import BiopsySummary
 from ..evaluation.evaluation import Evaluation, evaluate
 from .blocks import Section
 from .evaluated_model import EvaluatedModel
-from .page import Report, known_sections
+from .page import Report
 from .sections.biopsies import biopsies_section
 from .sections.checklists import checklists_section
 from .sections.curves import curves_section
 from .sections.data import audit_section, data_section
 from .sections.mistakes import mistakes_section
+from .sections.out_of_fold import estimate_section, folds_section
 from .sections.repetition import repetition_section
 from .sections.scores import scores_section, summary_section
 from .sections.training import training_section
 
-__all__ = ["evaluation_report"]
+__all__ = ["ensemble_report", "evaluation_report"]
 
-_SECTIONS = (
-    summary_section,
-    data_section,
-    audit_section,
+_JUDGED = (
     scores_section,
     curves_section,
     biopsies_section,
@@ -37,6 +35,8 @@ _SECTIONS = (
     training_section,
     repetition_section,
 )
+_ON_TEST_SET = (summary_section, data_section, audit_section, *_JUDGED)
+_OUT_OF_FOLD = (summary_section, estimate_section, folds_section, *_JUDGED)
 
 
 def evaluation_report(
@@ -147,7 +147,7 @@ def evaluation_report(
         f"{model.patches}, judged globally sclerotic (1) from a probability of "
         f"{model.threshold:g} on, compared with their labels."
     )
-    told = known_sections(model, _SECTIONS)
+    told = [made for make in _ON_TEST_SET if (made := make(model))]
     return Report(title, lead, [*told, *sections, checklists_section(model)])
 
 
@@ -160,3 +160,102 @@ def _threshold(evaluation: Evaluation, given: float | None) -> float:
             "give an evaluation of that one threshold."
         )
     return judged
+
+
+def ensemble_report(
+    ensemble: Any,
+    X: Any,
+    y: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    command: Sequence[str] | None = None,
+    title: str = "Training of an ensemble",
+    n_mistakes: int = 6,
+    sections: Sequence[Section] = (),
+) -> Report:
+    """Report the out-of-fold scores of an ensemble, and the training of each member.
+
+    Parameters
+    ----------
+    ensemble : FoldEnsembleClassifier
+        Fitted.
+
+    X : DataFrame, array-like of paths, ndarray or None
+        The rows that it was fitted on, in order; only images of the worst mistakes are
+        loaded. None shows none.
+
+    y : array-like of shape (n_samples,)
+        Their labels.
+
+    groups : array-like of shape (n_samples,), default=None
+        Their participants. None: nothing is said of biopsies.
+
+    command : sequence of str, default=None
+        The words of the command that repeats the run.
+
+    title : str, default="Training of an ensemble"
+
+    n_mistakes : int, default=6
+        How many mistakes of either kind are shown.
+
+    sections : sequence of Section, default=()
+        Further ones, at the end.
+
+    Returns
+    -------
+    report : Report
+
+    Raises
+    ------
+    ScoreError
+        If `y` is not of the rows that the ensemble was fitted on.
+    ImageError
+        If the image of a mistake cannot be read.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from glomclf import FoldEnsembleClassifier
+    >>> from glomclf.report import ensemble_report
+    >>> X, y = make_classification(random_state=0)
+    >>> ensemble = FoldEnsembleClassifier(LogisticRegression(), cv=3, random_state=0)
+    >>> report = ensemble_report(ensemble.fit(X, y), None, y)
+    >>> [section.title for section in report.sections][:3]
+    ['Summary', 'What is estimated', 'Folds']
+    """
+    codes = (np.asarray(y) == ensemble.pos_label_).astype(int)
+    _refuse_other_rows(ensemble, codes)
+    has_one = np.isfinite(ensemble.oof_evaluation_.threshold)  # else one a fold
+    model = EvaluatedModel(
+        X=X,
+        y=codes,
+        y_score=ensemble.oof_probability_,
+        groups=groups,
+        threshold=ensemble.threshold_ if has_one else ensemble.oof_threshold_,
+        evaluation=ensemble.oof_evaluation_,
+        classifier=ensemble,
+        command=command,
+        n_mistakes=n_mistakes,
+    )
+    lead = (
+        f"{len(ensemble.estimators_)} classifiers, each trained on all folds but one "
+        f"of {model.patches}; their mean is the model. Every patch is judged by the "
+        "one classifier that did not see its fold."
+    )
+    told = [made for make in _OUT_OF_FOLD if (made := make(model))]
+    return Report(title, lead, [*told, *sections])
+
+
+def _refuse_other_rows(ensemble: Any, codes: NDArray[np.intp]) -> None:
+    """Know the rows of the fit by their number, and by how each was judged."""
+    n_rows = len(ensemble.oof_probability_)
+    if len(codes) == n_rows:
+        called = (ensemble.oof_probability_ >= ensemble.oof_threshold_).astype(int)
+        judged = np.bincount(2 * codes + called, minlength=4).reshape(2, 2)
+        if (judged == ensemble.oof_evaluation_.confusion_matrix).all():
+            return
+    raise ScoreError(
+        f"y has {len(codes)} labels that are not those of the {n_rows} rows that the "
+        "ensemble was fitted on. Pass the same rows, in their order."
+    )

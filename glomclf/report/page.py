@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from .._runtime import written_whole
 from .blocks import Section
 from .pictures import Picture
 
-__all__ = ["Report", "known_sections"]
-
-Known = TypeVar("Known")
+__all__ = ["Report"]
 
 
 @dataclass(frozen=True)
@@ -79,22 +76,3 @@ class Report:
         page = self.render()
         with written_whole(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
-
-
-def known_sections(
-    about: Known, makers: Iterable[Callable[[Known], Section | None]]
-) -> list[Section]:
-    """Make the sections of a report, without those of which nothing is known.
-
-    Parameters
-    ----------
-    about : object
-        What is reported.
-    makers : iterable of callable
-        Each makes a section of it, or None.
-
-    Returns
-    -------
-    sections : list of Section
-    """
-    return [made for make in makers if (made := make(about)) is not None]

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["TunedStudy", "score_title", "setting_text"]
+__all__ = ["STATES", "TunedStudy", "score_title", "setting_text"]
 
 _NAMES = {"average_precision": "average precision", "roc_auc": "ROC AUC", "f1": "F1"}
-_STATES = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
+STATES = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,7 @@ class TunedStudy:
     def counts(self) -> dict[str, int]:
         """How many trials came out which way."""
         states = [trial.state.name for trial in self.trials]
-        return {told: states.count(s) for s, told in _STATES.items() if s in states}
-
-    @property
-    def is_constrained(self) -> bool:
-        """Whether a score must be reached."""
-        return any(trial.constraints for trial in self.ended)
+        return {told: states.count(s) for s, told in STATES.items() if s in states}
 
     def title_of(self, name: str) -> str:
         """Write the name of a score at the beginning of a line."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from glomclf.report.checklists import CLAIM, TRIPOD_AI
+from glomclf.report.sections.checklists import CLAIM, TRIPOD_AI
 
 
 def test_claim_has_44_items_in_order():

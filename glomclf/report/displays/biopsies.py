@@ -211,27 +211,23 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 
     def _draw_references(self, ax: Axes) -> None:
         ax.axhline(0, color="gray", linewidth=1)
-        self._draw_level(ax, "bias", "-")
-        self._draw_level(ax, "lower_limit", "--")
-        self._draw_level(ax, "upper_limit", "--")
+        self.line_ = self._draw_level(ax, "bias", "-", "bias")
+        self._draw_level(ax, "lower_limit", "--", "limits of agreement")
+        self._draw_level(ax, "upper_limit", "--", None)
         ax.set(
             xlim=(-4, 104),
             xlabel="mean of predicted and true, %",
             ylabel="predicted minus true, percentage points",
         )
 
-    def _draw_level(self, ax: Axes, name: str, style: str) -> None:
-        value = self.summary.scores[name]
-        if not np.isfinite(value):
-            return
+    def _draw_level(self, ax: Axes, name: str, style: str, label: str | None) -> Any:
+        value, ends = self.summary.scores[name], self.summary.interval(name)
         color = CLASS_COLORS[1]
-        label = {"bias": "bias", "lower_limit": "limits of agreement"}.get(name)
-        line = ax.axhline(value, color=color, linestyle=style, label=label)
-        if name == "bias":
-            self.line_ = line
-        ends = self.summary.interval(name)
         if np.isfinite(ends).all():
             ax.axhspan(*ends, color=color, alpha=0.15, linewidth=0)
+        if np.isfinite(value):
+            return ax.axhline(value, color=color, linestyle=style, label=label)
+        return None
 
 
 def _span(numbers: NDArray[np.intp]) -> str:

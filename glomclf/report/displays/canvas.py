@@ -97,14 +97,8 @@ def axes_or_new(ax: Axes | None) -> Axes:
 
 def legend_below(ax: Axes, **options: Any) -> None:
     """Put the legend where it hides nothing."""
-    usual = {
-        "loc": "upper center",
-        "bbox_to_anchor": (0.5, -0.13),
-        "ncols": 3,
-        "frameon": False,
-        "fontsize": "small",
-    }
-    ax.legend(**{**usual, **options})
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": 3}
+    ax.legend(**{**below, "frameon": False, "fontsize": "small", **options})
 
 
 def binary_response(

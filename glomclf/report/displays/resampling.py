@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 
 from .canvas import CLASS_COLORS, Display, axes_or_new
 
@@ -83,25 +85,19 @@ class ClassProportionsDisplay(Display):
         display : ClassProportionsDisplay
         """
         ax = axes_or_new(ax)
-        stages = list(self.counts)
-        labels = sorted({label for stage in stages for label in self.counts[stage]})
-        below = np.zeros(len(stages))
-        totals = np.array([sum(self.counts[stage].values()) for stage in stages])
-        for place, label in enumerate(labels):
-            n_rows = np.array([self.counts[stage].get(label, 0) for stage in stages])
-            color = CLASS_COLORS[place % len(CLASS_COLORS)]
-            bars = ax.bar(
-                stages, n_rows, 0.6, bottom=below, color=color, label=f"class {label}"
-            )
-            texts = [
-                f"{n}\n{n / total:.0%}" for n, total in zip(n_rows, totals, strict=True)
-            ]
+        frame = pd.DataFrame(self.counts).fillna(0).astype(int).sort_index()
+        totals, below = frame.sum().to_numpy(), np.zeros(len(frame.columns))
+        for (label, row), color in zip(frame.iterrows(), cycle(CLASS_COLORS)):
+            n_rows, name = row.to_numpy(), f"class {label}"
+            bars = ax.bar(frame.columns, n_rows, 0.6, below, color=color, label=name)
+            shares = zip(n_rows, n_rows / totals, strict=True)
+            texts = [f"{n}\n{share:.0%}" for n, share in shares]
             ax.bar_label(bars, texts, label_type="center", color="white", fontsize=9)
             below += n_rows
         ax.set(ylabel="rows", ylim=(0, 1.05 * below.max()))
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(labels), frameon=False
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(frame), frameon=False
         )
         return self._drawn_on(ax)
 
@@ -152,14 +148,18 @@ class SyntheticImagesDisplay(Display):
         -------
         display : SyntheticImagesDisplay
         """
-        lines = self._lines()
-        if not lines:
+        steps = [step for step in self.trace if len(step.synthetic)]
+        if not steps:
             names = ", ".join(step.name for step in self.trace) or "there are none"
             raise ValueError(
                 f"No step of the sampler made an image (steps: {names}). Trace an "
                 "over-sampler that ran on images, such as SMOTE or augmentation."
             )
         ax = axes_or_new(ax)
+        lines: list[tuple[str, np.ndarray]] = []
+        for step in steps:
+            above = "source" if step.name == _AUGMENTER else "nearest image"
+            lines += [(above, step.sources), (_title(step.name), step.synthetic)]
         gap, top, centers = 0.08, 0.0, []
         for place, (_, images) in enumerate(lines):
             for column, image in enumerate(images):
@@ -173,15 +173,6 @@ class SyntheticImagesDisplay(Display):
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         return self._drawn_on(ax)
-
-    def _lines(self) -> list[tuple[str, np.ndarray]]:
-        lines = []
-        for step in self.trace:
-            if not len(step.synthetic):
-                continue
-            above = "source" if step.name == _AUGMENTER else "nearest image"
-            lines += [(above, step.sources), (_title(step.name), step.synthetic)]
-        return lines
 
 
 def _title(name: str) -> str:

@@ -69,7 +69,7 @@ def _agreement_table(summary: BiopsySummary) -> Table:
 
 def _biopsy_table(summary: BiopsySummary) -> Table:
     rows = [
-        [str(name), str(int(n_glomeruli)), *(f"{share:.1f}" for share in shares)]
+        [name, int(n_glomeruli), *(f"{share:.1f}" for share in shares)]
         for name, n_glomeruli, *shares in summary.table.itertuples()
     ]
     columns = ["biopsy", "patches", "true %", "predicted %", "predicted minus true"]

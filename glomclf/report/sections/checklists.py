@@ -1,18 +1,111 @@
-"""Reporting checklists: what the run knows of CLAIM and TRIPOD+AI, and what is open."""
+"""Reporting checklists for studies of prediction models, filled as far as a run knows.
+
+CLAIM [1]_ is for artificial intelligence in medical imaging, TRIPOD+AI [2]_ for
+prediction models. Items are told in our own short words; what an article must say is in
+the sources, and a filled item is a start for it, not the whole answer.
+
+References
+----------
+.. [1] Tejani AS, Klontzas ME, Gatti AA, et al. Checklist for Artificial Intelligence in
+   Medical Imaging (CLAIM): 2024 update. Radiology: Artificial Intelligence
+   2024;6:e240300.
+.. [2] Collins GS, Moons KGM, Dhiman P, et al. TRIPOD+AI statement: updated guidance for
+   reporting clinical prediction models that use regression or machine learning methods.
+   BMJ 2024;385:e078378.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from ...evaluation.scores import SCORES
 from ..blocks import Paragraph, Section, Table, estimate_row
-from ..checklists import CLAIM, TRIPOD_AI, Checklist
 from ..environment import library_versions
 from ..evaluated_model import EvaluatedModel
+from .scores import CARDS
 
-__all__ = ["checklists_section"]
+__all__ = ["CLAIM", "TRIPOD_AI", "Checklist", "checklists_section"]
+
+_TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """A reporting checklist.
+
+    Parameters
+    ----------
+    name : str
+    reference : str
+        The article that sets it out.
+    file : str
+        Its items in the folder of templates.
+
+    Examples
+    --------
+    >>> from glomclf.report.sections.checklists import CLAIM
+    >>> CLAIM.name, len(CLAIM.items)
+    ('CLAIM 2024', 44)
+    >>> table = CLAIM.fill({"goal": "Evaluation of a classifier of patches."})
+    >>> table.loc["6", "answer"], (table["answer"] == "").sum()
+    ('Evaluation of a classifier of patches.', np.int64(43))
+    """
+
+    name: str
+    reference: str
+    file: str
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """The items in the order of the source.
+
+        Index ``item``, their number in the source; columns ``section``, where in an
+        article it belongs, ``asks``, what is to be reported, in our words, and
+        ``fact``, the name of the fact that answers it, empty where a run knows none.
+        """
+        path = _TEMPLATES / self.file
+        return pd.read_csv(path, dtype=str, keep_default_na=False, index_col="item")
+
+    def fill(self, facts: Mapping[str, str]) -> pd.DataFrame:
+        """Put facts beside the items that they answer.
+
+        Parameters
+        ----------
+        facts : mapping of str to str
+            By name; those that no item asks for are left out.
+
+        Returns
+        -------
+        table : DataFrame
+            Index ``item``; columns ``section``, ``asks`` and ``answer``, which is empty
+            where the item is open.
+        """
+        answers = [facts.get(fact, "") for fact in self.items["fact"]]
+        return self.items.drop(columns="fact").assign(answer=answers)
+
+
+CLAIM = Checklist(
+    "CLAIM 2024",
+    "Tejani AS, Klontzas ME, Gatti AA, et al. Checklist for Artificial Intelligence in "
+    "Medical Imaging (CLAIM): 2024 update. Radiology: Artificial Intelligence "
+    "2024;6:e240300. doi:10.1148/ryai.240300",
+    "claim_2024.csv",
+)
+
+TRIPOD_AI = Checklist(
+    "TRIPOD+AI",
+    "Collins GS, Moons KGM, Dhiman P, et al. TRIPOD+AI statement: updated guidance for "
+    "reporting clinical prediction models that use regression or machine learning "
+    "methods. BMJ 2024;385:e078378. doi:10.1136/bmj-2023-078378",
+    "tripod_ai.csv",
+)
 
 
 def checklists_section(model: EvaluatedModel) -> Section:
@@ -24,15 +117,6 @@ def checklists_section(model: EvaluatedModel) -> Section:
     )
     tables = [_filled(checklist, facts) for checklist in (CLAIM, TRIPOD_AI)]
     return Section("Reporting checklists", [Paragraph(intro), *tables])
-
-
-_TEXTS = Path(__file__).parents[1] / "templates" / "checklist_facts.toml"
-_REPORTED = {
-    "recall": "recall",
-    "precision": "precision",
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-}
 
 
 def _filled(checklist: Checklist, facts: dict[str, str]) -> Table:
@@ -49,10 +133,10 @@ def _filled(checklist: Checklist, facts: dict[str, str]) -> Table:
 
 
 def _facts(model: EvaluatedModel) -> dict[str, str]:
-    texts = tomllib.loads(_TEXTS.read_text("utf-8"))
+    texts = tomllib.loads((_TEMPLATES / "checklist_facts.toml").read_text("utf-8"))
     facts = _filled_in(texts["run"], **_known_of_run(model))
-    if disjoint := _disjoint(model):
-        facts["disjoint"] = disjoint
+    if model.shared_participants is not None:
+        facts["disjoint"] = _disjoint(model.shared_participants, model.owners)
     told, n_members = model.settings, len(model.members)
     if "sampler" in told:
         mean = (
@@ -83,7 +167,7 @@ def _filled_in(texts: Mapping[str, str], **values: Any) -> dict[str, str]:
 
 def _known_of_run(model: EvaluatedModel) -> dict[str, Any]:
     versions, evaluation = library_versions(), model.evaluation
-    scores = [estimate_row(evaluation, *one) for one in _REPORTED.items()]
+    scores = [estimate_row(evaluation, name, SCORES[name].title) for name in CARDS]
     biopsies = ", and agreement of percentages per biopsy"
     return {
         "level": evaluation.level,
@@ -118,12 +202,7 @@ def _partition(model: EvaluatedModel) -> str:
     return f"{share:.0%} of {of} training patches were set aside: {how}."
 
 
-def _disjoint(model: EvaluatedModel) -> str:
-    if model.shared_participants is None:
-        return ""
-    if model.shared_participants:
-        return (
-            f"Not disjoint: {len(model.shared_participants)} {model.owners} are in "
-            "training and test."
-        )
+def _disjoint(shared: Sequence[str], owners: str) -> str:
+    if shared:
+        return f"Not disjoint: {len(shared)} {owners} are in training and test."
     return "Participant: none is in both training and test."

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...tuning.trials import varied_settings
 from ..blocks import Block, Paragraph, Section
 from ..displays.canvas import legend_below
 from ..pictures import _LIGHT_INK, Picture
 from ..tuned_study import TunedStudy, score_title
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
 
 __all__ = ["course_section", "importance_section"]
 
@@ -25,12 +22,9 @@ def course_section(study: TunedStudy) -> Section:
     title = "Course of the study"
     if not study.ended:
         return Section(title, [Paragraph("No trial ended.")])
-    pictures: list[Block] = [
-        _history(study, place) for place in range(len(study.names))
-    ]
-    if len(study.names) > 1:
-        pictures.append(_front(study))
-    return Section(title, pictures)
+    pictures = [_history(study, place) for place in range(len(study.names))]
+    fronts = [_front(study)] if len(study.names) > 1 else []
+    return Section(title, [*pictures, *fronts])
 
 
 def importance_section(study: TunedStudy) -> Section:
@@ -120,11 +114,7 @@ def _target(study: TunedStudy, place: int) -> dict[str, Any]:
     """Name an objective and, where there are several, say which is meant."""
     options: dict[str, Any] = {"target_name": score_title(study.names[place])}
     if len(study.names) > 1:
-
-        def value(trial: FrozenTrial) -> float:
-            return trial.values[place]
-
-        options["target"] = value
+        options["target"] = lambda trial: trial.values[place]
     return options
 
 

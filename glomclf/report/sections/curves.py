@@ -26,21 +26,19 @@ def curves_section(model: EvaluatedModel) -> Section:
         n_bootstrap=model.evaluation.n_bootstrap,
         confidence=model.evaluation.confidence,
     )
-    others = [_reliability(model, found.reliability), _confusion(model)]
-    if found.roc is not None and found.precision_recall is not None:
-        roc = _curve(model, "ROC curve", found.roc, RocBandDisplay)
-        precision_recall = _curve(
-            model,
-            "Precision-recall curve",
-            found.precision_recall,
-            PrecisionRecallBandDisplay,
+    drawn = [_reliability(model, found.reliability), _confusion(model)]
+    roc, recalls = found.roc, found.precision_recall
+    if roc is None or recalls is None:
+        why = (
+            f"All {len(model.y)} labels are {model.y[0]}, and ROC and precision-recall "
+            "curves need both classes: there are none."
         )
-        return Section("Curves", [roc, precision_recall, *others])
-    why = (
-        f"All {len(model.y)} labels are {model.y[0]}, and ROC and precision-recall "
-        "curves need both classes: there are none."
-    )
-    return Section("Curves", [Paragraph(why), *others])
+        return Section("Curves", [Paragraph(why), *drawn])
+    curves = [
+        _curve(model, "ROC curve", roc, RocBandDisplay),
+        _curve(model, "Precision-recall curve", recalls, PrecisionRecallBandDisplay),
+    ]
+    return Section("Curves", [*curves, *drawn])
 
 
 def _curve(model: EvaluatedModel, title: str, band: Band, display: Any) -> Picture:
@@ -75,6 +73,8 @@ def _reliability(model: EvaluatedModel, bins: ReliabilityBins) -> Picture:
 def _confusion(model: EvaluatedModel) -> Picture:
     from sklearn.metrics import ConfusionMatrixDisplay
 
+    has_many = np.ndim(model.threshold)  # one a fold
+    cut = "the threshold of each fold" if has_many else f"threshold {model.threshold:g}"
     (tn, fp), (fn, tp) = model.evaluation.confusion_matrix.tolist()
     display = ConfusionMatrixDisplay(
         model.evaluation.confusion_matrix,
@@ -86,7 +86,7 @@ def _confusion(model: EvaluatedModel) -> Picture:
         ),
         alt=f"Confusion matrix: {tn} true and {fp} false of class 0, {tp} found and "
         f"{fn} missed of class 1",
-        caption=f"Confusion matrix at {model.cut}: {fn} of {fn + tp} "
+        caption=f"Confusion matrix at {cut}: {fn} of {fn + tp} "
         f"sclerotic glomeruli are missed, {fp} of {fp + tn} others are called so.",
         name="confusion_matrix",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,19 +16,16 @@ _MAX_FINDINGS = 200  # of an audit; a split at random can have thousands
 
 def data_section(model: EvaluatedModel) -> Section:
     """Count the rows of each part, and say what is not known of them."""
+    are_known = model.groups is not None and model.unit != "image"
+    n_participants = len(set(model.groups)) if are_known else None
+    test = _row("test", len(model.y), int(model.y.sum()), n_participants)
+    rows = [*_training_rows(model), test]
     columns = ["part", "patches", "class 0", "class 1", model.owners]
-    rows = [*_training_rows(model), _test_row(model)]
-    remarks = _remarks(model, rows)
-    return Section("Data and splits", [Table(columns, rows), *map(Paragraph, remarks)])
+    remarks = map(Paragraph, _remarks(model, rows))
+    return Section("Data and splits", [Table(columns, rows), *remarks])
 
 
-def _test_row(model: EvaluatedModel) -> list[str]:
-    is_known = model.groups is not None and model.unit != "image"
-    n_participants = len(set(model.groups)) if is_known else None
-    return _row("test", len(model.y), int(model.y.sum()), n_participants)
-
-
-def _training_rows(model: EvaluatedModel) -> list[list[str]]:
+def _training_rows(model: EvaluatedModel) -> list[list[Any]]:
     """Count training and validation rows, as far as they are known."""
     if not model.record:
         return []
@@ -41,10 +37,11 @@ def _training_rows(model: EvaluatedModel) -> list[list[str]]:
     n_positive = model.record.get("class_counts", {}).get("1")
     known = None if n_aside else model.record.get("n_participants")
     trained = _row("training", model.record["n_samples"], n_positive, known)
-    return [trained, _row("validation", n_aside)] if n_aside else [trained]
+    aside = ["validation", n_aside, None, None, None]
+    return [trained, aside] if n_aside else [trained]
 
 
-def _counted_rows(train: Any, validation: Any) -> list[list[str]]:
+def _counted_rows(train: Any, validation: Any) -> list[list[Any]]:
     aside, rows = np.isin(np.arange(len(train)), validation), []
     for name, part in (("training", train[~aside]), ("validation", train[aside])):
         if len(part):
@@ -54,24 +51,20 @@ def _counted_rows(train: Any, validation: Any) -> list[list[str]]:
 
 
 def _row(
-    name: str,
-    n_rows: int,
-    n_positive: int | None = None,
-    n_participants: int | None = None,
-) -> list[str]:
-    """Write the numbers of a part of the data; None where one is not known."""
-    classes = ["–", "–"]
+    name: str, n_rows: int, n_positive: int | None, known: int | None
+) -> list[Any]:
+    """Give the numbers of a part of the data; what is not known stays None."""
+    classes: list[Any] = [None, None]
     if n_positive is not None:
         share = n_positive / n_rows
-        classes = [str(n_rows - n_positive), f"{n_positive} ({share:.0%})"]
-    participants = "–" if n_participants is None else str(n_participants)
-    return [name, str(n_rows), *classes, participants]
+        classes = [n_rows - n_positive, f"{n_positive} ({share:.0%})"]
+    return [name, n_rows, *classes, known]
 
 
-def _remarks(model: EvaluatedModel, rows: Sequence[Sequence[str]]) -> list[str]:
+def _remarks(model: EvaluatedModel, rows: list[list[Any]]) -> list[str]:
     told = ["Class 1 is globally sclerotic, class 0 the rest."]
     together = model.record.get("n_participants")
-    if together is not None and any(row[-1] == "–" for row in rows):
+    if together is not None and any(row[-1] is None for row in rows):
         aside = any(row[0] == "validation" for row in rows)
         parts = "Training and validation rows" if aside else "Training rows"
         told.append(f"{parts} come from {together} {model.owners}.")

@@ -50,7 +50,6 @@ def _against_default(study: TunedStudy) -> list[Block]:
     comparison = study.nested.comparison
     if comparison is None:
         return []
-    names = [name for name in _COMPARED if name in comparison.scores]
     rows = [
         [
             study.title_of(name),
@@ -59,7 +58,7 @@ def _against_default(study: TunedStudy) -> list[Block]:
             f"{comparison.scores[name]:+.3f}",
             span(comparison.interval(name)),
         ]
-        for name in dict.fromkeys([study.nested.scoring, *names])
+        for name in dict.fromkeys([study.nested.scoring, *_COMPARED])
         if name in comparison.scores
     ]
     level = f"{comparison.level} interval"

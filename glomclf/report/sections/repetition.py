@@ -48,8 +48,8 @@ def command_blocks(text: str, words: Sequence[str] | None) -> list[Block]:
 
 def versions_table() -> Table:
     """List the versions of Python, glomclf and what it stands on."""
-    rows = [list(pair) for pair in library_versions().items()]
-    return Table(["library", "version"], rows, "Versions", folded=True)
+    versions = list(library_versions().items())
+    return Table(["library", "version"], versions, "Versions", folded=True)
 
 
 def settings_table(

@@ -18,25 +18,19 @@ from ..blocks import (
     estimate_row,
     number,
     sentence,
+    some_of,
     told_span,
 )
 from ..evaluated_model import EvaluatedModel
 
 __all__ = ["score_table", "scores_section", "summary_section"]
 
-# The cards at the top: score and title.
-_CARDS = {
-    "recall": "Recall",
-    "precision": "Precision",
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-}
-_MOST_NAMED = 10  # participants in a sentence
+CARDS = ("recall", "precision", "f1", "roc_auc")  # at the top
 
 
 def summary_section(model: EvaluatedModel) -> Section:
     """Show the few scores that matter most, and what stands against them."""
-    cards = [_card(model.evaluation, *one, 2) for one in _CARDS.items()]
+    cards = [_card(model.evaluation, name, SCORES[name].title, 2) for name in CARDS]
     if model.biopsies is not None:
         title = "Error of the percentage per biopsy"
         title, value, ends = _card(model.biopsies, "mean_absolute_error", title, 1)
@@ -67,12 +61,9 @@ def _cautions(model: EvaluatedModel) -> list[str]:
 
 def _shared(model: EvaluatedModel) -> str:
     participants = model.shared_participants or []
-    named = ", ".join(participants[:_MOST_NAMED])
-    n_more = len(participants) - _MOST_NAMED
-    more = f" and {n_more} more" if n_more > 0 else ""
     return (
         f"{len(participants)} {model.owners} of the test set were trained on, so these "
-        f"scores may be too high: {named}{more}."
+        f"scores may be too high: {some_of(participants)}."
     )
 
 

@@ -64,14 +64,11 @@ def _table(members: Sequence[Any]) -> Table:
         "epoch of lowest validation loss",
         "seed",
     ]
-    rows = [_row(fold, one) for fold, one in enumerate(members, start=1)]
+    rows = []
+    for fold, member in enumerate(members, start=1):
+        record, history = member.training_record_, member.history_
+        watched = history.get("val_loss")
+        counts = [record["n_samples"], record["n_validation_samples"]]
+        best = int(np.argmin(watched)) + 1 if watched else None
+        rows.append([fold, *counts, len(history["loss"]), best, member.random_state])
     return Table(columns, rows, "Members", folded=True)
-
-
-def _row(fold: int, member: Any) -> list[str]:
-    record, watched = member.training_record_, member.history_.get("val_loss")
-    best = "–" if not watched else str(int(np.argmin(watched)) + 1)
-    n_epochs = str(len(member.history_["loss"]))
-    trained, aside = record["n_samples"], record["n_validation_samples"]
-    seed = str(member.random_state)
-    return [str(fold), str(trained), str(aside), n_epochs, best, seed]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...tuning.trials import best_trials, is_feasible, reason, trials_table
-from ..blocks import Block, Paragraph, Section, Table, number, span
-from ..tuned_study import TunedStudy, setting_text
+from ..blocks import Block, Paragraph, Section, Table, number, some_of, span
+from ..tuned_study import STATES, TunedStudy, setting_text
 from .repetition import settings_table
 from .scores import score_table
 
@@ -24,7 +24,6 @@ __all__ = [
 ]
 
 _N_RANKED = 10
-_STATES = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
 
 
 def best_settings_section(study: TunedStudy) -> Section | None:
@@ -118,15 +117,14 @@ def not_ended_section(study: TunedStudy) -> Section:
     reasons: dict[tuple[str, str], list[int]] = {}
     for trial in study.trials:
         if trial.state.name in ("FAIL", "PRUNED"):
-            key = (_STATES[trial.state.name], reason(trial))
+            key = (STATES[trial.state.name], reason(trial))
             reasons.setdefault(key, []).append(trial.number)
     title = "Failed and pruned trials"
     if not reasons:
         return Section(title, [Paragraph("None: every trial ended.")])
     ranked = sorted(reasons.items(), key=lambda one: (one[0][0], -len(one[1])))
     rows = [
-        [state, str(len(numbers)), why, _some(numbers)]
-        for (state, why), numbers in ranked
+        [state, len(numbers), why, some_of(numbers)] for (state, why), numbers in ranked
     ]
     text = (
         "A pruned trial was stopped because its folds were worse than those of others, "
@@ -136,22 +134,14 @@ def not_ended_section(study: TunedStudy) -> Section:
     return Section(title, [Paragraph(text), table])
 
 
-def _some(numbers: Sequence[int], most: int = 12) -> str:
-    shown = ", ".join(map(str, numbers[:most]))
-    return shown if len(numbers) <= most else f"{shown}, and {len(numbers) - most} more"
-
-
 def all_trials_section(study: TunedStudy) -> Section:
     """List all trials with their settings."""
     frame = trials_table(study.study)
     hidden = [name for name in frame if "_fold" in str(name)]
-    if not study.is_constrained:
+    if not any(trial.constraints for trial in study.ended):
         hidden.append("feasible")
     frame = frame.drop(columns=hidden, errors="ignore")  # of no trial it has none
-    rows = [
-        [str(index), *map(_cell, row)]
-        for index, row in zip(frame.index, frame.itertuples(index=False), strict=True)
-    ]
+    rows = [[index, *map(_cell, row)] for index, *row in frame.itertuples()]
     columns = ["trial", *map(str, frame)]
     caption = f"All {len(rows)} trials"
     return Section("Trials", [Table(columns, rows, caption, folded=True, texts=True)])
@@ -160,4 +150,4 @@ def all_trials_section(study: TunedStudy) -> Section:
 def _cell(value: Any) -> str:
     if value != value or value == "":  # NaN: the trial has none
         return "–"
-    return _STATES.get(value, setting_text(value))
+    return STATES.get(value, setting_text(value))
