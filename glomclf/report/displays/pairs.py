@@ -99,16 +99,14 @@ class LeakyPairsDisplay(Display):
         ValueError
             If the audit found no pairs of images.
         """
-        found = audit.to_frame()
-        found = found[found["distance"].notna()]
+        found = audit.to_frame().dropna(subset=["distance"])
         rows = found[["train_row", "test_row"]].to_numpy(dtype=int)
-        ends = pd.DataFrame(np.sort(rows, axis=1), index=found.index)
-        found = found[~ends.duplicated()]  # the same two in another fold
-        shown = found.head(n_pairs)
-        rows = shown[["train_row", "test_row"]].to_numpy(dtype=int)
-        images = images_of(X, rows.ravel(), _SIDE) if len(rows) else np.empty(0)
-        pairs = images.reshape(len(rows), 2, *images.shape[1:])
-        return cls(shown, pairs, len(found)).plot(figure)
+        # The same two may be on both sides of several folds.
+        is_new = ~pd.DataFrame(np.sort(rows, axis=1)).duplicated().to_numpy()
+        shown = rows[is_new][:n_pairs]
+        images = images_of(X, shown.ravel(), _SIDE) if len(shown) else np.empty(0)
+        pairs = images.reshape(len(shown), 2, *images.shape[1:])
+        return cls(found[is_new].head(n_pairs), pairs, int(is_new.sum())).plot(figure)
 
     def plot(self, figure: Figure | None = None) -> Self:
         """Draw one panel a pair, three in a line.

@@ -34,6 +34,7 @@ from .scores import CARDS
 __all__ = ["CLAIM", "TRIPOD_AI", "Checklist", "checklists_section"]
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
+_TEXTS = tomllib.loads((_TEMPLATES / "checklist_facts.toml").read_text("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -91,21 +92,9 @@ class Checklist:
         return self.items.drop(columns="fact").assign(answer=answers)
 
 
-CLAIM = Checklist(
-    "CLAIM 2024",
-    "Tejani AS, Klontzas ME, Gatti AA, et al. Checklist for Artificial Intelligence in "
-    "Medical Imaging (CLAIM): 2024 update. Radiology: Artificial Intelligence "
-    "2024;6:e240300. doi:10.1148/ryai.240300",
-    "claim_2024.csv",
-)
+CLAIM = Checklist("CLAIM 2024", _TEXTS["source"]["claim"], "claim_2024.csv")
 
-TRIPOD_AI = Checklist(
-    "TRIPOD+AI",
-    "Collins GS, Moons KGM, Dhiman P, et al. TRIPOD+AI statement: updated guidance for "
-    "reporting clinical prediction models that use regression or machine learning "
-    "methods. BMJ 2024;385:e078378. doi:10.1136/bmj-2023-078378",
-    "tripod_ai.csv",
-)
+TRIPOD_AI = Checklist("TRIPOD+AI", _TEXTS["source"]["tripod_ai"], "tripod_ai.csv")
 
 
 def checklists_section(model: EvaluatedModel) -> Section:
@@ -133,8 +122,7 @@ def _filled(checklist: Checklist, facts: dict[str, str]) -> Table:
 
 
 def _facts(model: EvaluatedModel) -> dict[str, str]:
-    texts = tomllib.loads((_TEMPLATES / "checklist_facts.toml").read_text("utf-8"))
-    facts = _filled_in(texts["run"], **_known_of_run(model))
+    facts = _filled_in(_TEXTS["run"], **_known_of_run(model))
     if model.shared_participants is not None:
         facts["disjoint"] = _disjoint(model.shared_participants, model.owners)
     told, n_members = model.settings, len(model.members)
@@ -144,7 +132,7 @@ def _facts(model: EvaluatedModel) -> dict[str, str]:
             "trained without its fold."
         )
         facts |= _filled_in(
-            texts["classifier"],
+            _TEXTS["classifier"],
             **told,
             partition=_partition(model),
             ensemble=mean if n_members else "None: one classifier.",
@@ -152,7 +140,7 @@ def _facts(model: EvaluatedModel) -> dict[str, str]:
     if "network__backbone" in told:
         weights, is_best = told["network__weights"], told["network__patience"] != "None"
         facts |= _filled_in(
-            texts["network"],
+            _TEXTS["network"],
             **told,
             weights="fixed random weights" if weights == "None" else weights,
             n_epochs=_epochs_run(model),
