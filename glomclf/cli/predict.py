@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import InputError, check_output, list_files
+from .console import InputError, check_output, list_files, note
 from .options import images_option, model_option, quiet_option, threshold_option
 
 if TYPE_CHECKING:
@@ -76,4 +76,23 @@ def _read(source: Path, images: Path | None) -> pd.DataFrame:
             raise InputError(
                 f"--images belongs to a csv, and {source} is a folder. Leave it out."
             )
+        _note_subfolders(source)
         return image_folder_manifest(source)
+
+
+def _note_subfolders(folder: Path) -> None:
+    """Say which images are passed over: those of sub-folders."""
+    from ..data.images import IMAGE_SUFFIXES
+    from ..data.manifest import CLASS_FOLDERS
+
+    passed_over = [
+        entry.name
+        for entry in sorted(folder.iterdir())
+        if entry.is_dir() and entry.name not in CLASS_FOLDERS
+        if any(file.suffix.lower() in IMAGE_SUFFIXES for file in entry.rglob("*"))
+    ]
+    if passed_over:
+        note(
+            f"Not read: the images in the sub-folders {', '.join(passed_over)} of "
+            f"{folder}. Call predict for each of them."
+        )

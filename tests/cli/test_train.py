@@ -297,6 +297,17 @@ def test_predict_of_folder_and_csv_agree(trained, data, tmp_path):
     assert tables[0].to_numpy() == pytest.approx(tables[1].to_numpy(), abs=1e-6)
 
 
+def test_predict_names_the_subfolders_that_it_does_not_read(trained, data, tmp_path):
+    image = next(data.rglob("*.png"))
+    for name in ("new/a.png", "new/batch1/b.png", "new/empty/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(image.read_bytes())
+    out = tmp_path / "p.csv"
+    result = run("predict", tmp_path / "new", "--model", trained[0], "-o", out, "-q")
+    assert "in the sub-folders batch1 of" in result.stderr
+    assert pd.read_csv(out)["name"].tolist() == ["a.png"]
+
+
 def test_predict_loads_neither_tuning_nor_report_nor_matplotlib(
     trained, data, tmp_path, run_python
 ):
