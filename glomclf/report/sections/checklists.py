@@ -156,7 +156,7 @@ def _filled_in(texts: Mapping[str, str], **values: Any) -> dict[str, str]:
 def _known_of_run(model: EvaluatedModel) -> dict[str, Any]:
     versions, evaluation = library_versions(), model.evaluation
     scores = [estimate_row(evaluation, name, SCORES[name].title) for name in CARDS]
-    biopsies = ", and agreement of percentages per biopsy"
+    biopsies = ", and agreement of the Percentage per biopsy"
     return {
         "level": evaluation.level,
         "n_bootstrap": evaluation.n_bootstrap,
