@@ -84,14 +84,14 @@ result = nested_cross_validate(
 result.to_frame().round(3)
 
 # %%
-# The optimism of the best score, and what tuning changed. If the interval of a
+# The optimism of the best score, and what tuning changed. If the interval of the
 # difference includes zero, tuning has not been shown to help.
 
-optimism, comparison = result.optimism, result.comparison
-print(optimism)
 print(
-    comparison.to_frame().loc["average_precision", ["a", "b", "value", "low", "high"]]
+    f"best {result.best_score:.3f}, on untouched participants {result.test_score:.3f}"
 )
+compared = result.comparison.to_frame()
+print(compared.loc["average_precision", ["a", "b", "value", "low", "high"]])
 
 # %%
 # The best score of the study in each outer fold, and its score on untouched

@@ -322,7 +322,7 @@ def _run(search: GlomeruliSearchCV, manifest: pd.DataFrame) -> None:
 def _run_nested(
     files: StudyFiles, manifest: pd.DataFrame, n_outer: int, seed: int
 ) -> None:
-    """Run the study again in each outer fold; write what is there after each."""
+    """Run the study again in each outer fold."""
     from ..tuning import nested_cross_validate
 
     search = files.search
@@ -330,7 +330,7 @@ def _run_nested(
         f"Nested cross-validation: the study is run again in {n_outer} outer folds and "
         "compared with the recipe as it is."
     )
-    nested_cross_validate(
+    nested = nested_cross_validate(
         search,
         manifest,
         manifest["label"].to_numpy(),
@@ -338,9 +338,9 @@ def _run_nested(
         cv=n_outer,
         default=search.estimator,
         random_state=seed,
-        after_each=files.write_nested,
         verbose=search.verbose,
     )
+    files.write_nested(nested)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class StudyFiles:
     evaluation : Evaluation or None
         Of the best settings' predictions of all folds, once they are there.
     nested : NestedResult or None
-        What nested cross-validation has found so far.
+        What nested cross-validation found.
     """
 
     search: GlomeruliSearchCV
@@ -119,7 +119,7 @@ class StudyFiles:
         )
 
     def write_nested(self, nested: NestedResult) -> None:
-        """Write what the outer folds that are done have found."""
+        """Write what nested cross-validation found."""
         self.nested = nested
         write_csv(nested.to_frame(), self.folder / "nested_folds.csv", index=True)
         write_csv(nested.predictions, self.folder / "nested_predictions.csv")
@@ -155,7 +155,6 @@ class StudyFiles:
             settings=_settings(self.search.best_estimator_) if has_best else None,
             evaluation=self.evaluation,
             nested=self.nested,
-            default=None if self.nested is None else _settings(self.search.estimator),
             storage=self.search.storage,
             command=typed_command(),
             resume=self.resume,
@@ -211,19 +210,12 @@ def _settings(classifier: Any) -> dict[str, Any]:
 
 def _print_nested(nested: NestedResult) -> None:
     """Print the score to report, the optimism, and what tuning is worth."""
-    titles = {
-        "best": "best of a study (too good)",
-        "nested": "nested: to be reported",
-        "optimism": "difference",
-    }
-    rows = [
-        (shown, f"{nested.optimism.scores[key]:.3f}", _ends(nested.optimism, key))
-        for key, shown in titles.items()
-    ]
-    title = f"Nested cross-validation, {len(nested.folds)} outer folds"
-    print_table(title, (nested.scoring, "value", "95 % interval"), rows)
-    for key, why in nested.optimism.notes.items():
-        note(f"{titles[key]}: {why}.")
+    print_scores("Nested: report these", nested.evaluation)
+    note(
+        f"The best {nested.scoring} of a study was {nested.best_score:.3f}; on "
+        f"participants that no trial saw, it was {nested.test_score:.3f} (means of the "
+        "outer folds)."
+    )
     comparison = nested.comparison
     if comparison is not None:
         names = (nested.scoring, "roc_auc", "recall", "precision")

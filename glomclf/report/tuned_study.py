@@ -34,7 +34,6 @@ class TunedStudy:
     settings: Mapping[str, Any] | None
     evaluation: Evaluation | None
     nested: Any
-    default: Mapping[str, Any] | None
     storage: str | None
     command: Sequence[str] | None
     resume: Sequence[str] | None

@@ -53,7 +53,6 @@ def tuning_report(
     settings: Mapping[str, Any] | None = None,
     evaluation: Evaluation | None = None,
     nested: Any = None,
-    default: Mapping[str, Any] | None = None,
     storage: str | None = None,
     command: Sequence[str] | None = None,
     resume: Sequence[str] | None = None,
@@ -81,9 +80,6 @@ def tuning_report(
     nested : NestedResult, default=None
         As from `glomclf.tuning.nested_cross_validate`.
 
-    default : mapping of str to object, default=None
-        The settings that it compares with.
-
     storage : str, default=None
         Where the study is kept: an address or a file. Passwords are masked.
 
@@ -110,7 +106,7 @@ def tuning_report(
     ['Summary', 'Best settings']
     """
     run = TunedStudy(
-        study, best, settings, evaluation, nested, default, storage, command, resume
+        study, best, settings, evaluation, nested, storage, command, resume
     )
     made = [make(run) for make in _SECTIONS]
     told = [section for section in made if section is not None]
@@ -174,10 +170,12 @@ def _summary(study: TunedStudy) -> Section:
 
 
 def _nested_item(study: TunedStudy) -> tuple[str, str, str]:
-    nested = study.nested.optimism
-    title = f"{study.title_of(study.nested.scoring)}, nested"
-    told = f"{told_span(nested, 'nested', 2)}; report this one"
-    return title, number(nested.scores["nested"]), told
+    nested, name = study.nested, study.nested.scoring
+    value, told = nested.test_score, "mean of the outer folds"
+    if name in nested.evaluation.scores:
+        value = nested.evaluation.scores[name]
+        told = told_span(nested.evaluation, name, 2)
+    return f"{study.title_of(name)}, nested", number(value), f"{told}; report this one"
 
 
 def _out_of_fold_items(study: TunedStudy) -> list[tuple[str, str, str]]:

@@ -1,13 +1,12 @@
-"""What a procedure with tuning in it is worth: nested cross-validation.
+"""What a search is worth, tuning included: nested cross-validation.
 
-The best score of a study is the best of many on the same folds, and so too good. Here
-the whole search runs on the training side of each outer fold, and is judged on the
+The best score of a study is the best of many on the same folds, so it is too good. Here
+the whole search runs on the training side of each outer fold. It is judged on the
 participants that none of its trials has seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +25,9 @@ from .._runtime import progress
 from ..data.participants import participants_of
 from ..errors import ParameterError
 from ..evaluation.comparison import Comparison, compare_scores
-from ..evaluation.estimates import Estimates
 from ..evaluation.evaluation import Evaluation, evaluate
 from .folds import audit_folds, draw_folds
 from .objective import describe_settings, seeded
-from .optimism import optimism_of
 from .scoring import checked_scoring, refuse_undefined_folds
 from .search import GlomeruliSearchCV
 
@@ -73,15 +70,12 @@ class NestedResult:
     ----------
     evaluation : Evaluation
         Of the tuned procedure, on the predictions of all outer folds.
-    optimism : Estimates
-        Three entries: ``best``, the mean of the searches' best scores; ``nested``, the
-        mean score of the outer test folds; ``optimism``, the former less the latter.
     scoring : str
-        The score that was tuned, and that these are of.
+        The score that was tuned.
     folds : list of FoldResult
-        One an outer fold.
+        One per outer fold.
     predictions : DataFrame
-        One row a prediction: ``row``, ``fold``, ``label``, ``participant``,
+        One row per prediction: ``row``, ``fold``, ``label``, ``participant``,
         ``probability``, ``threshold`` and, with a default, ``default_probability`` and
         ``default_threshold``.
     comparison : Comparison or None
@@ -90,11 +84,25 @@ class NestedResult:
     """
 
     evaluation: Evaluation
-    optimism: Estimates
     scoring: str
     folds: list[FoldResult]
     predictions: pd.DataFrame
     comparison: Comparison | None = None
+
+    @property
+    def best_score(self) -> float:
+        """Mean of the best scores of the searches: too good."""
+        return float(np.mean([one.best_score for one in self.folds]))
+
+    @property
+    def test_score(self) -> float:
+        """Mean score of the outer folds, on participants that no trial saw."""
+        return float(np.mean([one.test_score for one in self.folds]))
+
+    @property
+    def optimism(self) -> float:
+        """How much too good the best score is: `best_score` less `test_score`."""
+        return self.best_score - self.test_score
 
     def to_frame(self) -> pd.DataFrame:
         """Return the outer folds as a table.
@@ -103,7 +111,7 @@ class NestedResult:
         -------
         DataFrame
             Index ``fold``; columns ``best_score``, ``test_score``, ``optimism``,
-            ``n_trials``, and one a parameter, named ``param_...``.
+            ``n_trials``, and one per parameter, named ``param_...``.
         """
         rows = [
             {
@@ -125,21 +133,23 @@ class NestedResult:
         -------
         dict
         """
+        compared = self.comparison
         return {
             "scoring": self.scoring,
+            "best_score": self.best_score,
+            "test_score": self.test_score,
+            "optimism": self.optimism,
             "evaluation": self.evaluation.to_dict(),
-            "optimism": self.optimism.to_dict(),
             "folds": [vars(one) for one in self.folds],
-            "comparison": None
-            if self.comparison is None
-            else self.comparison.to_dict(),
+            "comparison": None if compared is None else compared.to_dict(),
         }
 
     def __str__(self) -> str:
         parts = [
-            f"Nested cross-validation, {len(self.folds)} outer folds",
+            f"Nested cross-validation, {len(self.folds)} outer folds\n"
+            f"{self.scoring}: best of a study {self.best_score:.3f}, on participants "
+            f"that no trial saw {self.test_score:.3f} (means of the folds)",
             str(self.evaluation),
-            f"How optimistic the best {self.scoring} of a study is\n{self.optimism}",
         ]
         if self.comparison is not None:
             parts.append(f"Tuned (b) against default (a)\n{self.comparison}")
@@ -157,7 +167,6 @@ def nested_cross_validate(
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     random_state: int | np.random.RandomState | None = 0,
-    after_each: Callable[[NestedResult], None] | None = None,
     verbose: int = 0,
 ) -> NestedResult:
     """Judge the whole procedure, tuning included, on participants it never saw.
@@ -172,20 +181,18 @@ def nested_cross_validate(
     y : array-like of shape (n_samples,)
         Labels of two classes; the second in sorted order is the positive one.
     groups : array-like of shape (n_samples,), default=None
-        Participant of each row; by default the column ``participant`` of `X`. They
-        part the outer folds and, passed on, the inner ones.
+        Participant of each row; by default the column ``participant`` of `X`. Neither
+        outer nor inner folds split a participant.
     cv : int, splitter or iterable of (train, test), default=5
         The outer folds. An int gives stratified folds by participant.
     default : estimator, default=None
         A classifier to compare with on the same folds, such as
-        ``GlomeruliClassifier()`` with its default settings. What in it has no seed gets
-        that of the search's trials.
+        ``GlomeruliClassifier()`` with its default settings. Its missing seeds are set
+        from `random_state`.
     n_bootstrap, confidence
         Of the intervals, as in :func:`glomclf.evaluate`.
     random_state : int, RandomState instance or None, default=0
         Shuffles the outer folds of an int, and seeds the bootstrap.
-    after_each : callable, default=None
-        Called with the result so far after every outer fold, to write what is there.
     verbose : int, default=0
         1 shows a bar on standard error.
 
@@ -202,11 +209,8 @@ def nested_cross_validate(
 
     Notes
     -----
-    The interval of the optimism is a bootstrap over the judged participants, within
-    outer folds; the best scores are taken as they are. Scores that
-    :func:`glomclf.evaluate` does not know have none.
-
-    With a storage, an interrupted run goes on where it was when it is called again.
+    With a storage, call it again to go on with an interrupted run: trials that are
+    finished are not run again.
 
     Examples
     --------
@@ -228,160 +232,120 @@ def nested_cross_validate(
     >>> result = nested_cross_validate(search, X, y, groups=participants, cv=3)
     >>> result.evaluation.n_samples, len(result.folds)
     (120, 3)
-    >>> list(result.optimism.scores)
-    ['best', 'nested', 'optimism']
     """
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
     owners = participants_of(X, groups)
-    rng = check_random_state(random_state)
-    seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=2)]
-    folds = draw_folds(search, cv, labels, owners, X=X, seed=seeds[0])
-    scoring = checked_scoring(search)
-    refuse_undefined_folds(folds, labels, scoring)
-    audit_folds(X, labels, folds, owners, level=search.audit)
-    nest = _Nest(search, default, X, labels, owners)
-    summarize = _Summary(nest, n_bootstrap, confidence, seeds[1])
-    with progress("outer folds", len(folds), enabled=verbose > 0) as advance:
-        for fold, (train, test) in enumerate(folds):
-            nest.run_fold(fold, train, test)
-            advance(note=f"tuned {nest.scoring} {nest.folds[-1].test_score:.3f}")
-            if after_each is not None:
-                after_each(summarize())
-    return summarize()
+    seeds = check_random_state(random_state).randint(2**31 - 2, size=2).tolist()
+    name = _deciding_score(search)
+    outer = draw_folds(search, cv, labels, owners, X=X, seed=seeds[0])
+    refuse_undefined_folds(outer, labels, checked_scoring(search))
+    audit_folds(X, labels, outer, owners, level=search.audit)
+    rows = _Rows(X, labels, owners)
+    folds, tables = [], []
+    with progress("outer folds", len(outer), enabled=verbose > 0) as advance:
+        for fold, (train, test) in enumerate(outer):
+            tuned = rows.fit(_of_fold(search, fold), train)
+            folds.append(_fold_result(tuned, fold, rows, test))
+            tables.append(rows.predict(tuned.best_estimator_, test).assign(fold=fold))
+            if default is not None:
+                model = rows.fit(seeded(clone(default), seeds[0]), train)
+                tables[-1] = tables[-1].join(_of_default(rows.predict(model, test)))
+            advance(note=f"tuned {name} {folds[-1].test_score:.3f}")
+    predictions = pd.concat(tables, ignore_index=True)
+    evaluation, comparison = _judged(
+        predictions,
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        random_state=seeds[1],
+    )
+    return NestedResult(evaluation, name, folds, predictions, comparison)
 
 
-class _Nest:
-    """The outer folds that are done."""
-
-    def __init__(
-        self,
-        search: GlomeruliSearchCV,
-        default: Any,
-        X: Any,
-        y: NDArray[Any],
-        groups: NDArray[Any] | None,
-    ):
-        scoring = checked_scoring(search)
-        if len(scoring.objectives) > 1 and not isinstance(search.refit, str):
-            raise ParameterError(
-                "nested_cross_validate judges by one score: give the search's refit "
-                f"the name of one of {', '.join(scoring.objectives)}."
-            )
-        if search.refit is False or callable(search.refit):
-            raise ParameterError(
-                "nested_cross_validate needs a search with refit=True, or the name of "
-                f"a score; got refit={search.refit!r}."
-            )
-        self.search, self.default = search, default
-        self.X, self.y, self.groups = X, y, groups
-        self.classes = np.unique(y)
-        named = isinstance(search.refit, str)
-        self.scoring: str = search.refit if named else scoring.objectives[0]
-        self.folds: list[FoldResult] = []
-        self.tables: list[pd.DataFrame] = []
-
-    def run_fold(self, fold: int, train: NDArray[np.intp], test: NDArray) -> None:
-        """Search on the training rows alone, and predict the test rows."""
-        search = clone(self.search)
-        if search.study_name is not None:
-            search.set_params(study_name=f"{search.study_name}-fold{fold}")
-        self._fit(search, train)
-        rows = _safe_indexing(self.X, test)
-        self.tables.append(
-            pd.DataFrame(
-                {
-                    "row": np.arange(len(self.y))[test],
-                    "fold": fold,
-                    "label": (self.y[test] == self.classes[1]).astype(int),
-                    "participant": None if self.groups is None else self.groups[test],
-                    "probability": search.predict_proba(rows)[:, 1],
-                    "threshold": getattr(search.best_estimator_, "threshold_", 0.5),
-                    **self._by_default(train, rows, _seed_of(search)),
-                }
-            )
+def _deciding_score(search: GlomeruliSearchCV) -> str:
+    """Name the score that the search chooses by; refuse one that leaves it open."""
+    if search.refit is False or callable(search.refit):
+        raise ParameterError(
+            "nested_cross_validate needs a search with refit=True, or the name of "
+            f"a score; got refit={search.refit!r}."
         )
-        self.folds.append(
-            FoldResult(
-                fold,
-                describe_settings(search.best_params_),
-                search.best_score_,
-                float(search.score(rows, self.y[test])),
-                len(search.cv_results_["params"]),
-                search.study_.study_name,
-            )
-        )
-
-    def _by_default(
-        self, train: NDArray[np.intp], rows: Any, seed: int
-    ) -> dict[str, Any]:
-        if self.default is None:
-            return {}
-        model = seeded(clone(self.default), seed)
-        self._fit(model, train)
-        return {
-            "default_probability": model.predict_proba(rows)[:, 1],
-            "default_threshold": getattr(model, "threshold_", 0.5),
-        }
-
-    def _fit(self, model: Any, train: NDArray[np.intp]) -> None:
-        owners = {}
-        if self.groups is not None and has_fit_parameter(model, "groups"):
-            owners["groups"] = self.groups[train]
-        model.fit(_safe_indexing(self.X, train), self.y[train], **owners)
+    if isinstance(search.refit, str):
+        return search.refit
+    return checked_scoring(search).objectives[0]
 
 
-def _seed_of(search: GlomeruliSearchCV) -> int:
-    return int(search.best_trials_[0].user_attrs["random_state"])
+def _of_fold(search: GlomeruliSearchCV, fold: int) -> GlomeruliSearchCV:
+    """Return an unfitted copy, whose study has a name of its own."""
+    search = clone(search)
+    if search.study_name is not None:
+        search.set_params(study_name=f"{search.study_name}-fold{fold}")
+    return search
 
 
 @dataclass(frozen=True)
-class _Summary:
-    """Turns the folds that are done into a result."""
+class _Rows:
+    """All rows; models see the ones they are given, and no others."""
 
-    nest: _Nest
-    n_bootstrap: int
-    confidence: float
-    seed: int
+    X: Any
+    y: NDArray[Any]
+    groups: NDArray[Any] | None
 
-    def __call__(self) -> NestedResult:
-        table = pd.concat(self.nest.tables, ignore_index=True)
-        options: dict[str, Any] = {
-            "groups": None if self.nest.groups is None else table["participant"],
-            "n_bootstrap": self.n_bootstrap,
-            "confidence": self.confidence,
-            "random_state": self.seed,
-        }
-        comparison = None
-        if "default_probability" in table:
-            comparison = compare_scores(
-                table["label"],
-                table["default_probability"],
-                table["probability"],
-                threshold=_cut(table["default_threshold"]),
-                threshold_b=_cut(table["threshold"]),
-                **options,
-            )
-        return NestedResult(
-            evaluation=evaluate(
-                table["label"],
-                table["probability"],
-                threshold=_cut(table["threshold"]),
-                **options,
-            ),
-            optimism=optimism_of(
-                self.nest.folds,
-                table,
-                self.nest.scoring,
-                n_bootstrap=self.n_bootstrap,
-                confidence=self.confidence,
-                seed=self.seed,
-            ),
-            scoring=self.nest.scoring,
-            folds=list(self.nest.folds),
-            predictions=table,
-            comparison=comparison,
+    def fit(self, model: Any, train: NDArray[np.intp]) -> Any:
+        """Fit on the training rows, with their participants."""
+        owners = {}
+        if self.groups is not None and has_fit_parameter(model, "groups"):
+            owners["groups"] = self.groups[train]
+        return model.fit(_safe_indexing(self.X, train), self.y[train], **owners)
+
+    def predict(self, model: Any, test: NDArray[np.intp]) -> pd.DataFrame:
+        """Predict the test rows."""
+        return pd.DataFrame(
+            {
+                "row": np.arange(len(self.y))[test],
+                "label": (self.y[test] == np.unique(self.y)[1]).astype(int),
+                "participant": None if self.groups is None else self.groups[test],
+                "probability": model.predict_proba(_safe_indexing(self.X, test))[:, 1],
+                "threshold": getattr(model, "threshold_", 0.5),
+            }
         )
+
+
+def _fold_result(
+    search: GlomeruliSearchCV, fold: int, rows: _Rows, test: NDArray[np.intp]
+) -> FoldResult:
+    return FoldResult(
+        fold,
+        describe_settings(search.best_params_),
+        search.best_score_,
+        float(search.score(_safe_indexing(rows.X, test), rows.y[test])),
+        len(search.cv_results_["params"]),
+        search.study_.study_name,
+    )
+
+
+def _of_default(table: pd.DataFrame) -> pd.DataFrame:
+    return table[["probability", "threshold"]].add_prefix("default_")
+
+
+def _judged(
+    table: pd.DataFrame, **options: Any
+) -> tuple[Evaluation, Comparison | None]:
+    """Score the predictions of all outer folds, and compare them with the default's."""
+    known = table["participant"].notna().any()
+    options["groups"] = table["participant"] if known else None
+    label, tuned, cut = table["label"], table["probability"], _cut(table["threshold"])
+    evaluation = evaluate(label, tuned, threshold=cut, **options)
+    if "default_probability" not in table:
+        return evaluation, None
+    comparison = compare_scores(
+        label,
+        table["default_probability"],
+        tuned,
+        threshold=_cut(table["default_threshold"]),
+        threshold_b=cut,
+        **options,
+    )
+    return evaluation, comparison
 
 
 def _cut(thresholds: pd.Series) -> Any:

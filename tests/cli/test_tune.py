@@ -327,10 +327,10 @@ def test_nested_cross_validation_gives_the_score_to_report(
     assert "default_probability" in predictions
     folds = pd.read_csv(tmp_path / "nested_folds.csv")
     assert folds["n_trials"].tolist() == [2, 2]
-    assert nested["optimism"]["scores"]["nested"] == pytest.approx(
-        folds["test_score"].mean()
-    )
-    assert "nested: to be reported" in result.stdout
+    assert nested["test_score"] == pytest.approx(folds["test_score"].mean())
+    assert nested["optimism"] == pytest.approx(folds["optimism"].mean())
+    assert "Nested: report these" in result.stdout
+    assert f"trial saw, it was {nested['test_score']:.3f}" in " ".join(result.stderr.split())
     assert "luckiest" not in result.stderr
     page = (tmp_path / "report.html").read_text()
     assert "Nested cross-validation" in page
@@ -340,17 +340,19 @@ def test_nested_cross_validation_gives_the_score_to_report(
     }
 
 
-def test_interrupt_in_an_outer_fold_keeps_the_study_and_the_folds_before(
+def test_interrupt_in_an_outer_fold_keeps_the_trials_of_the_folds_before(
     data, tmp_path, quick
 ):
     # 1 trial and the model, 2 folds again; a fold's trial, its model, the default.
     interrupt_at(quick, 3 + 2 + 4 + 1)
     words = command(data, tmp_path, "--nested", 2, trials=1)
     run(*words, code=130)
-    assert len(pd.read_csv(tmp_path / "nested_folds.csv")) == 1
+    before = journal(tmp_path, "glomclf-fold0").trials
+    assert [trial.state.name for trial in before] == ["COMPLETE"]
     quick.setattr(GlomeruliClassifier, "fit", fit)
     run(*words, "--resume")
     assert len(pd.read_csv(tmp_path / "nested_folds.csv")) == 2
+    assert len(journal(tmp_path, "glomclf-fold0").trials) == 1
 
 
 @pytest.mark.parametrize(

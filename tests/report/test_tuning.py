@@ -1,6 +1,5 @@
 """The report of a study tells its trials, its best settings, and what they hide."""
 
-import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +10,6 @@ from matplotlib import pyplot, rcParams
 from matplotlib.figure import Figure
 
 from glomclf.evaluation import compare_scores, evaluate
-from glomclf.evaluation.estimates import Estimates
 from glomclf.report import Caution, Code, Paragraph, Picture, Table, tuning_report
 from glomclf.report.tuned_study import setting_text
 from glomclf.report.tuning import dashboard_command
@@ -289,23 +287,13 @@ def test_dashboard_opens_what_the_study_is_in(storage, shown):
 
 def nested(with_default=True):
     y, y_score = rows()
-    optimism = Estimates(
-        scores={"best": 0.9, "nested": 0.8, "optimism": 0.1},
-        intervals={
-            "best": (math.nan, math.nan),
-            "nested": (0.7, 0.86),
-            "optimism": (0.04, 0.2),
-        },
-        n_effective={"best": math.nan, "nested": 9.0, "optimism": 9.0},
-        notes={},
-        confidence=0.95,
-        n_bootstrap=100,
-    )
     frame = pd.DataFrame({"fold": [0, 1], "test_score": [0.75, 0.85]})
     compared = compare_scores(y, y_score[::-1], y_score, n_bootstrap=100)
     return SimpleNamespace(
         scoring="roc_auc",
-        optimism=optimism,
+        best_score=0.9,
+        test_score=0.8,
+        optimism=0.1,
         folds=[0, 1],
         evaluation=evaluate(y, y_score, n_bootstrap=100),
         comparison=compared if with_default else None,
@@ -314,16 +302,28 @@ def nested(with_default=True):
 
 
 def test_nested_score_comes_first_and_replaces_the_caution(study):
-    report = tuning_report(study, nested=nested(), default={"sampler": "smote"})
+    result = nested()
+    report = tuning_report(study, nested=result)
     assert not blocks(report, "Summary", Caution)
     first = section(report, "Summary").blocks[0].items[0]
-    assert first[:2] == ("ROC AUC, nested", "0.800")
-    assert "0.70\u00a0to\u00a00.86" in first[2]
-    optimism, against, default, *_ = blocks(report, "Nested cross-validation", Table)
-    assert optimism.rows[2][1:] == ["0.100", "0.040\u00a0to\u00a00.200"]
+    score = result.evaluation.scores["roc_auc"]
+    assert first[:2] == ("ROC AUC, nested", f"{score:.3f}")
+    low, high = result.evaluation.interval("roc_auc")
+    assert f"{low:.2f}\u00a0to\u00a0{high:.2f}; report this one" in first[2]
+    told = blocks(report, "Nested cross-validation", Paragraph)[0].text
+    assert "was 0.900 in the mean" in told
+    assert "it was 0.800. The difference, 0.100, is the optimism" in told
+    against, *_ = blocks(report, "Nested cross-validation", Table)
     assert against.rows[0][0] == "ROC AUC"
-    assert default.rows == [["sampler", "smote"]]
     assert "leaves open whether tuning" in against.caption
+
+
+def test_nested_score_that_evaluate_does_not_know_is_the_mean_of_folds(study):
+    result = nested()
+    result.scoring = "neg_log_loss"
+    report = tuning_report(study, nested=result)
+    first = section(report, "Summary").blocks[0].items[0]
+    assert first[1:] == ("0.800", "mean of the outer folds; report this one")
 
 
 def test_nested_score_without_a_default_is_not_compared(study):

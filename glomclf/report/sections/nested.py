@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..blocks import Block, Paragraph, Section, Table, estimate_row, number, span
+from ..blocks import Block, Paragraph, Section, Table, number, span
 from ..tuned_study import TunedStudy, score_title
-from .repetition import settings_table
 from .scores import score_table
 
 __all__ = ["nested_section"]
@@ -16,32 +15,21 @@ def nested_section(study: TunedStudy) -> Section | None:
     """Tell the score on participants that no trial saw; None where it is unknown."""
     if study.nested is None:
         return None
-    name, n_folds = score_title(study.nested.scoring), len(study.nested.folds)
+    nested, name = study.nested, score_title(study.nested.scoring)
     text = (
-        f"The whole search was run again on the training side of each of {n_folds} "
-        "outer folds, and its best model judged on participants that none of its "
-        f"trials had seen. This is the {name} to report. How much lower it is than the "
-        "best score of a study is its optimism."
+        f"The whole search was run again on the training side of each of "
+        f"{len(nested.folds)} outer folds. Each best model was judged on participants "
+        f"that none of its trials had seen. The best {name} of a study was "
+        f"{nested.best_score:.3f} in the mean of the folds. On unseen participants it "
+        f"was {nested.test_score:.3f}. The difference, {nested.optimism:.3f}, is the "
+        "optimism of the best score."
     )
-    estimates = study.nested.optimism
-    titles = {
-        "best": "Best of a study, mean",
-        "nested": "Nested, mean of outer folds",
-        "optimism": "Optimism (the difference)",
-    }
-    rows = [estimate_row(estimates, *one) for one in titles.items()]
     blocks: list[Block] = [
         Paragraph(text),
-        Table([name, "value", f"{estimates.level} interval"], rows),
-        *[
-            Paragraph(f"{titles[key]}: {note}.")
-            for key, note in estimates.notes.items()
-            if key in titles
-        ],
         *_against_default(study),
-        Paragraph("All scores of the outer folds' predictions together:"),
-        *score_table(study.nested.evaluation),
-        Table.from_frame(study.nested.to_frame(), caption="Outer folds", folded=True),
+        Paragraph("Scores of the predictions of all outer folds, to report:"),
+        *score_table(nested.evaluation),
+        Table.from_frame(nested.to_frame(), caption="Outer folds", folded=True),
     ]
     return Section("Nested cross-validation", blocks)
 
@@ -68,8 +56,4 @@ def _against_default(study: TunedStudy) -> list[Block]:
         "all of them together. An interval that holds 0 leaves open whether tuning "
         "helps."
     )
-    tables: list[Block] = [Table(columns, rows, caption)]
-    if study.default is not None:
-        caption = "The default settings compared with"
-        tables.append(settings_table(study.default, caption))
-    return tables
+    return [Table(columns, rows, caption)]
