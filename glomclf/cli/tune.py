@@ -215,12 +215,12 @@ def _search(
 def _space(recipe: str, default: Any, given: dict[str, Any]) -> Any:
     """Take what was given, and what makes the recipe, out of the space."""
     from functools import partial
-    from inspect import signature
 
     from ..tuning import linear_search_space, search_space
+    from ..tuning.space import PARTS
 
     space = linear_search_space if recipe == "linear" else search_space
-    parts = set(signature(space).parameters) - {"trial"}
+    parts = set(PARTS[space.__name__])
     fixed = {name: given[name] for name in parts & set(given)}
     layers = "network__trainable_layers"
     if recipe in ("fine-tune", "scratch"):
@@ -287,12 +287,12 @@ def _check_outer_folds(
 
 def _check_study(search: GlomeruliSearchCV) -> None:
     """Refuse a storage that cannot be used, or a study that is there already."""
-    from ..tuning.storage import is_journal, journal_file, shown
+    from ..tuning.storage import is_journal, shown
     from ..tuning.study import find_study
     from ..tuning.trials import finished_trials
 
     url = search.storage
-    if is_journal(url) and not journal_file(url).exists():
+    if is_journal(url) and not Path(url).exists():
         return  # to open it would make it
     study = find_study(url, search.study_name)
     if study is not None and study.trials and not search.resume:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..evaluation.evaluation import Evaluation
-from ..tuning.storage import is_journal, journal_file
 from .blocks import (
     Block,
     Caution,
@@ -128,11 +127,9 @@ def dashboard_command(storage: str) -> list[str]:
     Examples
     --------
     >>> from glomclf.report.tuning import dashboard_command
-    >>> dashboard_command("journal:////data/study.journal")
-    ['optuna-dashboard', '/data/study.journal']
+    >>> dashboard_command("postgresql://me@host/studies")
+    ['optuna-dashboard', 'postgresql+psycopg://me@host/studies']
     """
-    if is_journal(storage):
-        return ["optuna-dashboard", str(journal_file(storage))]
     scheme, separator, rest = storage.partition("://")
     if scheme in ("postgres", "postgresql"):
         scheme = "postgresql+psycopg"  # the driver that the extra installs

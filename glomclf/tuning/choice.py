@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,37 +99,28 @@ def _entry(values: Sequence[float] | None, place: int) -> float:
     return values[place] if values is not None and place < len(values) else np.nan
 
 
-def best_index(
-    results: dict[str, Any], scoring: Scoring, refit: bool | str | Callable
-) -> int | None:
+def best_index(search: Any, scoring: Scoring) -> int | None:
     """Return the row of the best trial, None where several objectives leave it open.
 
     Parameters
     ----------
-    results : dict
-        ``cv_results_``.
+    search : GlomeruliSearchCV
+        With ``cv_results_`` and ``best_trials_``.
     scoring : Scoring
-    refit : bool, str or callable
-        With several objectives the name of the score that decides, or a function of
-        the results; ties are decided by the other objectives.
 
     Returns
     -------
     int or None
     """
-    if callable(refit):
-        return int(refit(results))
-    if len(scoring.objectives) == 1:
-        names = ["score"]
-    elif isinstance(refit, str):
-        names = [refit, *(name for name in scoring.objectives if name != refit)]
-    else:
-        return None
-    keys = [np.where(results["feasible"], 0, -np.inf)]
-    keys += [np.nan_to_num(results[f"mean_test_{n}"], nan=-np.inf) for n in names]
-    # lexsort sorts by its last key first; of equals the earlier trial is the best.
-    order = np.lexsort([-results["trial"], *reversed(keys)])
-    return int(order[-1])
+    if callable(search.refit):
+        return int(search.refit(search.cv_results_))
+    best = search.best_trials_[0]
+    if len(scoring.objectives) > 1:
+        if not isinstance(search.refit, str):
+            return None
+        place = scoring.objectives.index(search.refit)
+        best = max(search.best_trials_, key=lambda trial: trial.values[place])
+    return list(search.cv_results_["trial"]).index(best.number)
 
 
 def require_a_choice(trials: Sequence[FrozenTrial], scoring: Scoring) -> None:

@@ -7,16 +7,17 @@ where files lie are left out: processes on other machines differ there.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
+from optuna import create_study
+from optuna.samplers import RandomSampler
 
 from ..data.store import file_key
 from .objective import Objective
@@ -24,7 +25,7 @@ from .objective import Objective
 __all__ = ["describe", "different_parts", "short_digest", "study_digest"]
 
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
-_PLAIN = (str, bytes, bool, int, float, type(None))
+_N_DRAWS = 20  # of a search space, to see its branches
 
 
 def study_digest(objective: Objective) -> dict[str, str]:
@@ -49,10 +50,26 @@ def study_digest(objective: Objective) -> dict[str, str]:
             objective.scoring.constraint,
             {k: [v, getattr(v, "_score_func", None)] for k, v in scorers.items()},
         ],
-        "search space": objective.search_space,
+        "search space": _draws(objective.search_space),
         "estimator": objective.configured({}),
     }
     return {name: _short(describe(part)) for name, part in parts.items()}
+
+
+def _draws(search_space: Callable[[Any], Any]) -> list[Any]:
+    """Describe a search space by what it suggests and returns, and not by its text.
+
+    Its text would not tell what it calls; and trials fit together if these do.
+    """
+    draws = []
+    for seed in range(_N_DRAWS):
+        trial = create_study(sampler=RandomSampler(seed)).ask()
+        try:
+            settings = search_space(trial)
+        except Exception as error:  # it may prune some trials
+            settings = {"error": type(error).__name__}
+        draws.append([trial.distributions, settings])
+    return draws
 
 
 def different_parts(own: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
@@ -75,14 +92,12 @@ def describe(value: Any) -> str:
     Returns
     -------
     str
-        Functions with their source, files with their content, no addresses.
+        Functions by their name, files by their content, no addresses.
     """
     if hasattr(value, "get_params") and not isinstance(value, type):
         return _describe_call(value, value.get_params(deep=False))
-    if isinstance(value, functools.partial):
-        return describe(["partial", value.func, value.args, value.keywords])
     if inspect.isroutine(value) or isinstance(value, type):
-        return _describe_function(value)
+        return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, os.PathLike):
         return _describe_file(value)
     if isinstance(value, pd.DataFrame | Mapping):
@@ -96,8 +111,7 @@ def describe(value: Any) -> str:
     text = repr(value)
     if " at 0x" not in text:
         return text
-    content = _describe_call(value, getattr(value, "__dict__", {}))
-    return f"{content} {_describe_function(type(value))}"
+    return _describe_call(value, getattr(value, "__dict__", {}))
 
 
 def _describe_call(value: Any, items: Any) -> str:
@@ -124,33 +138,6 @@ def _describe_array(array: np.ndarray) -> str:
 
 def _hash(value: Any) -> str:
     return str(joblib.hash(value))
-
-
-def _describe_function(function: Any) -> str:
-    """Describe a function by its text, and the plain values around it."""
-    cells = [
-        cell.cell_contents for cell in getattr(function, "__closure__", None) or ()
-    ]
-    held = [*(getattr(function, "__defaults__", None) or ()), *cells]
-    parts = [describe(one) for one in held if _is_plain(one) or inspect.isroutine(one)]
-    code: Any = getattr(function, "__code__", None)
-    try:
-        parts.append(inspect.cleandoc(inspect.getsource(function)))
-    except (OSError, TypeError):
-        parts.append("" if code is None else code.co_code.hex())
-    if getattr(function, "__name__", "") == "<lambda>":  # a line may hold several
-        constants = [one for one in code.co_consts if _is_plain(one)]
-        parts.append(f"{constants} {code.co_names}")
-    return f"{getattr(function, '__qualname__', function)} {_short(*parts)}"
-
-
-def _is_plain(value: Any) -> bool:
-    """Tell values, and containers of them, from objects, which have what changes."""
-    if isinstance(value, Mapping):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, list | tuple | set | frozenset):
-        return all(map(_is_plain, value))
-    return isinstance(value, (*_PLAIN, np.ndarray))
 
 
 def _short(*parts: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,16 +30,14 @@ def draw_folds(
     *,
     X: Any,
     seed: int,
-    split_params: Mapping[str, Any] | None = None,
 ) -> list[Fold]:
     """Draw the folds once; those of an int respect participants."""
     if isinstance(cv, int):
         return list(_splits(cv, y, groups, seed))
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
-    options = {"groups": groups} if split_params is None else split_params
     return [
         (np.asarray(train), np.asarray(test))
-        for train, test in splitter.split(X, y, **options)
+        for train, test in splitter.split(X, y, groups=groups)
     ]
 
 

@@ -14,6 +14,7 @@ from optuna import Trial, TrialPruned
 from optuna.pruners import WilcoxonPruner
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import (
     _check_method_params,
@@ -46,6 +47,7 @@ def make_objective(
     audit: str = "images",
     random_state: int | np.random.RandomState | None = None,
     fit_params: Mapping[str, Any] | None = None,
+    score_params: Mapping[str, Any] | None = None,
 ) -> Objective:
     """Make an Optuna objective of grouped cross-validation.
 
@@ -53,7 +55,7 @@ def make_objective(
     ----------
     estimator : estimator
         It is cloned for every fold. Where its ``fit`` takes ``groups``, it is given
-        those of the training rows.
+        those of the training rows; with metadata routing, only by `fit_params`.
     X : DataFrame, array-like of paths, or ndarray
         As in ``estimator.fit``.
     y : array-like of shape (n_samples,)
@@ -83,6 +85,8 @@ default="average_precision"
         parameters alone.
     fit_params : mapping, default=None
         Further arguments of ``fit``; those with one entry a row are cut to the fold.
+    score_params : mapping, default=None
+        The same of the scorers.
 
     Returns
     -------
@@ -125,7 +129,8 @@ default="average_precision"
     folds = draw_folds(estimator, cv, labels, owners, X=X, seed=seed)
     verdict = audit_folds(X, labels, folds, owners, level=audit)
     fit_params = dict(fit_params or {})
-    if owners is not None and has_fit_parameter(estimator, "groups"):
+    takes_groups = has_fit_parameter(estimator, "groups") and not _routing_enabled()
+    if owners is not None and takes_groups:
         fit_params.setdefault("groups", owners)
     return Objective(
         estimator,
@@ -137,6 +142,7 @@ default="average_precision"
         seed=seed,
         verdict=verdict,
         fit_params=fit_params,
+        score_params=score_params,
     )
 
 

@@ -12,27 +12,23 @@ from optuna.pruners import NopPruner
 from sklearn.base import _fit_context
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.utils import Bunch, assert_all_finite
+from sklearn.utils import assert_all_finite
 from sklearn.utils._metadata_requests import _routing_enabled, process_routing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_method_params,
     check_consistent_length,
-    check_random_state,
     column_or_1d,
-    has_fit_parameter,
     indexable,
 )
 
 from ..data.participants import participants_of
 from .choice import best_index, require_a_choice, results_of
 from .digest import short_digest
-from .folds import audit_folds, draw_folds
-from .objective import Objective
+from .objective import make_objective
 from .passwords import without_passwords
 from .scoring import checked_scoring, make_scoring
-from .space import search_space as default_search_space
 from .storage import shareable
 from .study import (
     copy_to_memory,
@@ -248,8 +244,8 @@ class GlomeruliSearchCV(BaseSearchCV):
         y = _checked_labels(y)
         check_consistent_length(X, y)
         scoring = checked_scoring(self)
-        routed = self._route(X, groups, fit_params)
-        objective = self._make_objective(X, y, groups, scoring, routed)
+        objective = self._make_objective(X, y, groups, fit_params)
+        self.audit_ = objective.verdict
         try:
             self._run(objective)
         finally:
@@ -257,7 +253,7 @@ class GlomeruliSearchCV(BaseSearchCV):
         require_a_choice(finished_trials(self.study_), scoring)
         self._choose(scoring)
         if self.refit:
-            self._refit(X, y, objective, routed)
+            self._refit(objective)
         return self
 
     def __repr__(self, N_CHAR_MAX=700):
@@ -283,49 +279,27 @@ class GlomeruliSearchCV(BaseSearchCV):
         scorer = make_scoring(self.estimator, self.scoring, self.constraint).scorer
         return scorer, self.refit
 
-    def _route(self, X, groups, fit_params):
-        """Return what goes to the estimator's fit, the splitter and the scorers."""
-        owners = participants_of(X, groups)
-        given = _check_method_params(X, fit_params)
+    def _make_objective(self, X, y, groups, fit_params):
+        """Draw the folds and audit them; route what goes to fits and scorers."""
+        fit_params, score_params = _check_method_params(X, fit_params), {}
         if _routing_enabled():
-            passed = dict(given)
             if groups is not None:
-                passed["groups"] = owners
-            routed = process_routing(self, "fit", **passed)
-            split = dict(routed.splitter.split)
-            return Bunch(
-                fit=routed.estimator.fit, score=routed.scorer.score, split=split
-            )
-        fit = dict(given)
-        if owners is not None and has_fit_parameter(self.estimator, "groups"):
-            fit["groups"] = owners
-        return Bunch(fit=fit, score={}, split={"groups": owners})
-
-    def _make_objective(self, X, y, groups, scoring, routed):
-        """Draw the folds and audit them."""
-        owners = participants_of(X, groups)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 2))
-        folds = draw_folds(
-            self.estimator,
-            self.cv,
-            y,
-            owners,
-            X=X,
-            seed=seed,
-            split_params=routed.split if _routing_enabled() else None,
-        )
-        self.audit_ = audit_folds(X, y, folds, owners, level=self.audit)
-        return Objective(
+                fit_params["groups"] = participants_of(X, groups)
+            routed = process_routing(self, "fit", **fit_params)
+            fit_params, score_params = routed.estimator.fit, routed.scorer.score
+        return make_objective(
             self.estimator,
             X,
             y,
-            folds=folds,
-            scoring=scoring,
-            search_space=self.search_space or default_search_space,
-            seed=seed,
-            verdict=self.audit_,
-            fit_params=routed.fit,
-            score_params=routed.score,
+            groups=groups,
+            cv=self.cv,
+            scoring=self.scoring,
+            search_space=self.search_space,
+            constraint=self.constraint,
+            audit=self.audit,
+            random_state=self.random_state,
+            fit_params=fit_params,
+            score_params=score_params,
         )
 
     def _run(self, objective):
@@ -368,7 +342,7 @@ class GlomeruliSearchCV(BaseSearchCV):
 
     def _choose(self, scoring):
         """Name the best trial."""
-        index = best_index(self.cv_results_, scoring, self.refit)
+        index = best_index(self, scoring)
         if index is None:
             return
         self.best_index_ = index
@@ -377,10 +351,12 @@ class GlomeruliSearchCV(BaseSearchCV):
         if isinstance(decides, str):
             self.best_score_ = float(self.cv_results_[f"mean_test_{decides}"][index])
 
-    def _refit(self, X, y, objective, routed):
+    def _refit(self, objective):
         started = time.perf_counter()
         model = objective.configured(self.best_params_)
-        self.best_estimator_ = model.fit(X, y, **routed.fit)
+        self.best_estimator_ = model.fit(
+            objective.X, objective.y, **objective.fit_params
+        )
         self.refit_time_ = time.perf_counter() - started
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_

@@ -1,12 +1,13 @@
-"""What is tried: the default space of `GlomeruliClassifier`, part by part.
+"""What is tried: search spaces for `GlomeruliClassifier`, as tables of parts.
 
 A space is a function of an Optuna trial that returns parameters for the estimator's
-``set_params``. Any such function will do; this one is made of small ones, each of which
-can be replaced by another or by a fixed value.
+``set_params``. Any such function will do. In these, each part can be replaced by
+another function or by a fixed value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from imblearn.over_sampling import SMOTE, RandomOverSampler
@@ -16,6 +17,7 @@ from ..errors import ParameterError
 from ..samplers import AugmentationOverSampler, needs_images
 
 __all__ = [
+    "PARTS",
     "feature_search_space",
     "linear_search_space",
     "search_space",
@@ -62,72 +64,60 @@ def suggest_sampler(trial: Any, *, images: bool = True) -> Any:
     return kinds[name](sampling_strategy=ratio)
 
 
-def _suggest_sampling_space(trial: Any) -> str:
-    return trial.suggest_categorical("sampling_space", ["pixels", "features"])
+# To tune another setting, write how it is suggested.
+_NETWORK: dict[str, Callable[[Any], Any]] = {
+    "network__trainable_layers": lambda trial: trial.suggest_categorical(
+        "trainable_layers", [0, _LAST_BLOCK]
+    ),
+    "network__dense_units": lambda trial: trial.suggest_categorical(
+        "dense_units", [32, 64, 128, 256, 512]
+    ),
+    "network__dropout": lambda trial: trial.suggest_float("dropout", 0.0, 0.7),
+    "network__optimizer": lambda trial: trial.suggest_categorical(
+        "optimizer", ["rmsprop", "adam", "adamw", "sgd"]
+    ),
+    "network__learning_rate": lambda trial: trial.suggest_float(
+        "learning_rate", 1e-4, 1e-2, log=True
+    ),
+    "network__batch_size": lambda trial: trial.suggest_categorical(
+        "batch_size", [16, 32, 64]
+    ),
+    "network__class_weight": lambda trial: trial.suggest_categorical(
+        "class_weight", [None, "balanced"]
+    ),
+}
+_LINEAR: dict[str, Callable[[Any], Any]] = {
+    "network__logisticregression__C": lambda trial: trial.suggest_float(
+        "C", 1e-4, 10.0, log=True
+    ),
+    "network__logisticregression__class_weight": _NETWORK["network__class_weight"],
+}
+_SAMPLING: dict[str, Callable[[Any], Any]] = {
+    "sampler": suggest_sampler,
+    "sampling_space": lambda trial: trial.suggest_categorical(
+        "sampling_space", ["pixels", "features"]
+    ),
+}
+PARTS = {"search_space": [*_SAMPLING, *_NETWORK], "linear_search_space": [*_LINEAR]}
+"""Names of the parameters that the spaces choose."""
 
 
-def _suggest_trainable_layers(trial: Any) -> int:
-    """Choose between the head alone and the last residual block with it."""
-    return trial.suggest_categorical("trainable_layers", [0, _LAST_BLOCK])
-
-
-def _suggest_width(trial: Any) -> int:
-    return trial.suggest_categorical("dense_units", [32, 64, 128, 256, 512])
-
-
-def _suggest_dropout(trial: Any) -> float:
-    return trial.suggest_float("dropout", 0.0, 0.7)
-
-
-def _suggest_optimizer(trial: Any) -> str:
-    return trial.suggest_categorical("optimizer", ["rmsprop", "adam", "adamw", "sgd"])
-
-
-def _suggest_learning_rate(trial: Any) -> float:
-    return trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
-
-
-def _suggest_batch_size(trial: Any) -> int:
-    return trial.suggest_categorical("batch_size", [16, 32, 64])
-
-
-def _suggest_class_weight(trial: Any) -> str | None:
-    return trial.suggest_categorical("class_weight", [None, "balanced"])
-
-
-def _suggest_strength(trial: Any) -> float:
-    return trial.suggest_float("C", 1e-4, 10.0, log=True)
-
-
-def search_space(
-    trial: Any,
-    *,
-    sampler: Any = suggest_sampler,
-    sampling_space: Any = _suggest_sampling_space,
-    network__trainable_layers: Any = _suggest_trainable_layers,
-    network__dense_units: Any = _suggest_width,
-    network__dropout: Any = _suggest_dropout,
-    network__optimizer: Any = _suggest_optimizer,
-    network__learning_rate: Any = _suggest_learning_rate,
-    network__batch_size: Any = _suggest_batch_size,
-    network__class_weight: Any = _suggest_class_weight,
-) -> dict[str, Any]:
+def search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     """Choose the parameters of a :class:`~glomclf.GlomeruliClassifier`.
 
-    Each part is a function of the trial that returns the value of the parameter, or
-    the value itself, which is then fixed. ``functools.partial`` gives a space with
-    some parts replaced. Where the sampler transforms images, or there is none, the
-    sampling space is not a choice and is ``"pixels"``.
+    These are ``sampler``, ``sampling_space`` and, of the network,
+    ``network__trainable_layers``, ``network__dense_units``, ``network__dropout``,
+    ``network__optimizer``, ``network__learning_rate``, ``network__batch_size`` and
+    ``network__class_weight``. Where the sampler transforms images, or there is none,
+    the sampling space is not a choice and is ``"pixels"``.
 
     Parameters
     ----------
     trial : optuna.trial.Trial
-    sampler : callable or as in GlomeruliClassifier
-        The default, `suggest_sampler`, is told whether samplers of images can be used.
-    sampling_space : callable or as in GlomeruliClassifier
-    network__trainable_layers, network__dense_units, network__dropout, \
-network__optimizer, network__learning_rate, network__batch_size, \
-network__class_weight : callable or as in PatchClassifier
+    **parts : callable or as in GlomeruliClassifier
+        Replaces parts of the space: by a function of the trial that returns the value
+        of the parameter, or by the value itself, which is then fixed. Use
+        ``functools.partial`` to make a space of it.
 
     Returns
     -------
@@ -160,19 +150,9 @@ network__class_weight : callable or as in PatchClassifier
     >>> settings["network__dropout"], settings["sampling_space"]
     (0.25, 'pixels')
     """
-    parts = {
-        "network__trainable_layers": network__trainable_layers,
-        "network__dense_units": network__dense_units,
-        "network__dropout": network__dropout,
-        "network__optimizer": network__optimizer,
-        "network__learning_rate": network__learning_rate,
-        "network__batch_size": network__batch_size,
-        "network__class_weight": network__class_weight,
-    }
-    return {
-        **_choose_sampling(trial, sampler, sampling_space),
-        **{name: _value(part, trial) for name, part in parts.items()},
-    }
+    chosen = {**_SAMPLING, **_NETWORK, **parts}
+    sampling = chosen.pop("sampler"), chosen.pop("sampling_space")
+    return {**_choose_sampling(trial, *sampling), **_values(chosen, trial)}
 
 
 def feature_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
@@ -204,19 +184,17 @@ def feature_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     return search_space(trial, **{**frozen, **parts})
 
 
-def linear_search_space(
-    trial: Any,
-    *,
-    network__logisticregression__C: Any = _suggest_strength,
-    network__logisticregression__class_weight: Any = _suggest_class_weight,
-) -> dict[str, Any]:
+def linear_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     """Choose the logistic regression of ``make_classifier("linear")``.
+
+    These are ``network__logisticregression__C`` and
+    ``network__logisticregression__class_weight``.
 
     Parameters
     ----------
     trial : optuna.trial.Trial
-    network__logisticregression__C, network__logisticregression__class_weight : \
-callable or as in LogisticRegression
+    **parts : callable or as in LogisticRegression
+        As in `search_space`.
 
     Returns
     -------
@@ -231,13 +209,7 @@ callable or as in LogisticRegression
     >>> sorted(linear_search_space(optuna.create_study().ask()))[0]
     'network__logisticregression__C'
     """
-    parts = {
-        "network__logisticregression__C": network__logisticregression__C,
-        "network__logisticregression__class_weight": (
-            network__logisticregression__class_weight
-        ),
-    }
-    return {name: _value(part, trial) for name, part in parts.items()}
+    return _values({**_LINEAR, **parts}, trial)
 
 
 def _choose_sampling(trial: Any, sampler: Any, sampling_space: Any) -> dict[str, Any]:
@@ -258,6 +230,10 @@ def _choose_sampling(trial: Any, sampler: Any, sampling_space: Any) -> dict[str,
     if chosen is None and callable(sampling_space):
         return {**settings, "sampling_space": "pixels"}
     return {**settings, "sampling_space": _value(sampling_space, trial)}
+
+
+def _values(parts: Mapping[str, Any], trial: Any) -> dict[str, Any]:
+    return {name: _value(part, trial) for name, part in parts.items()}
 
 
 def _value(part: Any, trial: Any) -> Any:

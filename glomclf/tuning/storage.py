@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "close_storage",
     "is_journal",
-    "journal_file",
     "open_storage",
     "readable_errors",
     "shareable",
@@ -35,7 +34,6 @@ HEARTBEAT_SECONDS = 20
 CONNECT_SECONDS = 10  # for a database to answer, where its URL says nothing of it
 
 _MOST_RETRIES = 3  # of a trial that ends its process each time
-_JOURNAL = "journal:///"
 # What databases say to the second of two who make the same tables.
 _COLLISION = re.compile(r"(?i)already exists|duplicate key|unique constraint|locked")
 _MAKING_ATTEMPTS = 10
@@ -49,8 +47,8 @@ def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> 
     ----------
     storage : None, str, path or optuna.storages.BaseStorage, default=None
         - None: memory; gone with the process.
-        - A path or URL of a journal file: ``study.journal``, ``journal:///study.log``.
-          For processes of one machine, or of several on a shared disk.
+        - A journal file, whose name ends in ``.journal``, for processes of one machine
+          or of several on a shared disk.
         - ``sqlite:///study.db``: a file, for processes of one machine.
         - A database URL, such as ``postgresql://user@host/database``: for any number
           of machines. The extra ``postgresql`` installs the driver.
@@ -83,7 +81,7 @@ def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> 
     if storage is None:
         return InMemoryStorage()
     if not isinstance(storage, str | os.PathLike):
-        return _checked_object(storage)
+        return storage
     url = os.fspath(storage)
     with readable_errors(url):
         if is_journal(url):
@@ -128,19 +126,7 @@ def shareable(storage: Any, n_jobs: int | None) -> Iterator[Any]:
 
 def is_journal(url: str) -> bool:
     """Tell whether a storage is a journal file."""
-    return url.startswith(_JOURNAL) or ("://" not in url and url.endswith(".journal"))
-
-
-def journal_file(url: str) -> Path:
-    """Return the file of a journal; as with sqlite, a fourth slash begins at the root.
-
-    Examples
-    --------
-    >>> from glomclf.tuning.storage import journal_file
-    >>> str(journal_file("journal:///study.log")), str(journal_file("a.journal"))
-    ('study.log', 'a.journal')
-    """
-    return Path(url.removeprefix(_JOURNAL))
+    return "://" not in url and url.endswith(".journal")
 
 
 def shown(storage: Any) -> str:
@@ -203,25 +189,13 @@ def _advice(storage: Any, reason: str) -> str:
     )
 
 
-def _checked_object(storage: Any) -> BaseStorage:
-    from optuna.storages import BaseStorage
-
-    if isinstance(storage, BaseStorage):
-        return storage
-    raise StudyError(
-        f"storage is of type {type(storage).__name__}; expected None, a path, a URL or "
-        "an Optuna storage."
-    )
-
-
 def _open_journal(url: str) -> BaseStorage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    file = journal_file(url)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    Path(url).parent.mkdir(parents=True, exist_ok=True)
     try:
-        return JournalStorage(JournalFileBackend(str(file)))
+        return JournalStorage(JournalFileBackend(url))
     except (ValueError, KeyError) as error:
         raise StudyError(
             f"The storage {url} cannot be used: it is not a journal of Optuna's, or is "

@@ -25,7 +25,7 @@ from ..errors import ParameterError, StudyError, TuningError
 from .digest import different_parts, study_digest
 from .objective import Objective
 from .storage import close_storage, open_storage, readable_errors, shown
-from .trials import finished_trials, is_feasible
+from .trials import best_trials, finished_trials
 
 __all__ = [
     "DIGEST",
@@ -42,7 +42,6 @@ DIGEST = "glomclf"
 """User attribute of a study that holds its digest."""
 
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
-_MOST_BREAKS = 3  # of the pool, each by a process that was killed
 
 
 @contextmanager
@@ -203,7 +202,7 @@ def run_trials(
     Raises
     ------
     TuningError
-        If processes are killed again and again.
+        If a process is killed.
     """
     n_left = _lacking(study, n_trials)
     with quiet_optuna(), _shown(study, n_trials, verbose) as show:
@@ -238,30 +237,27 @@ def _run_in_processes(
     n_jobs: int | None,
     show: Callable[..., None],
 ) -> None:
-    """Let processes run one trial after the other; replace them if one is killed."""
+    """Let processes run one trial after the other."""
     until = float("inf") if timeout is None else time.monotonic() + timeout
     place = (storage, study.study_name, study.sampler, study.pruner, n_trials)
-    for _ in range(_MOST_BREAKS):
-        slots = _slots(_lacking(study, n_trials), until)
-        team = Parallel(
-            n_jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered"
-        )
-        try:
-            for _ in team(delayed(_run_one)(objective, *place) for _ in slots):
-                show()
-            return
-        except BrokenProcessPool:
-            continue
-        except PicklingError as error:
-            raise ParameterError(
-                f"The trials cannot be sent to other processes: {error}. Give "
-                "n_jobs=1, or an estimator, search space and scorers that can be "
-                "pickled."
-            ) from error
-    raise TuningError(
-        f"Processes that ran trials were killed {_MOST_BREAKS} times: is the memory "
-        "enough? Give a smaller n_jobs. Finished trials are kept."
+    slots = _slots(_lacking(study, n_trials), until)
+    team = Parallel(
+        n_jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered"
     )
+    try:
+        for _ in team(delayed(_run_one)(objective, *place) for _ in slots):
+            show()
+    except BrokenProcessPool:
+        raise TuningError(
+            "A process that ran a trial was killed: is the memory enough? What is "
+            "finished is kept if the study has a storage. Run the same again to go on, "
+            "or give a smaller n_jobs."
+        ) from None
+    except PicklingError as error:
+        raise ParameterError(
+            f"The trials cannot be sent to other processes: {error}. Give n_jobs=1, or "
+            "an estimator, search space and scorers that can be pickled."
+        ) from error
 
 
 def _slots(n_left: int | None, until: float) -> Iterator[int]:
@@ -306,19 +302,17 @@ def _shown(
             nonlocal n_shown
             if verbose > 0:
                 trials = finished_trials(study)
-                advance(len(trials) - n_shown, _best_so_far(study, trials))
+                advance(len(trials) - n_shown, _best_so_far(study))
                 n_shown = len(trials)
 
         show()
         yield show
 
 
-def _best_so_far(study: Study, trials: list[Any]) -> str:
+def _best_so_far(study: Study) -> str:
     """Say what the best trial has reached; nothing with several objectives or none."""
-    if len(study.directions) > 1:
-        return ""
-    values = [trial.values[0] for trial in trials if is_feasible(trial)]
-    return f"best {max(values):.3f}" if values else ""
+    best = best_trials(study)
+    return f"best {best[0].value:.3f}" if best and len(study.directions) == 1 else ""
 
 
 def how_to_go_on(study: Study, storage: Any, n_trials: int | None) -> str:

@@ -330,7 +330,9 @@ def test_nested_cross_validation_gives_the_score_to_report(
     assert nested["test_score"] == pytest.approx(folds["test_score"].mean())
     assert nested["optimism"] == pytest.approx(folds["optimism"].mean())
     assert "Nested: report these" in result.stdout
-    assert f"trial saw, it was {nested['test_score']:.3f}" in " ".join(result.stderr.split())
+    assert f"trial saw, it was {nested['test_score']:.3f}" in " ".join(
+        result.stderr.split()
+    )
     assert "luckiest" not in result.stderr
     page = (tmp_path / "report.html").read_text()
     assert "Nested cross-validation" in page

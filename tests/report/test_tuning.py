@@ -274,8 +274,6 @@ def test_study_in_memory_has_no_dashboard(study):
 @pytest.mark.parametrize(
     ("storage", "shown"),
     [
-        ("journal:////data/s.journal", "/data/s.journal"),
-        ("journal:///data/s.journal", "data/s.journal"),
         ("out/s.journal", "out/s.journal"),
         ("sqlite:///s.db", "sqlite:///s.db"),
         ("postgresql://me@host/db", "postgresql+psycopg://me@host/db"),

@@ -7,6 +7,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from imblearn.over_sampling import SMOTE
 from optuna.trial import TrialState, create_trial
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import fbeta_score, make_scorer
@@ -14,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from glomclf import GlomeruliSearchCV, PatchClassifier
 from glomclf.errors import StudyError
-from glomclf.tuning import finished_trials
+from glomclf.tuning import finished_trials, search_space
 from glomclf.tuning.digest import describe, different_parts, study_digest
 from glomclf.tuning.objective import make_objective
 from glomclf.tuning.study import find_study, quiet_optuna
@@ -257,10 +258,7 @@ def digest_of(data, X=None, estimator=None, **options):
             data[0] if X is None else X,
             y,
             groups=groups,
-            search_space=space,
-            audit="rows",
-            random_state=0,
-            **options,
+            **{"search_space": space, "audit": "rows", "random_state": 0, **options},
         )
     )
 
@@ -300,13 +298,51 @@ def test_weights_are_told_apart_by_the_content_of_their_file(data, tmp_path):
     assert weighed(tmp_path / "w.h5", b"second") != first
 
 
-def test_descriptions_tell_functions_and_parameters_apart():
-    assert describe(lambda trial: {"C": 1}) != describe(lambda trial: {"C": 2})
-    assert describe(functools.partial(space, a=1)) != describe(
-        functools.partial(space, a=2)
-    )
-    assert describe(bounded(1)) != describe(bounded(2))
-    assert describe(bounded_by({"high": 1})) != describe(bounded_by({"high": 100}))
+def test_descriptions_tell_parameters_apart_and_have_no_address():
     assert describe({"b", "a"}) == describe({"a", "b"})
     assert describe(StandardScaler()) != describe(StandardScaler(with_std=False))
     assert " at 0x" not in describe([space, {"a": object()}])
+
+
+def one_space(trial):
+    return space(trial)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (bounded(1), bounded(2)),
+        (bounded_by({"high": 1}), bounded_by({"high": 100})),
+        (lambda trial: {"C": 1}, lambda trial: {"C": 2}),
+        (
+            functools.partial(search_space, network__dropout=0.1),
+            functools.partial(search_space, network__dropout=0.2),
+        ),
+        (
+            functools.partial(search_space, sampler=SMOTE(k_neighbors=2)),
+            functools.partial(search_space, sampler=SMOTE(k_neighbors=3)),
+        ),
+        (space, conditional_space),
+    ],
+)
+def test_search_spaces_are_told_apart_by_what_they_suggest(data, one, other):
+    first, same, second = (
+        digest_of(data, search_space=each) for each in (one, one, other)
+    )
+    assert first == same
+    assert different_parts(first, second) == ["search space"]
+
+
+def test_a_search_space_is_the_same_however_it_is_written(data):
+    spaces = (space, one_space, functools.partial(space))
+    digests = [digest_of(data, search_space=one) for one in spaces]
+    assert digests[0] == digests[1] == digests[2]
+
+
+def test_a_search_space_that_prunes_some_trials_has_a_digest(data):
+    def strict(trial):
+        if trial.suggest_float("C", 0, 1) < 0.5:
+            raise optuna.TrialPruned
+        return {"C": trial.params["C"]}
+
+    assert digest_of(data, search_space=strict) != digest_of(data)
