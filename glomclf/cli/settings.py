@@ -167,7 +167,7 @@ def _can_be_written(value: Any) -> bool:
 
 def _refuse_unknown(keys: Sequence[str], known: Collection[str], recipe: str) -> None:
     faults = [
-        f"  {key} is unknown{_nearest(key, known)}" for key in keys if key not in known
+        f"  {key} is unknown{nearest(key, known)}" for key in keys if key not in known
     ]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     faults += [f"  {key} is given twice." for key in twice]
@@ -179,7 +179,7 @@ def _refuse_unknown(keys: Sequence[str], known: Collection[str], recipe: str) ->
         )
 
 
-def _nearest(key: str, known: Collection[str]) -> str:
+def nearest(key: str, known: Collection[str]) -> str:
     same = [one for one in known if one.rpartition(".")[2] == key.rpartition(".")[2]]
     near = same or get_close_matches(key, known, n=1)
     return f"; did you mean {' or '.join(near)}?" if near else "."

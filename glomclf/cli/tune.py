@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,13 +250,14 @@ def _check_scores(metrics: Sequence[str], bounded: Sequence[str]) -> None:
     """Refuse scores that scikit-learn does not have, all at once."""
     from sklearn.metrics import get_scorer_names
 
+    from .settings import nearest
+
     known = get_scorer_names()
-    faults = []
-    for name in dict.fromkeys((*metrics, *bounded)):
-        if name not in known:
-            near = get_close_matches(name, known, n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else "."
-            faults.append(f"{name!r} is not a score of scikit-learn's{hint}")
+    faults = [
+        f"{name!r} is not a score of scikit-learn's{nearest(name, known)}"
+        for name in dict.fromkeys((*metrics, *bounded))
+        if name not in known
+    ]
     twice = sorted({name for name in metrics if metrics.count(name) > 1})
     faults += [f"--metric {name} is given twice." for name in twice]
     if faults:
@@ -287,19 +287,15 @@ def _check_outer_folds(
 
 def _check_study(search: GlomeruliSearchCV) -> None:
     """Refuse a storage that cannot be used, or a study that is there already."""
-    from ..tuning.storage import is_journal, shown
+    from ..tuning.storage import shown
     from ..tuning.study import find_study
-    from ..tuning.trials import finished_trials
 
-    url = search.storage
-    if is_journal(url) and not Path(url).exists():
-        return  # to open it would make it
-    study = find_study(url, search.study_name)
+    study = find_study(search.storage, search.study_name)
     if study is not None and study.trials and not search.resume:
         raise InputError(
-            f"The study {search.study_name!r} exists in {shown(url)}, with "
-            f"{len(finished_trials(study))} trials. Go on with it with --resume, or "
-            "begin another: give another --study."
+            f"The study {search.study_name!r} exists in {shown(search.storage)}, with "
+            f"{len(study.trials)} trials. Go on with it with --resume, or begin "
+            "another: give another --study."
         )
 
 
@@ -353,7 +349,7 @@ def _nothing_lost(files: StudyFiles) -> Iterator[None]:
     except KeyboardInterrupt:
         if hasattr(files.search, "study_"):
             files.write_trials()
-        note(_how_to_go_on(files))
+        _say_how_to_go_on(files)
         raise
     except GlomclfError:
         if hasattr(files.search, "study_"):
@@ -366,23 +362,18 @@ def _nothing_lost(files: StudyFiles) -> Iterator[None]:
     files.drop_earlier()
 
 
-def _how_to_go_on(files: StudyFiles) -> str:
+def _say_how_to_go_on(files: StudyFiles) -> None:
     """Say what is finished, where it is kept, and the command that goes on."""
     from ..report.environment import command_text
-    from ..tuning.storage import shown
-    from ..tuning.trials import finished_trials
+    from ..tuning.study import what_is_kept
 
     search = files.search
-    n_done = len(finished_trials(search.study_)) if hasattr(search, "study_") else 0
-    told = (
-        f"Stopped. {n_done} of {search.n_trials} trials are finished, and kept in "
-        f"{shown(search.storage)}, study {search.study_name!r}."
-    )
-    if files.resume is None:
-        return told
-    text = command_text(files.resume)
-    hint = " (with the password in place of ***)" if "***" in text else ""
-    return f"{told} To go on{hint}:\n  {text}"
+    if hasattr(search, "study_"):
+        note(what_is_kept(search.study_, search.storage, search.n_trials))
+    if files.resume is not None:
+        text = command_text(files.resume)
+        hint = " (with the password in place of ***)" if "***" in text else ""
+        note(f"To go on{hint}:\n  {text}")
 
 
 def _words_to_resume() -> list[str] | None:

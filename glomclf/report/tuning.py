@@ -15,14 +15,13 @@ from .blocks import (
     Numbers,
     Paragraph,
     Section,
-    Table,
     number,
     told_span,
 )
-from .environment import command_text, library_versions
 from .page import Report
 from .sections.course import course_section, importance_section
 from .sections.nested import nested_section
+from .sections.repetition import command_blocks, versions_table
 from .sections.trials import (
     all_trials_section,
     best_scores_section,
@@ -177,18 +176,15 @@ def _nested_item(study: TunedStudy) -> tuple[str, str, str]:
 
 def _out_of_fold_items(study: TunedStudy) -> list[tuple[str, str, str]]:
     assert study.evaluation is not None
-    items = []
-    for name in study.names:
-        if name in study.evaluation.scores:
-            told = f"{study.title_of(name)}, out of fold"
-            items.append(
-                (
-                    told,
-                    number(study.evaluation.scores[name], 3),
-                    told_span(study.evaluation, name, 2),
-                )
-            )
-    return items
+    return [
+        (
+            f"{study.title_of(name)}, out of fold",
+            number(study.evaluation.scores[name], 3),
+            told_span(study.evaluation, name, 2),
+        )
+        for name in study.names
+        if name in study.evaluation.scores
+    ]
 
 
 def _cautions(study: TunedStudy) -> list[str]:
@@ -225,25 +221,18 @@ def _time_text(seconds: float) -> str:
 
 
 def _repeat(study: TunedStudy) -> Section:
-    blocks: list[Block] = []
-    if study.command is not None:
-        blocks += _told("The command of this run:", study.command)
-    if study.resume is not None and study.resume != study.command:
-        blocks += _told("To go on with the study, or to add trials:", study.resume)
+    blocks = command_blocks("The command of this run:", study.command)
+    if study.resume != study.command:
+        told = "To go on with the study, or to add trials:"
+        blocks += command_blocks(told, study.resume)
     if study.storage is None:
         blocks.append(Paragraph("The study was kept in memory, and is gone."))
     else:
-        text = "To look into the study (`pip install optuna-dashboard`):"
-        blocks += _told(text, dashboard_command(study.storage))
+        told = "To look into the study (`pip install optuna-dashboard`):"
+        blocks += command_blocks(told, dashboard_command(study.storage))
     if any(isinstance(one, Code) and "***" in one.text for one in blocks):
         blocks.append(Paragraph("Put the password in the place of `***`."))
-    rows = [[name, version] for name, version in library_versions().items()]
-    blocks.append(Table(["library", "version"], rows, "Versions", folded=True))
-    return Section("To repeat it", blocks)
-
-
-def _told(text: str, words: Sequence[str]) -> list[Block]:
-    return [Paragraph(text), Code(command_text(words))]
+    return Section("To repeat it", [*blocks, versions_table()])
 
 
 _SECTIONS: tuple[Callable[[TunedStudy], Section | None], ...] = (

@@ -33,9 +33,9 @@ from .storage import shareable
 from .study import (
     copy_to_memory,
     fresh_sampler,
-    how_to_go_on,
     opened_study,
     run_trials,
+    what_is_kept,
 )
 from .trials import best_trials, finished_trials
 
@@ -323,7 +323,9 @@ class GlomeruliSearchCV(BaseSearchCV):
                     verbose=self.verbose,
                 )
             except KeyboardInterrupt:
-                told = how_to_go_on(study, self.storage, self.n_trials)
+                told = what_is_kept(study, self.storage, self.n_trials)
+                if self.storage is not None:
+                    told += " Run the same again to go on."
                 raise KeyboardInterrupt(told) from None
             finally:
                 self.study_ = copy_to_memory(study)

@@ -124,9 +124,9 @@ def shareable(storage: Any, n_jobs: int | None) -> Iterator[Any]:
         yield os.path.join(folder, "study.journal")
 
 
-def is_journal(url: str) -> bool:
+def is_journal(storage: Any) -> bool:
     """Tell whether a storage is a journal file."""
-    return "://" not in url and url.endswith(".journal")
+    return "://" not in str(storage) and str(storage).endswith(".journal")
 
 
 def shown(storage: Any) -> str:

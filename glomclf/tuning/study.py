@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from .._runtime import progress, threads_for
 from ..errors import ParameterError, StudyError, TuningError
 from .digest import different_parts, study_digest
 from .objective import Objective
-from .storage import close_storage, open_storage, readable_errors, shown
+from .storage import close_storage, is_journal, open_storage, readable_errors, shown
 from .trials import best_trials, finished_trials
 
 __all__ = [
@@ -32,10 +33,10 @@ __all__ = [
     "copy_to_memory",
     "find_study",
     "fresh_sampler",
-    "how_to_go_on",
     "opened_study",
     "quiet_optuna",
     "run_trials",
+    "what_is_kept",
 ]
 
 DIGEST = "glomclf"
@@ -115,6 +116,8 @@ def _check_or_sign(
 
 def find_study(storage: Any, study_name: str) -> Study | None:
     """Return a copy in memory of the study of a name, None where there is none."""
+    if is_journal(storage) and not os.path.exists(storage):
+        return None  # to open it would make it
     with readable_errors(storage), quiet_optuna():
         opened = open_storage(storage)
         try:
@@ -315,19 +318,16 @@ def _best_so_far(study: Study) -> str:
     return f"best {best[0].value:.3f}" if best and len(study.directions) == 1 else ""
 
 
-def how_to_go_on(study: Study, storage: Any, n_trials: int | None) -> str:
-    """Say what Ctrl-C left, and what to do to go on."""
+def what_is_kept(study: Study, storage: Any, n_trials: int | None) -> str:
+    """Say what Ctrl-C left, and where it is."""
     planned = "" if n_trials is None else f" of {n_trials}"
-    kept = f"Stopped. {len(finished_trials(study))}{planned} trials are finished"
+    finished = f"Stopped. {len(finished_trials(study))}{planned} trials are finished"
     if storage is None:
         return (
-            f"{kept}, and are in study_ only: the study is in memory. Name a storage, "
-            "as storage='sqlite:///study.db', to be able to go on."
+            f"{finished}, and are in study_ only: the study is in memory. Name a "
+            "storage, as storage='sqlite:///study.db', to be able to go on."
         )
-    return (
-        f"{kept} and kept in {shown(storage)}, study {study.study_name!r}. Run the "
-        "same again to go on."
-    )
+    return f"{finished}, and kept in {shown(storage)}, study {study.study_name!r}."
 
 
 @contextmanager

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...tuning.trials import best_trials, is_feasible, reason, trials_table
-from ..blocks import Block, Paragraph, Section, Table, number, some_of, span
+from ..blocks import Block, Paragraph, Section, Table, some_of, span
 from ..tuned_study import STATES, TunedStudy, setting_text
 from .repetition import settings_table
 from .scores import score_table
@@ -76,11 +74,9 @@ def _ranking(study: TunedStudy, trials: Sequence[FrozenTrial], caption: str) -> 
 
 
 def best_scores_section(study: TunedStudy) -> Section | None:
-    """Score the best settings, with intervals where there are predictions."""
-    if study.best is None:
+    """Score the predictions of the best settings; None where there are none."""
+    if study.best is None or study.evaluation is None:
         return None
-    if study.evaluation is None:
-        return _fold_scores(study, study.best)
     text = (
         f"The settings of trial {study.best.number}, fitted anew on the training part "
         "of each fold, judged on the predictions of the part left out. The intervals "
@@ -90,26 +86,6 @@ def best_scores_section(study: TunedStudy) -> Section | None:
     )
     blocks = [Paragraph(text), *score_table(study.evaluation)]
     return Section("Scores of the best settings", blocks)
-
-
-def _fold_scores(study: TunedStudy, trial: FrozenTrial) -> Section | None:
-    noted = trial.user_attrs.get("fold_scores") or {}
-    if not noted:
-        return None
-    rows = []
-    for name, scores in noted.items():
-        spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else float("nan")
-        ends = span((min(scores), max(scores)))
-        rows.append(
-            [study.title_of(name), number(np.mean(scores)), number(spread), ends]
-        )
-    columns = ["score", "mean", "standard deviation", "lowest to highest"]
-    table = Table(columns, rows, f"The folds of trial {trial.number}")
-    text = (
-        "How the score varies from fold to fold. Folds share training rows, so this is "
-        "no interval: `glomclf tune` makes one of the predictions of all folds."
-    )
-    return Section("Scores of the best settings", [Paragraph(text), table])
 
 
 def not_ended_section(study: TunedStudy) -> Section:
