@@ -99,7 +99,11 @@ def command(
     )
     if ensemble:
         classifier = as_ensemble(classifier, len(folds))
-    _train(classifier, manifest, folds, model, folder)
+    try:
+        _train(classifier, manifest, folds, model, folder)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(classifier)
+        raise
     drop_unwritten(folder / name for name in TRAINING_FILES)
     list_files()
 
@@ -136,6 +140,22 @@ def _train(
         write_ensemble_training(classifier, manifest, folder)
         title = f"Scores of single members, out of {len(folds)} folds"
         print_scores(title, classifier.oof_evaluation_)
+
+
+def _say_how_to_go_on(classifier: Any) -> None:
+    """After Ctrl-C: name what was kept of the training, or how to keep it."""
+    parameters = classifier.get_params(deep=True)
+    kept = [v for k, v in parameters.items() if k.endswith("checkpoint_dir") and v]
+    if kept and any(Path(kept[0]).expanduser().glob("*.checkpoint")):
+        note(
+            f"\nThe state of the training is kept in {kept[0]}: the same command goes "
+            "on after the last whole epoch."
+        )
+    else:
+        note(
+            "\nNothing is kept of the training. With --set "
+            "network.checkpoint_dir=FOLDER the same command goes on where it stopped."
+        )
 
 
 def _load(classifier: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:

@@ -114,6 +114,8 @@ def write_training(
     history = _epochs(model) if members == [model] else _epochs_of_all(members)
     if len(history):  # a logistic regression has no epochs
         write_csv(history, folder / "history.csv", index=True)
+        if members == [model]:  # the report of an ensemble draws those of all members
+            _draw_history(model.history_, folder)
     if "sample" in members[0].pipeline_.named_steps:
         trained = getattr(model, "oof_fold_", np.ones(len(y))) != 0
         _draw_resampling(members[0], images[trained], y[trained], folder)
@@ -151,6 +153,15 @@ def _epochs(classifier: Any) -> pd.DataFrame:
 
 def _epochs_of_all(members: Sequence[Any]) -> pd.DataFrame:
     return pd.concat(dict(enumerate(map(_epochs, members), start=1)), names=["fold"])
+
+
+def _draw_history(history: dict[str, list[float]], folder: Path) -> None:
+    from ..report.displays import HistoryDisplay
+
+    display = HistoryDisplay(history)
+    size = (4.5 * len(display.panels), 3.6)
+    with new_figure(folder / "history.png", figsize=size) as figure:
+        display.plot(display.divide(figure))
 
 
 def _draw_resampling(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ __all__ = [
     "LEAVING",
     "Faults",
     "cells_at",
+    "check_class_folders",
     "check_paths",
     "images_in",
     "is_inside",
@@ -137,3 +139,14 @@ def images_in(folder: Path) -> list[Path]:
         and not path.name.startswith(".")
         and not path.is_dir()
     ]
+
+
+def check_class_folders(root: Path, paths: list[Path], faults: Faults) -> None:
+    """Check that nothing is left out in silence, and no patch has two labels."""
+    missing = [name for name in CLASS_FOLDERS if not (root / name).is_dir()]
+    faults.add("class folders missing", map(repr, missing))
+    strays = [repr(path.name) for path in sorted(images_in(root))]
+    faults.add("images beside the class folders; move them into one", strays)
+    names = Counter(path.name for path in paths)
+    twice = [repr(name) for name, n_paths in names.items() if n_paths > 1]
+    faults.add("names in both class folders; keep one of each", twice)

@@ -17,6 +17,7 @@ from .image_folders import (
     LEAVING,
     Faults,
     cells_at,
+    check_class_folders,
     check_paths,
     images_in,
     is_inside,
@@ -186,9 +187,8 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     faults = Faults(root)
     present = [root / name for name in CLASS_FOLDERS if (root / name).is_dir()]
     paths = sorted(path for place in present or [root] for path in images_in(place))
-    if len(present) == 1:  # a mistyped name would leave the other class out in silence
-        missing = set(CLASS_FOLDERS) - {present[0].name}
-        faults.add("class folders missing", map(repr, missing))
+    if present:
+        check_class_folders(root, paths, faults)
     if not paths:
         endings = ", ".join(IMAGE_SUFFIXES)
         faults.add(f"no images: no file ends in {endings}", [str(root)])

@@ -61,6 +61,7 @@ def test_train_writes_the_model_and_names_every_file(trained):
     assert set(listed) == {str(model), *map(str, folder.iterdir())}
     assert {path.name for path in folder.iterdir()} == {
         "history.csv",
+        "history.png",
         "class_proportions.png",
         "synthetic_images.png",
         "cv_predictions.csv",
@@ -129,7 +130,24 @@ def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
     result = run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
     assert "made no images" in result.stderr
     names = {path.name for path in (tmp_path / "m-training").iterdir()}
-    assert names == {"history.csv", "class_proportions.png"}
+    assert names == {"history.csv", "history.png", "class_proportions.png"}
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_train_says_after_ctrl_c_how_to_go_on(data, tmp_path, monkeypatch, is_kept):
+    def stop(self, *arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GlomeruliClassifier, "fit", stop)
+    (tmp_path / "kept").mkdir()
+    if is_kept:
+        (tmp_path / "kept" / "a.checkpoint").touch()
+    options = ("--set", f"network.checkpoint_dir={tmp_path / 'kept'}", "-q")
+    model = tmp_path / "m.glomclf"
+    result = run("train", data / "public.csv", *TINY, *options, "-o", model, code=130)
+    told = "goes on after the last whole epoch" if is_kept else "Nothing is kept"
+    assert told in result.stderr
+    assert not model.exists()
 
 
 @pytest.mark.parametrize("more", [(), ("--cv", 2, "--ensemble")])
