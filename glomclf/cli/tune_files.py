@@ -41,7 +41,6 @@ TUNING_FILES = (
     "cv_scores.json",
     "history.png",
     "importances.png",
-    "parallel_coordinates.png",
     "pareto_front.png",
     "nested_folds.csv",
     "nested_predictions.csv",

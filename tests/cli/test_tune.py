@@ -123,7 +123,7 @@ def test_tune_writes_every_file_and_names_each_once(written):
     assert {path.name for path in out.iterdir()} == {*files, "study.journal"}
     listed = result.stdout.split("Files:")[1].split()
     assert sorted(listed) == sorted(str(out / name) for name in files)
-    for name in ("history", "importances", "parallel_coordinates"):
+    for name in ("history", "importances"):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 

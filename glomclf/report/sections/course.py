@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from ...tuning.trials import varied_settings
-from ..blocks import Block, Paragraph, Section
+from ..blocks import Paragraph, Section
 from ..displays.canvas import legend_below
 from ..pictures import _LIGHT_INK, Picture
 from ..tuned_study import TunedStudy, score_title
@@ -28,7 +28,7 @@ def course_section(study: TunedStudy) -> Section:
 
 
 def importance_section(study: TunedStudy) -> Section:
-    """Draw which settings decide, and the way of each trial through them."""
+    """Draw which settings decide."""
     title, n_ended = "What decides", len(study.ended)
     varied = varied_settings(study.study)
     if not varied:
@@ -36,15 +36,13 @@ def importance_section(study: TunedStudy) -> Section:
         return Section(title, [Paragraph(same)])
     if n_ended < _MIN_TRIALS:
         few = f"Importances of settings need {_MIN_TRIALS} trials that ended; "
-        told: list[Block] = [Paragraph(f"{few}{n_ended} did.")]
-    else:
-        text = (
-            "Importances are PED-ANOVA's: how differently a setting is distributed "
-            "among the best trials and among all that ended. They tell what the search "
-            "found worth choosing, not that other values cannot work."
-        )
-        told = [Paragraph(text), _importances(study, varied)]
-    return Section(title, [*told, _lines(study, varied)])
+        return Section(title, [Paragraph(f"{few}{n_ended} did.")])
+    text = (
+        "Importances are PED-ANOVA's: how differently a setting is distributed among "
+        "the best trials and among all that ended. They tell what the search found "
+        "worth choosing, not that other values cannot work."
+    )
+    return Section(title, [Paragraph(text), _importances(study, varied)])
 
 
 def _history(study: TunedStudy, place: int) -> Picture:
@@ -95,21 +93,6 @@ def _importances(study: TunedStudy, varied: list[str]) -> Picture:
     )
 
 
-def _lines(study: TunedStudy, varied: list[str]) -> Picture:
-    return _drawn(
-        "plot_parallel_coordinate",
-        study,
-        alt="Each trial as a line through its settings, from its score",
-        caption="Each trial that ended as a line through its settings, from its "
-        f"{score_title(study.names[0])}; darker is better.",
-        name="parallel_coordinates",
-        figsize=(2.5 + 0.9 * len(varied), 4.6),
-        left=0.07,
-        params=varied,
-        **_target(study, 0),
-    )
-
-
 def _target(study: TunedStudy, place: int) -> dict[str, Any]:
     """Name an objective and, where there are several, say which is meant."""
     options: dict[str, Any] = {"target_name": score_title(study.names[place])}
@@ -125,7 +108,6 @@ def _drawn(
     alt: str,
     caption: str,
     name: str,
-    figsize: tuple[float, float] = (5.6, 4.2),
     left: float = 0.14,
     **options: Any,
 ) -> Picture:
@@ -135,7 +117,7 @@ def _drawn(
     from optuna.visualization import matplotlib as plots
 
     # It sets a style for good, is experimental, and remarks on rare settings.
-    with rc_context({"figure.figsize": figsize}), warnings.catch_warnings():
+    with rc_context({"figure.figsize": (5.6, 4.2)}), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         axes = getattr(plots, plot)(study.study, **options)
         figure = axes.figure
