@@ -89,7 +89,7 @@ def positive_class(classes: NDArray, pos_label: Any = None) -> Any:
         return labels[labels.index(wanted)]
     if pos_label is None:
         raise ParameterError(
-            f"y has the labels {labels}, and neither is 1. Say which one means globally "
+            f"y has the labels {labels}, and neither is 1. Say which one is globally "
             f"sclerotic: fit(X, y, pos_label={labels[0]!r}) or pos_label={labels[1]!r}."
         )
     raise ParameterError(
