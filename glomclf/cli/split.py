@@ -71,7 +71,7 @@ def command(
     rows = _rows(csv, manifest, are_known)
     for file, side in zip(files, sides, strict=True):
         write_csv(rows.loc[side.index], file)
-    _print(files, sides, f"{participant_kind(manifest)}s")
+    _print(files, sides, participant_kind(manifest))
     if folder.resolve() != csv.parent.resolve() and images is None:
         note(f"Give the next commands the folder of the images: --images {csv.parent}")
     list_files()
@@ -90,11 +90,11 @@ def _rows(csv: Path, manifest: pd.DataFrame, are_known: bool) -> pd.DataFrame:
     return rows.drop(columns=known).assign(participant=manifest["participant"])
 
 
-def _print(files: list[Path], sides: list[pd.DataFrame], owners: str) -> None:
+def _print(files: list[Path], sides: list[pd.DataFrame], owner: str) -> None:
     lines = []
     for file, side in zip(files, sides, strict=True):
         counts = side["label"].value_counts()
         per_class = [str(counts.get(label, 0)) for label in (0, 1)]
         lines.append((file.name, str(side["participant"].nunique()), *per_class))
-    header = ("file", owners, "class 0", "class 1")
-    print_table("Split by participant", header, lines)
+    header = ("file", f"{owner}s", "class 0", "class 1")
+    print_table(f"Split by {owner}", header, lines)

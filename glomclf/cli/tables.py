@@ -26,16 +26,16 @@ __all__ = [
     "write_scores",
 ]
 
-_SHOWN = {
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "specificity": "specificity",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "matthews_corrcoef": "MCC",
-}
+_SHOWN = (
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "specificity",
+    "roc_auc",
+    "average_precision",
+    "matthews_corrcoef",
+)
 
 
 def write_csv(table: pd.DataFrame, path: Path, **options: Any) -> None:
@@ -94,7 +94,9 @@ def predictions_table(
 
 def print_scores(title: str, evaluation: Evaluation) -> None:
     """Print scores with their intervals, and the confusion matrix."""
-    print_estimates(title, evaluation, _SHOWN)
+    from ..evaluation.scores import SCORES
+
+    print_estimates(title, evaluation, {name: SCORES[name].title for name in _SHOWN})
     (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
     at = f"threshold {evaluation.threshold:g}"
     if np.isnan(evaluation.threshold):

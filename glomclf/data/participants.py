@@ -335,16 +335,14 @@ def _first_known(*columns: Iterable[str | None]) -> list[str]:
 
 def _warn_of_substitutes(known: pd.DataFrame) -> None:
     without = known[known["participant"].isna()]
-    by_image = int(without["slide"].isna().sum())
-    substitutes = {"slide": len(without) - by_image, "image itself": by_image}
     if without.empty:
         return
-    stands = [f"the {what} for {n}" for what, n in substitutes.items() if n]
+    has_slides = without["slide"].notna().any()
     warnings.warn(
         f"The participants of {len(without)} of {len(known)} images are not known. "
-        f"In their place stands {' and '.join(stands)} of them. Patches of one person "
-        "may then fall on both sides of a split and raise the scores: give the csv a "
-        "column 'participant'.",
+        f"Each of {'their slides' if has_slides else 'these images'} is treated as its "
+        "own participant. Patches of one person may then fall on both sides of a split "
+        "and raise the scores: give the csv a column 'participant'.",
         ParticipantWarning,
         stacklevel=5,
     )

@@ -141,7 +141,7 @@ def evaluate(
           regression of the labels on the logits of the probabilities, the intercept
           with the slope held at 1 [1]_;
         - ``expected_calibration_error``: mean gap between probability and frequency in
-          ten bins of equal width. Noise makes it too large; its interval is rid of that
+          ten bins of equal width. Noise inflates it; its interval is corrected for that
           and may lie below it.
 
     Raises

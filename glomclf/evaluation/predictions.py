@@ -103,7 +103,7 @@ class Predictions:
         ]
         if few:
             remarks.append(
-                "there are too few participants for the intervals to be trusted: "
+                "too few participants for the intervals to be trusted: "
                 f"counted as participants with equally many rows, {' and '.join(few)}, "
                 f"and {MIN_PARTICIPANTS} are needed"
             )

@@ -312,7 +312,7 @@ SCORES = {
     ),
     "specificity": Score(
         title="Specificity",
-        meaning="share of the others that are called so",
+        meaning="share of other glomeruli that are called not sclerotic",
         compute=lambda of: specificity(of.counts),
         classes=(0,),
         cells=(0, 1),
@@ -373,8 +373,8 @@ SCORES = {
     ),
     "expected_calibration_error": Score(
         title="Expected calibration error",
-        meaning="mean gap of probability and frequency; 0 is best; noise makes it too "
-        "large, which its interval is rid of",
+        meaning="mean gap of probability and frequency; 0 is best. Noise inflates "
+        "this value; the interval is corrected for it.",
         compute=_expected_calibration_error,
         classes=(),
         scale=Scale(0, 1, biased=True),

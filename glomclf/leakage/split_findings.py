@@ -116,13 +116,14 @@ class Findings:
         return table.loc[order.index].reset_index(drop=True)
 
 
-def described(findings: pd.DataFrame) -> str:
-    """Name each kind and all that is of it, with the folds where it happens."""
+def described(findings: pd.DataFrame, n_folds: int) -> str:
+    """Name each kind and all that is of it, and of several folds where it happens."""
     lines = []
     for kind, table in findings.groupby("kind", sort=False):
         folds_of: dict[str, list[str]] = {}
         for finding in table.itertuples():
-            where = [] if finding.fold is pd.NA else [str(finding.fold)]
+            is_in_one = n_folds > 1 and finding.fold is not pd.NA
+            where = [str(finding.fold)] if is_in_one else []
             folds_of.setdefault(_item(finding), []).extend(where)
         lines.append(f"{kind} ({_MEANINGS[str(kind)]}): {len(folds_of)}")
         for item, folds in list(folds_of.items())[:_MOST_NAMED]:

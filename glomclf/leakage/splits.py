@@ -78,10 +78,11 @@ class SplitAudit(Audit):
         if not self.participants_known:
             lines.append(_UNKNOWN[bool(self.folds["n_participants"].isna().all())])
         if len(self.findings):
-            lines.append(described(self.findings))
+            lines.append(described(self.findings, n_folds))
         lacking = self.folds[self.folds["missing_classes"] != ""]
         lines += [
-            f"Fold {fold}: the {side} side has no class {missing}."
+            f"{f'Fold {fold}: the' if n_folds > 1 else 'The'} {side} side has no class "
+            f"{missing}."
             for fold, side, missing in lacking[
                 ["fold", "side", "missing_classes"]
             ].itertuples(index=False)
@@ -89,9 +90,10 @@ class SplitAudit(Audit):
         return "\n".join(lines)
 
     def _complaint(self, leaks: pd.DataFrame) -> str:
+        told = described(leaks, self.folds["fold"].nunique())
         return (
-            f"The split leaks.\n{described(leaks)}\nKeep all images of a "
-            "participant, and all views of a glomerulus, on one side."
+            f"The split leaks.\n{told}\nKeep all images of a participant, and all "
+            "views of a glomerulus, on one side."
         )
 
 

@@ -71,7 +71,8 @@ class ApproachComparison:
         where: dict[str, list[str]] = {}
         for name, parts in self.evaluations.items():
             for part, evaluation in parts.items():
-                where.setdefault(evaluation.caution, []).append(f"{name} {part}")
+                score = f"{part} score of approach {name}"
+                where.setdefault(evaluation.caution, []).append(score)
         where.pop("", None)
         return "; ".join(f"{', '.join(of)}: {why}" for why, of in where.items())
 

@@ -63,7 +63,7 @@ def comparison_report(
         "Comparison of approaches",
         lead,
         [
-            Section("What is reported and what is got", _inflation(comparison)),
+            Section("Reported and actual scores", _inflation(comparison)),
             Section("Data and splits", [counts]),
             Section("To repeat it", [*told, versions_table()]),
         ],

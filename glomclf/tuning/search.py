@@ -34,6 +34,7 @@ from .study import (
     copy_to_memory,
     fresh_sampler,
     opened_study,
+    quiet_optuna,
     run_trials,
     what_is_kept,
 )
@@ -305,7 +306,8 @@ class GlomeruliSearchCV(BaseSearchCV):
     def _run(self, objective):
         """Run the trials, and keep a copy of the study whatever happens."""
         self.__dict__.pop("study_", None)  # of an earlier fit
-        name = self.study_name or f"glomclf-{short_digest(objective)}"
+        with quiet_optuna():
+            name = self.study_name or f"glomclf-{short_digest(objective)}"
         with (
             shareable(self.storage, self.n_jobs) as storage,
             opened_study(storage, name, objective, resume=self.resume) as study,

@@ -121,4 +121,5 @@ def test_single_images_that_stand_for_participants_are_not_written_as_such(data)
     table[["name", "ground truth"]].to_csv(csv, index=False)
     result = run(csv)
     assert "Warning: The participants" in result.stderr
+    assert "Split by image" in result.stdout
     assert "participant" not in pd.read_csv(data / "train.csv")

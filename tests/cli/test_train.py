@@ -193,12 +193,12 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, evaluate
     right = (table["prediction"] == table["label"]).mean()
     assert scores["scores"]["accuracy"] == pytest.approx(right)
     for name in (
-        "accuracy",
+        "Accuracy",
         "F1",
-        "specificity",
+        "Specificity",
         "ROC AUC",
-        "average precision",
-        "MCC",
+        "Average precision",
+        "Matthews' coefficient",
     ):
         assert name in result.stdout
 

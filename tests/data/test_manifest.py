@@ -371,7 +371,9 @@ def test_given_slide_stands_for_the_participant_with_a_warning(tmp_path):
     for name in ("a.png", "b.png"):
         (tmp_path / name).touch()
     csv = write(tmp_path, "name,slide\na.png,s1\nb.png,s1\n")
-    with pytest.warns(ParticipantWarning, match=r"2 of 2 .* the slide for 2 of") as log:
+    with pytest.warns(
+        ParticipantWarning, match=r"2 of 2 .*Each of their slides is"
+    ) as log:
         manifest = read_manifest(csv)
     assert manifest["participant"].tolist() == ["s1", "s1"]
     assert log[0].filename == __file__
@@ -380,7 +382,7 @@ def test_given_slide_stands_for_the_participant_with_a_warning(tmp_path):
 def test_image_stands_for_itself_with_a_warning_where_nothing_is_known(folder):
     (folder / "a.b.png").touch()
     csv = write(folder, f"name\n{SEED_NAMES[0]}\na.b.png\n")
-    with pytest.warns(ParticipantWarning, match=r"1 of 2 .* the image itself for 1 of"):
+    with pytest.warns(ParticipantWarning, match=r"1 of 2 .*Each of these images is"):
         manifest = read_manifest(csv)
     assert manifest["slide"].tolist() == ["18-162_PAS_5of6", "a.b"]
     assert manifest["participant"].tolist() == ["18-162", "a.b"]

@@ -162,8 +162,11 @@ def test_a_participant_on_both_sides_is_found_and_named(manifest):
     result = audit(manifest, [(train, rows[:1])], max_distance=0)
     leaks = result.to_frame().query("leaks")
     assert leaks["train_participant"].tolist() == [who]
-    with pytest.raises(LeakageError, match=rf"participant on both sides.*\n  {who}"):
-        result.raise_if_leaky()
+    with pytest.raises(LeakageError, match=rf"participant on both sides.*\n  {who}\n"):
+        result.raise_if_leaky()  # of one split no fold is named
+    several = audit(manifest, [(train, rows[:1])] * 2, max_distance=0)
+    with pytest.raises(LeakageError, match=rf"\n  {who} \(fold 0, 1\)"):
+        several.raise_if_leaky()
 
 
 @pytest.mark.parametrize("kind", ["image", "slide"])
@@ -221,7 +224,9 @@ def test_folds_count_classes_and_participants_and_say_what_is_missing(manifest):
     assert (train["n_class_0"], train["n_class_1"]) == (len(zeros), 0)
     assert test["n_participants"] == manifest["participant"][ones].nunique()
     assert train["missing_classes"] == "1"
-    assert "the train side has no class 1" in str(result)
+    assert "\nThe train side has no class 1" in str(result)
+    several = audit(manifest, [(zeros, ones)] * 2, max_distance=0)
+    assert "\nFold 1: the train side has no class 1" in str(several)
 
 
 def test_an_int_means_what_it_means_to_scikit_learn(manifest):

@@ -332,7 +332,9 @@ def test_caution_names_whose_intervals_are_not_to_be_trusted(watched):
     comparison, *_ = watched
     for name, parts in comparison.evaluations.items():
         for part, evaluation in parts.items():
-            named = re.search(rf"(^|; |, ){name} {part}\b", comparison.caution)
+            named = re.search(
+                rf"(^|; |, ){part} score of approach {name}(?=[,:])", comparison.caution
+            )
             assert bool(named) == bool(evaluation.caution)
     assert "too few participants" in comparison.caution
 

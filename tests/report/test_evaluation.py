@@ -451,7 +451,7 @@ def test_error_of_the_percentage_has_its_interval_in_the_summary(plain):
 
 def test_few_participants_are_cautioned_about():
     report = report_of(rows_=rows(n_participants=3))
-    assert "too few participants" in texts(report, "Summary")
+    assert "Too few participants" in texts(report, "Summary")
 
 
 def test_missing_band_is_explained():

@@ -174,13 +174,13 @@ def test_all_trials_are_in_a_folded_table(study):
 
 def test_importances_are_explained_or_said_to_be_missing(study):
     report = tuning_report(study)
-    (text,) = blocks(report, "What decides", Paragraph)
+    (text,) = blocks(report, "Importance of each setting", Paragraph)
     assert "PED-ANOVA" in text.text
-    assert len(blocks(report, "What decides", Picture)) == 1
+    assert len(blocks(report, "Importance of each setting", Picture)) == 1
     few = tuning_report(study_of(3))
-    (text,) = blocks(few, "What decides", Paragraph)
+    (text,) = blocks(few, "Importance of each setting", Paragraph)
     assert "need 10 trials that ended; 3 did" in text.text
-    assert not blocks(few, "What decides", Picture)
+    assert not blocks(few, "Importance of each setting", Picture)
 
 
 def test_several_objectives_have_a_front():
@@ -360,5 +360,5 @@ def test_pictures_of_several_objectives(drawn):
 
 def test_settings_that_never_differ_decide_nothing():
     same = study_of(12, lambda trial: trial.suggest_int("units", 8, 8))
-    (text,) = section(tuning_report(same), "What decides").blocks
+    (text,) = section(tuning_report(same), "Importance of each setting").blocks
     assert "All trials had the same settings" in text.text

@@ -1,6 +1,7 @@
 """GlomeruliSearchCV: scikit-learn's words, honest inside a cross-validation."""
 
 import json
+import logging
 from functools import partial
 
 import numpy as np
@@ -94,6 +95,17 @@ def test_methods_are_those_of_the_estimator(data):
     assert not hasattr(make(refit=False), "predict")
     with pytest.raises(NotFittedError):
         make().predict(data[0])
+
+
+def test_fit_says_nothing_of_the_studies_it_makes(data, caplog, request):
+    log, level = logging.getLogger("optuna"), optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    request.addfinalizer(lambda: optuna.logging.set_verbosity(level))
+    log.addHandler(caplog.handler)
+    request.addfinalizer(lambda: log.removeHandler(caplog.handler))
+    X, y, groups = data
+    make(n_trials=1, refit=False).fit(X, y, groups=groups)
+    assert not caplog.records
 
 
 def test_without_refit_the_best_is_named_only(data):

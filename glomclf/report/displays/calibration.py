@@ -1,4 +1,4 @@
-"""Reliability diagram: whether probabilities mean what they say."""
+"""Reliability diagram: how well probabilities are calibrated."""
 
 from __future__ import annotations
 

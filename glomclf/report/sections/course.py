@@ -28,8 +28,8 @@ def course_section(study: TunedStudy) -> Section:
 
 
 def importance_section(study: TunedStudy) -> Section:
-    """Draw which settings decide."""
-    title, n_ended = "What decides", len(study.ended)
+    """Draw how much each setting matters."""
+    title, n_ended = "Importance of each setting", len(study.ended)
     varied = varied_settings(study.study)
     if not varied:
         same = "All trials had the same settings." if n_ended else "No trial ended."

@@ -64,8 +64,8 @@ def _reliability(model: EvaluatedModel, bins: ReliabilityBins) -> Picture:
     return draw_picture(
         lambda figure: ReliabilityDisplay(bins).plot(figure.subplots()),
         alt="Reliability diagram: share of class 1 against predicted probability",
-        caption="Reliability. On the dashed line probabilities mean what they say; "
-        f"bars are {model.evaluation.level} intervals over {model.units}.",
+        caption="Reliability. The dashed line is perfect calibration; bars are "
+        f"{model.evaluation.level} intervals over {model.units}.",
         name="reliability",
     )
 
@@ -87,6 +87,7 @@ def _confusion(model: EvaluatedModel) -> Picture:
         alt=f"Confusion matrix: {tn} true and {fp} false of class 0, {tp} found and "
         f"{fn} missed of class 1",
         caption=f"Confusion matrix at {cut}: {fn} of {fn + tp} "
-        f"sclerotic glomeruli are missed, {fp} of {fp + tn} others are called so.",
+        f"sclerotic glomeruli are missed, {fp} of {fp + tn} others are called "
+        "sclerotic.",
         name="confusion_matrix",
     )

@@ -20,7 +20,7 @@ __all__ = ["mistakes_section", "worst_mistakes"]
 _IMAGE_SIZE = 160  # pixels a side in the gallery
 _TITLES = {
     "missed": "Sclerotic, but missed",
-    "false alarm": "Called sclerotic, but not",
+    "false alarm": "Called sclerotic, but are not",
 }
 
 

@@ -17,9 +17,9 @@ _ESTIMATE = (
     "score is no worse than theirs, up to chance; other scores are mostly a little "
     "better, which nothing guarantees. ROC AUC and average precision of all folds "
     "together also rank probabilities of different members among each other, which "
-    "lowers them; those of single folds are below. Only participants whom no member "
-    "has seen tell the worth of the mean (`glomclf split`, then `glomclf evaluate "
-    "--test`)."
+    "lowers them; those of single folds are below. To score the ensemble, evaluate it "
+    "on participants that no member has seen (`glomclf split` before training, then "
+    "`glomclf evaluate test.csv --model FILE`)."
 )
 _CROSS_FITTED = (
     "Each fold is judged at the threshold that is best on the other folds, because a "

@@ -80,8 +80,8 @@ def best_scores_section(study: TunedStudy) -> Section | None:
     text = (
         f"The settings of trial {study.best.number}, fitted anew on the training part "
         "of each fold, judged on the predictions of the part left out. The intervals "
-        "tell how much scores vary with the participants; that the settings were "
-        "chosen on these folds is not in them. Predictions of all folds are scored "
+        "tell how much scores vary with the participants. They do not account for "
+        "choosing the settings on these folds. Predictions of all folds are scored "
         "together, so that a score differs a little from the mean of the folds above."
     )
     blocks = [Paragraph(text), *score_table(study.evaluation)]
