@@ -12,6 +12,7 @@ import click
 
 __all__ = [
     "InputError",
+    "check_inputs",
     "check_output",
     "drop_unwritten",
     "list_files",
@@ -33,6 +34,19 @@ class InputError(click.ClickException):
 def note(text: str) -> None:
     """Say on standard error what is being done."""
     click.echo(text, err=True)
+
+
+def check_inputs(paths: Iterable[Path]) -> None:
+    """Refuse files that are not there, all at once.
+
+    Raises
+    ------
+    InputError
+        If one is missing.
+    """
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise InputError(f"No such file: {', '.join(missing)}.")
 
 
 def check_output(

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import check_output, drop_unwritten, list_files, note, typed_command
+from .console import (
+    check_inputs,
+    check_output,
+    drop_unwritten,
+    list_files,
+    note,
+    typed_command,
+)
 from .inputs import labelled_manifest, labelled_pair, load_model
 from .options import (
     csv_argument,
@@ -93,13 +100,15 @@ def command(
     inputs = [csv, model] if train_csv is None else [csv, model, train_csv]
     for name in _FILES:
         check_output(folder / name, inputs)
-    classifier = load_model(model, threshold, quiet)
+    check_inputs(inputs)  # to load a model takes long
     train = audit = None
     if train_csv is None:
-        note("Not audited: --train CSV looks for what the model was trained on.")
         test = labelled_manifest(csv, images, to_train=False)
+        note("No leak audit: pass --train with the csv that the model was trained on.")
     else:
         train, test = labelled_pair(train_csv, csv, images)
+    classifier = load_model(model, threshold, quiet)
+    if train is not None:
         audit, _ = audit_pair(train, test, quiet)
     probability = classifier.predict_proba(test)[:, 1]
     found = _score(test, probability, classifier.threshold_, folder)

@@ -31,10 +31,12 @@ def labelled_manifest(
     ManifestError
         If the csv or its images cannot be used.
     InputError
-        If labels are missing or, for a csv to train on, all the same.
+        If it is a folder, or labels are missing or, for a csv to train on, all the
+        same.
     """
     from ..data.manifest import read_manifest
 
+    _refuse_folder(csv)
     manifest = read_manifest(csv, images)
     if "label" not in manifest:
         raise InputError(
@@ -49,6 +51,15 @@ def labelled_manifest(
             "and 1."
         )
     return manifest
+
+
+def _refuse_folder(csv: Path) -> None:
+    """Refuse a folder; name the csv in it, if there is one."""
+    if not csv.is_dir():
+        return
+    inside = sorted(csv.glob("*.csv"))
+    hint = f" Did you mean {inside[0]}?" if len(inside) == 1 else ""
+    raise InputError(f"{csv} is a folder; a csv was expected.{hint}")
 
 
 def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[Any]:

@@ -59,7 +59,11 @@ def threshold(text: str) -> Any:
         return text
     name, is_bound, bound = text.replace(" ", "").partition(">=")
     if name != "recall":
-        return probability(text)
+        try:
+            return probability(text)
+        except click.BadParameter:
+            message = f"{text!r} is not a number from 0 to 1, f1 or 'recall>=NUMBER'."
+            raise click.BadParameter(message) from None
     if not is_bound:  # the shell takes an open > for itself
         raise click.BadParameter("put it in quotes: 'recall>=0.95'.")
     from ..evaluation.thresholds import RecallAtLeast

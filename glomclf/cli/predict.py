@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import InputError, check_output, list_files, note
-from .options import images_option, model_option, quiet_option, threshold_option
+from .options import (
+    images_option,
+    model_option,
+    overwrite_option,
+    quiet_option,
+    threshold_option,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +35,9 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     default="predictions.csv",
     metavar="FILE",
-    help="csv to write. An earlier one is replaced.",
+    help="csv to write.",
 )
+@overwrite_option
 @threshold_option
 @quiet_option
 def command(
@@ -37,6 +45,7 @@ def command(
     model: Path,
     images: Path | None,
     predictions: Path,
+    overwrite: bool,
     threshold: float | None,
     quiet: bool,
 ) -> None:
@@ -49,8 +58,10 @@ def command(
     from .inputs import load_model
     from .tables import predictions_table, write_csv
 
-    check_output(predictions, inputs=[source, model])
+    check_output(predictions, inputs=[source, model], overwrite=overwrite)
     manifest = _read(source, images)
+    if source.is_dir():
+        _note_subfolders(source, model)
     classifier = load_model(model, threshold, quiet)
     probability = classifier.predict_proba(manifest)[:, 1]
     table = predictions_table(manifest, probability, classifier.threshold_)
@@ -64,23 +75,28 @@ def command(
 
 
 def _read(source: Path, images: Path | None) -> pd.DataFrame:
+    from ..data.images import IMAGE_SUFFIXES
     from ..data.manifest import image_folder_manifest, read_manifest
     from ..errors import ParticipantWarning
 
     with warnings.catch_warnings():
         # Nothing here is split or scored, so participants do not matter.
         warnings.simplefilter("ignore", ParticipantWarning)
+        if source.suffix.lower() in IMAGE_SUFFIXES and not source.is_dir():
+            raise InputError(
+                f"{source} is a single image. Give its folder, {source.parent}, or a "
+                "csv that names it."
+            )
         if not source.is_dir():
             return read_manifest(source, images)
         if images is not None:
             raise InputError(
                 f"--images belongs to a csv, and {source} is a folder. Leave it out."
             )
-        _note_subfolders(source)
         return image_folder_manifest(source)
 
 
-def _note_subfolders(folder: Path) -> None:
+def _note_subfolders(folder: Path, model: Path) -> None:
     """Say which images are passed over: those of sub-folders."""
     from ..data.images import IMAGE_SUFFIXES
     from ..data.manifest import CLASS_FOLDERS
@@ -92,7 +108,10 @@ def _note_subfolders(folder: Path) -> None:
         if any(file.suffix.lower() in IMAGE_SUFFIXES for file in entry.rglob("*"))
     ]
     if passed_over:
+        first = folder / passed_over[0]
+        options = ["--model", str(model), "--output", f"{first.name}.csv"]
         note(
             f"Not read: the images in the sub-folders {', '.join(passed_over)} of "
-            f"{folder}. Call predict for each of them."
+            f"{folder}. Call predict for each of them:\n  "
+            + shlex.join(["glomclf", "predict", str(first), *options])
         )

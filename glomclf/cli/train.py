@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,7 @@ def _train(
     note(f"Training on {len(manifest)} patches.")
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     classifier.fit(pixels, y, groups=participants)
+    _tell_threshold(classifier)
     with output(model) as temporary:
         classifier.save(temporary)
     write_training(classifier, pixels, y, folder)
@@ -140,6 +142,19 @@ def _train(
         write_ensemble_training(classifier, manifest, folder)
         title = f"Scores of single members, out of {len(folds)} folds"
         print_scores(title, classifier.oof_evaluation_)
+
+
+def _tell_threshold(classifier: Any) -> None:
+    """Say which threshold was chosen, and on which rows."""
+    asked = classifier.threshold
+    if isinstance(asked, Number):
+        return
+    bound = asked if isinstance(asked, str) else f"recall>={asked.recall:g}"
+    chosen_on = classifier.training_record_["threshold_chosen_on"]
+    note(
+        f"Threshold {classifier.threshold_:g}, chosen on {chosen_on} "
+        f"(--threshold {bound})."
+    )
 
 
 def _say_how_to_go_on(classifier: Any) -> None:

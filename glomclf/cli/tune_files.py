@@ -164,7 +164,7 @@ class StudyFiles:
         """Print the best settings, their scores, and how far to believe them."""
         from ..report.tuned_study import setting_text
         from ..report.tuning import OPTIMISM
-        from ..tuning.trials import finished_trials, objective_names
+        from ..tuning.trials import finished_trials, objective_names, tuned_settings
 
         n_trials, trial = len(finished_trials(self.study)), self.best
         rows = []
@@ -174,7 +174,7 @@ class StudyFiles:
             rows.append((name, f"{value:.3f}", *ends))
         title = f"Trial {trial.number}, best of {n_trials}"
         print_table(title, ("score", "mean", "lowest", "highest"), rows)
-        told = [(name, setting_text(value)) for name, value in trial.params.items()]
+        told = [(key, setting_text(v)) for key, v in tuned_settings(trial).items()]
         print_table("Its settings", ("setting", "value"), told)
         if self.evaluation is not None:
             print_scores("Its predictions of all folds", self.evaluation)

@@ -20,6 +20,7 @@ __all__ = [
     "reason",
     "trials_in",
     "trials_table",
+    "tuned_settings",
     "varied_settings",
 ]
 
@@ -124,6 +125,26 @@ def varied_settings(study: Study) -> list[str]:
         if len({trial.distributions.get(name) for trial in ended}) > 1
         or not ended[0].distributions[name].single()
     ]
+
+
+def tuned_settings(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what was drawn for a trial, by the keys that ``--set`` takes.
+
+    A space draws ``dropout`` for ``network__dropout``, whose key is
+    ``network.dropout``. What is no parameter by itself keeps the name it was drawn by.
+
+    Parameters
+    ----------
+    trial : optuna.trial.FrozenTrial
+
+    Returns
+    -------
+    settings : dict of str to object
+    """
+    parameters = trial.user_attrs.get("settings", {})
+    keys = {name.rpartition("__")[2]: name for name in parameters}
+    drawn = {keys.get(name, name): value for name, value in trial.params.items()}
+    return {name.replace("__", "."): value for name, value in drawn.items()}
 
 
 def best_trials(study: Study) -> list[FrozenTrial]:

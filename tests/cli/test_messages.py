@@ -90,6 +90,10 @@ def test_every_truncated_image_is_named_before_training(data):
         (["--weights", "nowhere.h5"], "nowhere.h5"),
         (["--cv", 7], "--cv 7"),
         (["--threshold", "nan"], "'nan' is not a number from 0 to 1"),
+        (
+            ["--threshold", "recal>=0.95"],
+            "'recal>=0.95' is not a number from 0 to 1, f1 or 'recall>=NUMBER'",
+        ),
         (["--threshold", "recall"], "quotes: 'recall>=0.95'"),
         (["--threshold", "recall>=1.5"], "'1.5' is not a number from 0 to 1"),
         (["--set", "n_jobs"], "not of the form KEY=VALUE"),
@@ -196,6 +200,35 @@ def test_participants_that_stand_for_others_are_warned_of_on_one_line(data):
 def test_missing_source_of_a_prediction_is_named(tmp_path):
     message = run("predict", tmp_path / "nowhere", "--model", tmp_path / "model")
     assert "nowhere cannot be read as a csv" in message
+
+
+def test_evaluate_names_missing_files_before_anything_else(tmp_path, monkeypatch):
+    monkeypatch.setattr("glomclf.cli.evaluate.load_model", None)
+    out = ("--output", tmp_path / "out")
+    words = ("evaluate", tmp_path / "a.csv", "--model", tmp_path / "m", *out)
+    message = run(*words)
+    assert f"No such file: {tmp_path / 'a.csv'}, {tmp_path / 'm'}." in message
+    assert "audit" not in message
+
+
+def test_a_single_image_is_not_predicted(tmp_path):
+    message = run("predict", tmp_path / "one.PNG", "--model", "m", "-o", tmp_path / "p")
+    assert f"one.PNG is a single image. Give its folder, {tmp_path}, or" in message
+
+
+@pytest.mark.parametrize("command", ["train", "split"])
+def test_a_folder_in_place_of_a_csv_is_refused(data, command):
+    message = run(command, data, "--output", data / "out")
+    told = f"a csv was expected. Did you mean {data / 'public.csv'}?"
+    assert told in message
+    (data / "b.csv").touch()
+    message = run(command, data, "--output", data / "out")
+    assert "a csv was expected.\n" in message
+
+
+def test_a_command_that_is_nearly_right_is_suggested():
+    assert "No such command 'trian'. Did you mean 'train'?" in run("trian", "a.csv")
+    assert "No such command 'xyz'.\n" in run("xyz")
 
 
 def test_messages_name_settings_as_they_are_typed(data):

@@ -323,6 +323,8 @@ def test_predict_names_the_subfolders_that_it_does_not_read(trained, data, tmp_p
     out = tmp_path / "p.csv"
     result = run("predict", tmp_path / "new", "--model", trained[0], "-o", out, "-q")
     assert "in the sub-folders batch1 of" in result.stderr
+    call = f"predict {tmp_path / 'new/batch1'} --model {trained[0]} --output batch1.csv"
+    assert call in result.stderr
     assert pd.read_csv(out)["name"].tolist() == ["a.png"]
 
 
@@ -406,6 +408,9 @@ def test_train_of_an_ensemble_writes_model_scores_curves_and_report(ensemble, da
     ]
     assert "Scores of single members, out of 2 folds" in result.stdout
     assert "--ensemble" in (folder / "report.html").read_text(encoding="utf-8")
+    chosen = FoldEnsembleClassifier.load(model).threshold_
+    told = f"Threshold {chosen:g}, chosen on out-of-fold predictions (--threshold f1)."
+    assert told in result.stderr
 
 
 def test_scores_of_an_ensemble_are_those_of_its_out_of_fold_predictions(ensemble, data):
@@ -432,7 +437,10 @@ def test_evaluate_and_predict_take_an_ensemble(ensemble, data, tmp_path, undrawn
     assert "2 epochs run of 2 at most" in report
     assert "of the 2 members by epoch" in report
     evaluated = pd.read_csv(out)
-    run("predict", csv, "--model", model, "-o", out, "-q", "--threshold", 0)
+    predict = ("predict", csv, "--model", model, "-o", out, "-q", "--threshold", 0)
+    refused = run(*predict, code=2)
+    assert f"{out} exists. Pass --overwrite" in refused.stderr
+    run(*predict, "--overwrite")
     predicted = pd.read_csv(out)
     wanted = FoldEnsembleClassifier.load(model).predict_proba(read_manifest(csv))[:, 1]
     for table in (evaluated, predicted):

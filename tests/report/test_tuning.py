@@ -132,6 +132,29 @@ def test_best_settings_are_those_of_the_best_trial(study):
     assert f"{low:.2f}\u00a0to\u00a0{high:.2f}" in ranking.rows[0][1]
 
 
+def test_settings_have_the_keys_that_set_takes():
+    def objective(trial):
+        dropout = trial.suggest_float("dropout", 0, 0.7)
+        ratio = trial.suggest_float("sampling_ratio", 0.5, 1.0)
+        sampler = {"sampler": f"{trial.suggest_categorical('sampler', ['a'])}({ratio})"}
+        settings = {"network__dropout": dropout, **sampler}
+        trial.set_user_attr("settings", settings)
+        return dropout
+
+    study = study_of(1, objective)
+    settings = {
+        "network.dropout": 0.1,
+        "network.epochs": 5,
+        "sampler.sampling_strategy": 0.7,
+    }
+    report = tuning_report(study, settings=settings)
+    tuned, fixed, ranking = blocks(report, "Best settings", Table)
+    keys = ["network.dropout", "sampling_ratio", "sampler"]
+    assert [key for key, _ in tuned.rows] == keys
+    assert fixed.rows == [["network.epochs", "5"]]
+    assert ranking.rows[0][-1].startswith("network.dropout ")
+
+
 def test_another_trial_can_be_the_chosen_one(study):
     report = tuning_report(study, best=1)
     (tuned, *_) = blocks(report, "Best settings", Table)

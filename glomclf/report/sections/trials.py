@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...tuning.trials import best_trials, is_feasible, reason, trials_table
+from ...tuning.trials import (
+    best_trials,
+    is_feasible,
+    reason,
+    trials_table,
+    tuned_settings,
+)
 from ..blocks import Block, Paragraph, Section, Table, some_of, span
 from ..tuned_study import STATES, TunedStudy, setting_text
 from .repetition import settings_table
@@ -44,10 +50,14 @@ def best_settings_section(study: TunedStudy) -> Section | None:
 
 
 def _settings_tables(study: TunedStudy, trial: FrozenTrial) -> list[Table]:
-    told = f"Tuned, of trial {trial.number}"
-    tables = [settings_table(trial.params, told, folded=False)]
-    settings = study.settings or {}
-    fixed = {name: settings[name] for name in settings if name not in trial.params}
+    told, tuned = f"Tuned, of trial {trial.number}", tuned_settings(trial)
+    tables = [settings_table(tuned, told, folded=False)]
+    fixed = {
+        key: value
+        for key, value in (study.settings or {}).items()
+        if key not in tuned
+        and key.partition(".")[0] not in tuned  # as the sampler's own settings
+    }
     if fixed:
         tables.append(settings_table(fixed, "Settings that were not tuned"))
     return tables
@@ -68,7 +78,7 @@ def _ranking(study: TunedStudy, trials: Sequence[FrozenTrial], caption: str) -> 
             scores = (trial.user_attrs.get("fold_scores") or {}).get(name)
             ends = f" ({span((min(scores), max(scores)), 2)})" if scores else ""
             row.append(f"{trial.values[place]:.3f}{ends}")
-        told = [f"{k} {setting_text(v)}" for k, v in trial.params.items()]
+        told = [f"{k} {setting_text(v)}" for k, v in tuned_settings(trial).items()]
         rows.append([*row, ", ".join(told)])
     return Table(columns, rows, caption, texts=True)
 
