@@ -109,7 +109,7 @@ def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
 
 
 def _print(comparison: ApproachComparison) -> None:
-    """Print what is reported beside what is got, score by score."""
+    """Print reported and actual scores side by side."""
     from ..model.approaches import APPROACHES
     from ..report.comparison import comparison_tables
 

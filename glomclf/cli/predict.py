@@ -84,7 +84,7 @@ def _read(source: Path, images: Path | None) -> pd.DataFrame:
         warnings.simplefilter("ignore", ParticipantWarning)
         if source.suffix.lower() in IMAGE_SUFFIXES and not source.is_dir():
             raise InputError(
-                f"{source} is a single image. Give its folder, {source.parent}, or a "
+                f"{source} is a single image. Give the folder that it lies in, or a "
                 "csv that names it."
             )
         if not source.is_dir():

@@ -149,7 +149,7 @@ def _tell_threshold(classifier: Any) -> None:
     asked = classifier.threshold
     if isinstance(asked, Number):
         return
-    bound = asked if isinstance(asked, str) else f"recall>={asked.recall:g}"
+    bound = asked if isinstance(asked, str) else f"'recall>={asked.recall:g}'"
     chosen_on = classifier.training_record_["threshold_chosen_on"]
     note(
         f"Threshold {classifier.threshold_:g}, chosen on {chosen_on} "

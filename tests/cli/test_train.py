@@ -14,10 +14,12 @@ import glomclf.report
 from glomclf import (
     FoldEnsembleClassifier,
     GlomeruliClassifier,
+    RecallAtLeast,
     make_glomeruli,
     read_manifest,
 )
 from glomclf.cli import main
+from glomclf.cli.train import _tell_threshold
 
 TINY = (
     *("--weights", "none", "--set", "image_size=32"),
@@ -112,6 +114,24 @@ def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch
         kept = set(pd.Series(groups).drop(validation))
         assert aside
         assert not aside & kept
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (0.5, ""),
+        (
+            RecallAtLeast(0.95),
+            "Threshold 0.3, chosen on inner folds (--threshold 'recall>=0.95').\n",
+        ),
+    ],
+)
+def test_only_a_threshold_that_was_chosen_is_told(asked, told, capsys):
+    record = {"threshold_chosen_on": "inner folds"}
+    fitted = GlomeruliClassifier(threshold=asked)
+    fitted.threshold_, fitted.training_record_ = 0.3, record
+    _tell_threshold(fitted)
+    assert capsys.readouterr().err == told
 
 
 def test_train_keeps_an_existing_model(trained, data):
