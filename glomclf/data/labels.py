@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from ..errors import ParameterError
 
-__all__ = ["encode_labels", "positive_class"]
+__all__ = ["encode_labels", "labels_at", "positive_class"]
 
 
 def encode_labels(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
@@ -95,3 +95,34 @@ def positive_class(classes: NDArray, pos_label: Any = None) -> Any:
     raise ParameterError(
         f"pos_label={pos_label!r} is not a label of y, which has {labels}."
     )
+
+
+def labels_at(
+    probability: NDArray, threshold: float, classes: NDArray, pos_label: Any
+) -> NDArray:
+    """Predict the positive class where its probability reaches a threshold.
+
+    Parameters
+    ----------
+    probability : ndarray of shape (n_samples, 2)
+        Columns in the order of `classes`.
+    threshold : float in [0, 1]
+    classes : ndarray of shape (2,)
+    pos_label : int, str or bool
+        One of `classes`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.data.labels import labels_at
+    >>> probability = np.array([[0.6, 0.4], [0.2, 0.8]])
+    >>> labels_at(probability, 0.5, np.array(["GS", "NGS"]), "GS").tolist()
+    ['GS', 'NGS']
+    """
+    positive = classes.tolist().index(pos_label)
+    is_positive = probability[:, positive] >= threshold
+    return classes[np.where(is_positive, positive, 1 - positive)]

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -19,7 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from ..data.archive import read_model, rebuilt, write_model
-from ..data.labels import encode_labels, positive_class
+from ..data.labels import encode_labels, labels_at, positive_class
 from ..data.large_arrays import arrays_in
 from ..data.participants import participants_of
 from ..data.stain import NORMALIZER_NAMES, StainNormalizer
@@ -318,7 +317,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     @property
     def _positive(self):
         """Column of the positive class."""
-        return int(np.flatnonzero(self.classes_ == self.pos_label_)[0])
+        return self.classes_.tolist().index(self.pos_label_)
 
     def predict(self, X):
         """Predict the positive class where its probability reaches ``threshold_``.
@@ -332,9 +331,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        probability = self.predict_proba(X)[:, self._positive]
-        is_positive = probability >= self.threshold_
-        return self.classes_[np.where(is_positive, self._positive, 1 - self._positive)]
+        probability = self.predict_proba(X)
+        return labels_at(probability, self.threshold_, self.classes_, self.pos_label_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted classifier to one file, without pickle.

@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from ..data.archive import read_model, rebuilt, write_model
-from ..data.labels import encode_labels, positive_class
+from ..data.labels import encode_labels, labels_at, positive_class
 from ..data.participants import participants_of
 from ..errors import ParameterError
 from ..evaluation.evaluation import evaluate
@@ -256,9 +256,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
         """
         probability = self.predict_proba(X)
-        positive = self.classes_.tolist().index(self.pos_label_)
-        is_positive = probability[:, positive] >= self.threshold_
-        return self.classes_[np.where(is_positive, positive, 1 - positive)]
+        return labels_at(probability, self.threshold_, self.classes_, self.pos_label_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members to one file, without pickle.
