@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..data.hdf5_files import hdf5_fault
 from ..errors import WeightsError
 
 __all__ = ["fetch_imagenet", "read_weights"]
@@ -59,7 +60,11 @@ def read_weights(model: Any, path: str) -> None:
     WeightsError
         If it is no such file, reaches into other files, or does not fit the model.
     """
-    _refuse_foreign_hdf5(path)
+    if fault := hdf5_fault(path):
+        raise WeightsError(
+            f"{path} {fault}. Expected a weights file that Keras wrote, with the ending "
+            ".weights.h5 or .h5, which holds its own arrays."
+        )
     suffix = ".weights.h5"
     try:
         if path.endswith(suffix):
@@ -82,34 +87,3 @@ def _load_legacy_hdf5(model: Any, path: str) -> None:
     with h5py.File(path, "r") as file:
         group = file.get("model_weights", file)
         legacy_h5_format.load_weights_from_hdf5_group(group, model)
-
-
-def _refuse_foreign_hdf5(path: str) -> None:
-    """Refuse files that are not HDF5, or that reach into other files."""
-    import h5py
-
-    if not h5py.is_hdf5(path):
-        raise WeightsError(
-            f"{path} is not an HDF5 file. Expected a weights file that Keras wrote, "
-            "with the ending .weights.h5 or .h5."
-        )
-    foreign: list[str] = []
-
-    def look(name: str, link: Any) -> None:
-        if isinstance(link, (h5py.ExternalLink, h5py.SoftLink)):
-            foreign.append(name)
-
-    with h5py.File(path, "r") as file:
-        file.visititems_links(look)
-        file.visititems(
-            lambda name, item: (
-                foreign.append(name)
-                if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
-                else None
-            )
-        )
-    if foreign:
-        raise WeightsError(
-            f"{path} links to data outside itself at {', '.join(foreign)}. A weights "
-            "file must hold its own arrays."
-        )

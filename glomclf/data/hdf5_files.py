@@ -1,0 +1,41 @@
+"""HDF5 files of others: whether they hold their own data, and nothing else's."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+__all__ = ["hdf5_fault"]
+
+
+def hdf5_fault(path: str | os.PathLike[str]) -> str | None:
+    """Say why an HDF5 file must not be read, before anything in it is.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    str or None
+        What is wrong, to stand behind the file's name: it is no HDF5 file, or it
+        reaches into other files. None: its data are its own.
+    """
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return "is not an HDF5 file"
+    foreign: list[str] = []
+
+    def look(name: str, link: Any) -> None:
+        if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
+            foreign.append(name)
+
+    def look_inside(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            foreign.append(name)
+
+    with h5py.File(path, "r") as file:
+        file.visititems_links(look)
+        file.visititems(look_inside)
+    return f"links to data outside itself at {', '.join(foreign)}" if foreign else None
