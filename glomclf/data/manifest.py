@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -46,7 +46,8 @@ _TITLES = {
 
 
 def read_manifest(
-    csv: str | os.PathLike[str], images: str | os.PathLike[str] | None = None
+    csv: str | os.PathLike[str],
+    images: str | os.PathLike[str] | Literal[False] | None = None,
 ) -> pd.DataFrame:
     """Read a csv of patches and find their images.
 
@@ -62,17 +63,19 @@ def read_manifest(
         - `slide`, `participant`: optional, text, without gaps;
         - any other column, such as `centre`, is kept; it is numeric if all of its
           values are numbers. Columns without a title are dropped.
-    images : str, path-like or None, default=None
+    images : str, path-like, False or None, default=None
         Folder of the images. It is searched first and then the folder of the csv, in
         each the name itself and the name inside either of the class folders
-        `globally_sclerotic_glomeruli` and `non_globally_sclerotic_glomeruli`.
+        `globally_sclerotic_glomeruli` and `non_globally_sclerotic_glomeruli`. False
+        looks for none: the images are elsewhere, and `read_embeddings` has what was
+        made of them.
 
     Returns
     -------
     manifest : DataFrame of shape (n_images, n_columns)
-        One row an image, in the order of the csv: `path` (str, absolute), `label`
-        (int64; only where the csv has labels), `slide` and `participant` (str), then
-        the further columns.
+        One row an image, in the order of the csv: `path` (str, absolute; with
+        ``images=False`` the name as it is), `label` (int64; only where the csv has
+        labels), `slide` and `participant` (str), then the further columns.
 
         Slides and participants that are not given are inferred for names of the
         seed's form, see :func:`infer_participants`. For other names the slide stands
@@ -120,18 +123,32 @@ def read_manifest(
     faults = Faults(source)
     header, lines = _parse_csv(source)
     rows = _name_columns(header, lines, faults)
+    _check_cells(rows, faults)
+    paths: Sequence[str | Path | None] = []
+    if "name" in rows:
+        paths = _find_images(rows, source, images, faults)
+    faults.raise_if_any()
+    return _assemble(rows, paths)
+
+
+def _find_images(
+    rows: pd.DataFrame,
+    source: Path,
+    images: str | os.PathLike[str] | Literal[False] | None,
+    faults: Faults,
+) -> Sequence[str | Path | None]:
+    """Return the image of each row; its name, where images are not looked for."""
+    if images is False:
+        check_paths(rows, [None] * len(rows), faults)
+        return rows["name"].to_list()
     places = [source.parent]
     if images is not None and not Path(images).is_dir():
         faults.add("images is not a folder", [str(images)])
     elif images is not None:
         places.insert(0, Path(images))
-    _check_cells(rows, faults)
-    paths: list[Path | None] = []
-    if "name" in rows:
-        paths = locate_images(rows["name"], places, faults)
-        check_paths(rows, paths, faults)
-    faults.raise_if_any()
-    return _assemble(rows, paths)
+    paths = locate_images(rows["name"], places, faults)
+    check_paths(rows, paths, faults)
+    return [path and os.path.abspath(path) for path in paths]
 
 
 def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
@@ -199,7 +216,7 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     rows = pd.DataFrame({"name": [path.name for path in paths]})
     if present:
         rows["label"] = [CLASS_FOLDERS.index(path.parent.name) for path in paths]
-    return _assemble(rows, paths)
+    return _assemble(rows, [os.path.abspath(path) for path in paths])
 
 
 def stack_manifests(*manifests: pd.DataFrame) -> pd.DataFrame:
@@ -303,9 +320,9 @@ def _check_cells(rows: pd.DataFrame, faults: Faults) -> None:
             faults.add(f"rows without a {name}", cells_at(rows[name], is_empty))
 
 
-def _assemble(rows: pd.DataFrame, paths: Sequence[Path | None]) -> pd.DataFrame:
+def _assemble(rows: pd.DataFrame, paths: Sequence[str | Path | None]) -> pd.DataFrame:
     """Put the columns of a manifest together, once nothing is wrong."""
-    columns: dict[str, Any] = {"path": [os.path.abspath(str(path)) for path in paths]}
+    columns: dict[str, Any] = {"path": [str(path) for path in paths]}
     if "label" in rows:
         columns["label"] = rows["label"].to_list()
     slides, participants, kind = slides_and_participants(rows)

@@ -62,8 +62,8 @@ def read_weights(model: Any, path: str) -> None:
     """
     if fault := hdf5_fault(path):
         raise WeightsError(
-            f"{path} {fault}. Expected a weights file that Keras wrote, with the ending "
-            ".weights.h5 or .h5, which holds its own arrays."
+            f"{path} {fault}. Expected a weights file that Keras wrote, with the "
+            "ending .weights.h5 or .h5, which holds its own arrays."
         )
     suffix = ".weights.h5"
     try:

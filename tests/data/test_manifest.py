@@ -165,6 +165,18 @@ def test_path_is_absolute_when_the_csv_is_named_relative(folder, monkeypatch):
     ]
 
 
+def test_images_that_are_elsewhere_are_named_as_they_are(tmp_path):
+    manifest = read_manifest(write(tmp_path, seed_csv()), images=False)
+    assert manifest["path"].tolist() == SEED_NAMES
+    assert manifest["participant"].nunique() == 2
+
+
+def test_a_name_given_twice_is_refused_without_images_as_well(tmp_path):
+    text = seed_csv() + f"./{SEED_NAMES[0]},0\n{SEED_NAMES[0]},0\n"
+    with pytest.raises(ManifestError, match="named more than once"):
+        read_manifest(write(tmp_path, text), images=False)
+
+
 def test_linked_image_folder_is_followed(folder, tmp_path_factory):
     link = tmp_path_factory.mktemp("elsewhere") / "link"
     link.symlink_to(folder)
