@@ -28,6 +28,7 @@ _ROOM_OF = {
     "make_classifier": "model",
     "make_glomeruli": "data",
     "read_classifier": "model",
+    "read_embeddings": "data",
     "read_manifest": "data",
     "train_test_split_by_participant": "data",
 }
@@ -49,6 +50,7 @@ __all__ = [
     "make_classifier",
     "make_glomeruli",
     "read_classifier",
+    "read_embeddings",
     "read_manifest",
     "train_test_split_by_participant",
 ]

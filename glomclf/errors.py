@@ -12,6 +12,7 @@ __all__ = [
     "BackendError",
     "CacheError",
     "CacheWarning",
+    "EmbeddingsError",
     "EngineError",
     "GlomclfError",
     "GlomclfWarning",
@@ -65,6 +66,10 @@ class ImageError(GlomclfError, ValueError):
         return "\n".join(
             [head, *(f"  {path}: {why}" for path, why in self.faults.items())]
         )
+
+
+class EmbeddingsError(GlomclfError, ValueError):
+    """A file of embeddings cannot be read, or does not fit the manifest."""
 
 
 class ParameterError(GlomclfError, ValueError):

@@ -4,6 +4,7 @@ Nothing here knows of networks, samplers or scores.
 """
 
 from .augmenter import PatchAugmenter, make_augmenter
+from .embeddings import read_embeddings
 from .images import IMAGE_SUFFIXES, MAX_PIXELS, read_image, resize_image
 from .loader import ImageLoader
 from .manifest import (
@@ -36,6 +37,7 @@ __all__ = [
     "leave_one_centre_out",
     "make_augmenter",
     "make_glomeruli",
+    "read_embeddings",
     "read_image",
     "read_manifest",
     "resize_image",

@@ -37,10 +37,11 @@ _MISSING = "images not found in {searched}, nor in class folders there"
 
 
 class Faults:
-    """All that is wrong with one csv or folder, by kind, in the order found."""
+    """All that is wrong with one csv, folder or file, by kind, in the order found."""
 
-    def __init__(self, source: Path):
+    def __init__(self, source: Path, error: type[Exception] = ManifestError):
         self.source = source
+        self.error = error
         self.items: dict[str, list[str]] = {}
 
     def add(self, kind: str, items: Iterable[str]) -> None:
@@ -56,7 +57,7 @@ class Faults:
         blocks = [
             "\n    ".join([f"  {kind}:", *items]) for kind, items in self.items.items()
         ]
-        raise ManifestError("\n".join([f"{self.source} cannot be used.", *blocks]))
+        raise self.error("\n".join([f"{self.source} cannot be used.", *blocks]))
 
 
 def cells_at(cells: pd.Series, wrong: ArrayLike) -> list[str]:

@@ -280,9 +280,9 @@ def _name_columns(
     )
     columns: dict[str, list[str]] = {}
     for place, title in enumerate(header):
-        name = _canonical(title)
+        name = column_name(title)
         if name in columns:
-            alike = [repr(other) for other in header if _canonical(other) == name]
+            alike = [repr(other) for other in header if column_name(other) == name]
             faults.add("columns given twice; keep one", [" and ".join(alike)])
         elif name:
             cells = [row[place] if place < len(row) else "" for row in lines.values()]
@@ -299,7 +299,7 @@ def _name_columns(
     return rows
 
 
-def _canonical(title: str) -> str:
+def column_name(title: str) -> str:
     """Return glomclf's name of a column, or the title where it has none."""
     folded = " ".join(title.casefold().replace("_", " ").split())
     return _TITLES.get(folded, title.strip())

@@ -1,0 +1,294 @@
+"""Files of embeddings: each kind read as rows of numbers, and what names the rows.
+
+Sizes are taken from headers and bounded before anything is decoded. Nothing is
+unpickled.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import EmbeddingsError
+from .hdf5_files import hdf5_fault
+from .manifest import column_name
+
+__all__ = ["EMBEDDING_SUFFIXES", "MAX_BYTES", "EmbeddingRows", "read_rows"]
+
+MAX_BYTES = 8 * 1024**3
+"""Largest size of the numbers of a file: a million rows of 2048 features."""
+
+
+class EmbeddingRows(NamedTuple):
+    """What a file holds: one row an image.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_features), float32
+    names : list of str of length n_rows, or None
+        Of the images.
+    coordinates : ndarray of shape (n_rows, 2), float64, or None
+        Where they lie on their slide: x and y.
+    """
+
+    values: NDArray[np.float32]
+    names: list[str] | None = None
+    coordinates: NDArray[np.float64] | None = None
+
+
+def read_rows(path: Path, known: Collection[str] = ()) -> EmbeddingRows:
+    """Read a file of embeddings, whatever its kind.
+
+    Parameters
+    ----------
+    path : Path
+    known : collection of str, default=()
+        Columns that are no features where a table has them.
+
+    Returns
+    -------
+    EmbeddingRows
+
+    Raises
+    ------
+    EmbeddingsError
+        If the file is missing, damaged, too large, of another kind, or does not say
+        which row is which image.
+    """
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise EmbeddingsError(f"{path} is not a file. Expected a file of embeddings.")
+    if suffix not in _READERS:
+        raise EmbeddingsError(
+            f"{path} ends in {suffix!r}. Embeddings are read from "
+            f"{', '.join(EMBEDDING_SUFFIXES)}."
+        )
+    try:
+        return _READERS[suffix](path, known)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+        if isinstance(error, EmbeddingsError):
+            raise
+        raise EmbeddingsError(
+            f"{path} cannot be read as {suffix} ({type(error).__name__}: {error}). It "
+            "is damaged, or a file of another kind."
+        ) from error
+
+
+# -- named arrays ---------------------------------------------------------------------
+
+
+def _read_hdf5(path: Path, known: Collection[str]) -> EmbeddingRows:
+    import h5py
+
+    if fault := hdf5_fault(path):
+        raise EmbeddingsError(f"{path} {fault}. Write the embeddings into the file.")
+    arrays: dict[str, Any] = {}
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            is_text = h5py.check_string_dtype(item.dtype) is not None
+            arrays[name] = item.asstr() if is_text else item
+
+    with h5py.File(path, "r") as file:
+        file.visititems(note)
+        return _rows_of_arrays(path, arrays)
+
+
+def _read_npz(path: Path, known: Collection[str]) -> EmbeddingRows:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                _check_npy(path, member, file)
+        _refuse_large(path, sum(member.file_size for member in archive.infolist()))
+    with np.load(path, allow_pickle=False) as arrays:
+        return _rows_of_arrays(path, dict(arrays))
+
+
+def _check_npy(path: Path, member: zipfile.ZipInfo, file: Any) -> None:
+    """Compare what a header promises with the size of its member."""
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[np.lib.format.read_magic(file)]
+    shape, _, dtype = read(file)
+    if dtype.hasobject:
+        raise EmbeddingsError(
+            f"{path} holds Python objects in {member.filename!r}, which are not read: "
+            "they can run code. Save text as np.array(names, dtype=str)."
+        )
+    if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+        raise ValueError(f"{member.filename} does not have the size of its header")
+
+
+def _rows_of_arrays(path: Path, arrays: Mapping[str, Any]) -> EmbeddingRows:
+    """Tell features, names and coordinates apart by name, type and shape."""
+    numbers = {k: a for k, a in arrays.items() if a.dtype.kind in "fiu" and a.ndim}
+    places = numbers.pop("coords", None)
+    two_d = [name for name, array in numbers.items() if array.ndim == 2]
+    name = "features" if "features" in numbers else two_d[0] if len(two_d) == 1 else ""
+    if not name:
+        return EmbeddingRows(*_rows_by_name(path, arrays, numbers))
+    features = numbers[name]
+    if features.ndim != 2 or 0 in features.shape:
+        raise EmbeddingsError(
+            f"{path} has {name!r} of shape {features.shape}. Expected one row an "
+            "image: (n_images, n_features)."
+        )
+    _refuse_large(path, 4 * math.prod(features.shape))
+    texts = {
+        key: array
+        for key, array in arrays.items()
+        if array.dtype.kind in "SUO" and array.shape == features.shape[:1]
+    }
+    values = np.asarray(features[()], dtype=np.float32)
+    if names := _only_names(path, texts):
+        return EmbeddingRows(values, names)
+    if places is not None and places.shape == (len(values), 2):
+        return EmbeddingRows(values, None, np.asarray(places[()], dtype=np.float64))
+    raise EmbeddingsError(
+        f"{path} does not say which row is which image. Its arrays are "
+        f"{_shapes(arrays)}. Add the names of the images as an array of text, or "
+        "'coords' of shape (n_images, 2)."
+    )
+
+
+def _only_names(path: Path, texts: Mapping[str, Any]) -> list[str] | None:
+    """Return the one array of text, or of several the one that is called names."""
+    called = [key for key in texts if key in ("names", "name", "paths", "path")]
+    chosen = called if len(called) == 1 else [*texts]
+    if len(chosen) > 1:
+        raise EmbeddingsError(
+            f"{path} has several arrays of text, one entry a row: {', '.join(chosen)}. "
+            "Call that with the names of the images 'names'."
+        )
+    if not chosen:
+        return None
+    cells = texts[chosen[0]][()].tolist()
+    return [cell.decode() if isinstance(cell, bytes) else str(cell) for cell in cells]
+
+
+def _rows_by_name(
+    path: Path, arrays: Mapping[str, Any], numbers: Mapping[str, Any]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Take arrays that are called by their images, one vector each."""
+    shapes = Counter(array.shape for array in numbers.values())
+    ((shape, _),) = shapes.most_common(1) or [((), 0)]
+    if len(shape) != 1:
+        raise EmbeddingsError(
+            f"{path} holds no embeddings that are known by their image. Its arrays are "
+            f"{_shapes(arrays) or 'none'}. Expected 'features' of shape (n_images, "
+            "n_features) with the names of the images, or one vector an image, called "
+            "by its name."
+        )
+    others = {key: a for key, a in numbers.items() if a.shape != shape}
+    if others:
+        raise EmbeddingsError(
+            f"{path} holds vectors of {shape[0]} features, and others: "
+            f"{_shapes(others)}. Expected one length."
+        )
+    _refuse_large(path, 4 * len(numbers) * shape[0])
+    rows = [np.asarray(array[()], dtype=np.float32) for array in numbers.values()]
+    return np.stack(rows), list(numbers)
+
+
+def _shapes(arrays: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key!r} {array.shape}" for key, array in arrays.items())
+
+
+# -- tables ---------------------------------------------------------------------------
+
+
+def _read_csv(path: Path, known: Collection[str]) -> EmbeddingRows:
+    _refuse_large(path, path.stat().st_size)
+    titles = pd.read_csv(path, encoding="utf-8-sig", nrows=0).columns
+    names = {title: str for title in titles if column_name(title) == "name"}
+    table = pd.read_csv(path, encoding="utf-8-sig", low_memory=False, dtype=names)
+    return _rows_of_table(path, table, known)
+
+
+def _read_parquet(path: Path, known: Collection[str]) -> EmbeddingRows:
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise EmbeddingsError(
+            f"{path} needs pyarrow, which is not installed. Install it with "
+            "python -m pip install pyarrow (the extra 'embeddings'), or save the "
+            "embeddings as csv, npz or HDF5."
+        ) from None
+    file = parquet.ParquetFile(path)
+    about = file.metadata
+    groups = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]
+    _refuse_large(path, max(sum(groups), 4 * about.num_rows * about.num_columns))
+    table = file.read().to_pandas()
+    if not isinstance(table.index, pd.RangeIndex):
+        table = table.reset_index()
+    return _rows_of_table(path, table, known)
+
+
+def _rows_of_table(
+    path: Path, table: pd.DataFrame, known: Collection[str]
+) -> EmbeddingRows:
+    """Take the column of names, and all that is no column of the manifest."""
+    titles = [column_name(str(title)) for title in table.columns]
+    places = [i for i, title in enumerate(titles) if title == "name"]
+    if len(places) != 1:
+        raise EmbeddingsError(
+            f"{path} has {len(places)} columns 'name'; one was expected, with the name "
+            f"of the image. Its columns are {', '.join(map(repr, table.columns[:20]))}."
+        )
+    names = table.iloc[:, places[0]].astype(str).tolist()
+    is_feature = [title not in ("name", *known) for title in titles]
+    features = table.loc[:, is_feature]
+    if not features.shape[1]:
+        raise EmbeddingsError(
+            f"{path} has no columns of features: the manifest has all of them. Name "
+            "images and labels in one csv, and keep the features in another."
+        )
+    if features.shape[1] == 1 and features.dtypes.iloc[0].kind == "O":
+        return EmbeddingRows(_stacked(path, features.iloc[:, 0]), names)
+    text = [str(c) for c in features if not pd.api.types.is_numeric_dtype(features[c])]
+    if text:
+        raise EmbeddingsError(
+            f"{path} has columns that are not numbers: {', '.join(map(repr, text))}. "
+            "Features are numbers; leave other columns out, or put them into the "
+            "manifest."
+        )
+    return EmbeddingRows(features.to_numpy(dtype=np.float32), names)
+
+
+def _stacked(path: Path, cells: pd.Series) -> NDArray[np.float32]:
+    """Stack a column of lists."""
+    lengths = Counter(len(cell) if hasattr(cell, "__len__") else -1 for cell in cells)
+    if len(lengths) > 1 or isinstance(cells.iloc[0], str):
+        raise EmbeddingsError(
+            f"{path} has a column {cells.name!r} that is neither of numbers nor of "
+            "lists of one length."
+        )
+    return np.stack([np.asarray(cell, dtype=np.float32) for cell in cells])
+
+
+def _refuse_large(path: Path, n_bytes: int) -> None:
+    if n_bytes > MAX_BYTES:
+        raise EmbeddingsError(
+            f"{path} holds {n_bytes / 1e9:.1f} GB; at most {MAX_BYTES / 1e9:.1f} GB "
+            "are read. Keep the images of the manifest alone."
+        )
+
+
+_READERS: dict[str, Callable[[Path, Collection[str]], EmbeddingRows]] = {
+    ".h5": _read_hdf5,
+    ".hdf5": _read_hdf5,
+    ".npz": _read_npz,
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+}
+EMBEDDING_SUFFIXES = tuple(_READERS)
+"""Endings, in lower case, of the files that `read_embeddings` understands."""
