@@ -29,6 +29,7 @@ __all__ = [
     "SplitWarning",
     "StainError",
     "StudyError",
+    "TensorFileError",
     "TuningError",
     "WeightsError",
 ]
@@ -82,6 +83,10 @@ class SamplingError(GlomclfError, ValueError):
 
 class StainError(GlomclfError, ValueError):
     """The images have no stain that could be measured."""
+
+
+class TensorFileError(GlomclfError, ValueError):
+    """A file of tensors is damaged, of another kind, or holds more than tensors."""
 
 
 class WeightsError(GlomclfError, ValueError):
