@@ -4,6 +4,12 @@ Everything here takes labels, probabilities and participants; nothing knows of i
 """
 
 from .biopsy import BiopsySummary, biopsy_summary
+from .biopsy_estimates import (
+    BiopsyEstimates,
+    is_borderline,
+    summarize_biopsies,
+)
+from .biopsy_record import OutOfFoldRecord
 from .comparison import Comparison, compare_scores
 from .curves import Band, Curves, evaluation_curves
 from .estimates import Estimates
@@ -20,11 +26,13 @@ __all__ = [
     "SCORES",
     "SCORE_NAMES",
     "Band",
+    "BiopsyEstimates",
     "BiopsySummary",
     "Comparison",
     "Curves",
     "Estimates",
     "Evaluation",
+    "OutOfFoldRecord",
     "RecallAtLeast",
     "ReliabilityBins",
     "Score",
@@ -36,4 +44,6 @@ __all__ = [
     "estimate_prevalence",
     "evaluate",
     "evaluation_curves",
+    "is_borderline",
+    "summarize_biopsies",
 ]

@@ -1,0 +1,301 @@
+"""The percentage of globally sclerotic glomeruli of new biopsies, and how sure it is.
+
+Two questions are kept apart. What is the percentage of the glomeruli that are *in this
+biopsy*? That is unsure because the model errs. What is it in *the kidney* they come
+from? That is unsure because few glomeruli were drawn as well.
+
+References
+----------
+.. [1] Racusen LC, et al. The Banff 97 working classification of renal allograft
+   pathology. Kidney International 1999;55:713-723.
+.. [2] Wang HJ, Kjellstrand CM, Cockfield SM, Solez K. On the influence of sample size
+   on the prognostic accuracy and reproducibility of renal transplant biopsy. Nephrology
+   Dialysis Transplantation 1998;13:165-172.
+.. [3] Brown LD, Cai TT, DasGupta A. Interval estimation for a binomial proportion.
+   Statistical Science 2001;16:101-133.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
+from scipy.stats import beta
+
+from .biopsy_calibration import ParticipantCalibration, fit_calibration
+from .biopsy_record import OutOfFoldRecord
+from .predictions import check_scores, threshold_faults
+
+__all__ = ["BiopsyEstimates", "is_borderline", "summarize_biopsies"]
+
+Floats = NDArray[np.float64]
+
+_ADEQUATE = {10: "fewer than 10", 25: "10 to 24"}  # Banff 97; Wang 1998
+_BORDERLINE_ODDS = 4.0
+_UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiopsyEstimates:
+    """What `summarize_biopsies` found.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a biopsy; see `summarize_biopsies`.
+    cut_offs : tuple of float
+        In percent.
+    confidence : float
+        Of all intervals.
+    threshold : float
+        Probability from which a glomerulus is predicted globally sclerotic.
+    missing : str
+        Why there is no estimate and no interval of the model; empty if there is.
+    n_participants : int
+        Participants of the record; 0 without one.
+    """
+
+    table: pd.DataFrame
+    cut_offs: tuple[float, ...]
+    confidence: float
+    threshold: float
+    missing: str
+    n_participants: int
+
+
+def summarize_biopsies(
+    probability: ArrayLike,
+    groups: ArrayLike,
+    record: OutOfFoldRecord | None = None,
+    *,
+    threshold: float = 0.5,
+    cut_offs: Sequence[float] = (20, 50),
+    confidence: float = 0.95,
+    random_state: int = 0,
+) -> BiopsyEstimates:
+    """Estimate the percentage of sclerotic glomeruli of each biopsy, without labels.
+
+    Parameters
+    ----------
+    probability : array-like of shape (n_samples,)
+        Of class 1, in [0, 1], one a glomerulus.
+
+    groups : array-like of shape (n_samples,)
+        The participant (biopsy) of each glomerulus.
+
+    record : OutOfFoldRecord, default=None
+        What the model said of training participants that it had not seen. None leaves
+        the interval of sampling alone.
+
+    threshold : float, default=0.5
+        A glomerulus is predicted sclerotic if its probability is at least this.
+
+    cut_offs : sequence of float, default=(20, 50)
+        Percentages, in (0, 100).
+
+    confidence : float, default=0.95
+        Of the intervals, in (0, 1).
+
+    random_state : int, default=0
+        Seeds the draws. A biopsy's row does not depend on which others are given.
+
+    Returns
+    -------
+    estimates : BiopsyEstimates
+        Its ``table`` has one row a biopsy. All percentages are in [0, 100].
+
+        - ``n_glomeruli``, ``n_predicted`` and ``predicted``: how many there are, how
+          many are predicted sclerotic, and that as a percentage;
+        - ``estimate``: the percentage expected once the probabilities are read as the
+          record teaches;
+        - ``biopsy_low``, ``biopsy_high``: interval of the percentage of the glomeruli
+          that are in this biopsy. The model alone is unsure;
+        - ``kidney_low``, ``kidney_high``: interval of the percentage in the kidney they
+          come from. Sampling is unsure as well;
+        - ``sampling_low``, ``sampling_high``: the same if every prediction were right;
+        - for each cut-off, of either question: ``biopsy_probability_above_20``,
+          ``biopsy_verdict_20``, ``kidney_probability_above_20``, ``kidney_verdict_20``.
+          The verdict is "above" if the whole interval lies above the cut-off, "below"
+          if none of it does, else "uncertain";
+        - ``adequacy``: "fewer than 10", "10 to 24" or "25 or more" glomeruli. The Banff
+          classification asks for 10 [1]_; a percentage that foretells the outcome
+          took 25 [2]_.
+
+        Where ``missing`` says why, what rests on the record is NaN, and verdicts are
+        "not known".
+
+    Raises
+    ------
+    ScoreError
+        If an input cannot be used; the message names every fault.
+
+    Notes
+    -----
+    Labels of the biopsy's glomeruli are drawn from a logistic recalibration whose
+    intercept differs from participant to participant
+    (:func:`glomclf.evaluation.biopsy_calibration.fit_calibration`). Their number K is
+    discrete: an interval holds those k with
+    ``P(K < k) + P(K = k) / 2`` between its two tails (mid-p). The kidney's share, given
+    K of n, is drawn from Jeffreys' posterior ``Beta(K + 1/2, n - K + 1/2)`` [3]_; an
+    interval that cannot exclude none or all of the biopsy's glomeruli reaches 0 or 100.
+
+    Examples
+    --------
+    >>> from glomclf.evaluation import summarize_biopsies
+    >>> found = summarize_biopsies([0.1, 0.2, 0.9, 0.1, 0.3], list("aaabb"))
+    >>> found.table[["n_glomeruli", "sampling_low", "sampling_high"]].round(1).T
+    participant       a     b
+    n_glomeruli     3.0   2.0
+    sampling_low    3.9   0.0
+    sampling_high  82.3  66.7
+    >>> found.missing
+    'the model keeps no record of people it had not seen'
+    """
+    faults = [*threshold_faults(threshold, probability), *_faults(cut_offs, confidence)]
+    _, scores, codes = check_scores(None, probability, groups, faults=faults)
+    names = pd.factorize(np.asarray(groups, dtype=object), sort=True)[1]
+    missing = "the model keeps no record of people it had not seen"
+    if record is not None:
+        missing = record.fault
+    reading = None
+    if record is not None and not missing:
+        rng = np.random.RandomState(random_state)
+        reading = fit_calibration(record, random_state=rng)
+    asked = _Asked(threshold, tuple(cut_offs), (1 - confidence) / 2, random_state)
+    rows = [asked.row(scores[codes == one], reading) for one in range(len(names))]
+    return BiopsyEstimates(
+        table=pd.DataFrame(rows, index=pd.Index(names, name="participant")),
+        cut_offs=tuple(cut_offs),
+        confidence=confidence,
+        threshold=threshold,
+        missing=missing,
+        n_participants=0 if missing or record is None else record.n_participants,
+    )
+
+
+def is_borderline(probability: ArrayLike, threshold: float) -> NDArray[np.bool_]:
+    """Tell the glomeruli whose probability lies so near the threshold that both fit.
+
+    Parameters
+    ----------
+    probability : array-like of shape (n_samples,)
+        Of class 1, in [0, 1].
+    threshold : float
+        In [0, 1].
+
+    Returns
+    -------
+    borderline : ndarray of shape (n_samples,), bool
+        Whether its odds are within a factor of 4 of the threshold's: of 0.5, from 0.2
+        to 0.8.
+
+    Examples
+    --------
+    >>> from glomclf.evaluation.biopsy_estimates import is_borderline
+    >>> is_borderline([0.1, 0.3, 0.6, 0.9], 0.5)
+    array([False,  True,  True, False])
+    """
+    edge = 1e-9
+    odds, cut = (
+        logit(np.clip(np.asarray(values, dtype=np.float64), edge, 1 - edge))
+        for values in (probability, threshold)
+    )
+    return np.asarray(np.abs(odds - cut) <= np.log(_BORDERLINE_ODDS))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of every biopsy."""
+
+    threshold: float
+    cut_offs: tuple[float, ...]
+    tail: float
+    random_state: int
+
+    def row(
+        self, probability: Floats, reading: ParticipantCalibration | None
+    ) -> dict[str, object]:
+        n, predicted = len(probability), int((probability >= self.threshold).sum())
+        told: dict[str, object] = {
+            "n_glomeruli": n,
+            "n_predicted": predicted,
+            "predicted": 100 * predicted / n,
+            "estimate": np.nan,
+        }
+        none: dict[str, object] = {}
+        for part in ("biopsy", "kidney"):
+            none |= self._part(part, (np.nan, np.nan), np.empty(0))
+        told |= none if reading is None else self._read(told, probability, reading)
+        low, high = _sampled(predicted, n, self.tail)
+        return told | {
+            "sampling_low": low,
+            "sampling_high": high,
+            "adequacy": next(
+                (word for most, word in _ADEQUATE.items() if n < most), "25 or more"
+            ),
+        }
+
+    def _read(
+        self,
+        told: dict[str, object],
+        probability: Floats,
+        reading: ParticipantCalibration,
+    ) -> dict[str, object]:
+        """Draw the numbers of sclerotic glomeruli, and the kidneys they may be from."""
+        rng, n = np.random.RandomState(self.random_state), len(probability)
+        sclerotic = reading.labels(probability, rng).sum(axis=1)
+        least, most = _discrete_interval(sclerotic, n, self.tail)
+        kidney = 100 * rng.beta(sclerotic + 0.5, n - sclerotic + 0.5)
+        low, high = np.quantile(kidney, [self.tail, 1 - self.tail])
+        ends = (low if least else 0.0, high if most < n else 100.0)
+        shares = 100 * sclerotic / n
+        return {
+            "estimate": shares.mean(),
+            **self._part("biopsy", (100 * least / n, 100 * most / n), shares),
+            **self._part("kidney", ends, kidney),
+        }
+
+    def _part(
+        self, name: str, ends: tuple[float, float], draws: Floats
+    ) -> dict[str, object]:
+        low, high = ends
+        told: dict[str, object] = {f"{name}_low": low, f"{name}_high": high}
+        for cut_off in self.cut_offs:
+            chance = (draws > cut_off).mean() if len(draws) else np.nan
+            verdict = "above" if low > cut_off else "below"
+            if low <= cut_off < high:
+                verdict = "uncertain"
+            told[f"{name}_probability_above_{cut_off:g}"] = chance
+            told[f"{name}_verdict_{cut_off:g}"] = verdict if len(draws) else _UNKNOWN
+        return told
+
+
+def _discrete_interval(drawn: NDArray[np.intp], n: int, tail: float) -> tuple[int, int]:
+    """Return the least and the most of the numbers that no tail holds (mid-p)."""
+    chance = np.bincount(drawn, minlength=n + 1) / len(drawn)
+    middle = np.cumsum(chance) - chance / 2
+    held = np.flatnonzero((middle >= tail) & (middle <= 1 - tail))
+    if not len(held):  # nearly all mass lies on one number
+        held = np.array([chance.argmax()])
+    return int(held[0]), int(held[-1])
+
+
+def _sampled(count: int, n: int, tail: float) -> tuple[float, float]:
+    """Return Jeffreys' interval, which reaches the end where none or all are."""
+    low, high = 100 * beta.ppf([tail, 1 - tail], count + 0.5, n - count + 0.5)
+    return float(low if count else 0.0), float(high if count < n else 100.0)
+
+
+def _faults(cut_offs: Sequence[float], confidence: float) -> list[str]:
+    faults = [
+        f"cut_offs must be in (0, 100), got {cut_off!r}"
+        for cut_off in cut_offs
+        if not 0 < cut_off < 100
+    ]
+    if not 0 < confidence < 1:
+        faults.append(f"confidence must be in (0, 1), got {confidence!r}")
+    return faults
