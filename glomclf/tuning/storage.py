@@ -246,11 +246,13 @@ def _open_database(url: str, heartbeat: int) -> BaseStorage:
 
 def _make_database(url: str, heartbeat: int) -> BaseStorage:
     from optuna.exceptions import ExperimentalWarning
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+
+    from .heartbeats import DatabaseStorage
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return RDBStorage(
+        return DatabaseStorage(
             url,
             heartbeat_interval=heartbeat,
             grace_period=3 * heartbeat,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
+from datetime import datetime
 from pathlib import Path
 
 import joblib
@@ -17,9 +18,12 @@ import numpy as np
 import optuna
 import pytest
 from joblib.externals.loky import get_reusable_executor
+from optuna.storages import fail_stale_trials
+from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.trial import FixedTrial, TrialState
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
+from sqlalchemy import update
 
 from glomclf import GlomeruliSearchCV
 from glomclf.errors import ParameterError, StudyError, TuningError
@@ -28,6 +32,7 @@ from glomclf.tuning.study import find_study, quiet_optuna, run_trials
 
 ROOT = Path(__file__).parents[2]
 NAME = "shared"
+LONG_AGO = datetime(2000, 1, 1)
 PATIENCE = 300  # seconds: a busy machine is no failure
 
 # A file, which all processes import: a study knows its space by the source.
@@ -36,21 +41,22 @@ import os, time
 from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from glomclf.tuning import GlomeruliSearchCV, open_storage
+from glomclf.tuning import GlomeruliSearchCV
 
 def space(trial):
     return {"C": trial.suggest_float("C", 1e-3, 1e3, log=True)}
 
 class Mortal(LogisticRegression):
-    '''In the process that is to die, the third fit says so and does not end.'''
-
-    n_fits = 0
+    '''In what is to be stopped, the fourth fit of all says so and does not end.'''
 
     def fit(self, X, y):
-        Mortal.n_fits += 1
-        if Mortal.n_fits == 3 and "SIGN" in os.environ:
-            Path(os.environ["SIGN"]).touch()
-            time.sleep(600)
+        if "SIGN" in os.environ:
+            with open("fits", "ab", buffering=0) as noted:
+                noted.write(b"+")
+                n_fits = noted.tell()
+            if n_fits > 3:
+                Path(os.environ["SIGN"]).touch()
+                time.sleep(600)
         time.sleep(float(os.environ.get("SECONDS", 0)))
         return super().fit(X, y)
 
@@ -65,10 +71,8 @@ def search(storage, n_trials, **options):
     )
 
 if __name__ == "__main__":
-    url = os.environ["STORAGE"]
-    opened = url if url.endswith("journal") else open_storage(url, heartbeat=1)
     n_jobs = int(os.environ.get("JOBS", 1))
-    search(opened, 6, n_jobs=n_jobs).fit(X, y, groups=groups)
+    search(os.environ["STORAGE"], 6, n_jobs=n_jobs).fit(X, y, groups=groups)
 """
 
 
@@ -79,7 +83,17 @@ def no_process_left():
     It then ends one with a warning, which is an error here, and waits for ever.
     """
     yield
+    end_processes()
+
+
+def end_processes():
     get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+def let_hours_pass(opened):
+    """Make all signs of life in a database old: to wait would show no more."""
+    with opened.engine.begin() as connection:
+        connection.execute(update(TrialHeartbeatModel).values(heartbeat=LONG_AGO))
 
 
 @pytest.fixture
@@ -157,7 +171,10 @@ def test_kill_9_loses_the_running_trial_at_most_and_databases_run_it_again(
         TrialState.COMPLETE,
         TrialState.RUNNING,
     ]
-    time.sleep(4)  # the heartbeat is a second, three times of silence are a death
+    if not url.endswith("journal"):
+        opened = open_storage(url)
+        let_hours_pass(opened)
+        opened.engine.dispose()
 
     finish(start(url))
 
@@ -190,10 +207,11 @@ def test_two_processes_share_a_study_by_its_name(start, url):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(start, tmp_path):
-    url = f"sqlite:///{tmp_path}/a.db"
-    process = start(url, JOBS="2", SECONDS="1")
-    wait_until(lambda: n_finished(url) >= 1)
+def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(folder, start):
+    url = f"sqlite:///{folder}/a.db"
+    process = start(url, JOBS="2", SIGN="sign")
+    wait_until((folder / "sign").exists)
+    wait_until(lambda: n_finished(url) >= 1)  # three fits are one trial of two, or more
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt: Stopped." in errors
@@ -279,23 +297,17 @@ class Killer(LogisticRegression):
         return super().fit(X, y)
 
 
-def all_are_dead(opened):
-    """Tell whether all running trials have been silent for long enough."""
-    (study,) = opened.get_all_studies()
-    running = opened.get_all_trials(study._study_id, states=(TrialState.RUNNING,))
-    return len(opened._get_stale_trial_ids(study._study_id)) == len(running)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_a_process_that_is_killed_is_told_and_the_same_again_goes_on(tmp_path):
     X, y, groups = rows()
     killed = Killer(note=str(tmp_path / "killed"))
-    opened = open_storage(f"sqlite:///{tmp_path}/a.db", heartbeat=1)
+    opened = open_storage(f"sqlite:///{tmp_path}/a.db")
     search = make(killed, n_jobs=2, n_trials=6, storage=opened)
     with pytest.raises(TuningError, match="killed: is the memory enough"):
         search.fit(X, y, groups=groups)
-    wait_until(lambda: all_are_dead(opened))
+    end_processes()  # loky ends those that are left, but does not wait for them
+    let_hours_pass(opened)
     search.fit(X, y, groups=groups)
     opened.engine.dispose()
     assert len(finished_trials(search.study_)) >= 6
@@ -326,18 +338,25 @@ def test_memory_cannot_be_shared():
 # -- what others do meanwhile ----------------------------------------------------------
 
 
-def test_a_trial_that_is_silent_three_times_is_run_again_with_its_parameters(tmp_path):
-    opened = open_storage(f"sqlite:///{tmp_path}/a.db", heartbeat=1)
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+def test_a_trial_whose_process_dies_before_its_first_heartbeat_is_run_again(url):
+    """`ask` begins a trial as `optimize` does, and starts no thread of heartbeats."""
+    opened = open_storage(url)
     with quiet_optuna(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
         study = optuna.create_study(storage=opened, direction="maximize")
-        trial = study.ask()
-        trial.suggest_float("C", 0, 1)
-        opened.record_heartbeat(trial._trial_id)
-        time.sleep(5)
+        lost = study.ask()
+        lost.suggest_float("C", 0, 1)
+        let_hours_pass(opened)
+        fail_stale_trials(study)
+        again = study.ask()  # it waited, and its process dies as early
+        let_hours_pass(opened)
         seen = []
         study.optimize(lambda t: seen.append(t.suggest_float("C", 0, 1)) or 1.0, 1)
-    assert seen == [trial.params["C"]]
+    assert seen == [lost.params["C"]]
+    assert [lost.number, again.number] == [0, 1]
+    states = [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
+    assert [trial.state for trial in study.trials] == states
     opened.engine.dispose()
 
 
