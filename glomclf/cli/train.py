@@ -126,15 +126,19 @@ def _train(
 
     is_ensemble = hasattr(classifier, "estimator")
     pixels = _load(classifier.estimator if is_ensemble else classifier, manifest)
+    out_of_fold = None
     if folds and not is_ensemble:
         title = f"Cross-validated by participant, {len(folds)} folds"
         note(f"{title}:")
-        scores = write_out_of_fold(classifier, pixels, manifest, folds, folder)
+        scores, out_of_fold = write_out_of_fold(
+            classifier, pixels, manifest, folds, folder
+        )
         print_scores(title, scores)
     note(f"Training on {len(manifest)} patches.")
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     classifier.fit(pixels, y, groups=participants)
     _tell_threshold(classifier)
+    _keep_people(classifier, pixels, y, participants, out_of_fold)
     with output(model) as temporary:
         classifier.save(temporary)
     write_training(classifier, pixels, y, folder)
@@ -142,6 +146,27 @@ def _train(
         write_ensemble_training(classifier, manifest, folder)
         title = f"Scores of single members, out of {len(folds)} folds"
         print_scores(title, classifier.oof_evaluation_)
+
+
+def _keep_people(
+    model: Any,
+    pixels: np.ndarray,
+    y: np.ndarray,
+    participants: np.ndarray,
+    out_of_fold: np.ndarray | None,
+) -> None:
+    """Keep in the model what `predict` says of new biopsies, without names."""
+    from ..model.known_people import keep_record
+    from ..model.reference import training_reference
+
+    if out_of_fold is not None:
+        keep_record(model, y, out_of_fold, participants)
+    model.training_reference_ = training_reference(model, pixels, participants)
+    if not hasattr(model, "out_of_fold_record_"):
+        note(
+            "Without --cv the model keeps no record of people that it had not seen: "
+            "`glomclf predict` will not say how sure a biopsy's percentage is."
+        )
 
 
 def _tell_threshold(classifier: Any) -> None:

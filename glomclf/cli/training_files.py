@@ -43,7 +43,7 @@ def write_out_of_fold(
     manifest: pd.DataFrame,
     folds: list[Any],
     folder: Path,
-) -> Evaluation:
+) -> tuple[Evaluation, np.ndarray]:
     """Predict participants that were not trained on; write predictions and scores.
 
     Parameters
@@ -59,8 +59,10 @@ def write_out_of_fold(
 
     Returns
     -------
-    Evaluation
+    evaluation : Evaluation
         Of all folds together.
+    probability : ndarray of shape (n_samples,)
+        Out of fold, of class 1.
     """
     from ..evaluation.evaluation import evaluate
     from ..model.folds import predict_folds
@@ -76,7 +78,7 @@ def write_out_of_fold(
     probability = predicted["probability"].to_numpy()
     evaluation = evaluate(y, probability, groups=participants, threshold=threshold)
     _write_cross_validation(manifest, probability, threshold, evaluation, folder)
-    return evaluation
+    return evaluation, probability
 
 
 def _write_cross_validation(

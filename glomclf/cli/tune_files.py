@@ -113,7 +113,7 @@ class StudyFiles:
             self.search.best_estimator_.save(temporary)
         write_json(self._summary(), self.folder / "best.json")
         note("Predicting each fold with the best settings, for intervals.")
-        self.evaluation = write_out_of_fold(
+        self.evaluation, _ = write_out_of_fold(
             self.search.best_estimator_, manifest, manifest, folds, self.folder
         )
 

@@ -7,6 +7,7 @@ from .ensemble import FoldEnsembleClassifier
 from .folds import FittedFold, fit_folds, predict_folds
 from .model_files import read_classifier
 from .recipes import RECIPES, make_classifier
+from .reference import TrainingReference, training_reference
 
 __all__ = [
     "APPROACHES",
@@ -16,9 +17,11 @@ __all__ = [
     "FittedFold",
     "FoldEnsembleClassifier",
     "GlomeruliClassifier",
+    "TrainingReference",
     "compare_approaches",
     "fit_folds",
     "make_classifier",
     "predict_folds",
     "read_classifier",
+    "training_reference",
 ]

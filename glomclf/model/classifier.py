@@ -26,6 +26,7 @@ from ..data.store import resolve_cache_dir
 from ..evaluation.thresholds import RecallAtLeast
 from ..network import PatchClassifier
 from .checks import refuse_contradictions
+from .known_people import forget_fit
 from .parts import classifier_from_parts, classifier_to_parts
 from .pipeline import (
     encoder_of,
@@ -253,7 +254,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         ImageError
             If files cannot be read; it lists every one of them.
         """
-        self.__dict__.pop("training_record_", None)  # not fitted until this fit is done
+        forget_fit(self)  # until this fit is done
         of_features = holds_features(X)
         if of_features:
             X = validate_data(self, X)

@@ -37,6 +37,7 @@ from .checks import chooses_threshold
 from .classifier import GlomeruliClassifier
 from .ensemble_parts import ensemble_from_parts, ensemble_to_parts
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
+from .known_people import forget_fit, keep_record
 from .threshold import ChosenThreshold, class_counts
 
 __all__ = ["FoldEnsembleClassifier"]
@@ -93,6 +94,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     oof_evaluation_ : glomclf.evaluation.evaluation.Evaluation
         Scores of the out-of-fold probabilities at ``oof_threshold_``, with intervals
         over participants.
+    out_of_fold_record_ : glomclf.evaluation.OutOfFoldRecord
+        For :func:`glomclf.evaluation.summarize_biopsies`; only with ``groups``.
     threshold_ : float
         Threshold that ``predict`` uses.
     training_record_ : dict
@@ -207,7 +210,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         ParameterError
             If the estimator has a threshold of its own, or no label is positive.
         """
-        self.__dict__.pop("training_record_", None)  # not fitted until this fit is done
+        forget_fit(self)  # until this fit is done
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         (X,) = indexable(X)
@@ -225,6 +228,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.oof_evaluation_ = evaluate(
             is_positive, self.oof_probability_, groups=groups, threshold=judged_at
         )
+        keep_record(self, is_positive, self.oof_probability_, groups)
         self._record_fit(y, groups, chosen)
         return self
 
@@ -261,8 +265,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members to one file, without pickle.
 
-        Out-of-fold probabilities are in it too, without labels or names. Folds that
-        are not an int are left out: the loaded ensemble predicts, but needs another
+        Out-of-fold predictions are in it too, without names. Folds that are not an int
+        are left out: the loaded ensemble predicts, but needs another
         ``cv`` to be fitted again.
 
         Parameters

@@ -14,6 +14,7 @@ from ..errors import ModelFileError
 from ..evaluation.evaluation import Evaluation
 from .classifier import GlomeruliClassifier
 from .descriptions import estimator_from_json, estimator_to_json
+from .known_people import known_from_arrays, known_to_arrays
 from .parts import classifier_from_parts, classifier_to_parts
 
 __all__ = ["ensemble_from_parts", "ensemble_to_parts"]
@@ -60,7 +61,7 @@ def ensemble_to_parts(ensemble: Any) -> tuple[dict[str, Any], _Arrays]:
         "oof/fold": ensemble.oof_fold_.astype(np.int64),
         "oof/threshold": ensemble.oof_threshold_,
     }
-    return header, {**stored, **out_of_fold}
+    return header, {**stored, **out_of_fold, **known_to_arrays(ensemble)}
 
 
 def ensemble_from_parts(cls: type, header: dict[str, Any], arrays: _Arrays) -> Any:
@@ -85,6 +86,7 @@ def ensemble_from_parts(cls: type, header: dict[str, Any], arrays: _Arrays) -> A
     self.oof_probability_ = arrays["oof/probability"]
     self.oof_fold_ = arrays["oof/fold"]
     self.oof_threshold_ = arrays["oof/threshold"]
+    known_from_arrays(self, arrays)
     return self
 
 

@@ -14,6 +14,7 @@ from .descriptions import (
     learned_from_parts,
     learned_to_parts,
 )
+from .known_people import known_from_arrays, known_to_arrays
 from .pipeline import make_pipeline, network_of
 
 __all__ = ["classifier_from_parts", "classifier_to_parts"]
@@ -62,7 +63,7 @@ def classifier_to_parts(classifier: Any) -> tuple[dict[str, Any], _Arrays]:
         "steps": {name: described for name, (described, _) in steps.items()},
     }
     arrays = {key: array for _, found in steps.values() for key, array in found.items()}
-    return header, arrays
+    return header, arrays | known_to_arrays(classifier)
 
 
 def classifier_from_parts(cls: type, header: dict[str, Any], arrays: _Arrays) -> Any:
@@ -80,6 +81,7 @@ def classifier_from_parts(cls: type, header: dict[str, Any], arrays: _Arrays) ->
     self.pipeline_ = make_pipeline(self, 0, 0, of_features=header["of_features"])
     for name, step in header["steps"].items():
         _set_step(self.pipeline_[name], name, step, arrays, self.classes_)
+    known_from_arrays(self, arrays)
     return self
 
 

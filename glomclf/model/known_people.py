@@ -1,0 +1,78 @@
+"""What a fitted model keeps of its training participants, in memory and in its file.
+
+- ``out_of_fold_record_``: an :class:`glomclf.evaluation.OutOfFoldRecord`;
+- ``training_reference_``: a :class:`glomclf.model.reference.TrainingReference`.
+
+Either may be absent. Names are in neither.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..evaluation.biopsy_record import OutOfFoldRecord
+from .reference import Space, TrainingReference
+
+__all__ = ["forget_fit", "keep_record", "known_from_arrays", "known_to_arrays"]
+
+_Arrays = dict[str, np.ndarray]
+_RECORD = ("probability", "label", "participant")
+_SPACE = ("centre", "scale", "points", "participant")
+
+
+def forget_fit(model: Any) -> None:
+    """Make a model one that is not fitted; what an earlier fit kept is of that fit."""
+    for name in ("training_record_", "out_of_fold_record_", "training_reference_"):
+        model.__dict__.pop(name, None)
+
+
+def keep_record(
+    model: Any, y: ArrayLike, probability: ArrayLike, groups: ArrayLike | None
+) -> None:
+    """Give a model its out-of-fold predictions, where participants are known.
+
+    Parameters
+    ----------
+    model : GlomeruliClassifier or FoldEnsembleClassifier
+        Fitted.
+    y : array-like of shape (n_samples,)
+        1 for the positive class, else 0.
+    probability : array-like of shape (n_samples,)
+        Of the positive class, by a model of the same settings that was trained without
+        the row's participant.
+    groups : array-like of shape (n_samples,) or None
+        The participant of each row. None: nothing is kept.
+    """
+    if groups is not None:
+        record = OutOfFoldRecord.from_predictions(y, probability, groups)
+        model.out_of_fold_record_ = record
+
+
+def known_to_arrays(model: Any) -> _Arrays:
+    """Return what a model keeps of its training participants, for its file."""
+    arrays: _Arrays = {}
+    record = getattr(model, "out_of_fold_record_", None)
+    if record is not None:
+        arrays |= {f"people/{name}": getattr(record, name) for name in _RECORD}
+    reference = getattr(model, "training_reference_", None)
+    for space, kept in (reference.spaces if reference else {}).items():
+        arrays |= {f"reference/{space}/{name}": getattr(kept, name) for name in _SPACE}
+    return arrays
+
+
+def known_from_arrays(model: Any, arrays: _Arrays) -> None:
+    """Give a model what ``known_to_arrays`` returned."""
+    if "people/label" in arrays:
+        kept = [arrays[f"people/{name}"] for name in _RECORD]
+        model.out_of_fold_record_ = OutOfFoldRecord(*kept)
+    spaces = {name.split("/")[1] for name in arrays if name.startswith("reference/")}
+    if spaces:
+        model.training_reference_ = TrainingReference(
+            {
+                space: Space(*(arrays[f"reference/{space}/{name}"] for name in _SPACE))
+                for space in sorted(spaces)
+            }
+        )
