@@ -4,6 +4,7 @@ Nothing here knows of networks, samplers or scores.
 """
 
 from .augmenter import PatchAugmenter, make_augmenter
+from .biopsy_folders import biopsy_folder_manifest
 from .embeddings import read_embeddings
 from .images import IMAGE_SUFFIXES, MAX_PIXELS, read_image, resize_image
 from .loader import ImageLoader
@@ -32,6 +33,7 @@ __all__ = [
     "RepeatedStratifiedGroupKFold",
     "StainNormalizer",
     "StratifiedGroupShuffleSplit",
+    "biopsy_folder_manifest",
     "image_folder_manifest",
     "infer_participants",
     "leave_one_centre_out",
