@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -18,6 +19,7 @@ __all__ = [
     "progress",
     "short_names",
     "threads_for",
+    "user_path",
     "written_whole",
 ]
 
@@ -159,6 +161,35 @@ def _share_of_dask_worker() -> int | None:
         return distributed.get_worker().state.nthreads
     except ValueError:
         return None
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Take a path as users write it, with ``~`` for the home folder.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If the home folder is not known.
+
+    Examples
+    --------
+    >>> from glomclf._runtime import user_path
+    >>> user_path("~/patches") == Path.home() / "patches"
+    True
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        reason = "the home folder that ~ stands for is not known; write it in full"
+        raise FileNotFoundError(errno.ENOENT, reason, os.fspath(path)) from None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from .options import (
     folder_option,
     images_option,
     quiet_option,
+    reading_options,
     seed_option,
 )
 
@@ -30,6 +31,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 @click.command()
 @csv_argument
 @images_option
+@reading_options
 @click.option(
     "--test",
     type=click.Path(path_type=Path),
@@ -54,6 +56,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 def command(
     csv: Path,
     images: Path | None,
+    reading: dict[str, Any],
     test: Path | None,
     n_folds: int | None,
     folder: Path,
@@ -73,9 +76,11 @@ def command(
     for name in _FILES:
         check_output(folder / name, [csv, test] if test else [csv])
     if test:
-        audit, manifest = audit_pair(*labelled_pair(csv, test, images), quiet)
+        audit, manifest = audit_pair(
+            *labelled_pair(csv, test, images, **reading), quiet
+        )
     else:
-        manifest = labelled_manifest(csv, images)
+        manifest = labelled_manifest(csv, images, **reading)
         audit = _audit(manifest, participant_folds(manifest, n_folds or 5, seed), quiet)
     _write(audit, manifest, folder)
     drop_unwritten(folder / name for name in _FILES)

@@ -20,6 +20,7 @@ from .options import (
     folder_option,
     images_option,
     quiet_option,
+    reading_options,
     seed_option,
 )
 
@@ -40,6 +41,7 @@ COMPARISON_FILES = (
 @click.command()
 @csv_argument
 @images_option
+@reading_options
 @folder_option(
     "glomclf-comparison",
     "Folder for tables, predictions, a picture and the report, one HTML file; "
@@ -59,6 +61,7 @@ COMPARISON_FILES = (
 def command(
     csv: Path,
     images: Path | None,
+    reading: dict[str, Any],
     folder: Path,
     n_folds: int,
     seed: int,
@@ -82,7 +85,7 @@ def command(
 
     for name in COMPARISON_FILES:
         check_output(folder / name, inputs=[csv])
-    manifest = labelled_manifest(csv, images)
+    manifest = labelled_manifest(csv, images, **reading)
     estimator = checked_classifier(**options)
     comparison = compare_approaches(
         manifest,

@@ -22,6 +22,7 @@ from .options import (
     images_option,
     model_option,
     quiet_option,
+    reading_options,
     threshold_option,
 )
 
@@ -60,6 +61,7 @@ _AGREEMENT = {
 @csv_argument
 @model_option
 @images_option
+@reading_options
 @folder_option(
     "glomclf-evaluation",
     "Folder for predictions, scores, pictures and the report, one HTML file; such "
@@ -81,6 +83,7 @@ def command(
     csv: Path,
     model: Path,
     images: Path | None,
+    reading: dict[str, Any],
     folder: Path,
     train_csv: Path | None,
     threshold: float | None,
@@ -103,10 +106,10 @@ def command(
     check_inputs(inputs)  # to load a model takes long
     train = audit = None
     if train_csv is None:
-        test = labelled_manifest(csv, images, to_train=False)
+        test = labelled_manifest(csv, images, to_train=False, **reading)
         note("No leak audit: pass --train with the csv that the model was trained on.")
     else:
-        train, test = labelled_pair(train_csv, csv, images)
+        train, test = labelled_pair(train_csv, csv, images, **reading)
     classifier = load_model(model, threshold, quiet)
     if train is not None:
         audit, _ = audit_pair(train, test, quiet)

@@ -22,9 +22,17 @@ __all__ = [
 
 
 def labelled_manifest(
-    csv: Path, images: Path | None, *, to_train: bool = True
+    csv: Path, images: Path | None, *, to_train: bool = True, **reading: Any
 ) -> pd.DataFrame:
     """Read a csv that has labels.
+
+    Parameters
+    ----------
+    csv : Path
+    images : Path or None
+    to_train : bool, default=True
+    **reading : object
+        What `options.reading_options` gave: `columns` and `labels`.
 
     Raises
     ------
@@ -37,12 +45,14 @@ def labelled_manifest(
     from ..data.manifest import read_manifest
 
     _refuse_folder(csv)
-    manifest = read_manifest(csv, images)
+    manifest = read_manifest(csv, images, **reading)
     if "label" not in manifest:
+        titles, _ = _header(csv, reading)
         raise InputError(
-            f"{csv} has no labels; its columns are {', '.join(_columns(csv))}. The "
+            f"{csv} has no labels; its columns are {', '.join(titles)}. The "
             "column 'ground truth' (or 'label') must say 1 for globally sclerotic, 0 "
-            "for the rest."
+            "for the rest. --columns label=TITLE names another column, and --labels "
+            "GS=1,NGS=0 tells what other texts mean."
         )
     if to_train and manifest["label"].nunique() < 2:
         raise InputError(
@@ -77,7 +87,7 @@ def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[A
 
 
 def labelled_pair(
-    train: Path, test: Path, images: Path | None
+    train: Path, test: Path, images: Path | None, **reading: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read two csvs with labels; participants are inferred from the names in both.
 
@@ -87,9 +97,10 @@ def labelled_pair(
     from ..data.participants import infer_participants
 
     csvs = (train, test)
-    first, second = (labelled_manifest(csv, images, to_train=False) for csv in csvs)
-    titles = {title.strip().lower() for csv in csvs for title in _columns(csv)}
-    if "participant" not in titles:
+    first, second = (
+        labelled_manifest(csv, images, to_train=False, **reading) for csv in csvs
+    )
+    if not any("participant" in _header(csv, reading)[1] for csv in csvs):
         paths = [*first["path"], *second["path"]]
         inferred = iter(infer_participants([Path(path).name for path in paths]))
         for side in (first, second):
@@ -97,10 +108,13 @@ def labelled_pair(
     return first, second
 
 
-def _columns(csv: Path) -> list[str]:
-    import pandas as pd
+def _header(csv: Path, reading: dict[str, Any]) -> tuple[list[str], set[str | None]]:
+    """Return the titles of a csv, and what they are to glomclf."""
+    from ..data.table_files import check_columns, column_name, read_table
 
-    return list(pd.read_csv(csv, nrows=0, encoding="utf-8-sig").columns)
+    chosen = check_columns(reading.get("columns"))
+    titles = read_table(csv, chosen)[0]
+    return titles, {column_name(title, chosen) for title in titles}
 
 
 def load_model(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
+import shlex
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +16,7 @@ import click
 from ..errors import GlomclfError, GlomclfWarning
 from .console import InputError, written_files
 
-__all__ = ["errors_shown"]
+__all__ = ["as_option", "errors_shown"]
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quota on Windows
 # What the library names most, as it is written on the command line.
@@ -31,6 +33,9 @@ _AS_OPTIONS = {
     "network__": "network.",
     "encoder__": "encoder.",
 }
+# And what it writes as a mapping: of text, of numbers.
+_AS_PAIRS = re.compile(r"(columns|labels)=\{([^{}]*)\}")
+_PAIR = re.compile(r"(['\"])(.*?)\1: (['\"]?)(.*?)\3(?:, |$)")
 
 
 class _InternalFault(click.ClickException):
@@ -83,7 +88,25 @@ def _explained(error: Exception) -> click.ClickException:
 def _with_options(message: str) -> str:
     for parameter, option in _AS_OPTIONS.items():
         message = message.replace(parameter, option)
-    return message
+    return _AS_PAIRS.sub(_as_pairs, message)
+
+
+def _as_pairs(found: re.Match[str]) -> str:
+    pairs = {pair[2]: pair[4] for pair in _PAIR.finditer(found[2])}
+    return as_option(found[1], pairs)
+
+
+def as_option(name: str, pairs: Mapping[str, Any]) -> str:
+    """Write a mapping as it is typed.
+
+    Examples
+    --------
+    >>> from glomclf.cli.messages import as_option
+    >>> as_option("labels", {"GS": 1, "NGS": 0})
+    '--labels GS=1,NGS=0'
+    """
+    words = ",".join(f"{key}={value}" for key, value in pairs.items())
+    return f"--{name} {shlex.quote(words)}"
 
 
 def _is_invalid_parameter(error: Exception) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
+import re
+from collections import ChainMap
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +22,7 @@ __all__ = [
     "model_option",
     "overwrite_option",
     "quiet_option",
+    "reading_options",
     "seed_option",
     "setting",
     "threshold_option",
@@ -126,6 +130,50 @@ def _list_if_asked(ctx: click.Context, param: click.Parameter, values: Any) -> A
     ctx.exit()
 
 
+def titles(text: str) -> dict[str, str]:
+    """Take titles of columns, which may hold commas.
+
+    Examples
+    --------
+    >>> from glomclf.cli.options import titles
+    >>> titles("label=Diagnosis, final,participant=patient")
+    {'label': 'Diagnosis, final', 'participant': 'patient'}
+    """
+    from ..data.table_files import COLUMNS
+
+    found = {}
+    for pair in re.split(rf",(?=\s*(?:{'|'.join(COLUMNS)})\s*=)", text):
+        name, _, title = (part.strip() for part in pair.partition("="))
+        if name not in COLUMNS or not title:
+            raise click.BadParameter(
+                f"{pair!r} is not of the form participant=patient, with a title for "
+                f"one of {', '.join(COLUMNS)}."
+            )
+        found[name] = title
+    return found
+
+
+def meanings(text: str) -> dict[str, int]:
+    """Take texts and the labels that they mean.
+
+    Examples
+    --------
+    >>> from glomclf.cli.options import meanings
+    >>> meanings("GS=1,NGS=0")
+    {'GS': 1, 'NGS': 0}
+    """
+    found = {}
+    for pair in text.split(","):
+        word, _, label = (part.strip() for part in pair.rpartition("="))
+        if not word or label not in ("0", "1"):
+            raise click.BadParameter(
+                f"{pair!r} is not of the form GS=1 or NGS=0: 1 is globally sclerotic, "
+                "0 is the rest."
+            )
+        found[word] = int(label)
+    return found
+
+
 csv_argument = click.argument("csv", type=_PATH)
 images_option = click.option(
     "--images",
@@ -133,6 +181,44 @@ images_option = click.option(
     metavar="DIR",
     help="Folder of the images, if they do not lie beside the csv.",
 )
+_columns_option = click.option(
+    "--columns",
+    type=titles,
+    multiple=True,
+    metavar="COLUMN=TITLE,...",
+    show_default=False,
+    help="Titles of the columns name, label, slide, participant and centre where they "
+    "are others, as label=diagnosis,participant=patient.",
+)
+_labels_option = click.option(
+    "--labels",
+    type=meanings,
+    multiple=True,
+    metavar="TEXT=1,TEXT=0",
+    show_default=False,
+    help="What the labels are called, as GS=1,NGS=0: in the column of labels, or as "
+    "names of class folders.",
+)
+
+
+def reading_options(function: _Function) -> _Function:
+    """Give a command ``--columns`` and ``--labels``.
+
+    It gets them as one argument `reading`, and passes it on to what reads the csv:
+    ``labelled_manifest(csv, images, **reading)``.
+    """
+
+    @_columns_option
+    @_labels_option
+    @functools.wraps(function)
+    def command(*args: Any, columns: Any, labels: Any, **more: Any) -> Any:
+        given = {"columns": columns, "labels": labels}
+        merged = {name: dict(ChainMap(*of)) or None for name, of in given.items()}
+        return function(*args, reading=merged, **more)
+
+    return command  # type: ignore[return-value]
+
+
 model_option = click.option(
     "--model",
     type=_PATH,

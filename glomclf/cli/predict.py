@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from .options import (
     model_option,
     overwrite_option,
     quiet_option,
+    reading_options,
     threshold_option,
 )
 
@@ -28,6 +29,7 @@ __all__ = ["command"]
 @click.argument("source", metavar="FOLDER_OR_CSV", type=click.Path(path_type=Path))
 @model_option
 @images_option
+@reading_options
 @click.option(
     "--output",
     "-o",
@@ -44,6 +46,7 @@ def command(
     source: Path,
     model: Path,
     images: Path | None,
+    reading: dict[str, Any],
     predictions: Path,
     overwrite: bool,
     threshold: float | None,
@@ -59,7 +62,7 @@ def command(
     from .tables import predictions_table, write_csv
 
     check_output(predictions, inputs=[source, model], overwrite=overwrite)
-    manifest = _read(source, images)
+    manifest = _read(source, images, **reading)
     if source.is_dir():
         _note_subfolders(source, model)
     classifier = load_model(model, threshold, quiet)
@@ -74,7 +77,7 @@ def command(
     list_files()
 
 
-def _read(source: Path, images: Path | None) -> pd.DataFrame:
+def _read(source: Path, images: Path | None, columns: Any, labels: Any) -> pd.DataFrame:
     from ..data.images import IMAGE_SUFFIXES
     from ..data.manifest import image_folder_manifest, read_manifest
     from ..errors import ParticipantWarning
@@ -88,18 +91,20 @@ def _read(source: Path, images: Path | None) -> pd.DataFrame:
                 "csv that names it."
             )
         if not source.is_dir():
-            return read_manifest(source, images)
-        if images is not None:
-            raise InputError(
-                f"--images belongs to a csv, and {source} is a folder. Leave it out."
-            )
-        return image_folder_manifest(source)
+            return read_manifest(source, images, columns=columns, labels=labels)
+        for option, value in {"--images": images, "--columns": columns}.items():
+            if value is not None:
+                raise InputError(
+                    f"{option} belongs to a csv, and {source} is a folder. Leave it "
+                    "out."
+                )
+        return image_folder_manifest(source, labels=labels)
 
 
 def _note_subfolders(folder: Path, model: Path) -> None:
     """Say which images are passed over: those of sub-folders."""
+    from ..data.image_folders import CLASS_FOLDERS
     from ..data.images import IMAGE_SUFFIXES
-    from ..data.manifest import CLASS_FOLDERS
 
     passed_over = [
         entry.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from .options import (
     folder_option,
     images_option,
     overwrite_option,
+    reading_options,
     seed_option,
 )
 
@@ -25,6 +26,7 @@ __all__ = ["command"]
 @click.command()
 @csv_argument
 @images_option
+@reading_options
 @click.option(
     "--test-size",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -42,6 +44,7 @@ __all__ = ["command"]
 def command(
     csv: Path,
     images: Path | None,
+    reading: dict[str, Any],
     test_size: float,
     folder: Path,
     overwrite: bool,
@@ -63,31 +66,51 @@ def command(
     files = [folder / "train.csv", folder / "test.csv"]
     for file in files:  # a model may have been trained on what is there
         check_output(file, [csv], overwrite=overwrite)
-    manifest = labelled_manifest(csv, images)
+    manifest = labelled_manifest(csv, images, **reading)
     are_known = participant_kind(manifest) == "participant"
     sides = train_test_split_by_participant(
         manifest, manifest["label"], test_size=test_size, random_state=seed
     )[:2]
-    rows = _rows(csv, manifest, are_known)
+    rows = _rows(csv, manifest, reading, are_known)
     for file, side in zip(files, sides, strict=True):
         write_csv(rows.loc[side.index], file)
     _print(files, sides, participant_kind(manifest))
-    if folder.resolve() != csv.parent.resolve() and images is None:
-        note(f"Give the next commands the folder of the images: --images {csv.parent}")
+    _note_options(csv, folder, images, reading)
     list_files()
 
 
-def _rows(csv: Path, manifest: pd.DataFrame, are_known: bool) -> pd.DataFrame:
+def _rows(
+    csv: Path, manifest: pd.DataFrame, reading: dict[str, Any], are_known: bool
+) -> pd.DataFrame:
     """Return the csv as it was written, with participants where they are known."""
     import pandas as pd
 
-    rows = pd.read_csv(csv, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    rows = rows[(rows != "").any(axis=1)]  # the manifest has no empty rows either
-    rows.index = manifest.index
-    if not are_known:
-        return rows
-    known = [name for name in rows if str(name).strip().lower() == "participant"]
-    return rows.drop(columns=known).assign(participant=manifest["participant"])
+    from ..data.table_files import check_columns, column_name, read_table
+
+    chosen = check_columns(reading["columns"])
+    titles, lines = read_table(csv, chosen)
+    rows = pd.DataFrame(list(lines.values()), columns=titles, index=manifest.index)
+    if are_known:
+        names = [column_name(title, chosen) for title in titles]
+        known = "participant" in names
+        place = names.index("participant") if known else len(titles)
+        title = titles[place] if known else "participant"
+        rows = rows.drop(columns=title, errors="ignore")
+        rows.insert(place, title, manifest["participant"])
+    return rows
+
+
+def _note_options(
+    csv: Path, folder: Path, images: Path | None, reading: dict[str, Any]
+) -> None:
+    """Say what the commands after this one need to read its files."""
+    from .messages import as_option
+
+    words = [as_option(name, of) for name, of in reading.items() if of]
+    if folder.resolve() != csv.parent.resolve() and images is None:
+        words.insert(0, f"--images {csv.parent}")
+    if words:
+        note(f"Give the next commands {' '.join(words)}")
 
 
 def _print(files: list[Path], sides: list[pd.DataFrame], owner: str) -> None:

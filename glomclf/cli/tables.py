@@ -39,9 +39,27 @@ _SHOWN = (
 
 
 def write_csv(table: pd.DataFrame, path: Path, **options: Any) -> None:
-    """Write a table, whole or not at all."""
+    """Write a table, whole or not at all, and harmless to spreadsheets.
+
+    Bytes of a file name that are not UTF-8 are escaped as Python does it.
+    `read_manifest` finds the file all the same, and undoes what `as_cell` does.
+    """
+    table = table.apply(_as_cells).rename(columns=_as_cell)
+    table.index = _as_cells(table.index)
     with output(path) as temporary:
-        table.to_csv(temporary, **{"index": False, **options})
+        table.to_csv(
+            temporary, errors="backslashreplace", **{"index": False, **options}
+        )
+
+
+def _as_cells(values: Any) -> Any:
+    return values if pd.api.types.is_numeric_dtype(values) else values.map(_as_cell)
+
+
+def _as_cell(value: Any) -> Any:
+    from ..data.table_files import as_cell
+
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:

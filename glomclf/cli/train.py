@@ -16,6 +16,7 @@ from .options import (
     images_option,
     overwrite_option,
     quiet_option,
+    reading_options,
     seed_option,
 )
 
@@ -31,6 +32,7 @@ __all__ = ["command"]
 @click.command()
 @csv_argument
 @images_option
+@reading_options
 @click.option(
     "--output",
     "-o",
@@ -62,6 +64,7 @@ __all__ = ["command"]
 def command(
     csv: Path,
     images: Path | None,
+    reading: dict[str, Any],
     model: Path,
     overwrite: bool,
     n_folds: int | None,
@@ -93,7 +96,7 @@ def command(
             "--ensemble keeps the classifiers of cross-validation, and there is none. "
             "Say how many folds: --cv 5 --ensemble."
         )
-    manifest = labelled_manifest(csv, images)
+    manifest = labelled_manifest(csv, images, **reading)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
         **options, random_state=seed, verbose=int(not quiet)

@@ -25,6 +25,7 @@ from .options import (
     folder_option,
     images_option,
     quiet_option,
+    reading_options,
     seed_option,
 )
 
@@ -42,6 +43,7 @@ _JOURNAL = "study.journal"
 @click.command()
 @csv_argument
 @images_option
+@reading_options
 @folder_option(
     "glomclf-tuning",
     "Folder for the trials, the model with the best settings and the report, one "
@@ -127,6 +129,7 @@ _JOURNAL = "study.journal"
 def command(
     csv: Path,
     images: Path | None,
+    reading: dict[str, Any],
     folder: Path,
     n_folds: int,
     metrics: tuple[str, ...],
@@ -158,7 +161,7 @@ def command(
 
     _check_outputs(folder, csv)
     _check_scores(metrics, [name for name, _ in bounds])
-    manifest = labelled_manifest(csv, images)
+    manifest = labelled_manifest(csv, images, **reading)
     folds = participant_folds(manifest, n_folds, seed)
     _check_outer_folds(manifest, n_outer, n_folds, seed)
     search = _search(metrics, dict(bounds), seed, **options)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import EmbeddingsError
 from .hdf5_files import hdf5_fault
-from .manifest import column_name
+from .table_files import column_name
 
 __all__ = ["EMBEDDING_SUFFIXES", "MAX_BYTES", "EmbeddingRows", "read_rows"]
 

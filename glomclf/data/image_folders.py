@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path, PureWindowsPath
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -16,6 +19,7 @@ from .images import IMAGE_SUFFIXES
 
 __all__ = [
     "CLASS_FOLDERS",
+    "FOLDER_LABELS",
     "LEAVING",
     "Faults",
     "cells_at",
@@ -28,6 +32,7 @@ __all__ = [
 
 CLASS_FOLDERS = ("non_globally_sclerotic_glomeruli", "globally_sclerotic_glomeruli")
 """Names of the class folders; the position of a name is its label."""
+FOLDER_LABELS = {name: label for label, name in enumerate(CLASS_FOLDERS)}
 LEAVING = (
     "names that lead out of the image folder (absolute, through '..' or by a link); "
     "name files relative to the folder that holds them"
@@ -67,51 +72,127 @@ def cells_at(cells: pd.Series, wrong: ArrayLike) -> list[str]:
 
 
 def locate_images(
-    names: pd.Series, places: list[Path], faults: Faults
+    names: pd.Series, places: list[Path], folders: Iterable[str], faults: Faults
 ) -> list[Path | None]:
-    """Find the image of each row; None, and a fault, where it cannot be used."""
-    found = [_locate(name, places) for name in names]
+    """Find the image of each row; None, and a fault, where it cannot be used.
+
+    Parameters
+    ----------
+    names : Series of str
+    places : list of Path
+        Searched in turn.
+    folders : iterable of str
+        Class folders, that are searched in each place.
+    faults : Faults
+    """
+    disk = _Disk(places, ["", *folders])
+    found = [disk.locate(name) for name in names]
     kinds = pd.Series([kind for _, kind in found], index=names.index, dtype=object)
     for kind in (LEAVING, _AMBIGUOUS):
         faults.add(kind, cells_at(names, kinds == kind))
     is_named = names.str.strip() != ""
     missing = cells_at(names, (kinds == _MISSING) & is_named)
     if len(missing) == len(names) > 1:
-        missing = [f"none of its {len(names)} images; pass images=FOLDER"]
+        example = next(repr(name) for name in names)
+        missing = [
+            f"none of its {len(names)} images, such as {example}; pass images=FOLDER"
+        ]
     searched = " or ".join(str(place) for place in dict.fromkeys(places))
     faults.add(_MISSING.format(searched=searched), missing)
     return [path for path, _ in found]
 
 
-def _locate(name: str, places: list[Path]) -> tuple[Path | None, str | None]:
-    """Return the path of an image, or the kind of fault that keeps it from being used.
+class _Disk:
+    """Places of images, in whatever way a csv writes their names."""
 
-    The places are searched in turn; the first that has the image is taken.
-    """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        return None, LEAVING
-    for place in places:
-        candidates = [place / folder / name for folder in ("", *CLASS_FOLDERS)]
-        found = [path for path in candidates if os.path.isfile(path)]
-        if not found:
-            continue
-        if not all(is_inside(path, place) for path in found):
+    def __init__(self, places: Iterable[Path], folders: Iterable[str]):
+        self.places = list(dict.fromkeys(places))
+        self.folders = list(folders)
+        self.listed: dict[Path, dict[str, list[str]]] = {}
+
+    def locate(self, name: str) -> tuple[Path | None, str | None]:
+        """Return the path of an image, or the kind of fault that keeps it from use.
+
+        The first place that has the image is taken.
+        """
+        if ".." in PureWindowsPath(name).parts:  # a slash parts folders there, too
             return None, LEAVING
-        return (found[0], None) if len(found) == 1 else (None, _AMBIGUOUS)
-    return None, _MISSING
+        for place in self.places:
+            found = next(
+                filter(None, map(partial(self._in, place), _spellings(name))), []
+            )
+            if not all(is_inside(path, place) for path in found):
+                return None, LEAVING
+            if found:
+                return (found[0], None) if len(found) == 1 else (None, _AMBIGUOUS)
+        is_absolute = Path(name).is_absolute() or PureWindowsPath(name).is_absolute()
+        return None, LEAVING if is_absolute else _MISSING
+
+    def _in(self, place: Path, name: str) -> list[Path]:
+        """Return the files of a name in a place and its class folders."""
+        folders = [""] if Path(name).is_absolute() else self.folders
+        return [
+            path for folder in folders for path in self._files(place / folder, name)
+        ]
+
+    def _files(self, place: Path, name: str) -> list[Path]:
+        path = place / name
+        if os.path.isfile(path) or name.isascii():
+            return [path] if os.path.isfile(path) else []
+        found = [place]
+        for part in Path(name).parts:
+            found = [
+                folder / entry
+                for folder in found
+                for entry in self._alike(folder, part)
+            ]
+        return [path for path in found if os.path.isfile(path)]
+
+    def _alike(self, folder: Path, name: str) -> list[str]:
+        """Return the entries of a folder that are called so, in any form of Unicode."""
+        if folder not in self.listed:
+            entries: dict[str, list[str]] = {}
+            for entry in os.listdir(folder) if folder.is_dir() else ():
+                entries.setdefault(normalize("NFC", entry), []).append(entry)
+            self.listed[folder] = entries
+        alike = self.listed[folder].get(normalize("NFC", name), [])
+        return [name] if name in alike else alike
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield a name as it is written, and as other systems and glomclf write it."""
+    yield name
+    # glomclf writes the bytes of a name that is not UTF-8 so.
+    yield re.sub(r"\\udc([89a-f][0-9a-f])", lambda m: chr(0xDC00 + int(m[1], 16)), name)
+    if "\\" in name:
+        yield name.replace("\\", "/")
 
 
 def is_inside(path: Path, place: Path) -> bool:
     """Tell whether a file lies in a folder, links followed."""
-    return path.resolve().is_relative_to(place.resolve())
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(place))
 
 
-def check_paths(rows: pd.DataFrame, paths: list[Path | None], faults: Faults) -> None:
-    """Check that no image is named twice or lies in the other label's folder."""
+def check_paths(
+    rows: pd.DataFrame,
+    paths: list[Path | None],
+    folders: Mapping[str, int],
+    faults: Faults,
+) -> None:
+    """Check that no image is named twice or lies in the other label's folder.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    paths : list of Path or None
+    folders : mapping of str to int
+        Class folders and their labels.
+    faults : Faults
+    """
     names = rows["name"]
     files = pd.Series(
         [
-            name if path is None else str(path.resolve())
+            name if path is None else os.path.realpath(path)
             for name, path in zip(names, paths, strict=True)
         ]
     )
@@ -122,7 +203,9 @@ def check_paths(rows: pd.DataFrame, paths: list[Path | None], faults: Faults) ->
     if "label" not in rows:
         return
     in_other = [
-        path is not None and label >= 0 and path.parent.name == CLASS_FOLDERS[1 - label]
+        path is not None
+        and label >= 0
+        and folders.get(path.parent.name, label) != label
         for path, label in zip(paths, rows["label"], strict=True)
     ]
     faults.add(
@@ -142,9 +225,11 @@ def images_in(folder: Path) -> list[Path]:
     ]
 
 
-def check_class_folders(root: Path, paths: list[Path], faults: Faults) -> None:
+def check_class_folders(
+    root: Path, folders: Iterable[str], paths: list[Path], faults: Faults
+) -> None:
     """Check that nothing is left out in silence, and no patch has two labels."""
-    missing = [name for name in CLASS_FOLDERS if not (root / name).is_dir()]
+    missing = [name for name in folders if not (root / name).is_dir()]
     faults.add("class folders missing", map(repr, missing))
     strays = [repr(path.name) for path in sorted(images_in(root))]
     faults.add("images beside the class folders; move them into one", strays)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv as csv_format
-import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
+from .._runtime import user_path
 from ..errors import ManifestError
 from .image_folders import (
-    CLASS_FOLDERS,
+    FOLDER_LABELS,
     LEAVING,
     Faults,
-    cells_at,
     check_class_folders,
     check_paths,
     images_in,
@@ -24,7 +22,11 @@ from .image_folders import (
     locate_images,
 )
 from .images import IMAGE_SUFFIXES
-from .participants import KIND, participant_kind, slides_and_participants
+from .manifest_rows import as_numbers, check_cells, check_labels, name_columns
+from .participants import KIND, participant_kind
+from .spellings import is_missing
+from .stand_ins import slides_and_participants, warn_of_spellings
+from .table_files import check_columns, read_table
 
 __all__ = [
     "image_folder_manifest",
@@ -33,42 +35,43 @@ __all__ = [
 ]
 
 
-_LABELS = {"0": 0, "0.0": 0, "1": 1, "1.0": 1}
-_TITLES = {
-    "ground truth": "label",
-    "label": "label",
-    "name": "name",
-    "path": "name",
-    "slide": "slide",
-    "participant": "participant",
-}
-"""Columns of a csv that are checked; any other is kept as it is."""
-
-
 def read_manifest(
     csv: str | os.PathLike[str],
     images: str | os.PathLike[str] | Literal[False] | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    labels: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Read a csv of patches and find their images.
 
     Parameters
     ----------
     csv : str or path-like
-        A comma-separated UTF-8 file with a header, with or without byte order mark,
-        with LF or CRLF line ends. Its columns, in any order, in upper or lower case:
+        A file with a header, whose cells are separated by commas, semicolons or tabs,
+        in UTF-8 or UTF-16, or the first sheet of an Excel file (.xlsx; needs the extra
+        `excel`). Its columns, in any order, in upper or lower case:
 
-        - `name` (or `path`): file of the image, relative to a place named below;
+        - `name` (or `path`): file of the image, in a place named below;
         - `ground truth` (or `label`): 1 for globally sclerotic, 0 for the rest. May
           be left out, or left empty in every row, for prediction;
-        - `slide`, `participant`: optional, text, without gaps;
-        - any other column, such as `centre`, is kept; it is numeric if all of its
-          values are numbers. Columns without a title are dropped.
+        - `slide`, `participant`, `centre`: optional, text, also where all are numbers.
+          Cells that are empty or say NA, nan, None, NULL, ``-``, ``?`` or the like are
+          not known;
+        - any other column is kept; it is numeric if all of its values are numbers and
+          none begins with a zero. Columns without a title are dropped.
     images : str, path-like, False or None, default=None
         Folder of the images. It is searched first and then the folder of the csv, in
         each the name itself and the name inside either of the class folders
         `globally_sclerotic_glomeruli` and `non_globally_sclerotic_glomeruli`. False
         looks for none: the images are elsewhere, and `read_embeddings` has what was
         made of them.
+    columns : mapping of str to str, default=None
+        Titles of the columns `name`, `label`, `slide`, `participant` and `centre` where
+        they are others, as ``{"label": "diagnosis", "participant": "patient"}``. A
+        column that has one of glomclf's titles, and was not chosen for it, is left out.
+    labels : mapping of str to int, default=None
+        What the labels in the csv mean, as ``{"GS": 1, "NGS": 0}``. Folders of these
+        names are class folders, too.
 
     Returns
     -------
@@ -87,15 +90,18 @@ def read_manifest(
     ------
     ManifestError
         If the csv cannot be used. The message lists, by kind and with line numbers,
-        all faults at once: columns missing or named twice, rows without name, slide
-        or participant, labels other than 0 and 1, names given twice, images not found
-        or found twice, names that lead out of the folders (absolute, through `..` or
-        a symbolic link), and images in the class folder of the other label.
+        all faults at once: columns missing or named twice, rows without name, unknown
+        labels, names given twice, images not found or found twice, names that lead out
+        of the folders (absolute, through `..` or a symbolic link), and images in the
+        class folder of the other label.
+    ParameterError
+        If `columns` or `labels` is no such mapping.
 
     Warns
     -----
     ParticipantWarning
-        If slides or single images stand for participants.
+        If slides or single images stand for participants, or two participants or
+        centres differ only in how they are written.
 
     See Also
     --------
@@ -119,39 +125,44 @@ def read_manifest(
     0      0  S-2102-000007_PAS_1of2  S-2102-000006
     1      1  S-2102-000006_PAS_2of2  S-2102-000006
     """
-    source = Path(csv)
+    source, chosen = user_path(csv), check_columns(columns)
+    meanings = check_labels(labels)
     faults = Faults(source)
-    header, lines = _parse_csv(source)
-    rows = _name_columns(header, lines, faults)
-    _check_cells(rows, faults)
+    header, lines = read_table(source, chosen)
+    rows = name_columns(header, lines, chosen, faults)
+    check_cells(rows, meanings, faults)
     paths: Sequence[str | Path | None] = []
     if "name" in rows:
-        paths = _find_images(rows, source, images, faults)
+        folders = FOLDER_LABELS | (meanings or {})
+        paths = _find_images(rows, source, images, folders, faults)
     faults.raise_if_any()
-    return _assemble(rows, paths)
+    return _assemble(rows, paths, header)
 
 
 def _find_images(
     rows: pd.DataFrame,
     source: Path,
     images: str | os.PathLike[str] | Literal[False] | None,
+    folders: Mapping[str, int],
     faults: Faults,
 ) -> Sequence[str | Path | None]:
     """Return the image of each row; its name, where images are not looked for."""
     if images is False:
-        check_paths(rows, [None] * len(rows), faults)
+        check_paths(rows, [None] * len(rows), folders, faults)
         return rows["name"].to_list()
     places = [source.parent]
-    if images is not None and not Path(images).is_dir():
+    if images is not None and not user_path(images).is_dir():
         faults.add("images is not a folder", [str(images)])
     elif images is not None:
-        places.insert(0, Path(images))
-    paths = locate_images(rows["name"], places, faults)
-    check_paths(rows, paths, faults)
+        places.insert(0, user_path(images))
+    paths = locate_images(rows["name"], places, folders, faults)
+    check_paths(rows, paths, folders, faults)
     return [path and os.path.abspath(path) for path in paths]
 
 
-def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
+def image_folder_manifest(
+    folder: str | os.PathLike[str], *, labels: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """List the images of a folder that has no csv.
 
     Two kinds of folder are understood. One with the class folders
@@ -164,6 +175,8 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     folder : str or path-like
         The folder. Files are recognised by their ending (bmp, jpeg, jpg, png, tif,
         tiff, in upper or lower case); hidden and other files are passed over.
+    labels : mapping of str to int, default=None
+        Class folders of other names and their labels, as ``{"GS": 1, "NGS": 0}``.
 
     Returns
     -------
@@ -198,14 +211,14 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     0      1  18-162_PAS_1of6      18-162
     1      0  18-162_PAS_1of6      18-162
     """
-    root = Path(folder)
+    root, classes = user_path(folder), check_labels(labels) or FOLDER_LABELS
     if not root.is_dir():
         raise ManifestError(f"{root} is not a folder; a folder of images was expected.")
     faults = Faults(root)
-    present = [root / name for name in CLASS_FOLDERS if (root / name).is_dir()]
+    present = [root / name for name in classes if (root / name).is_dir()]
     paths = sorted(path for place in present or [root] for path in images_in(place))
-    if present:
-        check_class_folders(root, paths, faults)
+    if present or labels is not None:
+        check_class_folders(root, classes, paths, faults)
     if not paths:
         endings = ", ".join(IMAGE_SUFFIXES)
         faults.add(f"no images: no file ends in {endings}", [str(root)])
@@ -215,7 +228,7 @@ def image_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     faults.raise_if_any()
     rows = pd.DataFrame({"name": [path.name for path in paths]})
     if present:
-        rows["label"] = [CLASS_FOLDERS.index(path.parent.name) for path in paths]
+        rows["label"] = [classes[path.parent.name] for path in paths]
     return _assemble(rows, [os.path.abspath(path) for path in paths])
 
 
@@ -244,100 +257,22 @@ def stack_manifests(*manifests: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _parse_csv(source: Path) -> tuple[list[str], dict[int, list[str]]]:
-    """Return the header and the other rows, each by the number of its last line."""
-    try:
-        text = source.read_bytes().decode("utf-8-sig")
-        reader = csv_format.reader(io.StringIO(text, newline=""), strict=True)
-        rows = [(reader.line_num, row) for row in reader if any(row)]
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ManifestError(f"{source} cannot be read as a csv: {reason}.") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(
-            f"{source} is not UTF-8 text ({error}); save it as 'CSV UTF-8'."
-        ) from error
-    except csv_format.Error as error:
-        raise ManifestError(
-            f"{source} is not a well-formed csv: line {reader.line_num}: {error}."
-        ) from error
-    if len(rows) < 2:
-        raise ManifestError(
-            f"{source} holds {len(rows)} rows; a header and at least one image were "
-            "expected."
-        )
-    return rows[0][1], dict(rows[1:])
-
-
-def _name_columns(
-    header: list[str], lines: dict[int, list[str]], faults: Faults
+def _assemble(
+    rows: pd.DataFrame, paths: Sequence[str | Path | None], titles: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Return the rows as text, with glomclf's column names, indexed by line."""
-    wrong = [line for line, row in lines.items() if len(row) != len(header)]
-    faults.add(
-        f"rows that do not have the {len(header)} fields of the header",
-        [f"line {line}: {len(lines[line])} fields" for line in wrong],
-    )
-    columns: dict[str, list[str]] = {}
-    for place, title in enumerate(header):
-        name = column_name(title)
-        if name in columns:
-            alike = [repr(other) for other in header if column_name(other) == name]
-            faults.add("columns given twice; keep one", [" and ".join(alike)])
-        elif name:
-            cells = [row[place] if place < len(row) else "" for row in lines.values()]
-            # "P1 " is P1; a file may have a blank at the end of its name.
-            columns[name] = cells if name == "name" else [c.strip() for c in cells]
-    if "name" not in columns:
-        faults.add(
-            "no column 'name' (columns are separated by commas)",
-            [f"its columns are {', '.join(map(repr, header))}"],
-        )
-    rows = pd.DataFrame(columns, index=list(lines), dtype=object)
-    if "label" in rows and not rows["label"].any():
-        return rows.drop(columns="label")
-    return rows
-
-
-def column_name(title: str) -> str:
-    """Return glomclf's name of a column, or the title where it has none."""
-    folded = " ".join(title.casefold().replace("_", " ").split())
-    return _TITLES.get(folded, title.strip())
-
-
-def _check_cells(rows: pd.DataFrame, faults: Faults) -> None:
-    """Note the cells that cannot be used; labels become 1 and 0, -1 where unknown."""
-    if "label" in rows:
-        labels = rows["label"].map(_LABELS)
-        faults.add(
-            "unknown labels; 1 (globally sclerotic) or 0 (the rest) was expected",
-            cells_at(rows["label"], labels.isna()),
-        )
-        rows["label"] = labels.fillna(-1).astype("int64")
-    for name in ("name", "slide", "participant"):
-        if name in rows:
-            is_empty = rows[name].str.strip() == ""
-            faults.add(f"rows without a {name}", cells_at(rows[name], is_empty))
-
-
-def _assemble(rows: pd.DataFrame, paths: Sequence[str | Path | None]) -> pd.DataFrame:
     """Put the columns of a manifest together, once nothing is wrong."""
     columns: dict[str, Any] = {"path": [str(path) for path in paths]}
     if "label" in rows:
         columns["label"] = rows["label"].to_list()
-    slides, participants, kind = slides_and_participants(rows)
+    slides, participants, kind = slides_and_participants(rows, titles)
     columns |= {"slide": slides, "participant": participants}
     for title in rows.columns.difference(["name", *columns], sort=False):
-        columns[title] = _as_numbers(rows[title]).to_list()
+        is_name = title == "centre"  # a name made of digits is one, too
+        cells = (
+            rows[title].mask(rows[title].map(is_missing)) if is_name else rows[title]
+        )
+        columns[title] = (cells if is_name else as_numbers(cells)).to_list()
     manifest = pd.DataFrame(columns)
     manifest.attrs[KIND] = kind
+    warn_of_spellings(rows)
     return manifest
-
-
-def _as_numbers(text: pd.Series) -> pd.Series:
-    """Return numbers if that is what all the text is; missing where it is empty."""
-    filled = text.where(text.str.strip() != "", None)
-    try:
-        return pd.to_numeric(filled)
-    except ValueError:
-        return filled

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -13,16 +12,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
-from ..errors import LeakageError, ParticipantWarning, SplitError
+from ..errors import LeakageError, SplitError
 
 __all__ = [
     "KIND",
     "infer_participants",
+    "inferred_from",
     "kind_of_groups",
     "participant_kind",
     "participants_of",
     "refuse_shared_participants",
-    "slides_and_participants",
 ]
 
 # Of a table: what its participants are. Rows that are taken from it keep it.
@@ -143,6 +142,18 @@ def infer_participants(names: Iterable[str]) -> NDArray[np.object_]:
     found = np.empty(len(sections), dtype=object)
     found[:] = [section and participant[section.accession] for section in sections]
     return found
+
+
+def inferred_from(names: Sequence[str]) -> pd.DataFrame:
+    """Return slide and participant as file names tell them, None where they do not."""
+    sections = [_Section.from_name(name) for name in names]
+    return pd.DataFrame(
+        {
+            "slide": [section.slide if section else None for section in sections],
+            "participant": infer_participants(names),
+        },
+        dtype=object,
+    )
 
 
 class _Accession(NamedTuple):
@@ -293,56 +304,3 @@ def kind_of_groups(X: Any, groups: Any) -> str:
     if groups is not None and own != [str(group) for group in groups]:
         return "participant"
     return participant_kind(X)
-
-
-def slides_and_participants(
-    rows: pd.DataFrame,
-) -> tuple[list[str], list[str], str]:
-    """Return slide and participant of each row, given, inferred or the next best.
-
-    And the kind of the participants, as `participant_kind` tells it.
-    """
-    sections = [_Section.from_name(name) for name in rows["name"]]
-    inferred = pd.DataFrame(
-        {
-            "slide": [section.slide if section else None for section in sections],
-            "participant": infer_participants(rows["name"]),
-        },
-        index=rows.index,
-        dtype=object,
-    )
-    known = inferred.assign(**rows.filter(["slide", "participant"]))
-    _warn_of_substitutes(known)
-    stems = [str(PurePath(name).with_suffix("")) for name in rows["name"]]
-    slides = _first_known(known["slide"], known["participant"], stems)
-    participants = _first_known(known["participant"], slides)
-    return slides, participants, _kind_of(known)
-
-
-def _kind_of(known: pd.DataFrame) -> str:
-    without = known[known["participant"].isna()]
-    if without.empty:
-        return "participant"
-    if len(without) < len(known) or without["slide"].isna().nunique() > 1:
-        return "group"
-    return "image" if without["slide"].isna().all() else "slide"
-
-
-def _first_known(*columns: Iterable[str | None]) -> list[str]:
-    rows = zip(*columns, strict=True)
-    return [next(str(cell) for cell in row if cell is not None) for row in rows]
-
-
-def _warn_of_substitutes(known: pd.DataFrame) -> None:
-    without = known[known["participant"].isna()]
-    if without.empty:
-        return
-    has_slides = without["slide"].notna().any()
-    warnings.warn(
-        f"The participants of {len(without)} of {len(known)} images are not known. "
-        f"Each of {'their slides' if has_slides else 'these images'} is treated as its "
-        "own participant. Patches of one person may then fall on both sides of a split "
-        "and raise the scores: give the csv a column 'participant'.",
-        ParticipantWarning,
-        stacklevel=5,
-    )
