@@ -22,8 +22,12 @@ sys.path.append(str(ROOT / "examples" / "benchmarks"))  # scripts, no package
 CACHE = pytest.StashKey[str]()
 
 
-# How long one example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("glomclf", deadline=None)
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile(
+    "glomclf",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("glomclf")
 
 
@@ -122,7 +126,7 @@ def run_python():
             env={**inherited, **environment},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
 
     return run

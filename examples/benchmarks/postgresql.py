@@ -23,8 +23,8 @@ from urllib.parse import quote
 __all__ = ["PostgreSQLServer", "find_programs", "private_server"]
 
 _USER = "glomclf"
-_START_S = 30
-_STOP_S = 15
+_START_S = 300  # it may be busy
+_STOP_S = 60
 _ATTEMPTS = 3
 
 

@@ -82,10 +82,13 @@ def test_order_does_not_depend_on_the_number_of_threads(paths, n_jobs):
 
 def test_threads_are_used_as_joblib_is_configured(paths, monkeypatch):
     seen = set()
+    both = threading.Barrier(2)
 
     def spy(path, *args, **options):
-        time.sleep(0.02)
-        seen.add(threading.current_thread())
+        if threading.current_thread() not in seen:
+            seen.add(threading.current_thread())
+            if len(seen) in (2, 3):  # after that of this test, those of the loader
+                both.wait(600)
         return read_image(path, *args, **options)
 
     monkeypatch.setattr("glomclf.data.lazy_images.read_image", spy)
@@ -214,19 +217,18 @@ def test_loading_stops_at_ctrl_c(paths, monkeypatch):
 
     def slow(path, *args, **options):
         started.append(path)
+        if len(started) == 5:
+            _thread.interrupt_main()
         time.sleep(0.02)
         return read_image(path, *args, **options)
 
     monkeypatch.setattr("glomclf.data.lazy_images.read_image", slow)
     # A shell that starts the tests in the background has them ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer = threading.Timer(0.2, _thread.interrupt_main)
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
-        ImageLoader(SIZE, n_jobs=2, cache_dir=False).transform(paths * 100)
-    timer.join()
+        ImageLoader(SIZE, n_jobs=2, cache_dir=False).transform(paths * 1000)
     signal.signal(signal.SIGINT, before)
-    assert len(started) < 300
+    assert len(started) < 3000
 
 
 @pytest.mark.parametrize("verbose", [0, 1])

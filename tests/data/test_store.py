@@ -50,6 +50,8 @@ sys.modules["glomclf.data"] = package
 import numpy as np
 from glomclf.data.store import FeatureStore, clear_cache, database
 
+database._LOCK_WAIT_S = 600  # a busy machine is no fault
+
 def value_of(key, n_features={N_FEATURES}):
     return np.frombuffer(hashlib.shake_128(key).digest(2 * n_features), np.float16)
 
@@ -97,7 +99,7 @@ def start_child(code: str, *arguments: object) -> subprocess.Popen:
 
 
 def finish(child: subprocess.Popen) -> str:
-    out, err = child.communicate(timeout=120)
+    out, err = child.communicate(timeout=600)
     assert child.returncode == 0, err
     return out
 

@@ -74,7 +74,7 @@ def start(csv, cache_dir):
 
 def kill_once(process, cache_dir, n_entries, delay):
     """End all of a run, some seconds after it has stored so much."""
-    until = time.monotonic() + 240
+    until = time.monotonic() + 600
     while cache_info(cache_dir).n_entries < n_entries:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < until
