@@ -24,13 +24,16 @@ _ROOM_OF = {
     "RecallAtLeast": "evaluation",
     "StainNormalizer": "data",
     "evaluate": "evaluation",
+    "extract_patches": "data",
     "image_folder_manifest": "data",
     "make_classifier": "model",
     "make_glomeruli": "data",
+    "read_annotations": "data",
     "read_classifier": "model",
     "read_embeddings": "data",
     "read_manifest": "data",
     "train_test_split_by_participant": "data",
+    "write_annotations": "data",
 }
 
 __all__ = [
@@ -46,13 +49,16 @@ __all__ = [
     "RecallAtLeast",
     "StainNormalizer",
     "evaluate",
+    "extract_patches",
     "image_folder_manifest",
     "make_classifier",
     "make_glomeruli",
+    "read_annotations",
     "read_classifier",
     "read_embeddings",
     "read_manifest",
     "train_test_split_by_participant",
+    "write_annotations",
 ]
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 __all__ = [
+    "AnnotationError",
+    "AnnotationWarning",
     "BackendError",
     "CacheError",
     "CacheWarning",
@@ -25,6 +27,7 @@ __all__ = [
     "SamplingError",
     "ScoreError",
     "ScoreWarning",
+    "SlideError",
     "SplitError",
     "SplitWarning",
     "StainError",
@@ -41,6 +44,14 @@ class GlomclfError(Exception):
 
 class ManifestError(GlomclfError, ValueError):
     """A csv or an image folder does not describe usable patches."""
+
+
+class AnnotationError(GlomclfError, ValueError):
+    """A file of polygons cannot be used."""
+
+
+class SlideError(GlomclfError, ValueError):
+    """A slide cannot be read, or its scale is not known."""
 
 
 class ImageError(GlomclfError, ValueError):
@@ -135,6 +146,10 @@ class GlomclfWarning(UserWarning):
 
 class ParticipantWarning(GlomclfWarning):
     """Participants are not known and something else stands for them."""
+
+
+class AnnotationWarning(GlomclfWarning):
+    """Some shapes of a file cannot be glomeruli, and were left out."""
 
 
 class SplitWarning(GlomclfWarning):

@@ -19,6 +19,7 @@ __all__ = ["main"]
 
 _COMMANDS = (
     "demo",
+    "extract",
     "split",
     "audit",
     "train",

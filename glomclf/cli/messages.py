@@ -23,6 +23,8 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quota on Wi
 _AS_OPTIONS = {
     "images=FOLDER": "--images FOLDER",
     "resume=True": "--resume",
+    "labels={NAME: 1, 0, None or 'skip'}": "--label NAME=1, 0, none or skip",
+    "mpp=NUMBER": "--mpp NUMBER",
     "weights=None": "--weights none",
     "weights=PATH": "--weights FILE",
     "n_splits=": "--cv ",

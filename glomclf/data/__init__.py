@@ -3,9 +3,11 @@
 Nothing here knows of networks, samplers or scores.
 """
 
+from .annotations import Annotation, read_annotations, write_annotations
 from .augmenter import PatchAugmenter, make_augmenter
 from .biopsy_folders import biopsy_folder_manifest
 from .embeddings import read_embeddings
+from .extraction import extract_patches
 from .images import IMAGE_SUFFIXES, MAX_PIXELS, read_image, resize_image
 from .loader import ImageLoader
 from .manifest import (
@@ -28,21 +30,25 @@ __all__ = [
     "MAX_PIXELS",
     "NORMALIZER_METHODS",
     "NORMALIZER_NAMES",
+    "Annotation",
     "ImageLoader",
     "PatchAugmenter",
     "RepeatedStratifiedGroupKFold",
     "StainNormalizer",
     "StratifiedGroupShuffleSplit",
     "biopsy_folder_manifest",
+    "extract_patches",
     "image_folder_manifest",
     "infer_participants",
     "leave_one_centre_out",
     "make_augmenter",
     "make_glomeruli",
+    "read_annotations",
     "read_embeddings",
     "read_image",
     "read_manifest",
     "resize_image",
     "stack_manifests",
     "train_test_split_by_participant",
+    "write_annotations",
 ]

@@ -1,0 +1,242 @@
+"""The polygons of a file, with their labels."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ...errors import AnnotationError, AnnotationWarning, ParameterError
+from ..image_folders import CLASS_FOLDERS, Faults
+from . import aperio, dsa, geojson
+from .files import read_document
+from .geometry import Shape, UnusableShape, geometry_of
+
+__all__ = [
+    "DEFAULT_LABELS",
+    "UNCLASSIFIED",
+    "Annotation",
+    "annotations_of",
+    "format_of",
+    "read_annotations",
+]
+
+DEFAULT_LABELS = {name: label for label, name in enumerate(CLASS_FOLDERS)}
+UNCLASSIFIED = "unclassified"
+"""Stands for the class of polygons that have none."""
+_VALUES = (0, 1, None, "skip")
+_LONGEST_ID = 200
+_FORMATS = (geojson, dsa, aperio)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One polygon on a slide.
+
+    Parameters
+    ----------
+    id : str
+        As in the file; where it has none, a name made of the polygon's place in it.
+    names : tuple of str
+        What may name its class, the most specific first: the class or label, the group,
+        the layer.
+    geometry : shapely.Polygon or shapely.MultiPolygon
+        In pixels of the slide at full resolution, x to the right, y downwards.
+    label : {0, 1} or None
+        1 for globally sclerotic, 0 for the rest, None where it is not known.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    geometry: Any
+    label: int | None
+
+
+def read_annotations(
+    file: str | os.PathLike[str],
+    labels: Mapping[str, int | str | None] | None = DEFAULT_LABELS,
+) -> list[Annotation]:
+    """Read the polygons that were drawn on a slide.
+
+    The content decides about the format, not the name of the file:
+
+    - GeoJSON of QuPath: a feature, a collection or a list of features;
+    - JSON of Digital Slide Archive (HistomicsUI, HistomicsTK): closed polylines with
+      their holes, rectangles, circles and ellipses, rotated or not;
+    - XML of Aperio ImageScope: outlines, rectangles and ellipses; negative regions are
+      holes.
+
+    Parameters
+    ----------
+    file : str or path-like
+        At most 100 MB.
+    labels : mapping of str to {0, 1, None, "skip"}, or None
+        The label of each class, by the name of the class, label, group or layer. Upper
+        and lower case are the same, and so are blanks and underscores. None as a label
+        stands for glomeruli that are not labelled, "skip" leaves a class out.
+        ``"unclassified"`` is the name of polygons without a class. By default the names
+        `globally_sclerotic_glomeruli` (1) and `non_globally_sclerotic_glomeruli` (0).
+        None instead of a mapping takes all polygons, without labels.
+
+    Returns
+    -------
+    annotations : list of Annotation
+        In the order of the file.
+
+    Raises
+    ------
+    AnnotationError
+        If the file is of no such format, or some of its polygons cannot be used. The
+        message lists all of them: classes that `labels` does not name, identifiers
+        given twice, outlines that cross themselves, coordinates that are no numbers.
+    SlideError
+        If the extra ``slides`` is not installed.
+
+    Warns
+    -----
+    AnnotationWarning
+        If points, lines or other shapes without an area are left out.
+
+    See Also
+    --------
+    glomclf.extract_patches : Cut the polygons out of their slide.
+    glomclf.write_annotations : Write what was predicted of them.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> from glomclf import read_annotations
+    >>> outline = [[[0, 0], [40, 0], [40, 30], [0, 0]]]
+    >>> feature = {
+    ...     "type": "Feature",
+    ...     "id": "a1",
+    ...     "geometry": {"type": "Polygon", "coordinates": outline},
+    ...     "properties": {"classification": {"name": "GS"}},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "slide.geojson")
+    ...     _ = file.write_text(json.dumps(feature))
+    ...     (polygon,) = read_annotations(file, labels={"GS": 1})
+    >>> polygon.id, polygon.label, polygon.geometry.area
+    ('a1', 1, 600.0)
+    """
+    path = Path(file)
+    document = read_document(path)
+    found = format_of(document, path).shapes(document)
+    return [annotation for _, annotation in annotations_of(found, path, labels)]
+
+
+def format_of(document: Any, path: Path) -> ModuleType:
+    """Return the module that reads and writes a document.
+
+    Raises
+    ------
+    AnnotationError
+        If there is none.
+    """
+    for form in _FORMATS:
+        if form.describes(document):
+            return form
+    raise AnnotationError(
+        f"{path} holds no polygons of a known format. GeoJSON of QuPath, JSON of "
+        "Digital Slide Archive or XML of Aperio ImageScope was expected."
+    )
+
+
+def annotations_of(
+    found: Any, path: Path, labels: Mapping[str, int | str | None] | None
+) -> list[tuple[Shape, Annotation]]:
+    """Check the shapes of a file and give them their labels.
+
+    Raises
+    ------
+    AnnotationError
+        If some cannot be used.
+    """
+    table = _table(labels)
+    faults = Faults(path, AnnotationError)
+    labelled = [(shape, _label(shape.names, table)) for shape in found]
+    wanted = [(shape, label) for shape, label in labelled if label != "skip"]
+    usable = []
+    for shape, label in wanted:
+        try:
+            if shape.parts:
+                geometry = geometry_of(shape)
+                one = Annotation(shape.id, shape.names, geometry, label)  # type: ignore[arg-type]
+                usable.append((shape, one))
+        except UnusableShape as why:
+            kind, detail = why.args
+            faults.add(kind, [f"{shape.id!r}: {detail}"])
+    _add_faults(faults, wanted, usable)
+    faults.raise_if_any()
+    if left_out := Counter(shape.kind for shape, _ in wanted if not shape.parts):
+        kinds = ", ".join(f"{kind} ({n})" for kind, n in left_out.items())
+        message = f"{path}: shapes without an area are left out: {kinds}."
+        warnings.warn(message, AnnotationWarning, stacklevel=3)
+    return usable
+
+
+def _table(
+    labels: Mapping[str, int | str | None] | None,
+) -> dict[str, int | str | None] | None:
+    if labels is None:
+        return None
+    if wrong := [repr(label) for label in labels.values() if label not in _VALUES]:
+        raise ParameterError(
+            f"labels has the values {', '.join(wrong)}; 1, 0, None or 'skip' was "
+            "expected."
+        )
+    return {_folded(name): label for name, label in labels.items()}
+
+
+def _add_faults(
+    faults: Faults,
+    wanted: list[tuple[Shape, int | str | None]],
+    usable: list[tuple[Shape, Annotation]],
+) -> None:
+    unknown = Counter(
+        (shape.names or (UNCLASSIFIED,))[0]
+        for shape, label in wanted
+        if label == "unknown" and shape.parts
+    )
+    times = Counter(annotation.id for _, annotation in usable)
+    faults.add(
+        "identifiers given twice",
+        [f"{one!r}: {n} polygons" for one, n in times.items() if n > 1],
+    )
+    faults.add(
+        "identifiers that are too long, or cannot be printed",
+        [f"{one[:_LONGEST_ID]!r}" for one in times if not _is_printable(one)],
+    )
+    faults.add(
+        "classes without a label; give each one by labels={NAME: 1, 0, None or 'skip'}",
+        [f"{name!r}: {n} polygon{'s' * (n > 1)}" for name, n in unknown.items()],
+    )
+    if not usable and not faults.items:
+        faults.add("no polygons", ["nothing is left to be cut out"])
+
+
+def _label(
+    names: tuple[str, ...], table: dict[str, int | str | None] | None
+) -> int | str | None:
+    """Return the label of the first name that has one, or "unknown"."""
+    if table is None:
+        return None
+    for name in names or (UNCLASSIFIED,):
+        if _folded(name) in table:
+            return table[_folded(name)]
+    return "unknown"
+
+
+def _is_printable(name: str) -> bool:
+    return name.isprintable() and len(name) <= _LONGEST_ID
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").split())

@@ -1,0 +1,325 @@
+"""Patches from slides: each polygon is cut out, at one scale for all slides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from .._runtime import progress, written_whole
+from ..errors import AnnotationError, SlideError
+from .annotations.extras import needed
+from .annotations.reading import DEFAULT_LABELS, Annotation, read_annotations
+from .image_folders import Faults
+from .images import MAX_PIXELS
+from .manifest import read_manifest
+from .slides import Box, Slide, open_slide
+
+__all__ = ["PATCHES_CSV", "extract_patches"]
+
+PATCHES_CSV = "patches.csv"
+_PLAIN_ID = re.compile(r"[a-z0-9-]{1,64}")
+_SETTINGS = "glomclf"  # the key in a patch's PNG for what it was cut out by
+
+
+class _Cut(NamedTuple):
+    """How all patches are cut out."""
+
+    scale: float
+    margin: float
+    outside: str
+
+
+class _Crop(NamedTuple):
+    """One patch to be: where it lies, how large it becomes, and its row of the csv."""
+
+    annotation: Annotation
+    box: Box
+    size: tuple[int, int]
+    settings: str
+    row: dict[str, Any]
+
+
+@validate_params(
+    {
+        "pairs": [pd.DataFrame],
+        "folder": [str, os.PathLike],
+        "labels": [Mapping, None],
+        "scale": [Interval(Real, 0, None, closed="neither")],
+        "margin": [Interval(Real, 0, None, closed="left")],
+        "outside": [StrOptions({"keep", "white"})],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def extract_patches(
+    pairs: pd.DataFrame,
+    folder: str | os.PathLike[str],
+    labels: Mapping[str, int | str | None] | None = DEFAULT_LABELS,
+    *,
+    scale: float = 0.5,
+    margin: float = 15.0,
+    outside: str = "keep",
+    verbose: int = 0,
+) -> pd.DataFrame:
+    """Cut the polygons of slides out, one patch each.
+
+    A patch is the rectangle around its polygon, with a margin. Where it reaches over
+    the border of the slide, it is white. A slide is read patch by patch, from the
+    smallest stored size that has the detail: memory does not depend on its size.
+
+    Parameters
+    ----------
+    pairs : DataFrame of shape (n_pairs, n_columns)
+        A row for each slide and a file of its polygons: `slide` and `annotations`
+        (paths), and, where they are known, `participant`, `centre`, and `mpp`:
+        micrometres per pixel of the slide, in place of what the slide says itself.
+    folder : str or path-like
+        Gets the patches, as PNG, and `patches.csv`. Patches of an interrupted run are
+        kept if they were cut out of the same slide in the same way.
+    labels : mapping of str to {0, 1, None, "skip"}, or None
+        As in :func:`glomclf.read_annotations`.
+    scale : float, default=0.5
+        Micrometres per pixel of the patches.
+    margin : float, default=15.0
+        Micrometres around the polygon.
+    outside : {"keep", "white"}, default="keep"
+        What becomes of pixels whose centre does not lie in the polygon.
+    verbose : int, default=0
+        1 shows a bar of progress.
+
+    Returns
+    -------
+    manifest : DataFrame of shape (n_polygons, n_columns)
+        As :func:`glomclf.read_manifest` reads `patches.csv`: `path`, `label` (where
+        there are labels), `slide` and `participant`, then `centre` (where it is given),
+        `annotation_id` and `area_um2`, the area of the polygon in square micrometres.
+
+    Raises
+    ------
+    AnnotationError
+        If polygons cannot be used, lie outside of the slide or are too large, or if
+        only some have a label. All slides are checked before the first patch is
+        written, and the message lists all faults.
+    SlideError
+        If a slide cannot be read or does not say its scale, or the extra ``slides`` is
+        not installed.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from PIL import Image
+    >>> from glomclf import extract_patches
+    >>> outline = [[[20, 20], [40, 20], [40, 30], [20, 20]]]
+    >>> feature = {
+    ...     "type": "Feature",
+    ...     "id": "a1",
+    ...     "geometry": {"type": "Polygon", "coordinates": outline},
+    ...     "properties": {"classification": "globally_sclerotic_glomeruli"},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     slide, polygons = Path(folder, "s1.png"), Path(folder, "s1.geojson")
+    ...     Image.new("RGB", (100, 80), "pink").save(slide)
+    ...     _ = polygons.write_text(json.dumps(feature))
+    ...     pair = {"slide": slide, "annotations": polygons, "mpp": 1.0}
+    ...     pairs = pd.DataFrame([{**pair, "participant": "P1"}])
+    ...     patches = extract_patches(pairs, Path(folder, "patches"), margin=5)
+    ...     with Image.open(patches["path"][0]) as patch:
+    ...         print(patch.size)
+    (60, 40)
+    >>> patches.drop(columns="path")
+       label slide participant annotation_id  area_um2
+    0      1    s1          P1            a1     100.0
+    """
+    target = Path(folder)
+    cut = _Cut(float(scale), float(margin), outside)
+    plan = _plan(pairs, labels, cut)
+    rows = [crop.row for crops in plan for crop in crops]
+    _check_rows(rows)
+    target.mkdir(parents=True, exist_ok=True)
+    # While patches change, no csv may say that they are complete.
+    (target / PATCHES_CSV).unlink(missing_ok=True)
+    with progress("cutting out", len(rows), enabled=verbose > 0) as advance:
+        for pair, crops in zip(pairs.to_dict("records"), plan, strict=True):
+            with open_slide(pair["slide"]) as slide:
+                for crop in crops:
+                    _write(slide, crop, cut, target)
+                    advance()
+    with written_whole(target / PATCHES_CSV) as temporary:
+        pd.DataFrame(rows).dropna(axis=1, how="all").to_csv(temporary, index=False)
+    return read_manifest(target / PATCHES_CSV)
+
+
+def _plan(
+    pairs: pd.DataFrame, labels: Mapping[str, int | str | None] | None, cut: _Cut
+) -> list[list[_Crop]]:
+    """Say for each pair what is cut out; raise one error for all that cannot be."""
+    plan, errors = [], []
+    for pair in pairs.to_dict("records"):
+        try:
+            with open_slide(pair["slide"]) as slide:
+                polygons = read_annotations(pair["annotations"], labels)
+                plan.append(_crops(pair, slide, polygons, cut))
+        except (AnnotationError, SlideError) as error:
+            errors.append(error)
+    if len(errors) > 1:
+        texts = list(dict.fromkeys(map(str, errors)))
+        raise AnnotationError("\n".join(texts)) from errors[0]
+    if errors:
+        raise errors[0]
+    return plan
+
+
+def _crops(
+    pair: Mapping[Any, Any], slide: Slide, polygons: list[Annotation], cut: _Cut
+) -> list[_Crop]:
+    path = Path(pair["slide"])
+    mpp = _scale_of(pair, slide)
+    border = needed("shapely").box(0, 0, *slide.size)
+    faults = Faults(path, AnnotationError)
+    crops = []
+    for polygon in polygons:
+        box, size = _frame(polygon, mpp, cut)
+        if not border.intersects(polygon.geometry):
+            kind = f"polygons outside of its {slide.size[0]} x {slide.size[1]} pixels"
+            faults.add(kind, [repr(polygon.id)])
+        elif max(math.prod(size), slide.n_pixels_read(box, size)) > MAX_PIXELS:
+            kind = f"polygons that take more than {MAX_PIXELS:,} pixels to cut out"
+            faults.add(kind, [f"{polygon.id!r}: {box.width} x {box.height} pixels"])
+        else:
+            row = _row(pair, path, polygon, mpp)
+            settings = _settings(path, polygon, mpp, cut)
+            crops.append(_Crop(polygon, box, size, settings, row))
+    faults.raise_if_any()
+    return crops
+
+
+def _scale_of(pair: Mapping[Any, Any], slide: Slide) -> tuple[float, float]:
+    """Return micrometres per pixel, as given or as the slide says."""
+    given = float(pair.get("mpp", math.nan))
+    if 0 < given < math.inf:
+        return given, given
+    if not math.isnan(given):
+        raise SlideError(
+            f"mpp is {given:g} for {pair['slide']}; micrometres per pixel, a number "
+            "above 0, were expected."
+        )
+    if slide.mpp is None:
+        raise SlideError(
+            f"{pair['slide']} does not say its scale. Give its micrometres per pixel: "
+            "mpp=NUMBER."
+        )
+    return slide.mpp
+
+
+def _frame(
+    polygon: Annotation, mpp: tuple[float, float], cut: _Cut
+) -> tuple[Box, tuple[int, int]]:
+    """Return the rectangle around a polygon, and its size at the scale of patches."""
+    x_low, y_low, x_high, y_high = polygon.geometry.bounds
+    x_margin, y_margin = (cut.margin / one for one in mpp)
+    left, top = math.floor(x_low - x_margin), math.floor(y_low - y_margin)
+    width = math.ceil(x_high + x_margin) - left
+    height = math.ceil(y_high + y_margin) - top
+    sides = (width * mpp[0] / cut.scale, height * mpp[1] / cut.scale)
+    across, down = (max(2, round(side)) for side in sides)  # read_image asks for 2
+    return Box(left, top, width, height), (across, down)
+
+
+def _row(
+    pair: Mapping[Any, Any], path: Path, polygon: Annotation, mpp: tuple[float, float]
+) -> dict[str, Any]:
+    name = polygon.id
+    if not _PLAIN_ID.fullmatch(name):
+        name = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return {
+        "name": f"{path.stem}_{name}.png",
+        "label": polygon.label,
+        "slide": path.stem,
+        "participant": pair.get("participant"),
+        "centre": pair.get("centre"),
+        "annotation_id": polygon.id,
+        "area_um2": round(polygon.geometry.area * mpp[0] * mpp[1], 3),
+    }
+
+
+def _check_rows(rows: list[dict[str, Any]]) -> None:
+    """Refuse patches that would overwrite each other, or that have labels in part."""
+    faults = Faults(Path(PATCHES_CSV), AnnotationError)
+    times = Counter(row["name"].casefold() for row in rows)
+    faults.add(
+        "patches of one name: two slides of one name, or two files with one identifier",
+        [f"{name}: {n} times" for name, n in times.items() if n > 1],
+    )
+    bare = [row["name"] for row in rows if row["label"] is None]
+    if len(bare) < len(rows):
+        faults.add("patches without a label beside labelled ones", bare)
+    faults.raise_if_any()
+
+
+def _settings(
+    path: Path, polygon: Annotation, mpp: tuple[float, float], cut: _Cut
+) -> str:
+    """Tell a patch's content: two patches with the same text have the same pixels."""
+    stat = path.stat()
+    slide = [path.name, stat.st_size, stat.st_mtime_ns]
+    content = json.dumps([1, slide, polygon.geometry.wkb_hex, mpp, cut])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _write(slide: Slide, crop: _Crop, cut: _Cut, folder: Path) -> None:
+    """Write a patch, unless it is there."""
+    path = folder / crop.row["name"]
+    if _settings_of(path) == crop.settings:
+        return
+    pixels = slide.crop(crop.box, crop.size)
+    if cut.outside == "white":
+        pixels = pixels.copy()
+        for rows in _bands(crop.size):
+            pixels[rows][~_inside(crop, rows)] = 255
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text(_SETTINGS, crop.settings)
+    with written_whole(path) as temporary:
+        Image.fromarray(pixels).save(temporary, "PNG", pnginfo=notes)
+
+
+def _settings_of(path: Path) -> str | None:
+    """Return what an existing patch was cut out by."""
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file, PngImagePlugin.PngImageFile(file) as image:
+            return image.info.get(_SETTINGS)
+    except Exception:  # on a damaged file Pillow raises nearly every error
+        return None
+
+
+def _bands(size: tuple[int, int]) -> Iterator[slice]:
+    """Yield rows of about a million pixels: the mask takes 17 bytes for each."""
+    step = max(1, 1_000_000 // size[0])
+    return (slice(top, min(top + step, size[1])) for top in range(0, size[1], step))
+
+
+def _inside(crop: _Crop, rows: slice) -> NDArray[np.bool_]:
+    """Tell which pixels have their centre in the polygon."""
+    shapely = needed("shapely")
+    box, (width, height) = crop.box, crop.size
+    x = box.left + (np.arange(width) + 0.5) * (box.width / width)
+    y = box.top + (np.arange(rows.start, rows.stop) + 0.5) * (box.height / height)
+    shapely.prepare(crop.annotation.geometry)
+    return shapely.contains_xy(crop.annotation.geometry, x[None, :], y[:, None])

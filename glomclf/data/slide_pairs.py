@@ -1,0 +1,111 @@
+"""The csv that names slides and the files of their polygons."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import ManifestError
+from .image_folders import Faults, cells_at, is_inside
+
+__all__ = ["read_pairs"]
+
+_TEXT = ("slide", "annotations", "participant", "centre")
+
+
+def read_pairs(
+    csv: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None
+) -> pd.DataFrame:
+    r"""Read a csv of slides and the files of their polygons.
+
+    Parameters
+    ----------
+    csv : str or path-like
+        A comma-separated file with the columns `slide` and `annotations` and, where
+        they are known in all rows, `participant`, `centre` and `mpp`.
+    folder : str, path-like or None, default=None
+        Where the files lie, if not in the folder of the csv.
+
+    Returns
+    -------
+    pairs : DataFrame of shape (n_pairs, n_columns)
+        As :func:`glomclf.extract_patches` takes it, with whole paths.
+
+    Raises
+    ------
+    ManifestError
+        If the csv cannot be used. The message lists all faults: columns and cells that
+        are missing, files that are not there or not in the folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from glomclf.data.slide_pairs import read_pairs
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("s1.svs", "s1.geojson"):
+    ...         Path(folder, name).touch()
+    ...     csv = Path(folder, "slides.csv")
+    ...     _ = csv.write_text("slide,annotations,centre\ns1.svs,s1.geojson,Lyon\n")
+    ...     pairs = read_pairs(csv)
+    >>> pairs["centre"].to_list(), [Path(path).name for path in pairs["slide"]]
+    (['Lyon'], ['s1.svs'])
+    """
+    source = Path(csv)
+    faults = Faults(source)
+    pairs = _table(source)
+    missing = [repr(name) for name in ("slide", "annotations") if name not in pairs]
+    faults.add(f"columns missing (it has {', '.join(pairs)})", missing)
+    for name in pairs.columns.intersection([*_TEXT, "mpp"]):
+        faults.add(f"rows without {name}", cells_at(pairs[name], pairs[name] == ""))
+    if "mpp" in pairs:
+        numbers = pd.to_numeric(pairs["mpp"], errors="coerce")
+        wrong = numbers.isna() & (pairs["mpp"] != "")
+        faults.add("mpp that is no number", cells_at(pairs["mpp"], wrong))
+        pairs["mpp"] = numbers
+    places = [Path(one) for one in (folder, source.parent) if one is not None]
+    for name in pairs.columns.intersection(["slide", "annotations"]):
+        pairs[name] = _found(pairs[name], places, faults)
+    faults.raise_if_any()
+    return pairs
+
+
+def _table(source: Path) -> pd.DataFrame:
+    """Return the csv as text, indexed by its lines."""
+    try:
+        table = pd.read_csv(
+            source, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except OSError as error:
+        raise ManifestError(f"{source} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # of pandas and of text that is not UTF-8
+        raise ManifestError(f"{source} is not a csv in UTF-8: {error}.") from error
+    table.columns = [str(title).strip().lower() for title in table.columns]
+    if table.empty or table.columns.has_duplicates:
+        raise ManifestError(
+            f"{source} has no rows, or a column twice; a header and a row for each "
+            "slide were expected."
+        )
+    table.index = pd.RangeIndex(2, len(table) + 2)
+    return table.apply(lambda column: column.str.strip())
+
+
+def _found(names: pd.Series, places: list[Path], faults: Faults) -> list[str]:
+    """Return the file of each row."""
+    paths = []
+    for name in names:
+        # An absolute name stays as it is when a folder is put before it.
+        found = [place / name for place in places if (place / name).is_file()]
+        paths.append(found[0] if found else None)
+    files = pd.Series(paths, index=names.index, dtype=object)
+    searched = " or ".join(map(str, places))
+    missing = files.isna() & (names != "")
+    faults.add(f"files not found in {searched}", cells_at(names, missing))
+    outside = [
+        file is not None and not any(is_inside(file, place) for place in places)
+        for file in files
+    ]
+    faults.add(f"files that do not lie in {searched}", cells_at(names, outside))
+    return [os.path.abspath(str(file)) for file in files]
