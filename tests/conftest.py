@@ -28,6 +28,9 @@ hypothesis.settings.register_profile(
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("glomclf"), max_examples=10_000
+)
 hypothesis.settings.load_profile("glomclf")
 
 

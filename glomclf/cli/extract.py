@@ -133,8 +133,6 @@ def command(
     pairs = _pairs(slide, annotations, images, given)
     inputs = [slide, *map(Path, pairs["slide"]), *map(Path, pairs["annotations"])]
     check_output(folder / PATCHES_CSV, inputs, overwrite=overwrite)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; --output names a folder here.")
     manifest = extract_patches(
         pairs, folder, {**DEFAULT_LABELS, **dict(labels)}, **cut, verbose=int(not quiet)
     )
@@ -176,6 +174,7 @@ def _print(manifest: pd.DataFrame) -> None:
     columns = ("slide", "class 0", "class 1") if "label" in manifest else ("slide",)
     lines = []
     for name, rows in manifest.groupby("slide", sort=False):
-        counts = [str((rows.get("label") == one).sum()) for one in (0, 1)]
-        lines.append((str(name), str(len(rows)), *counts[: len(columns) - 1]))
+        labels = rows["label"].to_list() if "label" in rows else []
+        counts = [str(labels.count(one)) for one in (0, 1)[: len(columns) - 1]]
+        lines.append((str(name), str(len(rows)), *counts))
     print_table("Patches", (columns[0], "patches", *columns[1:]), lines)

@@ -57,7 +57,7 @@ def read_pairs(
     faults = Faults(source)
     pairs = _table(source)
     missing = [repr(name) for name in ("slide", "annotations") if name not in pairs]
-    faults.add(f"columns missing (it has {', '.join(pairs)})", missing)
+    faults.add(f"columns missing (it has {', '.join(map(str, pairs))})", missing)
     for name in pairs.columns.intersection([*_TEXT, "mpp"]):
         faults.add(f"rows without {name}", cells_at(pairs[name], pairs[name] == ""))
     if "mpp" in pairs:

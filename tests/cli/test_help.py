@@ -52,8 +52,9 @@ def test_a_command_has_few_options_and_each_has_help(name):
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"demo", "doctor", "cache"}))
 def test_the_input_is_the_first_argument(name):
     command = main.get_command(click.Context(main), name)
-    (argument,) = (one for one in command.params if isinstance(one, click.Argument))
-    assert argument.required
+    arguments = [one for one in command.params if isinstance(one, click.Argument)]
+    assert command.params[0] is arguments[0]
+    assert arguments[0].required
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"doctor", "cache"}))
