@@ -18,7 +18,8 @@ from glomclf import PatchClassifier, make_glomeruli
 from glomclf.report import Picture
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "examples" / "benchmarks"))  # scripts, no package
+for scripts in ("benchmarks", "fuzz"):  # no packages
+    sys.path.append(str(ROOT / "examples" / scripts))
 CACHE = pytest.StashKey[str]()
 
 
