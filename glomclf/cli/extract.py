@@ -43,7 +43,7 @@ def label(text: str) -> tuple[str, Any]:
 
 label_option = click.option(
     "--label",
-    "labels",
+    "classes",
     type=label,
     metavar="NAME=1|0|none|skip",
     multiple=True,
@@ -107,7 +107,7 @@ def command(
     slide: Path,
     annotations: Path | None,
     folder: Path,
-    labels: tuple[tuple[str, Any], ...],
+    classes: tuple[tuple[str, Any], ...],
     mpp: float | None,
     participant: str | None,
     centre: str | None,
@@ -134,7 +134,11 @@ def command(
     inputs = [slide, *map(Path, pairs["slide"]), *map(Path, pairs["annotations"])]
     check_output(folder / PATCHES_CSV, inputs, overwrite=overwrite)
     manifest = extract_patches(
-        pairs, folder, {**DEFAULT_LABELS, **dict(labels)}, **cut, verbose=int(not quiet)
+        pairs,
+        folder,
+        {**DEFAULT_LABELS, **dict(classes)},
+        **cut,
+        verbose=int(not quiet),
     )
     written_files().append(folder / PATCHES_CSV)
     _print(manifest)

@@ -27,6 +27,7 @@ from .image_folders import Faults
 from .images import MAX_PIXELS
 from .manifest import read_manifest
 from .slides import Box, Slide, open_slide
+from .table_files import as_cell
 
 __all__ = ["PATCHES_CSV", "extract_patches"]
 
@@ -160,9 +161,13 @@ def extract_patches(
                 for crop in crops:
                     _write(slide, crop, cut, target)
                     advance()
+    table = pd.DataFrame(rows).dropna(axis=1, how="all")
     with written_whole(target / PATCHES_CSV) as temporary:
-        pd.DataFrame(rows).dropna(axis=1, how="all").to_csv(temporary, index=False)
-    return read_manifest(target / PATCHES_CSV)
+        table.map(_as_cell).to_csv(temporary, index=False)
+    # As text, also where all identifiers look like numbers.
+    return read_manifest(target / PATCHES_CSV).assign(
+        annotation_id=table["annotation_id"].to_list()
+    )
 
 
 def _plan(
@@ -270,6 +275,10 @@ def _check_rows(rows: list[dict[str, Any]]) -> None:
     if len(bare) < len(rows):
         faults.add("patches without a label beside labelled ones", bare)
     faults.raise_if_any()
+
+
+def _as_cell(value: Any) -> Any:
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def _settings(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import ManifestError
 from .image_folders import Faults, cells_at, is_inside
+from .table_files import column_name, read_table
 
 __all__ = ["read_pairs"]
 
@@ -23,7 +24,7 @@ def read_pairs(
     Parameters
     ----------
     csv : str or path-like
-        A comma-separated file with the columns `slide` and `annotations` and, where
+        A csv or an Excel file with the columns `slide` and `annotations` and, where
         they are known in all rows, `participant`, `centre` and `mpp`.
     folder : str, path-like or None, default=None
         Where the files lie, if not in the folder of the csv.
@@ -73,23 +74,18 @@ def read_pairs(
 
 
 def _table(source: Path) -> pd.DataFrame:
-    """Return the csv as text, indexed by its lines."""
-    try:
-        table = pd.read_csv(
-            source, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except OSError as error:
-        raise ManifestError(f"{source} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # of pandas and of text that is not UTF-8
-        raise ManifestError(f"{source} is not a csv in UTF-8: {error}.") from error
-    table.columns = [str(title).strip().lower() for title in table.columns]
-    if table.empty or table.columns.has_duplicates:
+    """Return the table as text, indexed by its lines."""
+    header, lines = read_table(source)
+    titles = [(column_name(title) or "").lower() for title in header]
+    wrong = [str(line) for line, row in lines.items() if len(row) != len(header)]
+    named = list(filter(None, titles))
+    if wrong or len(set(named)) < len(named):
         raise ManifestError(
-            f"{source} has no rows, or a column twice; a header and a row for each "
-            "slide were expected."
+            f"{source} has a column twice, or lines without the {len(header)} cells of "
+            f"the header: {', '.join(wrong)}."
         )
-    table.index = pd.RangeIndex(2, len(table) + 2)
-    return table.apply(lambda column: column.str.strip())
+    rows = [[cell.strip() for cell in row] for row in lines.values()]
+    return pd.DataFrame(rows, columns=titles, index=list(lines), dtype=object)[named]
 
 
 def _found(names: pd.Series, places: list[Path], faults: Faults) -> list[str]:

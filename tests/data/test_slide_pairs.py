@@ -47,8 +47,9 @@ def test_all_faults_are_listed_at_once(folder):
     ("text", "message"),
     [
         ("slide,polygons\ns1.svs,s1.json\n", "columns missing.*\n    'annotations'"),
-        ("", "not a csv"),
-        ("slide,annotations\n", "no rows"),
+        ("", "holds 0 rows"),
+        ("slide,annotations\n", "holds 1 rows"),
+        ("slide,annotations\na,b,c\n", "lines without the 2 cells.*: 2"),
         ("slide,Slide,annotations\na,b,c\n", "a column twice"),
     ],
 )
