@@ -202,5 +202,5 @@ def _check_parts(classifier: GlomeruliClassifier) -> None:
     make_sampler(classifier.sampler)
     for part in (classifier.network, classifier.encoder):
         if isinstance(part, PatchClassifier | PatchEncoder):
-            backbone = load_backbone(part.backbone, part.weights)
+            backbone = load_backbone(part.backbone, part.weights, part.normalization)
             backbone.n_trainable(part.trainable_layers)

@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import TensorFileError
 from .torch_pickle import Storage, Tensor, UnknownGlobal, Unpickler, named_tensors
 
-__all__ = ["read_tensors"]
+__all__ = ["is_tensor_file", "read_tensors"]
 
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
@@ -28,6 +28,7 @@ _LEGACY_PROTOCOL = 1001
 _N_COUNT_BYTES = 8
 # Tensors may share their numbers, and halves become floats.
 _MOST_BYTES_A_FILE_BYTE = 8
+_Reader = Callable[[Path], dict[str, np.ndarray]]
 _SAFETENSORS_DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "bfloat16", "BOOL": "?"},
     **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"},
@@ -87,10 +88,25 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _reader_of(path: Path) -> Callable[[Path], dict[str, np.ndarray]]:
+def is_tensor_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as safetensors or PyTorch's files do."""
+    return _kind_of(Path(path)) is not None
+
+
+def _reader_of(path: Path) -> _Reader:
     """Choose by content how a file is read."""
     if not path.is_file():
         raise TensorFileError(f"{path} is not a file. Expected a file of tensors.")
+    reader = _kind_of(path)
+    if reader is None:
+        raise TensorFileError(
+            f"{path} is neither a safetensors file nor one of PyTorch's. Expected what "
+            "safetensors' save_file or torch.save writes."
+        )
+    return reader
+
+
+def _kind_of(path: Path) -> _Reader | None:
     with path.open("rb") as file:
         head = file.read(_N_COUNT_BYTES + 1)
     header_ends = _N_COUNT_BYTES + int.from_bytes(head[:_N_COUNT_BYTES], "little")
@@ -98,12 +114,7 @@ def _reader_of(path: Path) -> Callable[[Path], dict[str, np.ndarray]]:
         return _read_safetensors
     if head.startswith(_ZIP):
         return _read_zip
-    if head.startswith(_PICKLE):
-        return _read_legacy
-    raise TensorFileError(
-        f"{path} is neither a safetensors file nor one of PyTorch's. Expected what "
-        "safetensors' save_file or torch.save writes."
-    )
+    return _read_legacy if head.startswith(_PICKLE) else None
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:

@@ -171,7 +171,7 @@ def _faults_of_cut(network: PatchClassifier, encoder: PatchEncoder) -> list[str]
     """Compare what the encoder leaves off with what the network goes on from."""
     names = ["trainable_layers"]
     if network.trainable_layers != 0:
-        names += ["backbone", "weights"]
+        names += ["backbone", "weights", "normalization"]
     return [
         f"encoder__{name}={theirs!r}, but network__{name}={ours!r}: the network goes "
         "on where the encoder ends. Give both the same."

@@ -76,6 +76,7 @@ def encoder_of(classifier: Any) -> Any:
     return PatchEncoder(
         network.backbone,
         weights=network.weights,
+        normalization=network.normalization,
         trainable_layers=network.trainable_layers,
         batch_size=network.batch_size,
     )

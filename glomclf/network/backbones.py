@@ -9,17 +9,21 @@ import functools
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ParameterError, WeightsError
 from .backend import keras, refuse_fork
+from .efficientnet import build_efficientnet_lite0, lite0_torch_name
+from .normalization import Normalization
 from .random_weights import randomise
-from .weights import fetch_imagenet, read_weights
+from .resnet import build_resnet50_v15, resnet_torch_name
+from .weight_sources import normalization_of
+from .weights import fetch_keras_resnet50, read_imagenet, read_weights
 
 __all__ = [
     "BACKBONES",
@@ -43,15 +47,15 @@ class Backbone:
         Key in ``BACKBONES``.
     model : keras.Model
         Preprocessed images (n, height, width, 3) -> features (n, n_features).
-    preprocess : callable
+    preprocess : Normalization
         Keras tensor of RGB images in [0, 255] -> input of ``model``.
     fingerprint : str
-        SHA-256 of the architecture's name and all its weights.
+        SHA-256 of the architecture's name, its normalization and all its weights.
     """
 
     name: str
     model: Any
-    preprocess: Callable[[Any], Any]
+    preprocess: Normalization
     fingerprint: str
 
     def n_trainable(self, trainable_layers: int | str) -> int:
@@ -85,13 +89,13 @@ class Backbone:
         return self.model.get_weights()
 
 
-def _build_resnet50(weights: str | None) -> Any:
+def _build_resnet50() -> Any:
     return keras.applications.ResNet50(
-        include_top=False, weights=weights, pooling="avg", input_shape=(None, None, 3)
+        include_top=False, weights=None, pooling="avg", input_shape=(None, None, 3)
     )
 
 
-def _build_cnn(weights: str | None) -> Any:
+def _build_cnn() -> Any:
     """Build four convolution blocks, in the spirit of the seed's first attempt."""
     layers = keras.layers
     x = inputs = keras.Input((None, None, 3), name="image")
@@ -104,24 +108,45 @@ def _build_cnn(weights: str | None) -> Any:
     return keras.Model(inputs, x, name="cnn")
 
 
-def _scale_to_unit(images: Any) -> Any:
-    return images / 127.5 - 1.0
+class Architecture(NamedTuple):
+    """How a backbone is built.
+
+    Attributes
+    ----------
+    build : callable
+        Returns a fresh Keras model: preprocessed images -> pooled features.
+    torch_name : callable or None
+        Name of a layer -> its name in PyTorch, whose files hold the weights; None
+        where Keras' do.
+    """
+
+    build: Callable[[], Any]
+    torch_name: Callable[[str], str] | None = None
 
 
-BACKBONES: dict[str, tuple[Callable[[str | None], Any], Callable[[Any], Any]]] = {
-    "resnet50": (_build_resnet50, keras.applications.resnet50.preprocess_input),
-    "cnn": (_build_cnn, _scale_to_unit),
+BACKBONES = {
+    "resnet50": Architecture(_build_resnet50),
+    "resnet50-v1.5": Architecture(build_resnet50_v15, resnet_torch_name),
+    "efficientnet-lite0": Architecture(build_efficientnet_lite0, lite0_torch_name),
+    "cnn": Architecture(_build_cnn),
 }
 
 
-def load_backbone(name: str, weights: str | Path | None) -> Backbone:
+def load_backbone(
+    name: str,
+    weights: str | Path | None,
+    normalization: str | Sequence[Any] | None = None,
+) -> Backbone:
     """Build a backbone once per process and give it its weights.
 
     Parameters
     ----------
-    name : {"resnet50", "cnn"}
+    name : str
+        Key in ``BACKBONES``.
     weights : "imagenet", path or None
         ``None`` is one fixed random network, the same on every machine.
+    normalization : str, (mean, std) or None, default=None
+        None is that of the weights.
 
     Returns
     -------
@@ -131,52 +156,57 @@ def load_backbone(name: str, weights: str | Path | None) -> Backbone:
     ------
     BackendError
         In a fork of a process that has loaded TensorFlow.
+    ParameterError
+        If the normalization is none.
     WeightsError
         If the weights cannot be fetched, read or fitted to the network.
     """
     refuse_fork()
+    preprocess = normalization_of(name, weights, normalization)
     if weights is None or weights == "imagenet":
         with _building:
-            return _cached_backbone(name, weights, None)
+            return _cached_backbone(name, weights, None, preprocess)
     path = Path(weights).expanduser()
     if not path.is_file():
         raise WeightsError(
-            f"weights={str(weights)!r} is not a file. Pass the path of an HDF5 weights "
+            f"weights={str(weights)!r} is not a file. Pass the path of a weights "
             'file, "imagenet", or None for random weights.'
         )
     stat = path.stat()
+    version = stat.st_mtime_ns, stat.st_size
     with _building:
-        return _cached_backbone(
-            name, str(path.resolve()), (stat.st_mtime_ns, stat.st_size)
-        )
+        return _cached_backbone(name, str(path.resolve()), version, preprocess)
 
 
 _building = threading.Lock()  # the cache lets two threads build the same backbone
 
 
 @functools.lru_cache(maxsize=4)
-def _cached_backbone(name: str, weights: str | None, _version: Any) -> Backbone:
+def _cached_backbone(
+    name: str, weights: str | None, _version: Any, preprocess: Normalization
+) -> Backbone:
     """Hold the last few backbones: each one built anew leaks in TensorFlow."""
-    build, _ = BACKBONES[name]
-    if weights is None:
-        model = build(None)
-        randomise(name, model)
-    elif weights == "imagenet":
-        model = fetch_imagenet(name, build)
+    if weights == "imagenet" and name == "resnet50":
+        model = fetch_keras_resnet50()
     else:
-        model = build(None)
-        read_weights(model, weights)
-    return freeze_backbone(name, model)
+        model = BACKBONES[name].build()
+        if weights is None:
+            randomise(name, model)
+        elif weights == "imagenet":
+            read_imagenet(name, model, BACKBONES[name].torch_name)
+        else:
+            read_weights(name, model, weights, BACKBONES[name].torch_name)
+    return freeze_backbone(name, model, preprocess)
 
 
-def freeze_backbone(name: str, model: Any) -> Backbone:
+def freeze_backbone(name: str, model: Any, preprocess: Normalization) -> Backbone:
     """Wrap a built model that from now on nobody trains."""
     model.trainable = False
-    digest = hashlib.sha256(name.encode())
+    digest = hashlib.sha256(repr((name, *preprocess)).encode())
     for array in model.get_weights():
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array))
-    return Backbone(name, model, BACKBONES[name][1], digest.hexdigest())
+    return Backbone(name, model, preprocess, digest.hexdigest())
 
 
 def find_backbone(
@@ -184,6 +214,7 @@ def find_backbone(
     weights: str | Path | None,
     fingerprint: str | None = None,
     arrays: list[np.ndarray] | None = None,
+    normalization: str | Sequence[Any] | None = None,
 ) -> Backbone:
     """Return the backbone of a fit, from its arrays where a model file held them.
 
@@ -198,9 +229,10 @@ def find_backbone(
     if fingerprint is not None and fingerprint in _restored:
         return _restored[fingerprint]
     if arrays is None:
-        backbone = load_backbone(name, weights)
+        backbone = load_backbone(name, weights, normalization)
     else:
-        backbone = _from_arrays(name, arrays)
+        preprocess = normalization_of(name, weights, normalization)
+        backbone = _from_arrays(name, arrays, preprocess)
     if fingerprint is not None and backbone.fingerprint != fingerprint:
         raise WeightsError(
             f"weights={str(weights)!r} are no longer the weights that the model was "
@@ -215,7 +247,9 @@ def find_backbone(
 _restored: dict[str, Backbone] = {}
 
 
-def _from_arrays(name: str, arrays: list[np.ndarray]) -> Backbone:
-    model = BACKBONES[name][0](None)
+def _from_arrays(
+    name: str, arrays: list[np.ndarray], preprocess: Normalization
+) -> Backbone:
+    model = BACKBONES[name].build()
     model.set_weights(arrays)
-    return freeze_backbone(name, model)
+    return freeze_backbone(name, model, preprocess)

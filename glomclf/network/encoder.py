@@ -17,7 +17,9 @@ from ..data.image_source import as_image_source
 from ..data.store import FeatureStore
 from . import engines
 from .known_cuts import KnownTrunks
+from .normalization import find_normalization
 from .parameters import BACKBONE_CONSTRAINTS, CLASSIFIER_CONSTRAINTS
+from .weight_sources import normalization_of
 
 if TYPE_CHECKING:
     from .backbones import Backbone
@@ -36,8 +38,11 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    backbone : {"resnet50", "cnn"}, default="resnet50"
+    backbone : {"resnet50", "resnet50-v1.5", "efficientnet-lite0", "cnn"}, \
+            default="resnet50"
     weights : "imagenet", path or None, default="imagenet"
+        As in :class:`PatchClassifier`.
+    normalization : str, (mean, std) or None, default=None
         As in :class:`PatchClassifier`.
     trainable_layers : int or "all", default=0
         As in :class:`PatchClassifier`. 0 gives pooled features; ``"all"`` leaves
@@ -64,7 +69,9 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
     cut_ : str or None
         Keras layer whose output is given; None where nothing is frozen.
     fingerprint_ : str
-        SHA-256 of the backbone's weights.
+        SHA-256 of the backbone's weights and normalization.
+    normalization_ : tuple
+        Mean and standard deviation of the channels, and their order.
 
     Examples
     --------
@@ -87,6 +94,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         backbone="resnet50",
         *,
         weights="imagenet",
+        normalization=None,
         trainable_layers=0,
         batch_size=32,
         engine="auto",
@@ -96,6 +104,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
     ):
         self.backbone = backbone
         self.weights = weights
+        self.normalization = normalization
         self.trainable_layers = trainable_layers
         self.batch_size = batch_size
         self.engine = engine
@@ -126,6 +135,9 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         """
         as_image_source(X, smallest_side=_LEAST_SIDE)
         engines.choose_engine(self.engine, self.precision)
+        self.normalization_ = normalization_of(
+            self.backbone, self.weights, self.normalization
+        )
         self.cut_, self.fingerprint_ = self._find_cut()
         self._stored_arrays = None
         return self
@@ -175,12 +187,15 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
     def _find_cut(self) -> tuple[str | None, str]:
         """Return cut and fingerprint; the network is built only to learn them once."""
         known = None if self.cache_dir is False else KnownTrunks(self.cache_dir)
-        described = (self.backbone, self.weights, self.trainable_layers)
+        described = (
+            *(self.backbone, self.weights, self.normalization_),
+            self.trainable_layers,
+        )
         if known is not None and (found := known.get(*described)) is not None:
             return found
         from .backbones import load_backbone
 
-        backbone = load_backbone(self.backbone, self.weights)
+        backbone = load_backbone(self.backbone, self.weights, self.normalization_)
         found = (backbone.cut(self.trainable_layers), backbone.fingerprint)
         if known is not None:
             known.put(*described, *found)
@@ -216,7 +231,11 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the fitted trunk as JSON and arrays, for a model file."""
-        header = {"cut": self.cut_, "fingerprint": self.fingerprint_}
+        header = {
+            "cut": self.cut_,
+            "fingerprint": self.fingerprint_,
+            "normalization": self.normalization_,
+        }
         if self.cut_ is None:
             return header, {}
         arrays = self._fitted_backbone().weights()
@@ -227,6 +246,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         engines.choose_engine(self.engine, self.precision)
         self.cut_ = header["cut"]
         self.fingerprint_ = header["fingerprint"]
+        self.normalization_ = find_normalization(header["normalization"])
         self._stored_arrays = [
             arrays[k] for k in sorted(arrays) if k.startswith("encode/")
         ]
@@ -235,5 +255,9 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         from .backbones import find_backbone
 
         return find_backbone(
-            self.backbone, self.weights, self.fingerprint_, self._stored_arrays
+            self.backbone,
+            self.weights,
+            self.fingerprint_,
+            self._stored_arrays,
+            self.normalization_,
         )

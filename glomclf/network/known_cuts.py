@@ -9,48 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from ..data.store import FeatureStore
+from .normalization import Normalization
+from .weight_sources import weights_identity
 
-__all__ = ["KnownTrunks", "weights_identity"]
+__all__ = ["KnownTrunks"]
 
 # Raised whenever a backbone, its random weights or its cuts change.
-_RECIPE = 2
+_RECIPE = 3
 _N_BYTES = 256
-_BLOCK_BYTES = 1024**2
-_KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
-
-
-def weights_identity(weights: str | Path | None) -> str | None:
-    """Name the weights by their file's content; None where there is no such file.
-
-    Examples
-    --------
-    >>> from glomclf.network.known_cuts import weights_identity
-    >>> weights_identity("no such file") is None
-    True
-    """
-    if weights is None:
-        return "random"  # the same everywhere
-    if weights == "imagenet":
-        home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-        return _content(home / "models" / _KERAS_FILE)
-    return _content(Path(weights).expanduser())
-
-
-def _content(file: Path) -> str | None:
-    if not file.is_file():
-        return None
-    hasher = hashlib.sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(_BLOCK_BYTES):
-            hasher.update(block)
-    return hasher.hexdigest()
 
 
 class KnownTrunks:
@@ -66,10 +38,14 @@ class KnownTrunks:
         self._store = FeatureStore(cache_dir, f"known trunks {_RECIPE}")
 
     def get(
-        self, backbone: str, weights: str | Path | None, trainable_layers: int | str
+        self,
+        backbone: str,
+        weights: str | Path | None,
+        normalization: Normalization,
+        trainable_layers: int | str,
     ) -> tuple[str | None, str] | None:
         """Return cut and fingerprint, None where they are not known."""
-        key = _key(backbone, weights, trainable_layers)
+        key = _key(backbone, weights, normalization, trainable_layers)
         if key is None:
             return None
         values, found = self._store.get_many([key])
@@ -82,22 +58,28 @@ class KnownTrunks:
         self,
         backbone: str,
         weights: str | Path | None,
+        normalization: Normalization,
         trainable_layers: int | str,
         cut: str | None,
         fingerprint: str,
     ) -> None:
         """Keep cut and fingerprint."""
-        key = _key(backbone, weights, trainable_layers)
+        key = _key(backbone, weights, normalization, trainable_layers)
         if key is not None:
             text = json.dumps([cut, fingerprint]).encode().ljust(_N_BYTES, b"\0")
             self._store.put_many([key], np.frombuffer(text, np.uint8)[np.newaxis])
 
 
 def _key(
-    backbone: str, weights: str | Path | None, trainable_layers: int | str
+    backbone: str,
+    weights: str | Path | None,
+    normalization: Normalization,
+    trainable_layers: int | str,
 ) -> bytes | None:
-    identity = weights_identity(weights)
+    identity = weights_identity(backbone, weights)
     if identity is None:
         return None
-    told_apart = repr((backbone, identity, str(trainable_layers), version("keras")))
+    told_apart = repr(
+        (backbone, identity, *normalization, str(trainable_layers), version("keras"))
+    )
     return hashlib.sha256(told_apart.encode()).digest()[:16]

@@ -22,8 +22,11 @@ __all__ = [
 ]
 
 BACKBONE_CONSTRAINTS: dict[str, list] = {
-    "backbone": [StrOptions({"resnet50", "cnn"})],
+    "backbone": [
+        StrOptions({"resnet50", "resnet50-v1.5", "efficientnet-lite0", "cnn"})
+    ],
     "weights": [str, Path, None],
+    "normalization": [str, tuple, list, None],
     "trainable_layers": [
         Interval(Integral, 0, None, closed="left"),
         StrOptions({"all"}),

@@ -2,7 +2,9 @@
 
     python -m glomclf.network.random_statistics
 
-writes ``random_statistics.npz`` anew, which is needed for another backbone.
+adds those of new backbones to ``random_statistics.npz``. The others stay as they are: a
+measurement on another machine would differ in the last digits. To measure a backbone
+again, remove the file.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from .._runtime import written_whole
 from .backbones import BACKBONES
 from .backend import keras, tf
 from .random_weights import STATISTICS_FILE, batch_norms, draw_kernels, statistics_of
+from .weight_sources import normalization_of
 
 __all__ = ["calibration_batch", "measure_statistics"]
 
@@ -70,17 +73,24 @@ def calibration_batch() -> np.ndarray:
     return images
 
 
-def _measure_all() -> dict[str, Any]:
-    images, measured = keras.ops.convert_to_tensor(calibration_batch()), {}
-    for name, (build, preprocess) in BACKBONES.items():
-        model = build(None)
+def _measure_new(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept, and the same of the backbones that it lacks."""
+    images, measured = keras.ops.convert_to_tensor(calibration_batch()), dict(kept)
+    for name, architecture in BACKBONES.items():
+        if f"{name} kernel" in kept:
+            continue
+        model = architecture.build()
         measured[f"{name} kernel"] = draw_kernels(model)
-        measure_statistics(model, preprocess(images))
+        measure_statistics(model, normalization_of(name, None, None)(images))
         measured[f"{name} statistics"] = statistics_of(model)
     return measured
 
 
 if __name__ == "__main__":
-    arrays = _measure_all()
-    with written_whole(STATISTICS_FILE) as temporary, temporary.open("wb") as opened:
-        np.savez(opened, **arrays)
+    kept = {}
+    if STATISTICS_FILE.is_file():
+        with np.load(STATISTICS_FILE, allow_pickle=False) as opened:
+            kept = dict(opened)
+    arrays = _measure_new(kept)
+    with written_whole(STATISTICS_FILE) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)

@@ -37,7 +37,8 @@ def randomise(name: str, model: Any) -> None:
 
     Parameters
     ----------
-    name : {"resnet50", "cnn"}
+    name : str
+        Key in ``BACKBONES``.
     model : keras.Model
         Freshly built.
 
@@ -89,7 +90,8 @@ def draw_kernels(model: Any) -> np.ndarray:
     for layer in model.layers:
         if hasattr(layer, "kernel"):
             shape = tuple(layer.kernel.shape)
-            scale = np.sqrt(2.0 / np.prod(shape[:-1]))
+            is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+            scale = np.sqrt(2.0 / np.prod(shape[: 2 if is_depthwise else -1]))
             kernel = rng.standard_normal(shape, dtype=np.float32) * np.float32(scale)
             layer.kernel.assign(kernel)
     return kernel.ravel()[-_N_COMPARED:]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .normalization import find_normalization
+
 if TYPE_CHECKING:
     from .classifier import PatchClassifier
 
@@ -32,6 +34,7 @@ def net_to_parts(net: PatchClassifier) -> tuple[dict[str, Any], dict[str, np.nda
         "input_shape": list(net.input_shape_),
         "from_images": net._from_images,
         "backbone_fingerprint": net.backbone_fingerprint_,
+        "normalization": net._normalization,
         "history": net.history_,
     }
     kept = {"net": net._owned_weights()}
@@ -58,6 +61,9 @@ def net_from_parts(
         net.n_features_in_ = net.input_shape_[0]
     net._from_images = header["from_images"]
     net.backbone_fingerprint_ = header["backbone_fingerprint"]
+    net._normalization = header["normalization"] and find_normalization(
+        header["normalization"]
+    )
     net.history_ = header["history"]
     net._seed = 0
     net._stored_arrays = _arrays_of("backbone", arrays) or None

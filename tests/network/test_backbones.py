@@ -18,6 +18,7 @@ from glomclf.network.backbones import (
 )
 from glomclf.network.backend import keras
 from glomclf.network.cuts import make_tail, make_trunk
+from glomclf.network.normalization import NORMALIZATIONS
 
 # Keras writes weights through a call that numpy 2 is leaving behind; only tests write.
 pytestmark = pytest.mark.filterwarnings(
@@ -39,10 +40,14 @@ def cnn():
 @pytest.fixture
 def trained_cnn():
     """A network whose weights differ from the fixed random ones."""
-    model = BACKBONES["cnn"][0](None)
+    model = BACKBONES["cnn"].build()
     rng = np.random.default_rng(7)
     model.set_weights([rng.uniform(0.1, 1.0, w.shape) for w in model.get_weights()])
     return model
+
+
+def frozen(name, model, normalization="inception"):
+    return freeze_backbone(name, model, NORMALIZATIONS[normalization])
 
 
 def write_legacy(model, path):
@@ -133,7 +138,7 @@ def test_there_is_no_tail_above_the_last_layer(cnn):
 def test_training_a_tail_leaves_the_backbone_alone(cnn):
     tail = make_tail(cnn, "all")
     tail.set_weights([np.zeros_like(w) for w in tail.get_weights()])
-    assert freeze_backbone("cnn", cnn.model).fingerprint == cnn.fingerprint
+    assert frozen("cnn", cnn.model).fingerprint == cnn.fingerprint
 
 
 def test_random_features_tell_images_apart(cnn, patches):
@@ -161,7 +166,7 @@ def test_weights_are_read_from_a_legacy_file(tmp_path, trained_cnn, group):
     with h5py.File(path, "w") as file:
         place = file.require_group(group)
         legacy_h5_format.save_weights_to_hdf5_group(place, trained_cnn)
-    expected = freeze_backbone("cnn", trained_cnn).fingerprint
+    expected = frozen("cnn", trained_cnn).fingerprint
     assert load_backbone("cnn", str(path)).fingerprint == expected
 
 
@@ -265,7 +270,7 @@ def test_a_weights_file_that_changed_since_the_fit_is_an_error(tmp_path, trained
 
 
 def test_a_backbone_out_of_a_model_file_is_built_once(trained_cnn):
-    fingerprint = freeze_backbone("cnn", trained_cnn).fingerprint
+    fingerprint = frozen("cnn", trained_cnn).fingerprint
     arrays = trained_cnn.get_weights()
     restored = find_backbone("cnn", "no/such/file", fingerprint, arrays)
     assert restored.fingerprint == fingerprint
@@ -275,7 +280,7 @@ def test_a_backbone_out_of_a_model_file_is_built_once(trained_cnn):
 def test_arrays_with_another_fingerprint_are_refused_and_not_remembered(trained_cnn):
     arrays = [3 * w for w in trained_cnn.get_weights()]
     trained_cnn.set_weights(arrays)
-    fingerprint = freeze_backbone("cnn", trained_cnn).fingerprint
+    fingerprint = frozen("cnn", trained_cnn).fingerprint
     with pytest.raises(WeightsError, match="no longer the weights"):
         find_backbone("cnn", None, fingerprint, [w + 1 for w in arrays])
     found = find_backbone("cnn", None, fingerprint, arrays)
@@ -283,12 +288,13 @@ def test_arrays_with_another_fingerprint_are_refused_and_not_remembered(trained_
 
 
 def test_a_fingerprint_is_that_of_name_and_every_weight(trained_cnn):
-    first = freeze_backbone("cnn", trained_cnn).fingerprint
-    assert freeze_backbone("resnet50", trained_cnn).fingerprint != first
+    first = frozen("cnn", trained_cnn).fingerprint
+    assert frozen("resnet50", trained_cnn).fingerprint != first
+    assert frozen("cnn", trained_cnn, "imagenet").fingerprint != first
     weights = trained_cnn.get_weights()
     weights[-1][0] = np.nextafter(weights[-1][0], np.float32(9))
     trained_cnn.set_weights(weights)
-    assert freeze_backbone("cnn", trained_cnn).fingerprint != first
+    assert frozen("cnn", trained_cnn).fingerprint != first
 
 
 # -- ImageNet --------------------------------------------------------------------------

@@ -393,9 +393,8 @@ def test_frozen_layers_stay_as_they_were_and_the_last_25_change(resnet50_net):
 @pytest.mark.slow
 def test_a_fit_leaves_the_shared_backbone_as_it_was(resnet50_net):
     backbone = load_backbone("resnet50", None)
-    assert freeze_backbone("resnet50", backbone.model).fingerprint == (
-        resnet50_net.backbone_fingerprint_
-    )
+    again = freeze_backbone("resnet50", backbone.model, backbone.preprocess)
+    assert again.fingerprint == resnet50_net.backbone_fingerprint_
 
 
 @pytest.mark.slow

@@ -210,7 +210,7 @@ def weights_file(tmp_path):
     path = tmp_path / "cnn.h5"
 
     def write(scale):
-        model = BACKBONES["cnn"][0](None)
+        model = BACKBONES["cnn"].build()
         model.set_weights([np.full(w.shape, scale) for w in model.get_weights()])
         path.unlink(missing_ok=True)
         with h5py.File(path, "w") as file:

