@@ -1,16 +1,17 @@
-"""``glomclf predict``: probabilities for a folder or a csv of patches."""
+"""``glomclf predict``: what a model says of new biopsies."""
 
 from __future__ import annotations
 
-import shlex
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from .console import InputError, check_output, list_files, note
+from .console import InputError, check_output, drop_unwritten, list_files
+from .inputs import load_model
+from .new_biopsies import PREDICTION_FILES, print_biopsies, read_new, write_new
 from .options import (
+    folder_option,
     images_option,
     model_option,
     overwrite_option,
@@ -18,9 +19,6 @@ from .options import (
     reading_options,
     threshold_option,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["command"]
 
@@ -30,14 +28,8 @@ __all__ = ["command"]
 @model_option
 @images_option
 @reading_options
-@click.option(
-    "--output",
-    "-o",
-    "predictions",
-    type=click.Path(path_type=Path),
-    default="predictions.csv",
-    metavar="FILE",
-    help="csv to write.",
+@folder_option(
+    "glomclf-predictions", "Folder for predictions, biopsies and the report."
 )
 @overwrite_option
 @threshold_option
@@ -47,76 +39,43 @@ def command(
     model: Path,
     images: Path | None,
     reading: dict[str, Any],
-    predictions: Path,
+    folder: Path,
     overwrite: bool,
     threshold: float | None,
     quiet: bool,
 ) -> None:
-    """Predict the patches of a folder or a csv.
+    """Predict patches, and the percentage of sclerotic glomeruli of each biopsy.
 
-    Of a folder, the images that lie directly in it are read.
+    Of a folder, all images are read; each sub-folder is a biopsy. A csv says whose the
+    patches are in its column `participant`.
 
-    Example: glomclf predict patches/ --model model.glomclf
+    predictions.csv has a row a patch, biopsies.csv a row a biopsy, report.html a page
+    a biopsy. The intervals need a model that was trained with --cv.
+
+    Example: glomclf predict biopsies/ --model model.glomclf --output results/
     """
-    from .inputs import load_model
-    from .tables import predictions_table, write_csv
-
-    check_output(predictions, inputs=[source, model], overwrite=overwrite)
-    manifest = _read(source, images, **reading)
-    if source.is_dir():
-        _note_subfolders(source, model)
+    _check_folder(folder, [source, model], overwrite)
+    manifest = read_new(source, images, **reading)
     classifier = load_model(model, threshold, quiet)
     probability = classifier.predict_proba(manifest)[:, 1]
-    table = predictions_table(manifest, probability, classifier.threshold_)
-    write_csv(table, predictions)
-    n_positive = int(table["prediction"].sum())
+    estimates = write_new(manifest, manifest, probability, classifier, folder)
+    drop_unwritten(folder / name for name in PREDICTION_FILES)
+    n_positive = int((probability >= classifier.threshold_).sum())
     click.echo(
-        f"{n_positive} of {len(table)} patches are predicted globally sclerotic "
+        f"{n_positive} of {len(manifest)} patches are predicted globally sclerotic "
         f"(threshold {classifier.threshold_:g})."
     )
+    if estimates is not None:
+        print_biopsies(estimates)
     list_files()
 
 
-def _read(source: Path, images: Path | None, columns: Any, labels: Any) -> pd.DataFrame:
-    from ..data.images import IMAGE_SUFFIXES
-    from ..data.manifest import image_folder_manifest, read_manifest
-    from ..errors import ParticipantWarning
-
-    with warnings.catch_warnings():
-        # Nothing here is split or scored, so participants do not matter.
-        warnings.simplefilter("ignore", ParticipantWarning)
-        if source.suffix.lower() in IMAGE_SUFFIXES and not source.is_dir():
-            raise InputError(
-                f"{source} is a single image. Give the folder that it lies in, or a "
-                "csv that names it."
-            )
-        if not source.is_dir():
-            return read_manifest(source, images, columns=columns, labels=labels)
-        for option, value in {"--images": images, "--columns": columns}.items():
-            if value is not None:
-                raise InputError(
-                    f"{option} belongs to a csv, and {source} is a folder. Leave it "
-                    "out."
-                )
-        return image_folder_manifest(source, labels=labels)
-
-
-def _note_subfolders(folder: Path, model: Path) -> None:
-    """Say which images are passed over: those of sub-folders."""
-    from ..data.image_folders import CLASS_FOLDERS
-    from ..data.images import IMAGE_SUFFIXES
-
-    passed_over = [
-        entry.name
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and entry.name not in CLASS_FOLDERS
-        if any(file.suffix.lower() in IMAGE_SUFFIXES for file in entry.rglob("*"))
-    ]
-    if passed_over:
-        first = folder / passed_over[0]
-        options = ["--model", str(model), "--output", f"{first.name}.csv"]
-        note(
-            f"Not read: the images in the sub-folders {', '.join(passed_over)} of "
-            f"{folder}. Call predict for each of them:\n  "
-            + shlex.join(["glomclf", "predict", str(first), *options])
+def _check_folder(folder: Path, inputs: list[Path], overwrite: bool) -> None:
+    """Refuse a folder that cannot be written, or holds what may not be replaced."""
+    if folder.suffix.lower() == ".csv" or folder.is_file():
+        raise InputError(
+            f"--output names a folder, and {folder} is a file: predictions.csv and "
+            "biopsies.csv are written into it."
         )
+    for name in PREDICTION_FILES:
+        check_output(folder / name, inputs, overwrite=overwrite)

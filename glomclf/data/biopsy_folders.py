@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,19 +16,23 @@ from .participants import infer_participants
 __all__ = ["biopsy_folder_manifest"]
 
 
-def biopsy_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
+def biopsy_folder_manifest(
+    folder: str | os.PathLike[str], *, class_folders: Collection[str] = CLASS_FOLDERS
+) -> pd.DataFrame:
     """List the images of a folder and its sub-folders; a sub-folder is a biopsy.
 
     Parameters
     ----------
     folder : str or path-like
         Hidden files and folders are passed over.
+    class_folders : collection of str
+        Names of folders that do not count.
 
     Returns
     -------
     manifest : DataFrame of shape (n_images, 2)
         ``path``, sorted, and ``participant``: the folder that an image lies in,
-        relative to `folder`. Class folders do not count. Images that lie directly in
+        relative to `folder`. Images that lie directly in
         `folder` belong to the participants that their names tell, where every name
         does (:func:`infer_participants`), else to one biopsy with the name of
         `folder`.
@@ -64,7 +68,7 @@ def biopsy_folder_manifest(folder: str | os.PathLike[str]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "path": [os.path.abspath(path) for path in paths],
-            "participant": _biopsies(root, paths),
+            "participant": _biopsies(root, paths, class_folders),
         }
     )
 
@@ -80,13 +84,15 @@ def _images_below(root: Path, faults: Faults) -> Iterator[Path]:
         yield from images_in(Path(place))
 
 
-def _biopsies(root: Path, paths: list[Path]) -> list[str]:
+def _biopsies(
+    root: Path, paths: list[Path], class_folders: Collection[str]
+) -> list[str]:
     """Name the biopsy of each image."""
     places = [
         "/".join(
             part
             for part in path.parent.relative_to(root).parts
-            if part not in CLASS_FOLDERS
+            if part not in class_folders
         )
         for path in paths
     ]

@@ -1,11 +1,12 @@
 """One self-contained HTML file for a run, which opens from disk without a network.
 
-`evaluation_report`, `ensemble_report`, `comparison_report` and `tuning_report` make a
-`Report`; `Report.write` writes it.
+`evaluation_report`, `ensemble_report`, `biopsies_report`, `comparison_report` and
+`tuning_report` make a `Report`; `Report.write` writes it.
 A report is sections of blocks (paragraphs, tables, pictures, galleries), so that any
 other run can be reported with the same parts. All text in it is escaped.
 """
 
+from .biopsies import biopsies_report
 from .blocks import (
     Caution,
     Code,
@@ -34,6 +35,7 @@ __all__ = [
     "Report",
     "Section",
     "Table",
+    "biopsies_report",
     "comparison_report",
     "draw_picture",
     "ensemble_report",

@@ -166,11 +166,14 @@ class GalleryItem:
         What it shows.
     facts : mapping of str to str
         What is written below it.
+    marked : bool, default=False
+        Whether it stands out by its frame.
     """
 
     source: str
     alt: str
     facts: Mapping[str, str]
+    marked: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ is drawn.
 
 from .approaches import ApproachesDisplay
 from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
+from .biopsy_intervals import BiopsyIntervalsDisplay
 from .calibration import ReliabilityDisplay
 from .curves import PrecisionRecallBandDisplay, RocBandDisplay
 from .history import HistoryDisplay
@@ -14,6 +15,7 @@ from .resampling import ClassProportionsDisplay, SyntheticImagesDisplay
 
 __all__ = [
     "ApproachesDisplay",
+    "BiopsyIntervalsDisplay",
     "BiopsyPercentageDisplay",
     "BlandAltmanDisplay",
     "ClassProportionsDisplay",

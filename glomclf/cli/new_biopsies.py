@@ -1,0 +1,198 @@
+"""What `glomclf predict` reads, and what it writes of new biopsies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import InputError, note, print_table, typed_command
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from ..evaluation.biopsy_estimates import BiopsyEstimates
+
+__all__ = ["PREDICTION_FILES", "print_biopsies", "read_new", "write_new"]
+
+PREDICTION_FILES = ("predictions.csv", "biopsies.csv", "biopsies.png", "report.html")
+
+
+def read_new(
+    source: Path,
+    images: Path | None,
+    columns: Mapping[str, str] | None = None,
+    labels: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
+    """Read a csv or a folder of patches, and say what counts as a biopsy.
+
+    Raises
+    ------
+    ManifestError
+        If images or columns cannot be used.
+    InputError
+        If it is a single image, or `images` or `columns` is given with a folder.
+    """
+    from ..data.images import IMAGE_SUFFIXES
+
+    if source.is_dir():
+        for option, value in {"--images": images, "--columns": columns}.items():
+            if value is not None:
+                raise InputError(
+                    f"{option} belongs to a csv, and {source} is a folder. Leave it "
+                    "out."
+                )
+        return _read_folder(source, labels)
+    if source.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(
+            f"{source} is a single image. Give the folder that it lies in, or a "
+            "csv that names it."
+        )
+    return _read_csv(source, images, columns=columns, labels=labels)
+
+
+def _read_folder(source: Path, labels: Mapping[str, int] | None) -> pd.DataFrame:
+    from ..data.biopsy_folders import biopsy_folder_manifest
+    from ..data.image_folders import FOLDER_LABELS
+
+    manifest = biopsy_folder_manifest(source, class_folders=labels or FOLDER_LABELS)
+    n_images = manifest.groupby("participant").size()
+    note(
+        f"{len(manifest)} patches of {len(n_images)} biopsies in {source}: "
+        f"{_counts(n_images)}. A sub-folder is a biopsy. Patches beside each other in "
+        "the folder itself are told apart by their names where all of these say whose "
+        "they are; else they are one biopsy."
+    )
+    return manifest
+
+
+def _counts(n_images: pd.Series, most: int = 5) -> str:
+    told = [f"{name} ({n})" for name, n in n_images.head(most).items()]
+    return ", ".join(told) + (", ..." if len(n_images) > most else "")
+
+
+def _read_csv(source: Path, images: Path | None, **reading: Any) -> pd.DataFrame:
+    from ..data.manifest import read_manifest
+    from ..data.participants import participant_kind
+    from ..errors import ParticipantWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ParticipantWarning)  # said below
+        manifest = read_manifest(source, images, **reading)
+    kind = participant_kind(manifest)
+    if kind == "image":
+        note(
+            f"{source} does not say which patches are of one biopsy, so that there are "
+            "predictions and no percentages. Add a column 'participant'."
+        )
+    elif kind != "participant":
+        note(f"{source} names no participants: a slide counts as a biopsy.")
+    return manifest
+
+
+def write_new(
+    manifest: pd.DataFrame, X: Any, probability: np.ndarray, model: Any, folder: Path
+) -> BiopsyEstimates | None:
+    """Write predictions and, where it is known whose patches these are, biopsies.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With ``path``, and ``participant`` where it is known.
+    X : DataFrame or ndarray
+        The same rows as the model takes them.
+    probability : ndarray of shape (n_samples,)
+        Of class 1.
+    model : GlomeruliClassifier or FoldEnsembleClassifier
+    folder : Path
+
+    Returns
+    -------
+    BiopsyEstimates or None
+        None where participants are not known.
+    """
+    from ..data.participants import participant_kind
+    from ..evaluation.biopsy_estimates import is_borderline, summarize_biopsies
+    from .tables import predictions_table, write_csv
+
+    table = predictions_table(manifest, probability, model.threshold_)
+    near = is_borderline(probability, model.threshold_).astype(int)
+    table.insert(3, "borderline", near)  # beside the prediction
+    is_known = participant_kind(manifest) != "image"
+    if is_known:  # a slide, too
+        table["participant"] = manifest["participant"].to_numpy()
+    write_csv(table, folder / "predictions.csv")
+    if not is_known:
+        return None
+    groups = manifest["participant"].to_numpy()
+    record = getattr(model, "out_of_fold_record_", None)
+    estimates = summarize_biopsies(
+        probability, groups, record, threshold=model.threshold_
+    )
+    distances = _distances(model, X, groups)
+    told = estimates.table if distances is None else estimates.table.join(distances)
+    write_csv(told, folder / "biopsies.csv", index=True)
+    _write_report(estimates, distances, table, X, model, folder)
+    return estimates
+
+
+def _distances(model: Any, X: Any, groups: np.ndarray) -> pd.DataFrame | None:
+    reference = getattr(model, "training_reference_", None)
+    return None if reference is None else reference.distances(model, X, groups)
+
+
+def _write_report(
+    estimates: BiopsyEstimates,
+    distances: pd.DataFrame | None,
+    predictions: pd.DataFrame,
+    X: Any,
+    model: Any,
+    folder: Path,
+) -> None:
+    from ..model.pipeline import holds_features
+    from ..report import biopsies_report
+    from .pictures import write_report
+
+    report = biopsies_report(
+        estimates,
+        predictions["probability"],
+        predictions["participant"],
+        X=None if holds_features(X) else X,
+        names=predictions["name"].to_list(),
+        distances=distances,
+        classifier=model,
+        command=typed_command(),
+    )
+    write_report(report, folder, PREDICTION_FILES)
+
+
+def _ends(row: pd.Series, part: str) -> str:
+    return f"{row[f'{part}_low']:.0f} to {row[f'{part}_high']:.0f}"
+
+
+def print_biopsies(estimates: BiopsyEstimates) -> None:
+    """Print the percentage of each biopsy with both intervals."""
+    alone = bool(estimates.missing)
+    value, first = ("predicted", "sampling") if alone else ("estimate", "biopsy")
+    columns = ["biopsy", "n", "by sampling alone" if alone else "of this biopsy"]
+    cuts = [] if alone else [f"{cut_off:g}" for cut_off in estimates.cut_offs]
+    columns += [] if alone else ["of kidney", *(f"> {cut} %" for cut in cuts)]
+    rows = []
+    for name, row in estimates.table.iterrows():
+        cells = [str(name), f"{row['n_glomeruli']}"]
+        cells += [f"{row[value]:.0f} ({_ends(row, first)})"]
+        cells += [] if alone else [_ends(row, "kidney")]
+        rows.append([*cells, *(row[f"kidney_verdict_{cut}"] for cut in cuts)])
+    level = f"{100 * estimates.confidence:g} % intervals"
+    print_table(f"Globally sclerotic glomeruli, %, with {level}", columns, rows)
+    if alone:
+        note(
+            f"How sure the model is cannot be told, for {estimates.missing}: train it "
+            "with --cv 5. The interval is that of sampling alone."
+        )
+    else:
+        note(
+            "Of biopsy: the glomeruli in it. Of kidney, > 20 %: the kidney they are of."
+        )

@@ -1,0 +1,130 @@
+"""New biopsies: what the numbers mean, what the model is, how it was evaluated."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from ...evaluation.biopsy import biopsy_summary
+from ...evaluation.biopsy_record import OutOfFoldRecord
+from ...evaluation.evaluation import evaluate
+from ..blocks import Block, Caution, Code, Paragraph, Section, Table, estimate_row
+from .new_biopsies import NewBiopsies
+
+__all__ = ["meaning_section", "model_section"]
+
+_SCORES = {
+    "roc_auc": "ROC AUC",
+    "f1": "F1",
+    "recall": "Recall",
+    "precision": "Precision",
+}
+
+
+def meaning_section(told: NewBiopsies) -> Section:
+    """Say what each number means, and by which rules words are given."""
+    texts = [*_of_intervals(told), _of_verdicts(told), *_of_distances(told)]
+    texts += [
+        "Borderline: the odds of the probability lie within a factor of 4 of those of "
+        f"the threshold, {told.estimates.threshold:g}.",
+        "Adequacy: the Banff classification asks for 10 glomeruli (Racusen 1999, "
+        "doi:10.1046/j.1523-1755.1999.00299.x). With fewer than 25 the percentage did "
+        "not foretell the outcome (Wang 1998, doi:10.1093/ndt/13.1.165).",
+    ]
+    return Section("How to read this", [Paragraph(text) for text in texts])
+
+
+def _of_intervals(told: NewBiopsies) -> list[str]:
+    if told.estimates.missing:
+        return [
+            "The interval says which percentages of the kidney could give such a "
+            "sample, if every prediction were right."
+        ]
+    n = told.estimates.n_participants
+    return [
+        "Of this biopsy: the percentage of the glomeruli whose patches were given. It "
+        f"is unsure because the model errs. How much it errs was seen on {n} training "
+        "participants, each judged by a model that had not seen them, and so was how "
+        "much people differ.",
+        "Of the kidney: the percentage of all glomeruli of the kidney that these come "
+        "from. It is unsure also because few of them were sampled. It holds for "
+        "patches that were not chosen by their look.",
+        "Both hold for people and slides like those of the training.",
+    ]
+
+
+def _of_verdicts(told: NewBiopsies) -> str:
+    if told.estimates.missing:
+        return "Whether a biopsy lies above a cut-off is left open."
+    return (
+        f"Above, below: the whole {told.level} interval lies on that side of the "
+        "cut-off. Else the answer is uncertain. Cut-offs describe; they decide nothing."
+    )
+
+
+def _of_distances(told: NewBiopsies) -> list[str]:
+    reference = getattr(told.classifier, "training_reference_", None)
+    if told.distances is None or reference is None:
+        return ["How far a biopsy lies from the training data is not known."]
+    n = reference.n_participants
+    return [
+        "Distance: the median over a biopsy's patches of the distance to the nearest "
+        "training patch, in the model's features and in stain (mean and spread of the "
+        "colours of tissue). 1 is the training participant that lies farthest from the "
+        "others. A biopsy above 1 in either is called unlike anything that the model "
+        f"was trained on. Of biopsies like the {n} training participants, about one in "
+        f"{n + 1} is called so by either distance.",
+    ]
+
+
+def model_section(told: NewBiopsies) -> Section:
+    """Say what the model is, how it was evaluated, and how to repeat the run."""
+    blocks: list[Block] = []
+    if told.classifier is not None:
+        rows = list(_facts(told.classifier).items())
+        blocks.append(Table(["model", ""], rows, texts=True))
+    record = getattr(told.classifier, "out_of_fold_record_", None)
+    if record is None:
+        text = "The model file does not say how the model was evaluated."
+        blocks.append(Caution(text))
+    else:
+        blocks += _evaluated(record, told.estimates.threshold)
+    if told.command:
+        blocks.append(Code(shlex.join(told.command)))
+    return Section("The model", blocks)
+
+
+def _facts(classifier: Any) -> dict[str, str]:
+    members = getattr(classifier, "estimators_", [classifier])
+    first, record = members[0], classifier.training_record_
+    steps = first.pipeline_.named_steps
+    people = record.get("n_participants")
+    kind = "" if len(members) == 1 else f"mean of {len(members)} classifiers, each "
+    trained = f"{record['n_samples']} patches"
+    facts = {
+        "kind": kind + " > ".join(type(step).__name__ for step in steps.values()),
+        "trained on": trained if people is None else f"{trained} of {people} people",
+        "threshold": f"{classifier.threshold_:g}",
+    }
+    for name in ("encode", "classify"):
+        backbone = getattr(steps.get(name), "backbone", None)
+        if backbone is not None:
+            facts["backbone"] = str(backbone)
+    return facts
+
+
+def _evaluated(record: OutOfFoldRecord, threshold: float) -> list[Block]:
+    """Score the out-of-fold predictions that the model file keeps."""
+    rows = (record.label, record.probability, record.participant)
+    scores = evaluate(*rows[:2], groups=rows[2], threshold=threshold)
+    of_biopsies = biopsy_summary(*rows, threshold=threshold)
+    table = [estimate_row(scores, name, title) for name, title in _SCORES.items()]
+    title = "Mean absolute error of the predicted percentage, points"
+    table.append(estimate_row(of_biopsies, "mean_absolute_error", title, 1))
+    text = (
+        f"Evaluated on {len(record.label)} patches of {record.n_participants} training "
+        "participants, each by a model of the same settings that was trained without "
+        f"them, at the threshold {threshold:g}."
+    )
+    columns = ["score", "value", f"{scores.level} interval"]
+    return [Paragraph(text), Table(columns, table)]
