@@ -193,6 +193,4 @@ def print_biopsies(estimates: BiopsyEstimates) -> None:
             "with --cv 5. The interval is that of sampling alone."
         )
     else:
-        note(
-            "Of biopsy: the glomeruli in it. Of kidney, > 20 %: the kidney they are of."
-        )
+        note("Of kidney, above 20 %: the whole kidney that the biopsy comes from.")

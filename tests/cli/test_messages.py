@@ -127,12 +127,12 @@ def test_output_that_is_a_folder_is_refused(data):
 def test_foreign_model_is_refused(data, tmp_path):
     model = tmp_path / "model.keras"
     model.write_bytes(b"PK\3\4 something else")
-    source = ("--model", model, "--output", tmp_path / "p.csv")
+    source = ("--model", model, "--output", tmp_path / "p")
     assert "glomclf model" in run("predict", data, *source)
 
 
 def test_images_beside_a_folder_are_refused(data, tmp_path):
-    source = ("--model", "m", "--images", data, "--output", tmp_path / "p.csv")
+    source = ("--model", "m", "--images", data, "--output", tmp_path / "p")
     assert "--images belongs to a csv" in run("predict", data, *source)
 
 

@@ -1,4 +1,4 @@
-"""`glomclf train`, and what its model does in `evaluate` and `predict`."""
+"""`glomclf train`, and what its model does in `evaluate`."""
 
 import errno
 import json
@@ -89,6 +89,16 @@ def test_cross_validation_predicts_every_patch_once(trained, data):
     assert table["participant"].tolist() == manifest["participant"].tolist()
     assert table["probability"].between(0, 1).all()
     assert "Cross-validated by participant, 2 folds" in result.stdout
+
+
+def test_cross_validation_leaves_a_record_of_people_in_the_model(trained, data):
+    model, _ = trained
+    kept = GlomeruliClassifier.load(model)
+    table = pd.read_csv(model.parent / "tiny-training" / "cv_predictions.csv")
+    record = kept.out_of_fold_record_
+    assert record.probability == pytest.approx(table["probability"].to_numpy())
+    assert record.label.tolist() == table["label"].tolist()
+    assert record.n_participants == kept.training_reference_.n_participants == 12
 
 
 def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch):
@@ -324,57 +334,6 @@ def test_images_that_stand_for_participants_are_not_told_as_such(
     assert "rows count as independent" in (out / "report.html").read_text("utf-8")
 
 
-def test_predict_of_folder_and_csv_agree(trained, data, tmp_path):
-    model, _ = trained
-    tables = []
-    for name, source in (("a", data), ("b", data / "public.csv")):
-        out = tmp_path / f"{name}.csv"
-        result = run("predict", source, "--model", model, "-o", out, "-q")
-        tables.append(pd.read_csv(out).set_index("name")["probability"].sort_index())
-    assert str(out) in result.stdout
-    assert tables[0].to_numpy() == pytest.approx(tables[1].to_numpy(), abs=1e-6)
-
-
-def test_predict_names_the_subfolders_that_it_does_not_read(trained, data, tmp_path):
-    image = next(data.rglob("*.png"))
-    for name in ("new/a.png", "new/batch1/b.png", "new/empty/notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(image.read_bytes())
-    out = tmp_path / "p.csv"
-    result = run("predict", tmp_path / "new", "--model", trained[0], "-o", out, "-q")
-    assert "in the sub-folders batch1 of" in result.stderr
-    call = f"predict {tmp_path / 'new/batch1'} --model {trained[0]} --output batch1.csv"
-    assert call in result.stderr
-    assert pd.read_csv(out)["name"].tolist() == ["a.png"]
-
-
-def test_predict_loads_neither_tuning_nor_report_nor_matplotlib(
-    trained, data, tmp_path, run_python
-):
-    out = tmp_path / "p.csv"
-    words = ["predict", data, "--model", trained[0], "-o", out, "-q"]
-    done = run_python(f"""
-        import sys
-        from glomclf.cli import main
-
-        sys.modules["matplotlib"] = None  # cannot be imported; Keras does without
-        main({[str(word) for word in words]}, standalone_mode=False)
-        rooms = ("glomclf.tuning", "glomclf.report")
-        print("loaded:", [name for name in sys.modules if name.startswith(rooms)])
-    """)
-    assert "loaded: []" in done.stdout, done.stderr
-    assert out.is_file()
-
-
-def test_predict_does_not_overwrite_what_it_reads(trained, data):
-    model, _ = trained
-    csv = data / "public.csv"
-    before = csv.read_bytes()
-    result = run("predict", csv, "--model", model, "-o", csv, code=2)
-    assert "overwritten" in result.stderr
-    assert csv.read_bytes() == before
-
-
 def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(
     trained, data, tmp_path, undrawn, equal_pixels_alone
 ):
@@ -457,15 +416,17 @@ def test_evaluate_and_predict_take_an_ensemble(ensemble, data, tmp_path, undrawn
     assert "2 epochs run of 2 at most" in report
     assert "of the 2 members by epoch" in report
     evaluated = pd.read_csv(out)
-    predict = ("predict", csv, "--model", model, "-o", out, "-q", "--threshold", 0)
-    refused = run(*predict, code=2)
+    predict = ("predict", csv, "--model", model, "-o", tmp_path, "-q")
+    refused = run(*predict, "--threshold", 0, code=2)
     assert f"{out} exists. Pass --overwrite" in refused.stderr
-    run(*predict, "--overwrite")
+    run(*predict, "--threshold", 0, "--overwrite")
     predicted = pd.read_csv(out)
     wanted = FoldEnsembleClassifier.load(model).predict_proba(read_manifest(csv))[:, 1]
     for table in (evaluated, predicted):
         assert table["probability"].to_numpy() == pytest.approx(wanted, abs=1e-6)
     assert (predicted["prediction"] == 1).all()
+    biopsies = pd.read_csv(tmp_path / "biopsies.csv")
+    assert biopsies["biopsy_low"].notna().all()  # by its out-of-fold predictions
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation.biopsy_estimates import BiopsyEstimates
-from .canvas import CLASS_COLORS, Display, axes_or_new, legend_below
+from .canvas import CLASS_COLORS, Display, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,5 +110,6 @@ class BiopsyIntervalsDisplay(Display):
             xlabel="globally sclerotic, %",
         )
         ax.grid(alpha=0.3, axis="x")
-        inches = ax.get_figure(root=True).get_figheight()  # type: ignore[union-attr]
-        legend_below(ax, bbox_to_anchor=(0.5, -0.55 / inches))
+        ax.get_figure(root=True).legend(  # type: ignore[union-attr]
+            loc="outside lower center", ncols=3, frameon=False, fontsize="small"
+        )

@@ -128,7 +128,7 @@ def _picture(told: NewBiopsies, names: list[Any], file: str = "") -> Picture:
         alt="Percentage of globally sclerotic glomeruli with its intervals",
         caption=f"{meaning}. Dotted: cut-offs.",
         name=file,
-        figsize=(6.4, 1.1 + 0.3 * len(names)),
+        figsize=(6.4, 1.2 + 0.3 * len(names)),
     )
 
 

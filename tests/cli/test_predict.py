@@ -1,0 +1,142 @@
+"""`glomclf predict`: predictions, biopsies and a report of patches without labels."""
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from glomclf import (
+    GlomeruliClassifier,
+    PatchEncoder,
+    make_classifier,
+    make_glomeruli,
+    read_manifest,
+)
+from glomclf.cli import main
+from glomclf.model import training_reference
+from glomclf.model.known_people import keep_record
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """48 patches of 12 participants: enough for folds and a record."""
+    folder = tmp_path_factory.mktemp("cli") / "data"
+    make_glomeruli(
+        48,
+        n_participants=12,
+        sclerotic_fraction=0.4,
+        image_size=32,
+        directory=folder,
+        random_state=0,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    """One model for all tests, with what `train --cv` keeps."""
+    path, manifest = data.parent / "tiny.glomclf", read_manifest(data / "public.csv")
+    encoder = PatchEncoder("cnn", weights=None)
+    classifier = make_classifier("linear", encoder=encoder, image_size=32)
+    y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
+    classifier.fit(manifest, y)
+    keep_record(classifier, y, 0.1 + 0.8 * y, groups)
+    classifier.training_reference_ = training_reference(classifier, manifest, groups)
+    classifier.save(path)
+    return path
+
+
+@pytest.fixture
+def biopsies(data, tmp_path):
+    """A folder of two biopsies, 5 and 3 patches of the training data."""
+    folder = tmp_path / "new"
+    for row, path in enumerate(sorted(data.rglob("*.png"))[:8]):
+        place = folder / ("left" if row < 5 else "right") / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
+    return folder
+
+
+def test_predict_writes_a_row_a_patch_a_row_a_biopsy_and_a_report(
+    model, biopsies, tmp_path, undrawn
+):
+    out = tmp_path / "out"
+    result = run("predict", biopsies, "--model", model, "-o", out, "-q")
+    assert "8 patches of 2 biopsies" in result.stderr
+    assert "left (5), right (3)" in result.stderr
+    assert {path.name for path in out.iterdir()} == {
+        *("predictions.csv", "biopsies.csv", "biopsies.png", "report.html")
+    }
+    table = pd.read_csv(out / "predictions.csv")
+    wanted = ["name", "probability", "prediction", "borderline", "participant"]
+    assert list(table) == wanted
+    told = pd.read_csv(out / "biopsies.csv").set_index("participant")
+    assert told["n_glomeruli"].to_dict() == {"left": 5, "right": 3}
+    left = table[table["participant"] == "left"]
+    assert told.loc["left", "n_predicted"] == left["prediction"].sum()
+    assert (told["biopsy_low"] <= told["estimate"]).all()
+    assert not told["unlike_training"].any()  # they are of the training data
+    page = (out / "report.html").read_text("utf-8")
+    for words in ("Biopsy left", "Of the kidney:", "12 training participants"):
+        assert words in page
+
+
+def test_predict_of_a_csv_takes_its_participants(model, data, tmp_path, undrawn):
+    csv = data / "public.csv"
+    run("predict", csv, "--model", model, "-o", tmp_path, "-q")
+    manifest = read_manifest(csv)
+    wanted = GlomeruliClassifier.load(model).predict_proba(manifest)[:, 1]
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    assert table["probability"].to_numpy() == pytest.approx(wanted, abs=1e-6)
+    told = pd.read_csv(tmp_path / "biopsies.csv").set_index("participant")
+    sizes = manifest.groupby("participant").size()
+    assert told["n_glomeruli"].to_dict() == sizes.to_dict()
+
+
+def test_a_model_without_a_record_tells_of_sampling_alone(
+    model, biopsies, tmp_path, undrawn
+):
+    alone = GlomeruliClassifier.load(model)
+    del alone.out_of_fold_record_
+    alone.save(tmp_path / "alone.glomclf")
+    out, words = tmp_path / "out", ("predict", biopsies, "-q", "--overwrite")
+    result = run(*words, "--model", tmp_path / "alone.glomclf", "-o", out)
+    assert "keeps no record of people it had not seen" in result.stderr
+    told = pd.read_csv(out / "biopsies.csv")
+    assert told["kidney_low"].isna().all()
+    assert told["sampling_low"].notna().all()
+    assert set(told["kidney_verdict_20"]) == {"not known"}
+    assert "as if every prediction were right" in (out / "report.html").read_text()
+
+
+def test_patches_of_nobody_are_predicted_and_no_biopsy_is_made_up(
+    model, biopsies, tmp_path
+):
+    for row, path in enumerate(sorted(biopsies.rglob("*.png"))):
+        path.rename(tmp_path / f"{row}.png")
+    csv, out = tmp_path / "new.csv", tmp_path / "out"
+    pd.DataFrame({"name": [f"{row}.png" for row in range(8)]}).to_csv(csv, index=False)
+    result = run("predict", csv, "--model", model, "-o", out, "-q")
+    assert "Add a column 'participant'" in result.stderr
+    assert [path.name for path in out.iterdir()] == ["predictions.csv"]
+    assert "participant" not in pd.read_csv(out / "predictions.csv")
+
+
+def test_output_of_predict_is_a_folder(model, biopsies, tmp_path):
+    out = tmp_path / "new.csv"
+    result = run("predict", biopsies, "--model", model, "-o", out, code=2)
+    assert "--output names a folder" in result.stderr
+
+
+def test_predict_does_not_overwrite_what_it_reads(model, data):
+    csv = data / "predictions.csv"
+    csv.write_bytes((data / "public.csv").read_bytes())
+    words = ("predict", csv, "--model", model, "-o", data, "--overwrite")
+    assert "overwritten" in run(*words, code=2).stderr
+    assert csv.read_bytes() == (data / "public.csv").read_bytes()
+    csv.unlink()

@@ -1,0 +1,70 @@
+"""The report of new biopsies."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from scipy.special import expit
+
+from glomclf.evaluation import OutOfFoldRecord, summarize_biopsies
+from glomclf.report import biopsies_report
+from glomclf.report.displays import BiopsyIntervalsDisplay
+
+P = np.array([0.1, 0.9, 0.4, 0.2, 0.05, 0.95])
+GROUPS = ["A", "A", "A", "B", "B", "B"]
+
+
+@pytest.fixture(scope="module")
+def estimates():
+    """Two biopsies by a record of 12 participants."""
+    rng = np.random.RandomState(0)
+    label, groups = rng.randint(2, size=120), np.repeat(np.arange(12), 10)
+    p = expit(3 * (2 * label - 1) + rng.standard_normal(120))
+    record = OutOfFoldRecord.from_predictions(label, p, groups)
+    return summarize_biopsies(P, GROUPS, record)
+
+
+def _section(report, title):
+    return next(one for one in report.sections if one.title == title)
+
+
+def test_patches_are_sorted_and_the_borderline_ones_marked(estimates):
+    images = np.full((6, 32, 32, 3), 200, dtype=np.uint8)
+    report = biopsies_report(estimates, P, GROUPS, X=images, names=list("uvwxyz"))
+    gallery = _section(report, "Biopsy A").blocks[-1]
+    facts = [(one.facts["image"], one.marked) for one in gallery.items]
+    assert facts == [("v", False), ("w", True), ("u", False)]
+    assert report.render().count('class="marked"') == 2  # one of B lies at 0.2
+
+
+def test_a_biopsy_unlike_the_training_is_named(estimates):
+    distances = pd.DataFrame(
+        {"features_distance": [0.5, 1.7], "features_nearer": [3, 12]},
+        index=["A", "B"],
+    ).assign(unlike_training=[False, True])
+    page = biopsies_report(estimates, P, GROUPS, distances=distances).render()
+    assert (
+        "1 of 2 biopsies are unlike anything that the model was trained on: B" in page
+    )
+    assert page.count("This biopsy is unlike anything") == 1
+    assert "1.70 in features (farther than 12 of the training participants)" in page
+
+
+def test_many_patches_show_every_borderline_one(estimates):
+    p = np.r_[np.full(10, 0.5), np.linspace(0.9, 1, 90)]
+    found = summarize_biopsies(p, ["C"] * 100)
+    images = np.full((100, 32, 32, 3), 200, dtype=np.uint8)
+    blocks = _section(biopsies_report(found, p, ["C"] * 100, X=images), "Biopsy C")
+    items = blocks.blocks[-1].items
+    assert len(items) == 60
+    assert sum(one.marked for one in items) == 10
+
+
+def test_the_picture_has_both_intervals_or_that_of_sampling(estimates):
+    display = BiopsyIntervalsDisplay(estimates, ["B"]).plot(Figure().subplots())
+    for lines, part in ((display.kidney_, "kidney"), (display.biopsy_, "biopsy")):
+        ends = lines.get_segments()[0][:, 0]
+        row = estimates.table.loc["B"]
+        assert ends.tolist() == [row[f"{part}_low"], row[f"{part}_high"]]
+    alone = BiopsyIntervalsDisplay(summarize_biopsies(P, GROUPS))
+    assert alone.plot(Figure().subplots()).biopsy_ is None
