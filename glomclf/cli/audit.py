@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import InputError, check_output, drop_unwritten, list_files, note
-from .inputs import labelled_manifest, labelled_pair, participant_folds
+from .inputs import (
+    embeddings_of_two,
+    labelled_manifest,
+    labelled_pair,
+    participant_folds,
+    rows_of,
+)
 from .options import (
     csv_argument,
+    embeddings_pair_option,
     folder_option,
     images_option,
     quiet_option,
@@ -19,11 +26,12 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from ..leakage.splits import SplitAudit
 
-__all__ = ["audit_pair", "command"]
+__all__ = ["audit_folds", "audit_pair", "command"]
 
 _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 
@@ -32,6 +40,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 @csv_argument
 @images_option
 @reading_options
+@embeddings_pair_option
 @click.option(
     "--test",
     type=click.Path(path_type=Path),
@@ -57,6 +66,7 @@ def command(
     csv: Path,
     images: Path | None,
     reading: dict[str, Any],
+    embeddings: tuple[Path, ...],
     test: Path | None,
     n_folds: int | None,
     folder: Path,
@@ -73,16 +83,21 @@ def command(
     """
     if test and n_folds:
         raise InputError("--test names the split: --cv has nothing to split.")
+    own, others = embeddings_of_two(embeddings, test)
     for name in _FILES:
-        check_output(folder / name, [csv, test] if test else [csv])
+        check_output(folder / name, [csv, *([test] if test else []), *embeddings])
     if test:
-        audit, manifest = audit_pair(
-            *labelled_pair(csv, test, images, **reading), quiet
-        )
+        pair = labelled_pair(csv, test, images, embeddings=own, **reading)
+        features = None
+        if own is not None:
+            features = rows_of(pair[0], own), rows_of(pair[1], others)
+        audit, manifest = audit_pair(*pair, quiet, features)
     else:
-        manifest = labelled_manifest(csv, images, **reading)
-        audit = _audit(manifest, participant_folds(manifest, n_folds or 5, seed), quiet)
-    _write(audit, manifest, folder)
+        manifest = labelled_manifest(csv, images, embeddings=own, **reading)
+        folds = participant_folds(manifest, n_folds or 5, seed)
+        rows = None if own is None else rows_of(manifest, own)
+        audit = audit_folds(manifest, folds, quiet, rows)
+    _write(audit, manifest, folder, has_images=own is None)
     drop_unwritten(folder / name for name in _FILES)
     if not audit.is_leaky:
         click.echo(str(audit))
@@ -93,7 +108,10 @@ def command(
 
 
 def audit_pair(
-    train: pd.DataFrame, test: pd.DataFrame, quiet: bool
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    quiet: bool,
+    features: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[SplitAudit, pd.DataFrame]:
     """Look for what is in the training and in the test set.
 
@@ -102,6 +120,8 @@ def audit_pair(
     train, test : DataFrame
         As from `glomclf.cli.inputs.labelled_pair`.
     quiet : bool
+    features : (ndarray, ndarray) or None, default=None
+        Their embeddings, to be compared in place of the images.
 
     Returns
     -------
@@ -109,23 +129,47 @@ def audit_pair(
     manifest : DataFrame
         The rows of both.
     """
+    import numpy as np
+
     from ..data.manifest import stack_manifests
 
     columns = ["path", "label", "slide", "participant"]
     rows = stack_manifests(train[columns], test[columns])
     split = (range(len(train)), range(len(train), len(rows)))
-    return _audit(rows, [split], quiet), rows
+    if features is None:
+        return audit_folds(rows, [split], quiet), rows
+    widths = [side.shape[1] for side in features]
+    if len(set(widths)) > 1:
+        raise InputError(
+            f"The embeddings of the two csvs have {widths[0]} and {widths[1]} features."
+            " Give those of one encoder."
+        )
+    return audit_folds(rows, [split], quiet, np.concatenate(features)), rows
 
 
-def _audit(manifest: pd.DataFrame, folds: list[Any], quiet: bool) -> SplitAudit:
+def audit_folds(
+    manifest: pd.DataFrame,
+    folds: list[Any],
+    quiet: bool,
+    embeddings: np.ndarray | None = None,
+) -> SplitAudit:
+    """Look for what is on both sides of a fold, by images or by embeddings."""
     from ..leakage.splits import audit_splits
 
-    labels, verbose = manifest["label"], int(not quiet)
-    return audit_splits(manifest, labels, folds, n_jobs=-1, verbose=verbose)
+    return audit_splits(
+        manifest,
+        manifest["label"],
+        folds,
+        embeddings=embeddings,
+        n_jobs=-1,
+        verbose=int(not quiet),
+    )
 
 
-def _write(audit: SplitAudit, manifest: pd.DataFrame, folder: Path) -> None:
-    """Write tables, JSON, and a picture where pairs were found."""
+def _write(
+    audit: SplitAudit, manifest: pd.DataFrame, folder: Path, *, has_images: bool
+) -> None:
+    """Write tables, JSON, and a picture where pairs of images were found."""
     from ..report.displays import LeakyPairsDisplay
     from .pictures import new_figure
     from .tables import write_csv, write_json
@@ -133,6 +177,6 @@ def _write(audit: SplitAudit, manifest: pd.DataFrame, folder: Path) -> None:
     write_csv(audit.to_frame(), folder / "findings.csv")
     write_csv(audit.folds, folder / "folds.csv")
     write_json(audit.to_dict(), folder / "audit.json")
-    if audit.findings["distance"].notna().any():
+    if has_images and audit.findings["distance"].notna().any():
         with new_figure(folder / "pairs.png") as figure:
             LeakyPairsDisplay.from_audit(audit, manifest, figure=figure)

@@ -15,9 +15,16 @@ from .console import (
     note,
     typed_command,
 )
-from .inputs import labelled_manifest, labelled_pair, load_model
+from .inputs import (
+    embeddings_of_two,
+    labelled_manifest,
+    labelled_pair,
+    load_model,
+    rows_of,
+)
 from .options import (
     csv_argument,
+    embeddings_pair_option,
     folder_option,
     images_option,
     model_option,
@@ -62,6 +69,7 @@ _AGREEMENT = {
 @model_option
 @images_option
 @reading_options
+@embeddings_pair_option
 @folder_option(
     "glomclf-evaluation",
     "Folder for predictions, scores, pictures and the report, one HTML file; such "
@@ -84,6 +92,7 @@ def command(
     model: Path,
     images: Path | None,
     reading: dict[str, Any],
+    embeddings: tuple[Path, ...],
     folder: Path,
     train_csv: Path | None,
     threshold: float | None,
@@ -100,20 +109,16 @@ def command(
     """
     from .audit import audit_pair
 
-    inputs = [csv, model] if train_csv is None else [csv, model, train_csv]
+    inputs = [csv, model, *embeddings, *([] if train_csv is None else [train_csv])]
     for name in _FILES:
         check_output(folder / name, inputs)
     check_inputs(inputs)  # to load a model takes long
-    train = audit = None
-    if train_csv is None:
-        test = labelled_manifest(csv, images, to_train=False, **reading)
-        note("No leak audit: pass --train with the csv that the model was trained on.")
-    else:
-        train, test = labelled_pair(train_csv, csv, images, **reading)
+    test, rows, train, features = _read(csv, train_csv, images, embeddings, reading)
     classifier = load_model(model, threshold, quiet)
+    audit = None
     if train is not None:
-        audit, _ = audit_pair(train, test, quiet)
-    probability = classifier.predict_proba(test)[:, 1]
+        audit, _ = audit_pair(train, test, quiet, features)
+    probability = classifier.predict_proba(rows)[:, 1]
     found = _score(test, probability, classifier.threshold_, folder)
     known = {"classifier": classifier, "train": train, "audit": audit}
     _write_report(test, probability, folder, **known, **found)
@@ -122,6 +127,28 @@ def command(
     list_files()
     if audit is not None:
         audit.raise_if_leaky()
+
+
+def _read(
+    csv: Path,
+    train_csv: Path | None,
+    images: Path | None,
+    embeddings: tuple[Path, ...],
+    reading: dict[str, Any],
+) -> tuple[pd.DataFrame, Any, pd.DataFrame | None, Any]:
+    """Read the test set and what a classifier takes of it; the training set, if given.
+
+    The last are the embeddings of both, None where there are images.
+    """
+    own, others = embeddings_of_two(embeddings, train_csv)
+    if train_csv is None:
+        test = labelled_manifest(csv, images, to_train=False, embeddings=own, **reading)
+        note("No leak audit: pass --train with the csv that the model was trained on.")
+        return test, rows_of(test, own), None, None
+    train, test = labelled_pair(train_csv, csv, images, embeddings=own, **reading)
+    rows = rows_of(test, own)
+    features = None if own is None else (rows_of(train, others), rows)
+    return test, rows, train, features
 
 
 def _score(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .console import InputError
 
@@ -14,15 +14,23 @@ if TYPE_CHECKING:
     from ..model.ensemble import FoldEnsembleClassifier
 
 __all__ = [
+    "embeddings_of_two",
     "labelled_manifest",
     "labelled_pair",
     "load_model",
     "participant_folds",
+    "read_images",
+    "rows_of",
 ]
 
 
 def labelled_manifest(
-    csv: Path, images: Path | None, *, to_train: bool = True, **reading: Any
+    csv: Path,
+    images: Path | None,
+    *,
+    to_train: bool = True,
+    embeddings: Path | None = None,
+    **reading: Any,
 ) -> pd.DataFrame:
     """Read a csv that has labels.
 
@@ -31,6 +39,8 @@ def labelled_manifest(
     csv : Path
     images : Path or None
     to_train : bool, default=True
+    embeddings : Path or None, default=None
+        Where they are given, images need not be there.
     **reading : object
         What `options.reading_options` gave: `columns` and `labels`.
 
@@ -45,7 +55,7 @@ def labelled_manifest(
     from ..data.manifest import read_manifest
 
     _refuse_folder(csv)
-    manifest = read_manifest(csv, images, **reading)
+    manifest = read_manifest(csv, read_images(images, embeddings), **reading)
     if "label" not in manifest:
         titles, _ = _header(csv, reading)
         raise InputError(
@@ -61,6 +71,57 @@ def labelled_manifest(
             "and 1."
         )
     return manifest
+
+
+def read_images(
+    images: Path | None, embeddings: Path | None
+) -> Path | Literal[False] | None:
+    """Return where `read_manifest` finds images: nowhere, if there are embeddings.
+
+    Raises
+    ------
+    InputError
+        If both are given.
+    """
+    if embeddings is None:
+        return images
+    if images is not None:
+        raise InputError(
+            "--embeddings stands in place of the images, and --images names their "
+            "folder. Leave one out."
+        )
+    return False
+
+
+def rows_of(manifest: pd.DataFrame, embeddings: Path | None) -> Any:
+    """Return what a classifier takes: the manifest, or its embeddings.
+
+    Raises
+    ------
+    EmbeddingsError
+        If the embeddings cannot be read, or do not fit the manifest.
+    """
+    from ..data.embeddings import read_embeddings
+
+    return manifest if embeddings is None else read_embeddings(embeddings, manifest)
+
+
+def embeddings_of_two(
+    embeddings: tuple[Path, ...], other: Path | None
+) -> tuple[Path | None, Path | None]:
+    """Tell which file is of CSV, and which of the other csv: one may be of both.
+
+    Raises
+    ------
+    InputError
+        If there are more files than csvs.
+    """
+    if len(embeddings) > (1 if other is None else 2):
+        raise InputError(
+            f"--embeddings is given {len(embeddings)} times. Give it once, or once for "
+            "each csv."
+        )
+    return (embeddings[0], embeddings[-1]) if embeddings else (None, None)
 
 
 def _refuse_folder(csv: Path) -> None:
@@ -87,7 +148,12 @@ def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[A
 
 
 def labelled_pair(
-    train: Path, test: Path, images: Path | None, **reading: Any
+    train: Path,
+    test: Path,
+    images: Path | None,
+    *,
+    embeddings: Path | None = None,
+    **reading: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read two csvs with labels; participants are inferred from the names in both.
 
@@ -98,7 +164,8 @@ def labelled_pair(
 
     csvs = (train, test)
     first, second = (
-        labelled_manifest(csv, images, to_train=False, **reading) for csv in csvs
+        labelled_manifest(csv, images, to_train=False, embeddings=embeddings, **reading)
+        for csv in csvs
     )
     if not any("participant" in _header(csv, reading)[1] for csv in csvs):
         paths = [*first["path"], *second["path"]]

@@ -22,6 +22,7 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quota on Wi
 # What the library names most, as it is written on the command line.
 _AS_OPTIONS = {
     "images=FOLDER": "--images FOLDER",
+    "X=read_embeddings(FILE, manifest)": "--embeddings FILE",
     "resume=True": "--resume",
     "labels={NAME: 1, 0, None or 'skip'}": "--label NAME=1, 0, none or skip",
     "mpp=NUMBER": "--mpp NUMBER",

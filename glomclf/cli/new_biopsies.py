@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .console import InputError, note, print_table, typed_command
 
@@ -22,7 +22,7 @@ PREDICTION_FILES = ("predictions.csv", "biopsies.csv", "biopsies.png", "report.h
 
 def read_new(
     source: Path,
-    images: Path | None,
+    images: Path | Literal[False] | None,
     columns: Mapping[str, str] | None = None,
     labels: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def read_new(
 
     if source.is_dir():
         for option, value in {"--images": images, "--columns": columns}.items():
-            if value is not None:
+            if value:
                 raise InputError(
                     f"{option} belongs to a csv, and {source} is a folder. Leave it "
                     "out."
@@ -73,7 +73,9 @@ def _counts(n_images: pd.Series, most: int = 5) -> str:
     return ", ".join(told) + (", ..." if len(n_images) > most else "")
 
 
-def _read_csv(source: Path, images: Path | None, **reading: Any) -> pd.DataFrame:
+def _read_csv(
+    source: Path, images: Path | Literal[False] | None, **reading: Any
+) -> pd.DataFrame:
     from ..data.manifest import read_manifest
     from ..data.participants import participant_kind
     from ..errors import ParticipantWarning

@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 import click
 
 __all__ = [
-    "at_least",
     "classifier_options",
     "csv_argument",
+    "embeddings_option",
+    "embeddings_pair_option",
     "folder_option",
     "images_option",
+    "metric",
     "model_option",
     "overwrite_option",
     "quiet_option",
@@ -75,20 +77,20 @@ def threshold(text: str) -> Any:
     return RecallAtLeast(probability(bound))
 
 
-def at_least(text: str) -> tuple[str, float]:
-    """Take a score and what it must reach.
+def metric(text: str) -> tuple[str, float | None]:
+    """Take a score, and what it must reach where that is said.
 
     Examples
     --------
-    >>> from glomclf.cli.options import at_least
-    >>> at_least("recall=0.95")
-    ('recall', 0.95)
+    >>> from glomclf.cli.options import metric
+    >>> metric("roc_auc"), metric("recall>=0.95")
+    (('roc_auc', None), ('recall', 0.95))
     """
-    name, _, bound = text.partition("=")
+    name, is_bound, bound = text.replace(" ", "").partition(">=")
     try:
-        return name.strip(), float(bound)
+        return name, float(bound) if is_bound else None
     except ValueError:
-        message = f"{text!r} is not of the form recall=0.95."
+        message = f"{text!r} is not of the form SCORE or 'recall>=0.95'."
         raise click.BadParameter(message) from None
 
 
@@ -219,6 +221,21 @@ def reading_options(function: _Function) -> _Function:
     return command  # type: ignore[return-value]
 
 
+_EMBEDDINGS = (
+    "Features of the images, which are then not needed: an HDF5, npz, csv, Parquet, "
+    "safetensors or pt file, or a folder with one HDF5 file a slide."
+)
+embeddings_option = click.option(
+    "--embeddings", type=_PATH, metavar="FILE", help=_EMBEDDINGS
+)
+embeddings_pair_option = click.option(
+    "--embeddings",
+    type=_PATH,
+    multiple=True,
+    metavar="FILE",
+    show_default=False,
+    help=f"{_EMBEDDINGS} Given twice: that of CSV, then that of the other csv.",
+)
 model_option = click.option(
     "--model",
     type=_PATH,

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from .console import InputError, check_output, drop_unwritten, list_files
-from .inputs import load_model
+from .inputs import load_model, read_images, rows_of
 from .new_biopsies import PREDICTION_FILES, print_biopsies, read_new, write_new
 from .options import (
+    embeddings_option,
     folder_option,
     images_option,
     model_option,
@@ -28,6 +29,7 @@ __all__ = ["command"]
 @model_option
 @images_option
 @reading_options
+@embeddings_option
 @folder_option(
     "glomclf-predictions", "Folder for predictions, biopsies and the report."
 )
@@ -39,6 +41,7 @@ def command(
     model: Path,
     images: Path | None,
     reading: dict[str, Any],
+    embeddings: Path | None,
     folder: Path,
     overwrite: bool,
     threshold: float | None,
@@ -54,11 +57,13 @@ def command(
 
     Example: glomclf predict biopsies/ --model model.glomclf --output results/
     """
-    _check_folder(folder, [source, model], overwrite)
-    manifest = read_new(source, images, **reading)
+    inputs = [source, model, *([embeddings] if embeddings else [])]
+    _check_folder(folder, inputs, overwrite)
+    manifest = read_new(source, read_images(images, embeddings), **reading)
+    rows = rows_of(manifest, embeddings)
     classifier = load_model(model, threshold, quiet)
-    probability = classifier.predict_proba(manifest)[:, 1]
-    estimates = write_new(manifest, manifest, probability, classifier, folder)
+    probability = classifier.predict_proba(rows)[:, 1]
+    estimates = write_new(manifest, rows, probability, classifier, folder)
     drop_unwritten(folder / name for name in PREDICTION_FILES)
     n_positive = int((probability >= classifier.threshold_).sum())
     click.echo(

@@ -22,6 +22,7 @@ def checked_classifier(
     *,
     random_state: int | None = None,
     verbose: int = 0,
+    of_features: bool = False,
     **options: Any,
 ) -> GlomeruliClassifier:
     """Make a classifier whose settings, sampler and weights can be used.
@@ -32,6 +33,9 @@ def checked_classifier(
         A name in ``glomclf.model.recipes.RECIPES``.
     random_state : int or None, default=None
     verbose : int, default=0
+    of_features : bool, default=False
+        Whether it is to take embeddings: then what the recipe does with images is left
+        out.
     **options
         Options of the command line, as for `given_values`.
 
@@ -54,11 +58,43 @@ def checked_classifier(
 
     values = {"random_state": random_state, "verbose": verbose}
     values |= given_values(recipe, **options)
-    classifier = make_classifier(recipe).set_params(**values)
+    classifier = make_classifier(recipe)
+    if of_features:
+        _leave_images_out(classifier, recipe, options.get("weights"))
+    classifier.set_params(**values)
     classifier._validate_params()
-    refuse_contradictions(classifier)
-    _check_parts(classifier)
+    refuse_contradictions(classifier, of_features=of_features or None)
+    _check_parts(classifier, of_features=of_features)
     return classifier
+
+
+def _leave_images_out(
+    classifier: GlomeruliClassifier, recipe: str, weights: str | None
+) -> None:
+    """Take from a recipe what it does with images.
+
+    Raises
+    ------
+    InputError
+        If it trains layers that take images, or weights for such layers are given.
+    """
+    from ..model.pipeline import network_of
+    from ..samplers import needs_images
+
+    network = network_of(classifier)
+    if getattr(network, "trainable_layers", 0) != 0:
+        raise InputError(
+            f"--recipe {recipe} trains layers that take images, and there are "
+            "--embeddings in their place. Take --recipe linear or features."
+        )
+    if weights is not None:
+        raise InputError(
+            "--weights is of a network that takes images, and there are --embeddings "
+            "in their place. Leave one out."
+        )
+    classifier.set_params(encoder=None, stain_normalizer=None, predict_views=1)
+    if needs_images(classifier.sampler):
+        classifier.set_params(sampler="smote")
 
 
 def given_values(
@@ -192,14 +228,17 @@ def _text(value: Any) -> str:
 # -- checks ---------------------------------------------------------------------------
 
 
-def _check_parts(classifier: GlomeruliClassifier) -> None:
+def _check_parts(classifier: GlomeruliClassifier, *, of_features: bool) -> None:
     """Make what is made from settings, so that a bad one ends before the images."""
-    from ..network.backbones import load_backbone
     from ..network.classifier import PatchClassifier
     from ..network.encoder import PatchEncoder
     from ..samplers import make_sampler
 
     make_sampler(classifier.sampler)
+    if of_features:
+        return
+    from ..network.backbones import load_backbone  # which brings TensorFlow
+
     for part in (classifier.network, classifier.encoder):
         if isinstance(part, PatchClassifier | PatchEncoder):
             backbone = load_backbone(part.backbone, part.weights, part.normalization)

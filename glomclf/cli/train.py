@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import InputError, check_output, drop_unwritten, list_files, note, output
-from .inputs import labelled_manifest, participant_folds
+from .inputs import labelled_manifest, participant_folds, rows_of
 from .options import (
     classifier_options,
     csv_argument,
+    embeddings_option,
     images_option,
     overwrite_option,
     quiet_option,
@@ -33,6 +34,7 @@ __all__ = ["command"]
 @csv_argument
 @images_option
 @reading_options
+@embeddings_option
 @click.option(
     "--output",
     "-o",
@@ -65,6 +67,7 @@ def command(
     csv: Path,
     images: Path | None,
     reading: dict[str, Any],
+    embeddings: Path | None,
     model: Path,
     overwrite: bool,
     n_folds: int | None,
@@ -88,23 +91,24 @@ def command(
     from .training_files import TRAINING_FILES
 
     folder = model.with_name(f"{model.stem}-training")
-    check_output(model, [csv], overwrite=overwrite)
+    inputs = [csv, *([embeddings] if embeddings else [])]
+    check_output(model, inputs, overwrite=overwrite)
     for name in TRAINING_FILES:
-        check_output(folder / name, [csv])
-    if ensemble and not n_folds:
-        raise InputError(
-            "--ensemble keeps the classifiers of cross-validation, and there is none. "
-            "Say how many folds: --cv 5 --ensemble."
-        )
-    manifest = labelled_manifest(csv, images, **reading)
+        check_output(folder / name, inputs)
+    _check_ensemble(ensemble, n_folds)
+    manifest = labelled_manifest(csv, images, embeddings=embeddings, **reading)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
-        **options, random_state=seed, verbose=int(not quiet)
+        **options,
+        of_features=embeddings is not None,
+        random_state=seed,
+        verbose=int(not quiet),
     )
+    rows = rows_of(manifest, embeddings)
     if ensemble:
         classifier = as_ensemble(classifier, len(folds))
     try:
-        _train(classifier, manifest, folds, model, folder)
+        _train(classifier, rows, manifest, folds, model, folder)
     except KeyboardInterrupt:
         _say_how_to_go_on(classifier)
         raise
@@ -112,8 +116,17 @@ def command(
     list_files()
 
 
+def _check_ensemble(ensemble: bool, n_folds: int | None) -> None:
+    if ensemble and not n_folds:
+        raise InputError(
+            "--ensemble keeps the classifiers of cross-validation, and there is none. "
+            "Say how many folds: --cv 5 --ensemble."
+        )
+
+
 def _train(
     classifier: Any,
+    rows: Any,
     manifest: pd.DataFrame,
     folds: list[Any],
     model: Path,
@@ -128,23 +141,24 @@ def _train(
     )
 
     is_ensemble = hasattr(classifier, "estimator")
-    pixels = _load(classifier.estimator if is_ensemble else classifier, manifest)
+    if rows is manifest:
+        rows = _load(classifier.estimator if is_ensemble else classifier, manifest)
     out_of_fold = None
     if folds and not is_ensemble:
         title = f"Cross-validated by participant, {len(folds)} folds"
         note(f"{title}:")
         scores, out_of_fold = write_out_of_fold(
-            classifier, pixels, manifest, folds, folder
+            classifier, rows, manifest, folds, folder
         )
         print_scores(title, scores)
     note(f"Training on {len(manifest)} patches.")
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    classifier.fit(pixels, y, groups=participants)
+    classifier.fit(rows, y, groups=participants)
     _tell_threshold(classifier)
-    _keep_people(classifier, pixels, y, participants, out_of_fold)
+    _keep_people(classifier, rows, y, participants, out_of_fold)
     with output(model) as temporary:
         classifier.save(temporary)
-    write_training(classifier, pixels, y, folder)
+    write_training(classifier, rows, y, folder)
     if is_ensemble:
         write_ensemble_training(classifier, manifest, folder)
         title = f"Scores of single members, out of {len(folds)} folds"
@@ -153,7 +167,7 @@ def _train(
 
 def _keep_people(
     model: Any,
-    pixels: np.ndarray,
+    rows: np.ndarray,
     y: np.ndarray,
     participants: np.ndarray,
     out_of_fold: np.ndarray | None,
@@ -164,7 +178,7 @@ def _keep_people(
 
     if out_of_fold is not None:
         keep_record(model, y, out_of_fold, participants)
-    model.training_reference_ = training_reference(model, pixels, participants)
+    model.training_reference_ = training_reference(model, rows, participants)
     if not hasattr(model, "out_of_fold_record_"):
         note(
             "Without --cv the model keeps no record of people that it had not seen: "

@@ -95,7 +95,7 @@ def _write_cross_validation(
 
 def write_training(
     model: GlomeruliClassifier | FoldEnsembleClassifier,
-    images: np.ndarray,
+    X: np.ndarray,
     y: np.ndarray,
     folder: Path,
 ) -> None:
@@ -106,8 +106,8 @@ def write_training(
     model : GlomeruliClassifier or FoldEnsembleClassifier
         Fitted. Of an ensemble, the pictures show what the sampler of the first member
         did.
-    images : ndarray of shape (n_samples, height, width, 3), uint8
-        The rows that ``fit`` was given.
+    X : ndarray
+        The images, or the embeddings, that ``fit`` was given.
     y : ndarray of shape (n_samples,)
         Their labels.
     folder : Path
@@ -120,7 +120,7 @@ def write_training(
             _draw_history(model.history_, folder)
     if "sample" in members[0].pipeline_.named_steps:
         trained = getattr(model, "oof_fold_", np.ones(len(y))) != 0
-        _draw_resampling(members[0], images[trained], y[trained], folder)
+        _draw_resampling(members[0], X[trained], y[trained], folder)
 
 
 def write_ensemble_training(
@@ -167,16 +167,16 @@ def _draw_history(history: dict[str, list[float]], folder: Path) -> None:
 
 
 def _draw_resampling(
-    classifier: GlomeruliClassifier, images: np.ndarray, y: np.ndarray, folder: Path
+    classifier: GlomeruliClassifier, X: np.ndarray, y: np.ndarray, folder: Path
 ) -> None:
     from ..report.displays import ClassProportionsDisplay, SyntheticImagesDisplay
     from ..samplers.trace import trace_resampling
 
     train = np.setdiff1d(np.arange(len(y)), classifier.validation_indices_)
-    rows = images[train]
+    rows = X[train]
     steps = classifier.pipeline_.named_steps
-    for name in list(steps)[1 : list(steps).index("sample")]:
-        rows = steps[name].transform(rows)
+    for name in list(steps)[: list(steps).index("sample")]:
+        rows = rows if name == "load" else steps[name].transform(rows)
     trace = trace_resampling(classifier.pipeline_["sample"], rows, y[train])
     width = 2.2 + 1.5 * len(trace)
     with new_figure(folder / "class_proportions.png", figsize=(width, 4)) as figure:

@@ -18,12 +18,14 @@ from .console import (
     typed_command,
     written_files,
 )
+from .inputs import labelled_manifest, participant_folds, rows_of
 from .options import (
-    at_least,
     classifier_options,
     csv_argument,
+    embeddings_option,
     folder_option,
     images_option,
+    metric,
     quiet_option,
     reading_options,
     seed_option,
@@ -38,12 +40,14 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _JOURNAL = "study.journal"
+_METRIC = "average_precision"
 
 
 @click.command()
 @csv_argument
 @images_option
 @reading_options
+@embeddings_option
 @folder_option(
     "glomclf-tuning",
     "Folder for the trials, the model with the best settings and the report, one "
@@ -67,21 +71,13 @@ _JOURNAL = "study.journal"
 @click.option(
     "--metric",
     "metrics",
+    type=metric,
     multiple=True,
-    default=("average_precision",),
-    metavar="SCORE",
+    show_default="average_precision",
+    metavar="SCORE|'SCORE>=NUMBER'",
     help="Score of scikit-learn's to be as high as possible. Given more than once, the "
-    "best trade-offs are sought, and the model gets the one that is best in the first.",
-)
-@click.option(
-    "--at-least",
-    "bounds",
-    type=at_least,
-    metavar="SCORE=VALUE",
-    multiple=True,
-    show_default="none",
-    help="Score that the best settings must reach in the mean of the folds, as "
-    "recall=0.95. May be given more than once.",
+    "best trade-offs are sought, and the model gets the one that is best in the first. "
+    "'recall>=0.95' is what the best settings must reach in the mean of the folds.",
 )
 @click.option(
     "--nested",
@@ -130,10 +126,10 @@ def command(
     csv: Path,
     images: Path | None,
     reading: dict[str, Any],
+    embeddings: Path | None,
     folder: Path,
     n_folds: int,
-    metrics: tuple[str, ...],
-    bounds: tuple[tuple[str, float], ...],
+    metrics: tuple[tuple[str, float | None], ...],
     n_outer: int | None,
     storage: str | None,
     study_name: str,
@@ -156,25 +152,26 @@ def command(
 
     Example: glomclf tune train.csv --set sampling_space=features -o tuning
     """
-    from .inputs import labelled_manifest, participant_folds
     from .tune_files import StudyFiles
 
-    _check_outputs(folder, csv)
-    _check_scores(metrics, [name for name, _ in bounds])
-    manifest = labelled_manifest(csv, images, **reading)
+    _check_outputs(folder, [csv, *([embeddings] if embeddings else [])])
+    sought, bounds = _checked_scores(metrics)
+    manifest = labelled_manifest(csv, images, embeddings=embeddings, **reading)
     folds = participant_folds(manifest, n_folds, seed)
     _check_outer_folds(manifest, n_outer, n_folds, seed)
-    search = _search(metrics, dict(bounds), seed, **options)
+    options["of_features"] = embeddings is not None
+    search = _search(sought, bounds, seed, **options)
     storage = storage or str(folder / _JOURNAL)
     search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
     _check_study(search)
+    rows = rows_of(manifest, embeddings)
     files = StudyFiles(search, folder, _words_to_resume())
     with _nothing_lost(files):
-        _run(search, manifest)
-        files.write_best(manifest, folds)
+        _run(search, rows, manifest)
+        files.write_best(rows, manifest, folds)
         if n_outer is not None:
             search.set_params(cv=n_folds)  # the outer folds have folds of their own
-            _run_nested(files, manifest, n_outer, seed)
+            _run_nested(files, rows, manifest, n_outer, seed)
         files.write_report()
     files.print_best()
     files.print_dashboard()
@@ -186,6 +183,7 @@ def _search(
     bounds: dict[str, float],
     seed: int,
     *,
+    of_features: bool,
     n_trials: int,
     n_jobs: int,
     quiet: bool,
@@ -197,10 +195,15 @@ def _search(
     from .settings import checked_classifier, given_values
 
     given = given_values(recipe, settings=settings)
+    if of_features:
+        given["sampling_space"] = "features"
+        settings = (*settings, ("sampling_space", "features"))
     if given.get("sampling_space") == "features" and "sampler" not in given:
         # The part of the recipe's sampler that needs no images; it is tuned.
         settings = (*settings, ("sampler", "smote"))
-    default = checked_classifier(recipe, settings=settings, random_state=seed)
+    default = checked_classifier(
+        recipe, settings=settings, of_features=of_features, random_state=seed
+    )
     return GlomeruliSearchCV(
         default,
         _space(recipe, default, given),
@@ -242,30 +245,38 @@ def _space(recipe: str, default: Any, given: dict[str, Any]) -> Any:
 # -- checks before anything slow -------------------------------------------------------
 
 
-def _check_outputs(folder: Path, csv: Path) -> None:
+def _check_outputs(folder: Path, inputs: Sequence[Path]) -> None:
     from .tune_files import TUNING_FILES
 
     for name in TUNING_FILES:
-        check_output(folder / name, inputs=[csv])
+        check_output(folder / name, inputs)
 
 
-def _check_scores(metrics: Sequence[str], bounded: Sequence[str]) -> None:
-    """Refuse scores that scikit-learn does not have, all at once."""
+def _checked_scores(
+    metrics: Sequence[tuple[str, float | None]],
+) -> tuple[list[str], dict[str, float]]:
+    """Tell scores that are sought from those that are bounded.
+
+    Scores that scikit-learn does not have are refused, all at once.
+    """
     from sklearn.metrics import get_scorer_names
 
     from .settings import nearest
 
+    sought = [name for name, bound in metrics if bound is None] or [_METRIC]
+    bounds = {name: bound for name, bound in metrics if bound is not None}
     known = get_scorer_names()
     faults = [
         f"{name!r} is not a score of scikit-learn's{nearest(name, known)}"
-        for name in dict.fromkeys((*metrics, *bounded))
+        for name in dict.fromkeys(name for name, _ in metrics)
         if name not in known
     ]
-    twice = sorted({name for name in metrics if metrics.count(name) > 1})
+    twice = sorted({name for name in sought if sought.count(name) > 1})
     faults += [f"--metric {name} is given twice." for name in twice]
     if faults:
         faults.append("Examples: average_precision, roc_auc, f1, recall, precision.")
         raise InputError("\n".join(faults))
+    return sought, bounds
 
 
 def _check_outer_folds(
@@ -273,7 +284,6 @@ def _check_outer_folds(
 ) -> None:
     """See before the study that there are folds for what comes after it."""
     from ..errors import SplitError, SplitWarning
-    from .inputs import participant_folds
 
     if n_outer is None:
         return
@@ -305,21 +315,25 @@ def _check_study(search: GlomeruliSearchCV) -> None:
 # -- the run ---------------------------------------------------------------------------
 
 
-def _run(search: GlomeruliSearchCV, manifest: pd.DataFrame) -> None:
+def _run(search: GlomeruliSearchCV, rows: Any, manifest: pd.DataFrame) -> None:
     """Run the trials and train with the best settings."""
     from ..data.participants import participant_kind
+    from .audit import audit_folds
 
     n_participants, kind = manifest["participant"].nunique(), participant_kind(manifest)
     note(
         f"Tuning on {len(manifest)} patches of {n_participants} {kind}s, "
         f"{len(search.cv)} folds. The folds are audited for leaks first."
     )
+    if rows is not manifest:
+        quiet = not search.verbose
+        audit_folds(manifest, search.cv, quiet, rows).raise_if_leaky()
     y = manifest["label"].to_numpy()
-    search.fit(manifest, y, groups=manifest["participant"].to_numpy())
+    search.fit(rows, y, groups=manifest["participant"].to_numpy())
 
 
 def _run_nested(
-    files: StudyFiles, manifest: pd.DataFrame, n_outer: int, seed: int
+    files: StudyFiles, rows: Any, manifest: pd.DataFrame, n_outer: int, seed: int
 ) -> None:
     """Run the study again in each outer fold."""
     from ..tuning import nested_cross_validate
@@ -331,7 +345,7 @@ def _run_nested(
     )
     nested = nested_cross_validate(
         search,
-        manifest,
+        rows,
         manifest["label"].to_numpy(),
         groups=manifest["participant"].to_numpy(),
         cv=n_outer,

@@ -106,7 +106,7 @@ class StudyFiles:
 
         write_csv(trials_table(self.study), self.folder / "trials.csv", index=True)
 
-    def write_best(self, manifest: pd.DataFrame, folds: list[Any]) -> None:
+    def write_best(self, rows: Any, manifest: pd.DataFrame, folds: list[Any]) -> None:
         """Write trials, the model with the best settings, and what these are worth."""
         self.write_trials()
         with output(self.folder / "model.glomclf") as temporary:
@@ -114,7 +114,7 @@ class StudyFiles:
         write_json(self._summary(), self.folder / "best.json")
         note("Predicting each fold with the best settings, for intervals.")
         self.evaluation, _ = write_out_of_fold(
-            self.search.best_estimator_, manifest, manifest, folds, self.folder
+            self.search.best_estimator_, rows, manifest, folds, self.folder
         )
 
     def write_nested(self, nested: NestedResult) -> None:

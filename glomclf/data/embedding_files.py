@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import EmbeddingsError
 from .hdf5_files import hdf5_fault
 from .table_files import column_name
+from .tensor_files import read_tensors
 
 __all__ = ["EMBEDDING_SUFFIXES", "MAX_BYTES", "EmbeddingRows", "read_rows"]
 
@@ -126,6 +127,10 @@ def _check_npy(path: Path, member: zipfile.ZipInfo, file: Any) -> None:
         )
     if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
         raise ValueError(f"{member.filename} does not have the size of its header")
+
+
+def _read_tensors(path: Path, known: Collection[str]) -> EmbeddingRows:
+    return _rows_of_arrays(path, read_tensors(path))
 
 
 def _rows_of_arrays(path: Path, arrays: Mapping[str, Any]) -> EmbeddingRows:
@@ -289,6 +294,9 @@ _READERS: dict[str, Callable[[Path, Collection[str]], EmbeddingRows]] = {
     ".npz": _read_npz,
     ".parquet": _read_parquet,
     ".csv": _read_csv,
+    ".safetensors": _read_tensors,
+    ".pt": _read_tensors,
+    ".pth": _read_tensors,
 }
 EMBEDDING_SUFFIXES = tuple(_READERS)
 """Endings, in lower case, of the files that `read_embeddings` understands."""

@@ -18,7 +18,7 @@ from .image_folders import Faults
 
 __all__ = ["read_embeddings"]
 
-_NO_FEATURES = ("label", "slide", "participant")
+_NO_FEATURES = ("label", "slide", "participant", "centre")
 _BY_CHANCE = 10  # in fewer rows a feature may be the label by chance
 
 
@@ -39,7 +39,7 @@ def read_embeddings(
           Nothing is unpickled;
         - ``.csv``, ``.parquet``: a column ``name``, and one column a feature or one
           column of lists. Columns that the manifest has too are no features, nor are
-          label, slide and participant. Parquet needs the extra ``embeddings``.
+          label, slide, participant and centre. Parquet needs the extra ``embeddings``.
 
         Or a folder with one HDF5 file a slide, called ``<slide>.h5``.
     manifest : DataFrame of shape (n_images, n_columns)

@@ -1,6 +1,7 @@
 """Proof that nothing leaks: audits of splits and of fits, and near-duplicate images."""
 
 from .duplicates import find_duplicates, fingerprint_images
+from .embedding_pairs import find_duplicate_embeddings
 from .fits import FitAudit, audit_fit
 from .splits import SplitAudit, audit_splits
 
@@ -9,6 +10,7 @@ __all__ = [
     "SplitAudit",
     "audit_fit",
     "audit_splits",
+    "find_duplicate_embeddings",
     "find_duplicates",
     "fingerprint_images",
 ]

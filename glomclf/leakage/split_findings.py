@@ -29,6 +29,8 @@ _MEANINGS = {
     "identical": "the same pixels are trained on and judged",
     "re-encoded": "one image, saved twice, is trained on and judged",
     "near-duplicate": "two views of one glomerulus are trained on and judged",
+    "identical features": "the same embedding is trained on and judged",
+    "near-duplicate features": "embeddings of one glomerulus are trained on and judged",
     "labels disagree": "images that show the same have different labels",
     "participants disagree": "images that show the same have different participants",
 }

@@ -23,6 +23,7 @@ from ..errors import SplitError
 from ..evaluation.plain import plain
 from .audit import Audit
 from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_images
+from .embedding_pairs import find_duplicate_embeddings
 from .split_findings import Findings, described
 
 __all__ = ["SplitAudit", "audit_splits", "split_rows"]
@@ -104,6 +105,7 @@ def audit_splits(
     groups: ArrayLike | None = None,
     *,
     compare_images: bool = True,
+    embeddings: ArrayLike | None = None,
     max_distance: float = NEAR_DUPLICATE_DISTANCE,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -126,6 +128,9 @@ def audit_splits(
         checked in their place.
     compare_images : bool, default=True
         False looks at rows and participants alone; then `X` may be a table of features.
+    embeddings : array-like of shape (n_samples, n_features), default=None
+        What is compared in place of images: see
+        :func:`glomclf.leakage.find_duplicate_embeddings`.
     max_distance : float in [0, 1], default=NEAR_DUPLICATE_DISTANCE
         See `glomclf.leakage.duplicates.find_duplicates`.
     n_jobs : int or None, default=None
@@ -170,10 +175,7 @@ def audit_splits(
         findings.add_rows(fold, train, test)
         findings.add_participants(fold, train, test)
     if compare_images:
-        fingerprints = fingerprint_images(X, n_jobs=n_jobs, verbose=verbose)
-        pairs = find_duplicates(
-            fingerprints, max_distance=max_distance, n_jobs=n_jobs, verbose=verbose
-        )
+        pairs = _pairs(X, embeddings, max_distance, n_jobs, verbose)
         for fold, (train, test) in enumerate(folds):
             findings.add_pairs(fold, train, test, pairs)
         findings.add_contradictions(pairs, labels, kind == "participant")
@@ -182,6 +184,19 @@ def audit_splits(
         folds=_fold_table(folds, labels, participants),
         n_samples=len(labels),
         participants_known=participants is not None and kind == "participant",
+    )
+
+
+def _pairs(
+    X: Any, embeddings: Any, max_distance: float, n_jobs: int | None, verbose: int
+) -> pd.DataFrame:
+    """Find images that show the same, by their embeddings where these are given."""
+    if embeddings is not None:
+        check_consistent_length(X, embeddings)
+        return find_duplicate_embeddings(embeddings, max_distance=max_distance)
+    fingerprints = fingerprint_images(X, n_jobs=n_jobs, verbose=verbose)
+    return find_duplicates(
+        fingerprints, max_distance=max_distance, n_jobs=n_jobs, verbose=verbose
     )
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Real
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from ..errors import ParameterError
 from ..evaluation.thresholds import RecallAtLeast
 from ..network import PatchClassifier, PatchEncoder
 from ..network.parameters import faults_of_parts
 from ..samplers import needs_images
-from .pipeline import network_of
+from .pipeline import holds_features, network_of, takes_features
 
-__all__ = ["chooses_threshold", "looks_at_validation", "refuse_contradictions"]
+__all__ = [
+    "chooses_threshold",
+    "looks_at_validation",
+    "refuse_contradictions",
+    "refuse_other_rows",
+]
 
 
 def chooses_threshold(classifier: Any) -> bool:
@@ -63,6 +72,50 @@ def refuse_contradictions(
     ]
     if faults:
         raise ParameterError("\n".join(faults))
+
+
+def refuse_other_rows(classifier: Any, X: Any) -> None:
+    """Refuse images where the classifier was fitted on features, and the other way.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+        Fitted.
+    X : DataFrame, array-like of paths, or ndarray
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not takes_features(classifier):
+        if holds_features(X):
+            raise ParameterError(
+                f"X holds features of shape {np.shape(X)}, but this model was trained "
+                "on images and makes its own. Pass images, or a model that was trained "
+                "on features like these."
+            )
+        return
+    n_features = classifier.n_features_in_
+    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    has_paths = isinstance(X, pd.DataFrame) and "path" in X
+    if has_paths or len(shape) == 4 or _are_paths(X, shape):
+        raise ParameterError(
+            f"X holds images, but this model was trained on {n_features} features of "
+            "each and has no encoder. Pass the features that the same encoder gives of "
+            "these images: X=read_embeddings(FILE, manifest)."
+        )
+    if len(shape) == 2 and shape[1] != n_features:
+        raise ParameterError(
+            f"X has {shape[1]} features, but {type(classifier).__name__} is "
+            f"expecting {n_features} features as input. Pass those of the encoder that "
+            "it was trained with."
+        )
+
+
+def _are_paths(X: Any, shape: tuple[int, ...]) -> bool:
+    if len(shape) != 1 or not shape[0]:
+        return False
+    return isinstance(next(iter(X)), str | os.PathLike)
 
 
 def _threshold_faults(threshold: Any) -> list[str]:

@@ -25,7 +25,7 @@ from ..data.stain import NORMALIZER_NAMES, StainNormalizer
 from ..data.store import resolve_cache_dir
 from ..evaluation.thresholds import RecallAtLeast
 from ..network import PatchClassifier
-from .checks import refuse_contradictions
+from .checks import refuse_contradictions, refuse_other_rows
 from .known_people import forget_fit
 from .parts import classifier_from_parts, classifier_to_parts
 from .pipeline import (
@@ -307,6 +307,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
+        refuse_other_rows(self, X)
         if "load" not in self.pipeline_.named_steps:
             X = validate_data(self, X, reset=False)
         return self._probability(X)

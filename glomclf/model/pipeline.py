@@ -25,6 +25,7 @@ __all__ = [
     "make_pipeline",
     "mean_over_views",
     "network_of",
+    "takes_features",
 ]
 
 _Steps = list[tuple[str, Any]]
@@ -49,6 +50,24 @@ def holds_features(X: Any) -> bool:
     if hasattr(X, "shape"):
         return len(X.shape) == 2
     return isinstance(X, list | tuple) and len(X) > 0 and np.ndim(X[0]) == 1
+
+
+def takes_features(classifier: Any) -> bool:
+    """Tell whether a fitted classifier, or the members of one, take features.
+
+    Parameters
+    ----------
+    classifier : object
+        Fitted; anything else than a `GlomeruliClassifier` or an ensemble of them counts
+        as taking images.
+
+    Returns
+    -------
+    bool
+    """
+    member = getattr(classifier, "estimators_", [classifier])[0]
+    pipeline = getattr(member, "pipeline_", None)
+    return pipeline is not None and "load" not in pipeline.named_steps
 
 
 def network_of(classifier: Any) -> Any:

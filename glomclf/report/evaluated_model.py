@@ -17,7 +17,7 @@ from ..evaluation.biopsy import BiopsySummary, biopsy_summary
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.predictions import check_scores
 from ..model.ensemble import FoldEnsembleClassifier
-from ..model.pipeline import network_of
+from ..model.pipeline import network_of, takes_features
 
 __all__ = ["EvaluatedModel"]
 
@@ -101,6 +101,11 @@ class EvaluatedModel:
             for name, value in told.items()
             if name.rpartition("__")[2] not in _WITHOUT_EFFECT
         }
+
+    @property
+    def of_features(self) -> bool:
+        """Whether the classifier takes embeddings, so that there are no images."""
+        return takes_features(self.classifier)
 
     @property
     def members(self) -> list[Any]:

@@ -209,10 +209,10 @@ def test_several_metrics_give_a_front_and_the_first_decides(
 
 
 def test_settings_below_the_bound_are_never_the_best(data, tmp_path, quick):
-    options = ("--metric", "specificity_like", "--at-least", "recall=0.9")
+    options = ("--metric", "specificity_like", "--metric", "recall>=0.9")
     result = run(*command(data, tmp_path, *options), code=2)
     assert "'specificity_like' is not a score" in result.stderr
-    options = ("--metric", "precision", "--at-least", "recall=0.9")
+    options = ("--metric", "precision", "--metric", "recall>=0.9")
     run(*command(data, tmp_path, *options, trials=8))
     best = json.loads((tmp_path / "best.json").read_text())
     assert best["at_least"] == {"recall": 0.9}
@@ -220,7 +220,7 @@ def test_settings_below_the_bound_are_never_the_best(data, tmp_path, quick):
 
 
 def test_bound_that_nothing_reaches_keeps_the_trials_and_says_so(data, tmp_path, quick):
-    options = ("--at-least", "recall=1.5")
+    options = ("--metric", "recall>=1.5")
     for name in ("model.glomclf", "nested.json"):  # of an earlier study
         (tmp_path / name).touch()
     result = run(*command(data, tmp_path, *options), code=2)
@@ -363,8 +363,8 @@ def test_interrupt_in_an_outer_fold_keeps_the_trials_of_the_folds_before(
         (["--trials", 0], "--trials"),
         (["--metric", "averge_precision"], "did you mean average_precision"),
         (["--metric", "f1", "--metric", "f1"], "--metric f1 is given twice"),
-        (["--at-least", "recall"], "not of the form recall=0.95"),
-        (["--at-least", "recal=0.9"], "did you mean recall"),
+        (["--metric", "recall>="], "not of the form SCORE or 'recall>=0.95'"),
+        (["--metric", "recal>=0.9"], "did you mean recall"),
         (["--set", "network.drop=0.5"], "did you mean network.dropout"),
         (["--set", "sampling_space=features", "--set", "sampler=augment"], "features"),
         (["--cv", 17], "17 folds need as many participants"),

@@ -789,6 +789,11 @@ def test_features_skip_the_steps_of_images(features, network, tmp_path):
         loaded.predict(X[:, :3])
 
 
+def test_a_model_of_images_refuses_features_by_name(fitted):
+    with pytest.raises(ParameterError, match=r"features of shape \(2, 5\).*on images"):
+        fitted.predict_proba(np.zeros((2, 5)))
+
+
 @pytest.mark.parametrize(
     "image_step",
     [

@@ -137,6 +137,9 @@ def _facts(model: EvaluatedModel) -> dict[str, str]:
             partition=_partition(model),
             ensemble=mean if n_members else "None: one classifier.",
         )
+    if model.of_features:
+        n_features = model.classifier.n_features_in_
+        return facts | _filled_in(_TEXTS["features"], **told, n_features=n_features)
     if "network__backbone" in told:
         weights, is_best = told["network__weights"], told["network__patience"] != "None"
         facts |= _filled_in(

@@ -36,7 +36,9 @@ def mistakes_section(model: EvaluatedModel) -> Section:
     )
     if table.empty:
         return Section(title, [Paragraph("No patch was judged wrongly.")])
-    if model.X is None:
+    if model.X is None or model.of_features:
+        if isinstance(model.X, pd.DataFrame):
+            table.insert(0, "image", [_image_names(model.X)[i] for i in table.index])
         return Section(title, [Table.from_frame(table.drop(columns="label"))])
     text = "Those whose probability lies farthest from the threshold."
     return Section(title, [Paragraph(text), *_galleries(model, table)])

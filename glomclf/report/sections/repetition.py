@@ -18,6 +18,20 @@ __all__ = [
 ]
 
 
+_OF_IMAGES = (
+    "encoder",
+    "image_size",
+    "resize",
+    "sampling_space",
+    "stain_normalizer",
+    "predict_views",
+    "network__backbone",
+    "network__weights",
+    "network__trainable_layers",
+    "network__augmentation",
+)
+
+
 def repetition_section(model: EvaluatedModel) -> Section:
     """Tell command, seeds, settings and versions."""
     seed = model.settings.get("random_state", "not known")
@@ -25,8 +39,13 @@ def repetition_section(model: EvaluatedModel) -> Section:
         *command_blocks("The command of this run:", model.command),
         Paragraph(f"Seed of the training: {seed}. Seed of the bands: 0."),
     ]
-    if model.settings:
-        blocks.append(settings_table(model.settings, "Settings"))
+    settings = {
+        name: value
+        for name, value in model.settings.items()
+        if not (model.of_features and name in _OF_IMAGES)
+    }
+    if settings:
+        blocks.append(settings_table(settings, "Settings"))
     return Section("To repeat it", [*blocks, versions_table()])
 
 
