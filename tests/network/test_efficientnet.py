@@ -59,13 +59,11 @@ def lite0():
     return load_backbone("efficientnet-lite0", "imagenet")
 
 
-@pytest.mark.parametrize(
-    ("engine", "size"), [("keras", (224, 224)), ("openvino", (97, 131))]
-)
-def test_features_are_those_of_an_independent_graph(lite0, engine, size):
+@pytest.mark.parametrize("size", [(224, 224), (97, 131)])
+def test_features_are_those_of_an_independent_graph(lite0, size):
     images = np.random.default_rng(0).integers(0, 256, (2, *size, 3), np.uint8)
     build = build_again(read_tensors(imagenet_file("efficientnet-lite0")))
-    encoder = PatchEncoder("efficientnet-lite0", engine=engine, cache_dir=False)
+    encoder = PatchEncoder("efficientnet-lite0", engine="openvino", cache_dir=False)
     expected = features(build, images, mean=127.0, std=128.0)
     assert expected.shape == (2, 1280)
     assert expected.std() > 0.1
