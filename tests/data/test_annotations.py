@@ -302,6 +302,22 @@ def test_a_file_that_is_no_file_of_polygons_is_named(save, content, message):
     assert str(file) in str(caught.value)
 
 
+@pytest.mark.parametrize("content", ["[[], [], [], []]", xml(*[layer()] * 4)])
+def test_a_file_of_too_many_parts_is_refused(save, monkeypatch, content):
+    monkeypatch.setattr(files, "_MAX_PARTS", 4)
+    with pytest.raises(AnnotationError, match="more than 4 points"):
+        read_annotations(save(content))
+
+
+def test_strings_are_told_from_brackets_across_parts(save, monkeypatch):
+    monkeypatch.setattr(files, "_CHUNK", 16)
+    name = '[{"}\\' * 30
+    (polygon,) = read_annotations(save(feature(name=name)), {name: 1})
+    assert polygon.label == 1
+    with pytest.raises(AnnotationError, match="more than 64 levels"):
+        read_annotations(save(f"{{{json.dumps(name)}: [" * 33))
+
+
 def test_brackets_in_names_are_no_depth(save):
     (polygon,) = read_annotations(save(feature(name="[{" * 99)), {"[{" * 99: 1})
     assert polygon.label == 1

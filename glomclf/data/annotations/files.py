@@ -7,7 +7,6 @@ entities: a small file could otherwise fill the memory.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -21,7 +20,7 @@ __all__ = ["mapping", "read_document", "text"]
 
 _MAX_BYTES = 100_000_000
 _MAX_DEPTH = 64
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_MAX_PARTS = 2_000_000  # they fill up to 1 GB
 _CHUNK = 1 << 22
 
 
@@ -66,15 +65,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _parse_json(path: Path, raw: bytes) -> Any:
-    depth = 0
-    bare = _STRING.sub(b'""', raw)
-    for start in range(0, len(bare), _CHUNK):
-        part = np.frombuffer(bare, np.uint8, min(_CHUNK, len(bare) - start), start) | 32
-        steps = (part == ord("{")).astype(np.int8) - (part == ord("}"))  # [ | 32 is {
-        course = depth + np.cumsum(steps, dtype=np.int32)
-        if course.max(initial=0) > _MAX_DEPTH:
-            raise _too_deep(path)
-        depth = int(course[-1])
+    _check_brackets(path, raw)
     try:
         return json.loads(raw)
     except (
@@ -84,6 +75,25 @@ def _parse_json(path: Path, raw: bytes) -> Any:
         raise AnnotationError(f"{path} is not well-formed JSON: {error}.") from error
 
 
+def _check_brackets(path: Path, raw: bytes) -> None:
+    """Count the brackets that are not inside of strings, part by part."""
+    n_quotes = n_parts = depth = 0
+    bare = raw.replace(rb"\\", b"--").replace(rb"\"", b"--")
+    for start in range(0, len(bare), _CHUNK):
+        part = np.frombuffer(bare, np.uint8, min(_CHUNK, len(bare) - start), start)
+        quotes = n_quotes + np.cumsum(part == ord('"'), dtype=np.int32)
+        outside = quotes % 2 == 0
+        opened = outside & (part | 32 == ord("{"))  # [ | 32 is {
+        closed = outside & (part | 32 == ord("}"))
+        course = depth + np.cumsum(opened.astype(np.int8) - closed, dtype=np.int32)
+        n_parts += int(opened.sum())
+        if course.max() > _MAX_DEPTH:
+            raise _too_deep(path)
+        if n_parts > _MAX_PARTS:
+            raise _too_many(path)
+        n_quotes, depth = int(quotes[-1]), int(course[-1])
+
+
 def _parse_xml(path: Path, raw: bytes) -> Any:
     safe = needed("defusedxml.ElementTree")
     parser = safe.DefusedXMLParser(target=_Builder(path), forbid_dtd=True)
@@ -91,6 +101,8 @@ def _parse_xml(path: Path, raw: bytes) -> Any:
         for start in range(0, len(raw), _CHUNK):
             parser.feed(raw[start : start + _CHUNK])
         return parser.close()
+    except AnnotationError:  # of the builder; it is a ValueError as well
+        raise
     except needed("defusedxml").DefusedXmlException as error:
         raise AnnotationError(
             f"{path} declares a document type or entities, which may be harmful. "
@@ -101,16 +113,19 @@ def _parse_xml(path: Path, raw: bytes) -> Any:
 
 
 class _Builder(TreeBuilder):
-    """Builds the elements of XML, but not without end into the depth."""
+    """Builds the elements of XML, but neither too many nor too deep."""
 
     def __init__(self, path: Path):
         super().__init__()
-        self.path, self.depth = path, 0
+        self.path, self.depth, self.n_parts = path, 0, 0
 
     def start(self, tag: Any, attrs: Any, /) -> Element:
         self.depth += 1
+        self.n_parts += 1
         if self.depth > _MAX_DEPTH:
             raise _too_deep(self.path)
+        if self.n_parts > _MAX_PARTS:
+            raise _too_many(self.path)
         return super().start(tag, attrs)
 
     def end(self, tag: Any, /) -> Element:
@@ -122,6 +137,13 @@ def _too_deep(path: Path) -> AnnotationError:
     return AnnotationError(
         f"{path} is nested more than {_MAX_DEPTH} levels deep, which no file of "
         "polygons is. Export it again."
+    )
+
+
+def _too_many(path: Path) -> AnnotationError:
+    return AnnotationError(
+        f"{path} holds more than {_MAX_PARTS:,} points and objects. Export the "
+        "outlines of glomeruli alone."
     )
 
 
