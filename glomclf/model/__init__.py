@@ -5,6 +5,7 @@ from .approaches import APPROACHES, Approach
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
 from .folds import FittedFold, fit_folds, predict_folds
+from .linear_probe import LinearProbe
 from .model_files import read_classifier
 from .recipes import RECIPES, make_classifier
 from .reference import TrainingReference, training_reference
@@ -17,6 +18,7 @@ __all__ = [
     "FittedFold",
     "FoldEnsembleClassifier",
     "GlomeruliClassifier",
+    "LinearProbe",
     "TrainingReference",
     "compare_approaches",
     "fit_folds",

@@ -14,6 +14,7 @@ from ..evaluation.thresholds import RecallAtLeast
 from ..network import PatchClassifier, PatchEncoder
 from ..network.parameters import faults_of_parts
 from ..samplers import needs_images
+from .linear_probe import LinearProbe
 from .pipeline import holds_features, network_of, takes_features
 
 __all__ = [
@@ -64,6 +65,7 @@ def refuse_contradictions(
     faults = [
         *_threshold_faults(classifier.threshold),
         *_validation_faults(classifier, has_X_val, has_y_val),
+        *_sampler_faults(classifier, network),
         *(_feature_faults(classifier, network) if of_features else []),
         *(_encoder_faults(classifier, network) if not of_features else []),
         *(_faults_of_images(classifier, network) if of_features is False else []),
@@ -134,6 +136,17 @@ def _validation_faults(classifier: Any, has_X_val: bool, has_y_val: bool) -> lis
             "participants aside, but X_val was given as well. Pass one of them."
         ]
     return []
+
+
+def _sampler_faults(classifier: Any, network: Any) -> list[str]:
+    chooses = isinstance(network, LinearProbe) and network._chooses
+    if classifier.sampler is None or not chooses:
+        return []
+    return [
+        f"sampler={classifier.sampler!r} makes rows of no participant, but "
+        f"network__C={network.C!r} is chosen on folds by participant. Pass "
+        "sampler=None, or one number as network__C."
+    ]
 
 
 def _feature_faults(classifier: Any, network: Any) -> list[str]:

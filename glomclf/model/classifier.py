@@ -114,9 +114,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     threshold_ : float
         Threshold that ``predict`` uses.
     training_record_ : dict
-        Numbers of rows, participants and validation rows, rows of each class before
-        and after the sampler, and on how many rows of which kind the threshold was
-        chosen.
+        Numbers of rows, participants and validation rows, rows of each class before and
+        after the sampler, and on how many rows of which kind the threshold was chosen.
 
     See Also
     --------
@@ -283,8 +282,9 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         self.pipeline_ = make_pipeline(self, *seeds[1:3], of_features=of_features)
         # All rows are not copied, of which there may be more than memory holds.
         rows = X if len(train) == len(y) else _safe_indexing(X, train)
+        owners = None if groups is None else groups[train]
         with self._large_arrays_in_cache():
-            fit_pipeline(self.pipeline_, rows, y[train], validation)
+            fit_pipeline(self.pipeline_, rows, y[train], owners, validation)
         self.classes_ = self.pipeline_["classify"].classes_
         chosen = choose_inside(self, X, y, groups, validation, given, seeds[3])
         self.threshold_ = float(chosen.value)

@@ -36,8 +36,15 @@ _ROOMS = (
     "imblearn.combine",
 )
 _KINDS = (BaseEstimator, RecallAtLeast)
-# These classes of scikit-learn, by what they need to predict.
+# These classes, by what they need to predict.
 _LEARNED = {
+    "glomclf.model.LinearProbe": (
+        "C_",
+        "classes_",
+        "coef_",
+        "intercept_",
+        "n_features_in_",
+    ),
     "sklearn.decomposition.PCA": (
         "components_",
         "explained_variance_",
@@ -75,7 +82,8 @@ def estimator_to_json(estimator: Any) -> Any:
     if estimator is None or isinstance(estimator, str | int | float | bool):
         return estimator
     if isinstance(estimator, list | tuple):
-        return [estimator_to_json(item) for item in estimator]
+        items = [estimator_to_json(item) for item in estimator]
+        return items if isinstance(estimator, list) else {"tuple": items}
     if isinstance(estimator, dict):
         return {"mapping": [[_plain(k), _plain(v)] for k, v in estimator.items()]}
     name = _public_name(type(estimator))
@@ -97,6 +105,8 @@ def estimator_from_json(description: Any) -> Any:
         return [estimator_from_json(item) for item in description]
     if not isinstance(description, dict):
         return description
+    if "tuple" in description:
+        return tuple(estimator_from_json(item) for item in description["tuple"])
     if "mapping" in description:
         return dict(description["mapping"])
     cls = _public_class(str(description["class"]))
@@ -105,10 +115,7 @@ def estimator_from_json(description: Any) -> Any:
             f"{description['class']!r} is not an estimator that glomclf builds."
         )
     parameters = description["parameters"].items()
-    built = {name: estimator_from_json(value) for name, value in parameters}
-    if cls is Pipeline:
-        built["steps"] = [(name, step) for name, step in built["steps"]]
-    return cls(**built)
+    return cls(**{name: estimator_from_json(value) for name, value in parameters})
 
 
 def learned_to_parts(estimator: Any, prefix: str) -> dict[str, np.ndarray]:

@@ -184,7 +184,9 @@ def _with_defaults(estimator: Any, **given: Any) -> Any:
     return own.set_params(**unset)
 
 
-def fit_pipeline(pipeline: Pipeline, X: Any, y: Any, validation: Any) -> None:
+def fit_pipeline(
+    pipeline: Pipeline, X: Any, y: Any, groups: Any, validation: Any
+) -> None:
     """Fit all steps; validation rows meet what transforms, no sampler.
 
     Parameters
@@ -193,6 +195,9 @@ def fit_pipeline(pipeline: Pipeline, X: Any, y: Any, validation: Any) -> None:
         As from `make_pipeline`.
     X, y : DataFrame, array-like of paths, or ndarray, and ndarray of shape (n_samples,)
         Rows to train on.
+    groups : ndarray of shape (n_samples,) or None
+        Participants of the rows. Given to a network whose ``fit`` takes ``groups``,
+        where no sampler makes other rows.
     validation : ValidationRows
         Given to a network whose ``fit`` takes ``X_val``.
     """
@@ -200,8 +205,11 @@ def fit_pipeline(pipeline: Pipeline, X: Any, y: Any, validation: Any) -> None:
     rows = {}
     if validation.X is not None and has_fit_parameter(network, "X_val"):
         rows = {"X_val": _prepared(pipeline, X, y, validation.X), "y_val": validation.y}
+    knows = groups is not None and "sample" not in pipeline.named_steps
+    if knows and has_fit_parameter(network, "groups"):
+        rows["groups"] = groups
     if rows and _routing_enabled():
-        network.set_fit_request(X_val=True, y_val=True)
+        network.set_fit_request(**dict.fromkeys(rows, True))
     elif rows:
         rows = {f"classify__{name}": value for name, value in rows.items()}
     pipeline.fit(X, y, **rows)

@@ -10,14 +10,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from ..errors import ParameterError
 from ..network import PatchClassifier, PatchEncoder
 from .checks import refuse_contradictions
 from .classifier import GlomeruliClassifier
+from .linear_probe import LinearProbe
 from .pipeline import encoder_of, network_of
 
 __all__ = ["RECIPES", "make_classifier", "unknown_parameters"]
@@ -34,11 +32,9 @@ _FROM_PIXELS: dict[str, Any] = {
 RECIPES: dict[str, dict[str, Any]] = {
     "linear": {
         "sampler": None,
-        "encoder": PatchEncoder(),
-        "network": make_pipeline(
-            StandardScaler(),
-            LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000),
-        ),
+        "encoder": PatchEncoder("efficientnet-lite0"),
+        "network": LinearProbe(),
+        "predict_views": 8,
     },
     "features": {
         "sampler": "smote+augment",

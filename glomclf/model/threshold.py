@@ -5,7 +5,7 @@ Nothing here meets a row that the fitted classifier will be judged on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from .._runtime import progress
-from ..data.splitting import fold_splitter
-from ..errors import SplitError
 from ..evaluation.thresholds import choose_threshold
 from .checks import chooses_threshold
+from .inner_folds import inner_folds
 from .validation import ValidationRows, are_enough
 
 __all__ = [
@@ -30,8 +29,6 @@ __all__ = [
     "out_of_fold",
     "training_record",
 ]
-
-_N_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -216,7 +213,7 @@ def out_of_fold(
     SplitError
         If there are too few participants for two folds with both classes.
     """
-    folds = list(_folds(y, groups, random_state))
+    folds = list(inner_folds(y, groups, random_state, chosen="threshold"))
     probability = np.empty(len(y))
     with progress("threshold: inner folds", len(folds), enabled=verbose > 0) as advance:
         for train, held_out in folds:
@@ -226,21 +223,3 @@ def out_of_fold(
             probability[held_out] = model.predict_proba(rows)[:, positive]
             advance()
     return probability
-
-
-def _folds(
-    y: NDArray[Any], groups: NDArray[Any] | None, random_state: int
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Cut as many folds as the rarer class has participants, at most five."""
-    owners = np.arange(len(y)) if groups is None else groups
-    n_folds = min(
-        _N_FOLDS, *(len(np.unique(owners[y == label])) for label in np.unique(y))
-    )
-    if n_folds < 2:
-        raise SplitError(
-            "a threshold is chosen on at least two participants (rows, where they are "
-            f"not known) of each class, got {n_folds}. Give a number as threshold, or "
-            "more participants."
-        )
-    splitter = fold_splitter(n_folds, groups, random_state)
-    return splitter.split(np.arange(len(y)), y, groups)

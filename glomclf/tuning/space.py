@@ -87,10 +87,8 @@ _NETWORK: dict[str, Callable[[Any], Any]] = {
     ),
 }
 _LINEAR: dict[str, Callable[[Any], Any]] = {
-    "network__logisticregression__C": lambda trial: trial.suggest_float(
-        "C", 1e-4, 10.0, log=True
-    ),
-    "network__logisticregression__class_weight": _NETWORK["network__class_weight"],
+    "network__C": lambda trial: trial.suggest_float("C", 1e-4, 10.0, log=True),
+    "network__class_weight": _NETWORK["network__class_weight"],
 }
 _SAMPLING: dict[str, Callable[[Any], Any]] = {
     "sampler": suggest_sampler,
@@ -187,13 +185,13 @@ def feature_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
 def linear_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     """Choose the logistic regression of ``make_classifier("linear")``.
 
-    These are ``network__logisticregression__C`` and
-    ``network__logisticregression__class_weight``.
+    These are ``network__C`` and ``network__class_weight``. The recipe chooses ``C`` by
+    itself; here each trial gives it one number.
 
     Parameters
     ----------
     trial : optuna.trial.Trial
-    **parts : callable or as in LogisticRegression
+    **parts : callable or as in LinearProbe
         As in `search_space`.
 
     Returns
@@ -207,7 +205,7 @@ def linear_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     >>> from glomclf.tuning import linear_search_space
     >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
     >>> sorted(linear_search_space(optuna.create_study().ask()))[0]
-    'network__logisticregression__C'
+    'network__C'
     """
     return _values({**_LINEAR, **parts}, trial)
 

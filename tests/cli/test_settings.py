@@ -103,7 +103,7 @@ def test_an_unknown_key_ends_with_exit_code_2(tmp_path):
 
 @pytest.mark.parametrize(
     ("recipe", "key"),
-    [("features", "network.epochs"), ("linear", "network.logisticregression.C")],
+    [("features", "network.epochs"), ("linear", "network.C")],
 )
 def test_set_help_lists_the_keys_of_the_recipe_without_a_csv(recipe, key):
     done = CliRunner().invoke(main, ["train", "--recipe", recipe, "--set", "help"])

@@ -391,11 +391,11 @@ def test_unreachable_server_is_named_without_its_password(data, tmp_path):
 def test_nothing_left_to_tune_is_said(data, tmp_path):
     options = ["--recipe", "linear"]
     for given in ("C=1.0", "class_weight=none"):
-        options += ["--set", f"network.logisticregression.{given}"]
+        options += ["--set", f"network.{given}"]
     words = ["tune", data / "public.csv", "-o", tmp_path / "out", *options]
     result = run(*words, "--set", "encoder.weights=none", code=2)
     assert "All settings that can be tuned were given" in result.stderr
-    assert "network.logisticregression.C" in result.stderr
+    assert "network.C" in result.stderr
 
 
 def test_csv_is_not_overwritten(data, tmp_path):

@@ -334,7 +334,7 @@ def test_the_classifier_passes_and_its_validation_rows_are_real(tiny):
 def test_a_threshold_chosen_within_the_fit_sees_no_judged_participant(
     tiny, monkeypatch
 ):
-    monkeypatch.setattr("glomclf.model.threshold._N_FOLDS", 2)  # fewer are quicker
+    monkeypatch.setattr("glomclf.model.inner_folds._N_FOLDS", 2)  # fewer are quicker
     model = tiny_classifier(sampler="oversample", threshold="f1")
     result = audit_fit(model, *tiny)
     assert result.to_frame().empty, str(result)
@@ -520,7 +520,7 @@ def test_the_estimator_and_all_classes_are_left_as_they_were(features):
 def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(
     tiny, monkeypatch, sampler, space
 ):
-    monkeypatch.setattr("glomclf.model.threshold._N_FOLDS", 3)  # fewer are quicker
+    monkeypatch.setattr("glomclf.model.inner_folds._N_FOLDS", 3)  # fewer are quicker
     X, y, groups = tiny
     cv = StratifiedGroupShuffleSplit(1, test_size=0.25, random_state=0)
     train, test = next(cv.split(X, y, groups))

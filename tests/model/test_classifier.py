@@ -455,7 +455,7 @@ def test_threshold_is_chosen_on_validation_participants_where_they_are_enough():
 @pytest.fixture
 def two_inner_folds(monkeypatch):
     """As few as there can be: each is a fit."""
-    monkeypatch.setattr("glomclf.model.threshold._N_FOLDS", 2)
+    monkeypatch.setattr("glomclf.model.inner_folds._N_FOLDS", 2)
 
 
 @pytest.mark.usefixtures("two_inner_folds")

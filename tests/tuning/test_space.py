@@ -81,9 +81,7 @@ def test_a_frozen_trial_gives_the_same_parameters_again():
 def test_the_linear_space_fits_the_linear_recipe():
     chosen, params = draw(linear_search_space, 0)
     classifier = make_classifier("linear").set_params(**chosen)
-    assert params["C"] == classifier.network["logisticregression"].C
-    fixed, params = draw(
-        partial(linear_search_space, network__logisticregression__C=0.5), 0
-    )
-    assert fixed["network__logisticregression__C"] == 0.5
+    assert params["C"] == classifier.network.C
+    fixed, params = draw(partial(linear_search_space, network__C=0.5), 0)
+    assert fixed["network__C"] == 0.5
     assert "C" not in params
