@@ -14,8 +14,10 @@ from pathlib import Path
 import joblib
 
 __all__ = [
+    "as_text",
     "headed",
     "n_threads",
+    "printable",
     "progress",
     "short_names",
     "threads_for",
@@ -231,6 +233,49 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def as_text(path: str | os.PathLike[str]) -> str:
+    r"""Write a path as text that any file can hold.
+
+    Bytes of a name that are not UTF-8 become ``\udc`` and their two digits.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import os
+    >>> from glomclf._runtime import as_text
+    >>> print(as_text(os.fsdecode(b"M\xfcller.png")))
+    M\udcfcller.png
+    """
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
+
+
+def printable(text: str) -> str:
+    r"""Write a name so that it moves no cursor, begins no line and changes no colour.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from glomclf._runtime import printable
+    >>> print(printable("a\n\x1b[2J.png"))
+    a\n\x1b[2J.png
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def short_names(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Name files without their folders, or with as few as tell them all apart.
 
@@ -251,7 +296,7 @@ def short_names(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     >>> short_names(["/data/slide1/a.png", "/data/slide2/a.png"])
     ['slide1/a.png', 'slide2/a.png']
     """
-    files = [Path(path) for path in paths]
+    files = [Path(as_text(path)) for path in paths]
     names = [file.name for file in files]
     for n_parts in range(2, max((len(file.parts) for file in files), default=0) + 1):
         if len(set(names)) == len(set(files)):

@@ -93,12 +93,14 @@ def locate_images(
     is_named = names.str.strip() != ""
     missing = cells_at(names, (kinds == _MISSING) & is_named)
     if len(missing) == len(names) > 1:
-        example = next(repr(name) for name in names)
         missing = [
-            f"none of its {len(names)} images, such as {example}; pass images=FOLDER"
+            f"none of its {len(names)} images, such as {names.iloc[0]!r}; pass "
+            "images=FOLDER"
         ]
-    searched = " or ".join(str(place) for place in dict.fromkeys(places))
-    faults.add(_MISSING.format(searched=searched), missing)
+    searched = " or ".join(str(place) for place in disk.places)
+    is_foreign = any("\\" in line for line in missing)
+    note = " (a backslash was read as /, too)" if is_foreign else ""
+    faults.add(_MISSING.format(searched=searched) + note, missing)
     return [path for path, _ in found]
 
 
@@ -194,7 +196,8 @@ def check_paths(
         [
             name if path is None else os.path.realpath(path)
             for name, path in zip(names, paths, strict=True)
-        ]
+        ],
+        dtype=object,  # Arrow's text holds no name that is not UTF-8
     )
     is_repeated = files.duplicated(keep=False).to_numpy() & (names != "")
     faults.add(

@@ -226,7 +226,7 @@ def image_folder_manifest(
         LEAVING, [repr(path.name) for path in paths if not is_inside(path, root)]
     )
     faults.raise_if_any()
-    rows = pd.DataFrame({"name": [path.name for path in paths]})
+    rows = pd.DataFrame({"name": [path.name for path in paths]}, dtype=object)
     if present:
         rows["label"] = [classes[path.parent.name] for path in paths]
     return _assemble(rows, [os.path.abspath(path) for path in paths])
@@ -261,7 +261,8 @@ def _assemble(
     rows: pd.DataFrame, paths: Sequence[str | Path | None], titles: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Put the columns of a manifest together, once nothing is wrong."""
-    columns: dict[str, Any] = {"path": [str(path) for path in paths]}
+    # Arrow's text would hold no name that is not UTF-8.
+    columns: dict[str, Any] = {"path": pd.Series(map(str, paths), dtype=object)}
     if "label" in rows:
         columns["label"] = rows["label"].to_list()
     slides, participants, kind = slides_and_participants(rows, titles)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 import pandas as pd
 
+from .._runtime import as_text
 from ..errors import ParticipantWarning
 from .participants import inferred_from
 from .spellings import is_missing, spelled_alike
@@ -43,7 +44,7 @@ def slides_and_participants(
     is_given = ~given.map(is_missing)
     known = inferred.assign(**given.where(is_given, inferred[given.columns]))
     _warn_of_substitutes(known, given[~is_given].get("participant"), titles)
-    stems = [str(PurePath(name).with_suffix("")) for name in rows["name"]]
+    stems = [as_text(PurePath(name).with_suffix("")) for name in rows["name"]]
     slides = _first_known(known["slide"], known["participant"], stems)
     participants = _first_known(known["participant"], slides)
     return slides, participants, _kind_of(known)
