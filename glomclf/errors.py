@@ -76,12 +76,17 @@ class ImageError(GlomclfError, ValueError):
         n_faults = len(self.faults)
         head = f"{n_faults} image file{'s' if n_faults != 1 else ''} cannot be used:"
         return "\n".join(
-            [head, *(f"  {path}: {why}" for path, why in self.faults.items())]
+            [head, *(f"  {_named(path)}: {why}" for path, why in self.faults.items())]
         )
 
 
 class EmbeddingsError(GlomclfError, ValueError):
     """A file of embeddings cannot be read, or does not fit the manifest."""
+
+
+def _named(path: str) -> str:
+    """Quote a name that would begin a line or move a cursor."""
+    return path if path.isprintable() else repr(path)
 
 
 class ParameterError(GlomclfError, ValueError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import InputError, check_output, drop_unwritten, list_files, note
+from .console import InputError, check_output, drop_unwritten, list_files, note, say
 from .inputs import (
     embeddings_of_two,
     labelled_manifest,
@@ -100,7 +100,7 @@ def command(
     _write(audit, manifest, folder, has_images=own is None)
     drop_unwritten(folder / name for name in _FILES)
     if not audit.is_leaky:
-        click.echo(str(audit))
+        say(str(audit))
     elif not audit.participants_known:
         note("Not all participants are known: there may be more of one person.")
     list_files()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import print_table, text_of_bytes
+from .console import print_table, say, text_of_bytes
 
 if TYPE_CHECKING:
     from ..data.store import CacheInfo
@@ -39,7 +39,7 @@ def command(cache_dir: Path | None, clear: bool) -> None:
     from ..data.store import cache_info, clear_cache
 
     if clear:
-        click.echo(f"{text_of_bytes(clear_cache(cache_dir))} removed.")
+        say(f"{text_of_bytes(clear_cache(cache_dir))} removed.")
         return
     _show(cache_info(cache_dir))
 
@@ -47,7 +47,7 @@ def command(cache_dir: Path | None, clear: bool) -> None:
 def _show(info: CacheInfo) -> None:
     from datetime import datetime
 
-    click.echo(f"{info.cache_dir}: {text_of_bytes(info.n_bytes)} on disk")
+    say(f"{info.cache_dir}: {text_of_bytes(info.n_bytes)} on disk")
     if not info.namespaces:
         return
     rows = [

@@ -12,6 +12,7 @@ from .console import (
     list_files,
     note,
     print_table,
+    say,
     typed_command,
 )
 from .options import (
@@ -119,6 +120,6 @@ def _print(comparison: ApproachComparison) -> None:
     for table in comparison_tables(comparison):
         print_table(table.caption, table.columns, table.rows)
     for approach in APPROACHES:
-        click.echo(f"  {approach.title}")
+        say(f"  {approach.title}")
     if comparison.caution:
         note(f"Caution: {comparison.caution}.")

@@ -20,6 +20,8 @@ __all__ = [
     "output",
     "print_table",
     "remember_command",
+    "say",
+    "shown",
     "text_of_bytes",
     "typed_command",
 ]
@@ -30,10 +32,34 @@ class InputError(click.ClickException):
 
     exit_code = 2
 
+    def format_message(self) -> str:
+        """Return the message as a terminal may see it."""
+        return shown(super().format_message())
+
 
 def note(text: str) -> None:
     """Say on standard error what is being done."""
-    click.echo(text, err=True)
+    click.echo(shown(text), err=True)
+
+
+def say(text: str) -> None:
+    """Say on standard output what came of it."""
+    click.echo(shown(text))
+
+
+def shown(text: str) -> str:
+    r"""Keep a terminal from obeying what others wrote: names, and messages with them.
+
+    Examples
+    --------
+    >>> from glomclf.cli.console import shown
+    >>> print(shown("No such file:\n  \x1b[2J.csv"))
+    No such file:
+      \x1b[2J.csv
+    """
+    from .._runtime import printable
+
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def check_inputs(paths: Iterable[Path]) -> None:
@@ -144,9 +170,11 @@ def typed_command() -> list[str] | None:
 
 def list_files() -> None:
     """Say on standard output where every file lies."""
-    click.echo("\nFiles:")
+    from .._runtime import printable
+
+    say("\nFiles:")
     for path in written_files():
-        click.echo(f"  {path}")
+        say(f"  {printable(str(path))}")
 
 
 def text_of_bytes(n_bytes: int) -> str:
@@ -168,15 +196,15 @@ def print_table(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=shown(title), title_justify="left")
     for place, name in enumerate(columns):
         is_number = place > 0 and not of_text
         table.add_column(
-            name,
+            shown(name),
             justify="right" if is_number else "left",
             no_wrap=is_number,
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(shown, row))
     Console(markup=False, emoji=False).print(table)  # [extra] is no style

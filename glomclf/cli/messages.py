@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ..errors import GlomclfError, GlomclfWarning
-from .console import InputError, written_files
+from .console import InputError, note, written_files
 
 __all__ = ["as_option", "errors_shown"]
 
@@ -41,7 +41,7 @@ _AS_PAIRS = re.compile(r"(columns|labels)=\{([^{}]*)\}")
 _PAIR = re.compile(r"(['\"])(.*?)\1: (['\"]?)(.*?)\3(?:, |$)")
 
 
-class _InternalFault(click.ClickException):
+class _InternalFault(InputError):
     exit_code = 1
 
 
@@ -49,7 +49,7 @@ class _Interrupted(click.ClickException):
     exit_code = 130
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"\n{self.message}", err=True)
+        note(f"\n{self.message}")
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def _warnings_on_one_line() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *place: Any, **more: Any
         ) -> None:
             if issubclass(category, GlomclfWarning):
-                click.echo(f"Warning: {_with_options(str(message))}", err=True)
+                note(f"Warning: {_with_options(str(message))}")
             else:
                 shown_by_python(message, category, *place, **more)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .console import InputError, check_output, drop_unwritten, list_files
+from .console import InputError, check_output, drop_unwritten, list_files, say
 from .inputs import load_model, read_images, rows_of
 from .new_biopsies import PREDICTION_FILES, print_biopsies, read_new, write_new
 from .options import (
@@ -66,7 +66,7 @@ def command(
     estimates = write_new(manifest, rows, probability, classifier, folder)
     drop_unwritten(folder / name for name in PREDICTION_FILES)
     n_positive = int((probability >= classifier.threshold_).sum())
-    click.echo(
+    say(
         f"{n_positive} of {len(manifest)} patches are predicted globally sclerotic "
         f"(threshold {classifier.threshold_:g})."
     )

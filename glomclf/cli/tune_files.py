@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from .console import (
     drop_unwritten,
     note,
     output,
     print_table,
+    say,
     typed_command,
     written_files,
 )
@@ -188,8 +187,8 @@ class StudyFiles:
         from ..report.environment import command_text
         from ..report.tuning import dashboard_command
 
-        click.echo("\nTo look into the study (pip install optuna-dashboard):")
-        click.echo(f"  {command_text(dashboard_command(self.search.storage))}")
+        say("\nTo look into the study (pip install optuna-dashboard):")
+        say(f"  {command_text(dashboard_command(self.search.storage))}")
 
 
 def _settings(classifier: Any) -> dict[str, Any]:

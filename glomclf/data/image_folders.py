@@ -19,12 +19,14 @@ from .images import IMAGE_SUFFIXES
 
 __all__ = [
     "CLASS_FOLDERS",
+    "CONTROLLING",
     "FOLDER_LABELS",
     "LEAVING",
     "Faults",
     "cells_at",
     "check_class_folders",
     "check_paths",
+    "has_controls",
     "images_in",
     "is_inside",
     "locate_images",
@@ -37,6 +39,9 @@ LEAVING = (
     "names that lead out of the image folder (absolute, through '..' or by a link); "
     "name files relative to the folder that holds them"
 )
+CONTROLLING = "line ends or control characters"
+# What ends a line, moves a cursor or turns the direction of writing.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _AMBIGUOUS = "images found in more than one folder; keep one of each"
 _MISSING = "images not found in {searched}, nor in class folders there"
 
@@ -215,6 +220,18 @@ def check_paths(
         "images in the class folder of the other label; mend the label or move them",
         cells_at(names, in_other),
     )
+
+
+def has_controls(name: str) -> bool:
+    r"""Tell whether a name ends a line, or does to a terminal what nobody reads.
+
+    Examples
+    --------
+    >>> from glomclf.data.image_folders import has_controls
+    >>> has_controls("é.png"), has_controls("a\n.png")
+    (False, True)
+    """
+    return _CONTROLS.search(name) is not None
 
 
 def images_in(folder: Path) -> list[Path]:

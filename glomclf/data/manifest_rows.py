@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ..errors import ParameterError
-from .image_folders import Faults, cells_at
-from .table_files import column_name
+from .image_folders import CONTROLLING, Faults, cells_at, has_controls
+from .table_files import COLUMNS, column_name
 
 __all__ = ["as_numbers", "check_cells", "check_labels", "name_columns"]
 
@@ -128,8 +128,16 @@ def check_cells(
     if "name" in rows:
         is_empty = rows["name"].str.strip() == ""
         faults.add("rows without a name", cells_at(rows["name"], is_empty))
-    if "label" not in rows:
-        return
+    for name in rows.columns.intersection(list(COLUMNS)):
+        is_controlling = rows[name].map(has_controls)
+        faults.add(f"{name}s with {CONTROLLING}", cells_at(rows[name], is_controlling))
+    if "label" in rows:
+        _check_labels(rows, labels, faults)
+
+
+def _check_labels(
+    rows: pd.DataFrame, labels: Mapping[str, int] | None, faults: Faults
+) -> None:
     expected = "1 (globally sclerotic) or 0 (the rest) was expected; other texts need "
     expected += "labels={'GS': 1, 'NGS': 0}"
     if labels is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from ..data.spellings import spelled_alike
 
 __all__ = ["Findings", "described"]
 
@@ -26,6 +29,7 @@ _MEANINGS = {
     "row on both sides": "a row is trained on and judged",
     "row repeated": "a row is found twice on one side",
     "participant on both sides": "a participant is trained on and judged",
+    "participants written alike": "names on both sides may be those of one participant",
     "identical": "the same pixels are trained on and judged",
     "re-encoded": "one image, saved twice, is trained on and judged",
     "near-duplicate": "two views of one glomerulus are trained on and judged",
@@ -34,6 +38,7 @@ _MEANINGS = {
     "labels disagree": "images that show the same have different labels",
     "participants disagree": "images that show the same have different participants",
 }
+_ALIKE = "participants written alike"
 _MOST_NAMED = 10  # of each kind, in a message
 
 
@@ -65,6 +70,20 @@ class Findings:
             train[first_left[at_left]], test[first_right[at_right]], strict=True
         ):
             self._add("participant on both sides", i, j, fold=fold)
+
+    def add_spellings(self, fold: int, train: NDArray, test: NDArray) -> None:
+        """Find participants on two sides who differ only in how they are written."""
+        if self.participants is None:
+            return
+        first_row = [
+            dict(zip(self.participants[rows][::-1], rows[::-1], strict=True))
+            for rows in (train, test)
+        ]
+        for alike in spelled_alike({*first_row[0], *first_row[1]}):
+            for one, other in permutations(alike, 2):
+                if one in first_row[0] and other in first_row[1]:
+                    rows = first_row[0][one], first_row[1][other]
+                    self._add(_ALIKE, *rows, fold=fold, leaks=False)
 
     def add_pairs(
         self, fold: int, train: NDArray, test: NDArray, pairs: pd.DataFrame
@@ -140,6 +159,8 @@ def _item(finding: Any) -> str:
     """Name what one finding is about."""
     if finding.kind == "participant on both sides":
         return finding.train_participant
+    if finding.kind == _ALIKE:
+        return f"{finding.train_participant} and {finding.test_participant}"
     if finding.train_row == finding.test_row:
         return finding.train_name
     ends = sorted(

@@ -174,6 +174,7 @@ def audit_splits(
     for fold, (train, test) in enumerate(folds):
         findings.add_rows(fold, train, test)
         findings.add_participants(fold, train, test)
+        findings.add_spellings(fold, train, test)
     if compare_images:
         pairs = _pairs(X, embeddings, max_distance, n_jobs, verbose)
         for fold, (train, test) in enumerate(folds):

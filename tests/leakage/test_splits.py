@@ -169,6 +169,22 @@ def test_a_participant_on_both_sides_is_found_and_named(manifest):
         several.raise_if_leaky()
 
 
+def test_participants_on_two_sides_who_are_written_alike_are_told_without_a_leak(
+    manifest,
+):
+    known = sorted(set(manifest["participant"]))
+    names = dict(zip(known, ["P7", "p07", "P 7", "Q", "R"], strict=True))
+    manifest["participant"] = manifest["participant"].map(names)
+    test = np.flatnonzero(manifest["participant"].isin(["p07", "P 7", "Q"]))
+    train = np.setdiff1d(np.arange(len(manifest)), test)
+    result = audit(manifest, [(train, test)], max_distance=0)
+    assert not result.is_leaky
+    found = result.to_frame().query("kind == 'participants written alike'")
+    pairs = found[["train_participant", "test_participant"]].to_numpy().tolist()
+    assert sorted(pairs) == [["P7", "P 7"], ["P7", "p07"]]
+    assert "be those of one participant): 2\n  P7 and p07\n  P7 and P 7" in str(result)
+
+
 @pytest.mark.parametrize("kind", ["image", "slide"])
 def test_what_stands_for_participants_is_not_told_as_them(manifest, kind):
     unknown = manifest.assign(participant=manifest["slide"])
