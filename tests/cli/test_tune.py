@@ -426,16 +426,38 @@ def test_what_makes_a_recipe_is_not_tuned(recipe, n_layers):
     }
 
 
+# The second trial says that it has begun, and does not end.
+WAITING = """
+import pathlib, sys, time
+from glomclf.__main__ import main
+from glomclf.tuning.objective import Objective
+
+sign = sys.argv.pop(1)
+run_folds = Objective._run_folds
+
+def waiting(objective, trial, record):
+    if trial.number == 1:
+        pathlib.Path(sign).touch()
+        time.sleep(600)
+    run_folds(objective, trial, record)
+
+Objective._run_folds = waiting
+sys.exit(main())
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is a signal")
-def test_ctrl_c_and_resume_in_a_process_of_its_own(data, tmp_path):
-    words = [sys.executable, "-m", "glomclf", "tune", str(data / "public.csv")]
-    words += [*TINY, "--trials", "3", "--set", "sampler=none"]
+def test_ctrl_c_in_a_process_of_its_own_and_resume(data, tmp_path):
+    sign = tmp_path / "sign"
+    words = [sys.executable, "-c", WAITING, str(sign)]
+    words += ["tune", str(data / "public.csv"), *TINY, "--trials", "3"]
+    words += ["--set", "sampler=none"]
     # Heads of one kind are compiled once; their learning rate is tuned.
     for given in ("epochs=1", "trainable_layers=0", "dense_units=8", "dropout=0.5",
                   "optimizer=adam", "batch_size=16", "class_weight=none"):  # fmt: skip
         words += ["--set", f"network.{given}"]
-    words += ["--output", str(tmp_path)]
+    words += ["--output", str(tmp_path / "out")]
     process = subprocess.Popen(
         words,
         stdout=subprocess.PIPE,
@@ -443,24 +465,20 @@ def test_ctrl_c_and_resume_in_a_process_of_its_own(data, tmp_path):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    until = time.monotonic() + 240
-    file = tmp_path / "study.journal"
-    while not (file.exists() and '"values"' in file.read_text()):
+    until = time.monotonic() + 600
+    while not sign.exists():
         assert time.monotonic() < until
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     n_done = int(re.search(r"Stopped\. (\d) of 3 trials are finished", errors)[1])
     assert 1 <= n_done < 3
-    assert len(pd.read_csv(tmp_path / "trials.csv")) == n_done
+    assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == n_done
     (line,) = [line for line in errors.splitlines() if line.endswith("--resume")]
-    again = line.split()[1:]
-    done = subprocess.run(
-        [*words[:3], *again], capture_output=True, text=True, timeout=400
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(pd.read_csv(tmp_path / "trials.csv")) == 3
-    assert GlomeruliClassifier.load(tmp_path / "model.glomclf").sampler is None
+    run(*line.split()[1:])
+    assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == 3
+    model = GlomeruliClassifier.load(tmp_path / "out" / "model.glomclf")
+    assert model.sampler is None

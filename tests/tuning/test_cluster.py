@@ -111,17 +111,51 @@ def tasks_run_on(client):
     tasks += [task for task in ran if task["key"] not in before]
 
 
+class MeasuredLoky(LokyBackend):
+    """loky, and what it sends."""
+
+    def submit(self, func, callback=None):
+        self.sent.append(len(cloudpickle.dumps(func)))
+        return super().submit(func, callback)
+
+
+def dask_backend():
+    from joblib._dask import DaskDistributedBackend
+
+    class MeasuredDask(DaskDistributedBackend):
+        """Dask, and what it sends."""
+
+        def submit(self, func, callback=None):
+            self.sent.append(len(cloudpickle.dumps(func.items)))
+            return super().submit(func, callback)
+
+    return MeasuredDask
+
+
+@contextmanager
+def measured(backend):
+    """Run on a backend that collects the bytes of each task that it sends."""
+    backend.sent = []
+    joblib.register_parallel_backend("measured", backend)
+    try:
+        with joblib.parallel_config("measured", n_jobs=2):
+            yield backend.sent
+    finally:
+        joblib.parallel.BACKENDS.pop("measured")
+
+
 @pytest.mark.slow
 def test_folds_score_the_same_one_by_one_on_loky_and_on_dask(
     manifest, client, tmp_path
 ):
-    def run(place, n_jobs=None):
+    def run(place):
         model = classifier(tmp_path / place, "smote+augment", "pixels")
-        return folds_of(model, manifest, n_jobs)
+        return folds_of(model, manifest)
 
     serial = run("serial")
-    loky = run("loky", n_jobs=2)
-    with tasks_run_on(client) as tasks, joblib.parallel_config("dask"):
+    with measured(MeasuredLoky) as sent_by_loky:
+        loky = run("loky")
+    with tasks_run_on(client) as tasks, measured(dask_backend()) as sent_by_dask:
         dask = run("dask")
 
     assert_same_scores(serial, loky)
@@ -131,6 +165,15 @@ def test_folds_score_the_same_one_by_one_on_loky_and_on_dask(
     assert len(tasks) == N_FOLDS
     workers = set(client.scheduler_info()["workers"])
     assert {task["worker"] for task in tasks} == workers
+    for sent in (sent_by_loky, sent_by_dask):
+        assert_paths_are_sent_and_no_pixels(sent, manifest)
+
+
+def assert_paths_are_sent_and_no_pixels(sent, manifest):
+    assert len(sent) == N_FOLDS
+    # Path, participant, label and row numbers; of a patch 3072 bytes are pixels.
+    path_bytes = manifest["path"].str.len().max()
+    assert max(sent) / len(manifest) < 300 + path_bytes < SIZE * SIZE * 3
 
 
 @pytest.mark.slow
@@ -148,49 +191,6 @@ def test_dask_workers_share_a_warm_store_and_send_back_no_frozen_layer(
     assert cache_info(tmp_path).n_entries == n_entries
     sent_back = [len(pickle.dumps(fitted)) for fitted in dask["estimator"]]
     assert max(sent_back) < 100_000  # the frozen layers have 390 kB
-
-
-class MeasuredLoky(LokyBackend):
-    """loky, and what it sends."""
-
-    sent: list = []  # noqa: RUF012
-
-    def submit(self, func, callback=None):
-        self.sent.append(len(cloudpickle.dumps(func)))
-        return super().submit(func, callback)
-
-
-def dask_backend():
-    from joblib._dask import DaskDistributedBackend
-
-    class MeasuredDask(DaskDistributedBackend):
-        """Dask, and what it sends."""
-
-        sent: list = []  # noqa: RUF012
-
-        def submit(self, func, callback=None):
-            self.sent.append(len(cloudpickle.dumps(func.items)))
-            return super().submit(func, callback)
-
-    return MeasuredDask
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["loky", "dask"])
-def test_paths_are_sent_and_no_pixels(manifest, client, tmp_path, name):
-    backend = MeasuredLoky if name == "loky" else dask_backend()
-    joblib.register_parallel_backend("measured", backend)
-    model = classifier(tmp_path, "augment", "pixels")
-    try:
-        with joblib.parallel_config("measured", n_jobs=2):
-            folds_of(model, manifest)
-    finally:
-        joblib.parallel.BACKENDS.pop("measured")
-
-    assert len(backend.sent) == N_FOLDS
-    # Path, participant, label and row numbers; of a patch 3072 bytes are pixels.
-    path_bytes = manifest["path"].str.len().max()
-    assert max(backend.sent) / len(manifest) < 300 + path_bytes < SIZE * SIZE * 3
 
 
 @pytest.mark.parametrize("name", ["loky", "dask"])

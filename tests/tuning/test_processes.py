@@ -5,6 +5,7 @@ They run cheap fits: what is tested is who runs which trial.
 
 import contextlib
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -70,9 +71,11 @@ def search(storage, n_trials, **options):
         study_name="shared", refit=False, random_state=0, **options,
     )
 
+def run(url, n_jobs=1):
+    search(url, 6, n_jobs=n_jobs).fit(X, y, groups=groups)
+
 if __name__ == "__main__":
-    n_jobs = int(os.environ.get("JOBS", 1))
-    search(os.environ["STORAGE"], 6, n_jobs=n_jobs).fit(X, y, groups=groups)
+    run(os.environ["STORAGE"], int(os.environ.get("JOBS", 1)))
 """
 
 
@@ -111,6 +114,12 @@ def url(request, tmp_path):
 
 
 @pytest.fixture
+def run_here(folder):
+    """Return what a process of its own runs: to start one more would show no more."""
+    return runpy.run_path(str(folder / "shared_study.py"))["run"]
+
+
+@pytest.fixture
 def start(folder):
     """Start searches in processes of their own, which end with the test."""
     started = []
@@ -140,16 +149,11 @@ def start(folder):
         process.stderr.close()
 
 
-def finish(process):
-    _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, errors
-
-
 def wait_until(condition):
     until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def n_finished(url):
@@ -160,7 +164,7 @@ def n_finished(url):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_kill_9_loses_the_running_trial_at_most_and_databases_run_it_again(
-    folder, start, url
+    folder, start, run_here, url
 ):
     victim = start(url, SIGN="sign")
     wait_until((folder / "sign").exists)
@@ -176,7 +180,7 @@ def test_kill_9_loses_the_running_trial_at_most_and_databases_run_it_again(
         let_hours_pass(opened)
         opened.engine.dispose()
 
-    finish(start(url))
+    run_here(url)
 
     study = find_study(url, NAME)
     assert study.trials[0].value == before[0].value
@@ -196,10 +200,12 @@ def test_kill_9_loses_the_running_trial_at_most_and_databases_run_it_again(
 
 
 @pytest.mark.slow
-def test_two_processes_share_a_study_by_its_name(start, url):
-    first, second = start(url, SECONDS="0.3"), start(url, SECONDS="0.3")
-    finish(first)
-    finish(second)
+def test_two_processes_share_a_study_by_its_name(start, run_here, url):
+    other = start(url, SECONDS="0.3")
+    wait_until(lambda: n_finished(url) >= 1)
+    run_here(url)
+    _, errors = other.communicate(timeout=PATIENCE)
+    assert other.returncode == 0, errors
     trials = find_study(url, NAME).trials
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}
     assert 6 <= len(trials) <= 7
@@ -207,7 +213,7 @@ def test_two_processes_share_a_study_by_its_name(start, url):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(folder, start):
+def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(folder, start, run_here):
     url = f"sqlite:///{folder}/a.db"
     process = start(url, JOBS="2", SIGN="sign")
     wait_until((folder / "sign").exists)
@@ -218,7 +224,7 @@ def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(folder, start):
     assert "of 6 trials are finished, and kept in" in errors
     n_kept = n_finished(url)
     assert 1 <= n_kept < 6
-    finish(start(url))
+    run_here(url)
     assert n_finished(url) >= 6
 
 
