@@ -27,6 +27,7 @@ CACHE = pytest.StashKey[str]()
 hypothesis.settings.register_profile(
     "glomclf",
     deadline=None,
+    max_examples=50,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.register_profile(

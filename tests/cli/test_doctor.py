@@ -56,7 +56,7 @@ def test_times_grow_with_the_images(unmeasured):
 
 @pytest.mark.slow
 def test_speeds_are_measured(monkeypatch):
-    monkeypatch.setattr(doctor, "_N_PATCHES", 16)
-    monkeypatch.setattr(doctor, "_N_ROWS", 64)
+    for name, small in (("_SIDE", 64), ("_N_PATCHES", 16), ("_N_ROWS", 64)):
+        monkeypatch.setattr(doctor, name, small)
     speed = doctor._measured()
     assert all(value > 0 for value in speed)

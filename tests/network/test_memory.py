@@ -56,12 +56,12 @@ def grown(run_python, tmp_path_factory):
         ).fit(X, y, groups=groups).predict(X)
 
     for trainable_layers in (0, 1):
-        for _ in range(3):
+        for _ in range(2):
             fit(trainable_layers)
         before = resident()
-        for _ in range(6):
+        for _ in range(4):
             fit(trainable_layers)
-        print((resident() - before) / 6)
+        print((resident() - before) / 4)
     """
     done = run_python(code)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from joblib._parallel_backends import LokyBackend
+from optuna.trial import FixedTrial
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 
@@ -23,6 +24,7 @@ from glomclf import (
 from glomclf._runtime import n_threads, threads_for
 from glomclf.data.store import cache_info
 from glomclf.errors import ImageError
+from glomclf.tuning import finished_trials, make_objective
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 
@@ -207,18 +209,38 @@ def test_files_that_a_worker_cannot_read_are_named(manifest, client, tmp_path, n
     assert caught.value.faults
 
 
-def test_searches_in_outer_folds_on_dask_find_what_they_find_here(client):
+def rows():
     rng = np.random.default_rng(0)
     X, owners = rng.normal(size=(90, 3)), np.repeat(np.arange(30), 3)
-    y = (X[:, 0] + rng.normal(size=90) > 0).astype(int)
+    return X, (X[:, 0] + rng.normal(size=90) > 0).astype(int), owners
+
+
+def space(trial):
+    return {"C": trial.suggest_float("C", 1e-3, 1e3, log=True)}
+
+
+SEARCH = {"cv": 2, "scoring": "roc_auc", "random_state": 0}
+
+
+def test_trials_on_dask_score_what_they_score_here(client):
+    X, y, owners = rows()
     search = GlomeruliSearchCV(
-        LogisticRegression(),
-        lambda trial: {"C": trial.suggest_float("C", 1e-3, 1e3, log=True)},
-        cv=2,
-        scoring="roc_auc",
-        n_trials=3,
-        random_state=0,
+        LogisticRegression(), space, n_trials=4, n_jobs=2, **SEARCH
     )
+    with joblib.parallel_config("dask"):
+        search.fit(X, y, groups=owners)
+    here = make_objective(
+        LogisticRegression(), X, y, groups=owners, search_space=space, **SEARCH
+    )
+    trials = finished_trials(search.study_)
+    assert len({trial.params["C"] for trial in trials}) == len(trials) == 4
+    for trial in trials:
+        assert here(FixedTrial(trial.params)) == trial.value
+
+
+def test_searches_in_outer_folds_on_dask_find_what_they_find_here(client):
+    X, y, owners = rows()
+    search = GlomeruliSearchCV(LogisticRegression(), space, n_trials=3, **SEARCH)
 
     def outer_folds():
         return cross_validate(

@@ -14,7 +14,6 @@ import warnings
 from datetime import datetime
 from pathlib import Path
 
-import joblib
 import numpy as np
 import optuna
 import pytest
@@ -249,11 +248,9 @@ def make(estimator=None, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_the_same_parameters_score_the_same_in_any_process(backend):
+def test_the_same_parameters_score_the_same_in_any_process():
     X, y, groups = rows()
-    with _on(backend):
-        search = make(n_jobs=2).fit(X, y, groups=groups)
+    search = make(n_jobs=2).fit(X, y, groups=groups)
     assert len(finished_trials(search.study_)) == 4
     here = make_objective(
         LogisticRegression(),
@@ -268,25 +265,6 @@ def test_the_same_parameters_score_the_same_in_any_process(backend):
     for trial in finished_trials(search.study_):
         assert here(FixedTrial(trial.params)) == trial.value
     assert len({trial.params["C"] for trial in search.study_.trials}) == 4
-
-
-@contextlib.contextmanager
-def _on(backend):
-    if backend == "loky":
-        yield
-        return
-    distributed = pytest.importorskip("distributed", reason="needs the extra dask")
-    with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-        ) as cluster,
-        distributed.Client(cluster),
-        joblib.parallel_config("dask"),
-    ):
-        yield
 
 
 class Killer(LogisticRegression):
