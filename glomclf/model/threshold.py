@@ -152,7 +152,8 @@ def training_record(
     Returns
     -------
     dict
-        Plain values; ``class_counts_resampled`` is None where it is not known.
+        Plain values; ``class_counts_resampled`` is None where it is not known, and
+        ``weights`` where no step started from any.
     """
     counts = class_counts(y)
     resampled: dict[str, int] | None = counts
@@ -162,7 +163,10 @@ def training_record(
         if found is not None:
             found = dict(zip(counts, map(int, found), strict=True))
         resampled = found
+    steps = pipeline.named_steps.values()
+    weights = (getattr(step, "weights_record_", None) for step in steps)
     return {
+        "weights": next(filter(None, weights), None),
         "n_samples": len(y),
         "n_validation_samples": 0 if y_val is None else _num_samples(y_val),
         "n_participants": None if groups is None else len(np.unique(groups)),

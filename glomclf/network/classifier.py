@@ -25,6 +25,7 @@ from .parameters import (
 from .processor import check_training_precision
 from .rows import check_rows, check_validation, refuse_other_shape, weigh_rows
 from .saving import net_from_parts, net_from_weights, net_to_parts
+from .weight_sources import weights_record
 
 if TYPE_CHECKING:
     from .backbones import Backbone
@@ -131,6 +132,9 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         The fitted network, ``net_.model_`` being the Keras model.
     backbone_fingerprint_ : str or None
         SHA-256 of the initial weights; None where the head is all that is fitted.
+    weights_record_ : dict of str to str, or None
+        ``source``, ``sha256`` and ``licence`` of the initial weights, as far as they
+        are known; None where the head is all that is fitted.
     history_ : dict of str to list of float
         ``loss``, ``accuracy`` and, with validation rows, ``val_loss`` and
         ``val_accuracy`` of every epoch; where it changes, ``learning_rate``, that of
@@ -244,6 +248,9 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         self._stored_arrays = None
         self._normalization = None if backbone is None else backbone.preprocess
         self.backbone_fingerprint_ = None if backbone is None else backbone.fingerprint
+        self.weights_record_ = None
+        if backbone is not None:
+            self.weights_record_ = weights_record(self.backbone, self.weights)
         from .training import make_net, train
 
         self.net_ = make_net(self, backbone)

@@ -19,7 +19,7 @@ from . import engines
 from .known_cuts import KnownTrunks
 from .normalization import find_normalization
 from .parameters import BACKBONE_CONSTRAINTS, CLASSIFIER_CONSTRAINTS
-from .weight_sources import normalization_of
+from .weight_sources import normalization_of, weights_record
 
 if TYPE_CHECKING:
     from .backbones import Backbone
@@ -72,6 +72,8 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         SHA-256 of the backbone's weights and normalization.
     normalization_ : tuple
         Mean and standard deviation of the channels, and their order.
+    weights_record_ : dict of str to str or None
+        ``source``, ``sha256`` and ``licence`` of the weights, as far as they are known.
 
     Examples
     --------
@@ -139,6 +141,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
             self.backbone, self.weights, self.normalization
         )
         self.cut_, self.fingerprint_ = self._find_cut()
+        self.weights_record_ = weights_record(self.backbone, self.weights)
         self._stored_arrays = None
         return self
 
@@ -235,6 +238,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
             "cut": self.cut_,
             "fingerprint": self.fingerprint_,
             "normalization": self.normalization_,
+            "weights": self.weights_record_,
         }
         if self.cut_ is None:
             return header, {}
@@ -247,6 +251,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         self.cut_ = header["cut"]
         self.fingerprint_ = header["fingerprint"]
         self.normalization_ = find_normalization(header["normalization"])
+        self.weights_record_ = header["weights"]
         self._stored_arrays = [
             arrays[k] for k in sorted(arrays) if k.startswith("encode/")
         ]

@@ -35,6 +35,7 @@ def net_to_parts(net: PatchClassifier) -> tuple[dict[str, Any], dict[str, np.nda
         "from_images": net._from_images,
         "backbone_fingerprint": net.backbone_fingerprint_,
         "normalization": net._normalization,
+        "weights": net.weights_record_,
         "history": net.history_,
     }
     kept = {"net": net._owned_weights()}
@@ -61,6 +62,7 @@ def net_from_parts(
         net.n_features_in_ = net.input_shape_[0]
     net._from_images = header["from_images"]
     net.backbone_fingerprint_ = header["backbone_fingerprint"]
+    net.weights_record_ = header["weights"]
     net._normalization = header["normalization"] and find_normalization(
         header["normalization"]
     )

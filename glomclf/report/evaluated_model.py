@@ -119,6 +119,12 @@ class EvaluatedModel:
         """What the classifier recorded of its training."""
         return dict(getattr(self.classifier, "training_record_", {}))
 
+    @property
+    def weights(self) -> dict[str, str | None]:
+        """What the weights are that the training began with; empty if nothing tells."""
+        networks = self.members or [self.classifier]
+        return getattr(networks[0], "training_record_", {}).get("weights") or {}
+
     @cached_property
     def histories(self) -> list[dict[str, list[float]]]:
         """Loss and accuracy of each epoch, of each network; none where not known."""

@@ -4,6 +4,9 @@ import pytest
 from click.testing import CliRunner
 
 from glomclf.cli import doctor, main
+from glomclf.network import weight_sources
+
+BACKBONE_NAMES = ("efficientnet-lite0", "resnet50", "resnet50-v1.5")
 
 
 @pytest.fixture
@@ -13,7 +16,7 @@ def unmeasured(monkeypatch):
 
 
 def lines(*words):
-    done = CliRunner().invoke(main, ["doctor", *words], env={"COLUMNS": "300"})
+    done = CliRunner().invoke(main, ["doctor", *words], env={"COLUMNS": "500"})
     assert done.exit_code == 0, done.output
     rows = [line.split("│") for line in done.stdout.splitlines() if "│" in line]
     return {row[1].strip(): (row[2].strip(), row[3].strip()) for row in rows}
@@ -23,7 +26,8 @@ def test_every_line_has_a_name_and_what_was_found(unmeasured):
     found = lines()
     assert {
         *("python", "glomclf", "tensorflow", "keras", "scikit-learn", "optuna"),
-        *("processor", "bfloat16", "openvino", "ImageNet weights", "cache"),
+        *("processor", "bfloat16", "openvino", "cache"),
+        *(f"weights of {name}" for name in BACKBONE_NAMES),
         *("decoding", "frozen ResNet-50"),
         *("training on 1000 images", "study on 1000 images"),
     } == set(found)
@@ -33,19 +37,29 @@ def test_every_line_has_a_name_and_what_was_found(unmeasured):
 def test_what_is_missing_comes_with_what_to_do(unmeasured, monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(doctor, "_version", lambda package: None)
+    monkeypatch.setattr(weight_sources, "_LITE0_PACKAGE", "no_such_package")
     monkeypatch.setattr("glomclf.network.processor.has_bfloat16", lambda: True)
     found = lines()
     assert found["optuna"] == ("not installed", "python -m pip install optuna")
     assert "pip install 'glomclf[openvino]'" in found["openvino"][1]
-    assert "--weights FILE" in found["ImageNet weights"][1]
+    assert "--weights FILE" in found["weights of resnet50"][1]
+    assert "'glomclf[pretrained]'" in found["weights of efficientnet-lite0"][1]
     assert "--set network.training_precision=bfloat16" in found["bfloat16"][1]
 
 
 def test_weights_that_are_there_are_found(unmeasured, monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    (tmp_path / "models").mkdir()
-    (tmp_path / doctor._WEIGHTS).touch()
-    assert lines()["ImageNet weights"] == (str(tmp_path / doctor._WEIGHTS), "")
+    file = tmp_path / "models" / weight_sources._KERAS_FILE
+    file.parent.mkdir()
+    file.write_bytes(b"abc")
+    found = lines()
+    sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    told = f"{file}; SHA-256 {sha256}; licence: not known"
+    assert found["weights of resnet50"] == (told, "")
+    told, to_do = found["weights of efficientnet-lite0"]
+    assert weight_sources.LITE0_SHA256 in told
+    assert told.endswith("Apache-2.0 where EfficientNet-Lite was released")
+    assert to_do == ""
 
 
 def test_times_grow_with_the_images(unmeasured):

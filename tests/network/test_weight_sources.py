@@ -1,17 +1,25 @@
 """Where weights come from, and how their images were scaled."""
 
+import hashlib
 import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from glomclf import PatchClassifier, PatchEncoder
+from glomclf import GlomeruliClassifier, PatchClassifier, PatchEncoder
 from glomclf.errors import ParameterError, WeightsError
+from glomclf.network.backbones import load_backbone
 from glomclf.network.backend import keras
 from glomclf.network.normalization import NORMALIZATIONS
-from glomclf.network.weight_sources import normalization_of
+from glomclf.network.weight_sources import normalization_of, weights_record
 
 V15 = "resnet50-v1.5"
+
+# Keras writes weights through a call that numpy 2 is leaving behind; only tests write.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
 
 
 def test_caffe_scales_as_keras_does_for_its_resnet50(patches):
@@ -47,6 +55,56 @@ def test_the_configuration_beside_the_weights_tells_their_scale(tmp_path):
     found = normalization_of(V15, tmp_path / "model.safetensors", None)
     assert found[:2] == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     assert normalization_of("cnn", tmp_path / "a.h5", None).mean == (0.5, 0.5, 0.5)
+
+
+def test_the_source_of_weights_is_told_with_hash_and_licence(tmp_path):
+    file = tmp_path / "model.safetensors"
+    save_file({"a": np.zeros(2, np.float32)}, file, metadata={"license": "mit"})
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    expected = {"source": "model.safetensors", "sha256": sha256, "licence": "mit"}
+    assert weights_record(V15, file) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "licence"),
+    [
+        ("a.pth", {"pretrained_cfg": {"license": "cc-by-nc-4.0"}}, "cc-by-nc-4.0"),
+        ("bt_rn50_ep200.torch", {}, "Lunit's own, not commercial"),
+        ("a.pth", {}, None),
+    ],
+)
+def test_a_licence_is_told_beside_the_file(tmp_path, name, config, licence):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / name).write_bytes(b"weights")
+    assert weights_record(V15, tmp_path / name)["licence"] == licence
+
+
+def test_estimators_tell_of_their_weights_and_keep_it_in_a_model_file(
+    patches, tmp_path
+):
+    X, y = patches
+    file = tmp_path / "cnn.weights.h5"
+    load_backbone("cnn", None).model.save_weights(file)
+    groups = np.arange(len(y)) // 4
+    classifier = GlomeruliClassifier(
+        None,
+        network=PatchClassifier(
+            "cnn", weights=file, normalization="imagenet", epochs=1
+        ),
+        image_size=32,
+        cache_dir=False,
+        random_state=0,
+    ).fit(X, y, groups=groups)
+    told = classifier.training_record_["weights"]
+    assert told["source"] == "cnn.weights.h5"
+    assert told["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    expected = classifier.predict_proba(X)
+    classifier.save(tmp_path / "model.glomclf")
+    file.unlink()
+    loaded = GlomeruliClassifier.load(tmp_path / "model.glomclf")
+    assert loaded.training_record_["weights"] == told
+    assert loaded.pipeline_["encode"].weights_record_ == told
+    np.testing.assert_allclose(loaded.predict_proba(X), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"pretrained_cfg": 3}'])

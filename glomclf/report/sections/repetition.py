@@ -46,7 +46,18 @@ def repetition_section(model: EvaluatedModel) -> Section:
     }
     if settings:
         blocks.append(settings_table(settings, "Settings"))
+    if model.weights:
+        blocks.append(_weights_table(model.weights))
     return Section("To repeat it", [*blocks, versions_table()])
+
+
+def _weights_table(weights: Mapping[str, str | None]) -> Table:
+    """Tell what the training began with; a licence may bind the model as well."""
+    named = {"source": "source", "sha256": "SHA-256", "licence": "licence"}
+    rows = [[named[key], weights.get(key) or "not known"] for key in named]
+    if weights["source"] == "random":
+        rows = rows[:1]
+    return Table(["initial weights", ""], rows, "Initial weights", folded=True)
 
 
 def command_blocks(text: str, words: Sequence[str] | None) -> list[Block]:
