@@ -11,6 +11,7 @@ from typing import Any
 
 from .backbones import Backbone
 from .backend import keras
+from .fused import BatchNormalization
 
 __all__ = ["LIVE_MOMENTUM", "make_tail", "make_trunk"]
 
@@ -65,4 +66,7 @@ def _copy_layer(layer: Any, changed: dict[str, Any]) -> Any:
     """Copy a layer, with other settings where it has them."""
     settings = layer.get_config()
     known = {name: value for name, value in changed.items() if name in settings}
-    return type(layer).from_config({**settings, **known})
+    kind = type(layer)
+    if kind is keras.layers.BatchNormalization:
+        kind = BatchNormalization
+    return kind.from_config({**settings, **known})

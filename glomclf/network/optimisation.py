@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .backend import keras
+from .fused import OPTIMIZERS
 
 __all__ = [
     "Course",
@@ -21,7 +22,6 @@ __all__ = [
     "restart",
 ]
 
-_OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
 # Sutskever et al. (2013), "On the importance of initialization and momentum".
 _OWN_SETTINGS = {"sgd": {"momentum": 0.9, "nesterov": True}}
 
@@ -111,7 +111,7 @@ def make_optimizer(
     keras.optimizers.Optimizer
         Its learning rate is a :class:`Pace` where the rate changes.
     """
-    kind = getattr(keras.optimizers, _OPTIMIZERS[name])
+    kind = OPTIMIZERS[name]
     rate: Any = learning_rate
     if spec.moves_rate:
         rate = Pace(learning_rate, decays=spec.schedule == "cosine")
