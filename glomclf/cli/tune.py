@@ -195,7 +195,7 @@ def _search(
     from .settings import checked_classifier, given_values
 
     given = given_values(recipe, settings=settings)
-    if of_features:
+    if of_features and recipe != "linear":  # as if the layers before were frozen
         given["sampling_space"] = "features"
         settings = (*settings, ("sampling_space", "features"))
     if given.get("sampling_space") == "features" and "sampler" not in given:

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +22,15 @@ from .._runtime import written_whole
 from ..errors import GlomclfError, ModelFileError
 
 __all__ = [
+    "MODEL_FOLDER",
     "read_model",
     "rebuilt",
     "write_model",
     "writer_of",
 ]
+
+MODEL_FOLDER: ContextVar[Path | None] = ContextVar("folder of a model", default=None)
+"""Where the model file lies that is being read: what it needs may lie beside it."""
 
 _T = TypeVar("_T")
 
@@ -165,6 +170,7 @@ def rebuilt(
     ModelFileError
         If the description is not what this glomclf expects.
     """
+    token = MODEL_FOLDER.set(Path(path).absolute().parent)
     try:
         return build(header, arrays)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -175,6 +181,8 @@ def rebuilt(
             f"({type(error).__name__}: {error}). Install the glomclf that wrote it: "
             f"{writer_of(header)}."
         ) from error
+    finally:
+        MODEL_FOLDER.reset(token)
 
 
 def _versions() -> dict[str, str]:

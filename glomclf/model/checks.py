@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import ParameterError
 from ..evaluation.thresholds import RecallAtLeast
 from ..network import PatchClassifier, PatchEncoder
+from ..network.image_encoder import ImageEncoder
 from ..network.parameters import faults_of_parts
 from ..samplers import needs_images
 from .linear_probe import LinearProbe
@@ -59,7 +60,7 @@ def refuse_contradictions(
     """
     network = network_of(classifier)
     for part in (network, classifier.encoder):
-        if isinstance(part, PatchClassifier | PatchEncoder):
+        if isinstance(part, PatchClassifier | ImageEncoder):
             part._validate_params()  # now, not when all images are encoded
     own = isinstance(network, PatchClassifier)
     faults = [

@@ -61,8 +61,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         with ``predict_proba`` serves that takes features.
     encoder : transformer or None, default=None
         What turns images into features. None is the frozen layers of `network`. Others
-        are a :class:`PatchEncoder`, or any transformer of images, uint8 of shape
-        (n_samples, image_size, image_size, 3), to features.
+        are :class:`PatchEncoder`, :class:`OnnxEncoder`, or any transformer of images,
+        uint8 of shape (n_samples, image_size, image_size, 3), to features.
     sampling_space : {"pixels", "features"}, default="pixels"
         Whether the sampler sees images or the encoder's output.
     image_size : int, default=224

@@ -16,6 +16,7 @@ from ..data.image_source import ArraySource
 from ..data.loader import ImageLoader
 from ..data.stain import make_normalizer
 from ..network import PatchClassifier, PatchEncoder
+from ..network.image_encoder import ImageEncoder
 from ..samplers import make_sampler
 
 __all__ = [
@@ -137,7 +138,7 @@ def _load(classifier: Any) -> _Steps:
         verbose=classifier.verbose,
         cache_dir=classifier.cache_dir,
         # Any other encoder than our own expects an array.
-        lazy=isinstance(encoder_of(classifier), PatchEncoder | None),
+        lazy=isinstance(encoder_of(classifier), ImageEncoder | None),
     )
     return [("load", loader)]
 
@@ -221,7 +222,7 @@ def _prepared(pipeline: Pipeline, X_train: Any, y_train: Any, X_val: Any) -> Any
     Transformers that learn are fitted on the training rows alone.
     """
     encoder = pipeline.named_steps.get("encode")
-    if not isinstance(encoder, PatchEncoder | None):
+    if not isinstance(encoder, ImageEncoder | None):
         # It may learn, and then from what the sampler gives it.
         place = list(pipeline.named_steps).index("encode")
         return pipeline[: place + 1].fit(X_train, y_train).transform(X_val)

@@ -2,5 +2,6 @@
 
 from .classifier import PatchClassifier
 from .encoder import PatchEncoder
+from .onnx_encoder import OnnxEncoder
 
-__all__ = ["PatchClassifier", "PatchEncoder"]
+__all__ = ["OnnxEncoder", "PatchClassifier", "PatchEncoder"]

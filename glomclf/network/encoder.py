@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Options
+from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from .._runtime import progress
-from ..data.feature_stream import stream_features
 from ..data.image_source import as_image_source
-from ..data.store import FeatureStore
 from . import engines
+from .image_encoder import CACHE_CONSTRAINT, ImageEncoder
 from .known_cuts import KnownTrunks
 from .normalization import find_normalization
 from .parameters import BACKBONE_CONSTRAINTS, CLASSIFIER_CONSTRAINTS
@@ -24,13 +20,12 @@ from .weight_sources import normalization_of, weights_record
 if TYPE_CHECKING:
     from .backbones import Backbone
 
-__all__ = ["CACHE_CONSTRAINT", "PatchEncoder"]
+__all__ = ["PatchEncoder"]
 
-CACHE_CONSTRAINT = [str, Path, Options(bool, {False}), None]
 _LEAST_SIDE = 32
 
 
-class PatchEncoder(TransformerMixin, BaseEstimator):
+class PatchEncoder(ImageEncoder):
     """The layers of a backbone that are never trained: images to features.
 
     It is cut at the last block output before the first trainable layer, and learns
@@ -170,22 +165,7 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
         source = as_image_source(X, smallest_side=_LEAST_SIDE)
         if self.cut_ is None:
             return np.asarray(source)
-        forward = self._forward(self.cut_)
-        with progress("features", len(source), enabled=self.verbose > 0) as advance:
-            return stream_features(
-                source,
-                forward,
-                self._store(),
-                batch_size=self.batch_size,
-                advance=advance,
-            )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.requires_fit = True
-        return tags
+        return self._encode(source, self._forward(self.cut_))
 
     def _find_cut(self) -> tuple[str | None, str]:
         """Return cut and fingerprint; the network is built only to learn them once."""
@@ -223,14 +203,9 @@ class PatchEncoder(TransformerMixin, BaseEstimator):
 
         return forward
 
-    def _store(self) -> FeatureStore | None:
-        """Return the features kept under all that decides them beside the image."""
-        if self.cache_dir is False:
-            return None
+    def _made_by(self) -> str:
         made_by = f"{self.backbone} {self.fingerprint_} {self.cut_}"
-        return FeatureStore(
-            self.cache_dir, f"{made_by} {engines.numerics(self.precision)}"
-        )
+        return f"{made_by} {engines.numerics(self.precision)}"
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the fitted trunk as JSON and arrays, for a model file."""

@@ -21,6 +21,7 @@ from .normalization import NORMALIZATIONS, Normalization, find_normalization
 
 __all__ = [
     "LITE0_SHA256",
+    "file_sha256",
     "imagenet_file",
     "normalization_of",
     "weights_identity",
@@ -94,8 +95,7 @@ def weights_identity(backbone: str, weights: str | Path | None) -> str | None:
     file = _file_of(backbone, weights)
     if file is None or not file.is_file():
         return None
-    stat = file.stat()
-    return _sha256(str(file.resolve()), stat.st_mtime_ns, stat.st_size)
+    return file_sha256(file)
 
 
 def normalization_of(
@@ -157,6 +157,12 @@ def weights_record(backbone: str, weights: str | Path | None) -> dict[str, str |
         "sha256": sha256,
         "licence": licence and str(licence)[:_LONGEST_LICENCE],
     }
+
+
+def file_sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, hashed once for as long as it stays the same."""
+    stat = file.stat()
+    return _sha256(str(file.resolve()), stat.st_mtime_ns, stat.st_size)
 
 
 def _file_of(backbone: str, weights: str | Path) -> Path | None:

@@ -21,6 +21,8 @@ from ..model.pipeline import network_of, takes_features
 
 __all__ = ["EvaluatedModel"]
 
+# Of these the name is told, not the folder.
+_FILES = ("weights", "encoder__file")
 # Where things are kept and how loudly they are done does not change a result.
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
 
@@ -97,7 +99,7 @@ class EvaluatedModel:
             if hasattr(one, "get_params"):
                 told |= _settings(one)
         return {
-            name: Path(value).name if name.endswith("weights") and value else str(value)
+            name: Path(value).name if name.endswith(_FILES) and value else str(value)
             for name, value in told.items()
             if name.rpartition("__")[2] not in _WITHOUT_EFFECT
         }

@@ -44,6 +44,7 @@ def given(data):
 def model(data, given):
     path = data / "model.glomclf"
     options = ("--recipe", "linear", "--cv", 2, "--sampler", "smote", "-o", path, "-q")
+    options += ("--set", "network.C=0.01")
     run("train", data / "train.csv", *given, *options)
     return path
 

@@ -137,6 +137,8 @@ def _facts(model: EvaluatedModel) -> dict[str, str]:
             partition=_partition(model),
             ensemble=mean if n_members else "None: one classifier.",
         )
+    if "encoder__file" in told:
+        facts |= _filled_in(_TEXTS["onnx"], **told, **model.weights)
     if model.of_features:
         n_features = model.classifier.n_features_in_
         return facts | _filled_in(_TEXTS["features"], **told, n_features=n_features)
