@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from .options import folder_option, images_option, overwrite_option, quiet_optio
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["command", "crop_options", "label_option"]
+__all__ = ["command", "cut_options"]
 
 _LABELS = {"1": 1, "0": 0, "none": None, "skip": "skip"}
 
@@ -41,63 +42,74 @@ def label(text: str) -> tuple[str, Any]:
     return name.strip(), _LABELS[value.strip().lower()]
 
 
-label_option = click.option(
-    "--label",
-    "classes",
-    type=label,
-    metavar="NAME=1|0|none|skip",
-    multiple=True,
-    show_default=False,
-    help="What a class, group or layer is: globally sclerotic (1), not (0), glomeruli "
-    "without a label (none), or to be left out (skip). May be given more than once. "
-    "globally_sclerotic_glomeruli is 1 and non_globally_sclerotic_glomeruli is 0; "
-    "'unclassified' means polygons without a class.",
+_ABOVE_ZERO = click.FloatRange(0, min_open=True)
+_OPTIONS = (
+    click.option(
+        "--label",
+        "classes",
+        type=label,
+        metavar="NAME=1|0|none|skip",
+        multiple=True,
+        show_default=False,
+        help="What a class, group or layer is: globally sclerotic (1), not (0), "
+        "glomeruli without a label (none), or to be left out (skip). May be given more "
+        "than once. globally_sclerotic_glomeruli is 1 and "
+        "non_globally_sclerotic_glomeruli is 0; 'unclassified' means polygons without "
+        "a class.",
+    ),
+    click.option(
+        "--mpp",
+        type=_ABOVE_ZERO,
+        metavar="NUMBER",
+        show_default="what the slide says",
+        help="Micrometres per pixel of the slide.",
+    ),
+    click.option(
+        "--scale",
+        type=_ABOVE_ZERO,
+        default=0.5,
+        metavar="NUMBER",
+        help="Micrometres per pixel of the patches.",
+    ),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0),
+        default=15.0,
+        metavar="NUMBER",
+        help="Micrometres around each polygon.",
+    ),
+    click.option(
+        "--outside",
+        type=click.Choice(["keep", "white"]),
+        default="keep",
+        help="What becomes of pixels outside of the polygon.",
+    ),
 )
 
 
-def crop_options(function: Any) -> Any:
-    """Give a command the options by which polygons are cut out."""
-    above_zero = click.FloatRange(0, min_open=True)
-    options = [
-        click.option(
-            "--mpp",
-            type=above_zero,
-            metavar="NUMBER",
-            show_default="what the slide says",
-            help="Micrometres per pixel of the slide.",
-        ),
-        click.option(
-            "--scale",
-            type=above_zero,
-            default=0.5,
-            metavar="NUMBER",
-            help="Micrometres per pixel of the patches.",
-        ),
-        click.option(
-            "--margin",
-            type=click.FloatRange(0),
-            default=15.0,
-            metavar="NUMBER",
-            help="Micrometres around each polygon.",
-        ),
-        click.option(
-            "--outside",
-            type=click.Choice(["keep", "white"]),
-            default="keep",
-            help="What becomes of pixels outside of the polygon.",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+def cut_options(function: Any) -> Any:
+    """Give a command the options by which polygons are cut out.
+
+    It gets them as one argument `cut`, a dict.
+    """
+
+    @functools.wraps(function)
+    def command(
+        classes: Any, mpp: Any, scale: Any, margin: Any, outside: Any, **more: Any
+    ) -> Any:
+        how = {"scale": scale, "margin": margin, "outside": outside}
+        return function(cut={"classes": dict(classes), "mpp": mpp, **how}, **more)
+
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command()
 @click.argument("slide", type=click.Path(path_type=Path))
 @click.argument("annotations", type=click.Path(path_type=Path), required=False)
 @folder_option("patches", "Folder for the patches and patches.csv.")
-@label_option
-@crop_options
+@cut_options
 @click.option("--participant", metavar="NAME", help="Whose slide it is.")
 @click.option("--centre", metavar="NAME", help="Where the slide was made.")
 @images_option
@@ -107,14 +119,12 @@ def command(
     slide: Path,
     annotations: Path | None,
     folder: Path,
-    classes: tuple[tuple[str, Any], ...],
-    mpp: float | None,
+    cut: dict[str, Any],
     participant: str | None,
     centre: str | None,
     images: Path | None,
     overwrite: bool,
     quiet: bool,
-    **cut: Any,
 ) -> None:
     """Cut the polygons in ANNOTATIONS out of SLIDE.
 
@@ -128,18 +138,13 @@ def command(
     from ..data.annotations import DEFAULT_LABELS
     from ..data.extraction import PATCHES_CSV, extract_patches
 
-    own = {"participant": participant, "centre": centre, "mpp": mpp}
+    labels = {**DEFAULT_LABELS, **cut.pop("classes")}
+    own = {"participant": participant, "centre": centre, "mpp": cut.pop("mpp")}
     given = {name: value for name, value in own.items() if value is not None}
     pairs = _pairs(slide, annotations, images, given)
     inputs = [slide, *map(Path, pairs["slide"]), *map(Path, pairs["annotations"])]
     check_output(folder / PATCHES_CSV, inputs, overwrite=overwrite)
-    manifest = extract_patches(
-        pairs,
-        folder,
-        {**DEFAULT_LABELS, **dict(classes)},
-        **cut,
-        verbose=int(not quiet),
-    )
+    manifest = extract_patches(pairs, folder, labels, **cut, verbose=int(not quiet))
     written_files().append(folder / PATCHES_CSV)
     _print(manifest)
     list_files()

@@ -47,8 +47,8 @@ def read_new(
         return _read_folder(source, labels)
     if source.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(
-            f"{source} is a single image. Give the folder that it lies in, or a "
-            "csv that names it."
+            f"{source} is a single image. Give the folder that it lies in, a csv that "
+            "names it or, if it is a slide, the file of its polygons after it."
         )
     return _read_csv(source, images, columns=columns, labels=labels)
 

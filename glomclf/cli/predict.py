@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .console import InputError, check_output, drop_unwritten, list_files, say
+from .extract import cut_options
 from .inputs import load_model, read_images, rows_of
 from .new_biopsies import PREDICTION_FILES, print_biopsies, read_new, write_new
 from .options import (
@@ -20,51 +22,78 @@ from .options import (
     reading_options,
     threshold_option,
 )
+from .slide_predictions import (
+    check_options,
+    is_polygon_file,
+    patches_of,
+    write_polygons,
+)
 
 __all__ = ["command"]
 
 
 @click.command()
-@click.argument("source", metavar="FOLDER_OR_CSV", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("annotations", type=click.Path(path_type=Path), required=False)
 @model_option
 @images_option
 @reading_options
 @embeddings_option
 @folder_option(
-    "glomclf-predictions", "Folder for predictions, biopsies and the report."
+    "glomclf-predictions",
+    "Folder for predictions, biopsies and the report. Of a slide, also a file for its "
+    "polygons alone: .geojson, .json or .xml.",
 )
+@cut_options
 @overwrite_option
 @threshold_option
 @quiet_option
+@click.pass_context
 def command(
+    context: click.Context,
     source: Path,
+    annotations: Path | None,
     model: Path,
     images: Path | None,
     reading: dict[str, Any],
     embeddings: Path | None,
     folder: Path,
+    cut: dict[str, Any],
     overwrite: bool,
     threshold: float | None,
     quiet: bool,
 ) -> None:
     """Predict patches, and the percentage of sclerotic glomeruli of each biopsy.
 
-    Of a folder, all images are read; each sub-folder is a biopsy. A csv says whose the
-    patches are in its column `participant`.
+    SOURCE is a folder, a csv or a slide. Of a folder, all images are read; each
+    sub-folder is a biopsy. A csv says whose the patches are in its column
+    `participant`. Of a slide, the polygons in ANNOTATIONS are cut out, as `glomclf
+    extract` does, and written again with their classes. Give --scale, --margin and
+    --outside as for the patches that the model was trained on.
 
     predictions.csv has a row a patch, biopsies.csv a row a biopsy, report.html a page
     a biopsy. The intervals need a model that was trained with --cv.
 
     Example: glomclf predict biopsies/ --model model.glomclf --output results/
     """
-    inputs = [source, model, *([embeddings] if embeddings else [])]
-    _check_folder(folder, inputs, overwrite)
-    manifest = read_new(source, read_images(images, embeddings), **reading)
-    rows = rows_of(manifest, embeddings)
-    classifier = load_model(model, threshold, quiet)
-    probability = classifier.predict_proba(rows)[:, 1]
-    estimates = write_new(manifest, rows, probability, classifier, folder)
-    drop_unwritten(folder / name for name in PREDICTION_FILES)
+    check_options(context, annotations)
+    inputs = [path for path in (source, model, annotations, embeddings) if path]
+    _check_output(folder, inputs, overwrite, is_slide=annotations is not None)
+    if annotations is None:
+        found = read_new(source, read_images(images, embeddings), **reading)
+        new: Any = nullcontext(found)
+    else:
+        new = patches_of(source, annotations, **cut, verbose=int(not quiet))
+    classifier, estimates = load_model(model, threshold, quiet), None
+    with new as manifest:
+        rows = rows_of(manifest, embeddings)
+        probability = classifier.predict_proba(rows)[:, 1]
+        if annotations is not None:
+            told = (probability, classifier.threshold_)
+            write_polygons(annotations, folder, manifest, *told)
+        if not is_polygon_file(folder):
+            estimates = write_new(manifest, rows, probability, classifier, folder)
+            drop_unwritten(folder / name for name in PREDICTION_FILES)
     n_positive = int((probability >= classifier.threshold_).sum())
     say(
         f"{n_positive} of {len(manifest)} patches are predicted globally sclerotic "
@@ -75,8 +104,18 @@ def command(
     list_files()
 
 
-def _check_folder(folder: Path, inputs: list[Path], overwrite: bool) -> None:
+def _check_output(
+    folder: Path, inputs: list[Path], overwrite: bool, *, is_slide: bool
+) -> None:
     """Refuse a folder that cannot be written, or holds what may not be replaced."""
+    if is_slide and is_polygon_file(folder):
+        check_output(folder, inputs, overwrite=overwrite)
+        return
+    if is_polygon_file(folder):
+        raise InputError(
+            f"{folder} is a file of polygons, which are read beside a slide: glomclf "
+            "predict SLIDE ANNOTATIONS. Of patches, --output names a folder."
+        )
     if folder.suffix.lower() == ".csv" or folder.is_file():
         raise InputError(
             f"--output names a folder, and {folder} is a file: predictions.csv and "

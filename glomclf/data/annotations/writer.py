@@ -17,7 +17,7 @@ from .files import read_document
 from .reading import annotations_of, format_of
 from .verdicts import BORDERLINE, PREDICTED, Verdict
 
-__all__ = ["FORMATS", "write_annotations"]
+__all__ = ["FORMATS", "ending_of", "write_annotations"]
 
 FORMATS: dict[str, ModuleType] = {".geojson": geojson, ".json": dsa, ".xml": aperio}
 """Formats by the ending of the file."""
@@ -96,6 +96,12 @@ def write_annotations(
         for name, value in probability.items()
     }
     _write(wanted.mark(document, found, verdicts), target)
+
+
+def ending_of(source: Path) -> str:
+    """Return the ending for a file of the format that a file has."""
+    form = format_of(read_document(source), source)
+    return next(ending for ending, one in FORMATS.items() if one is form)
 
 
 def _verdict(probability: float, threshold: float, is_borderline: bool) -> Verdict:

@@ -1,0 +1,121 @@
+"""``glomclf predict`` of a slide and its polygons: from the drawn slide to a viewer."""
+
+import json
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from click.testing import CliRunner
+
+from glomclf import (
+    PatchEncoder,
+    make_classifier,
+    make_glomeruli,
+    read_annotations,
+)
+from glomclf.cli import main
+from glomclf.evaluation import is_borderline
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Draw glomeruli on a tiled pyramid, outline them, and fit a tiny model."""
+    folder = tmp_path_factory.mktemp("slide")
+    X, y, _ = make_glomeruli(
+        24, n_participants=4, sclerotic_fraction=0.5, image_size=32, random_state=0
+    )
+    slide = np.full((220, 220, 3), 240, dtype=np.uint8)
+    features = []
+    for place, image in enumerate(X[:12]):
+        top, left = 4 + 52 * (place // 4), 4 + 52 * (place % 4)
+        slide[top : top + 32, left : left + 32] = image
+        around = ((0, 0), (32, 0), (32, 32), (0, 32), (0, 0))
+        outline = [[left + x, top + y] for x, y in around]
+        geometry = {"type": "Polygon", "coordinates": [outline]}
+        features.append({"type": "Feature", "id": f"g{place}", "geometry": geometry})
+    with tifffile.TiffWriter(folder / "s1.tif") as writer:
+        for step in (1, 2):
+            writer.write(
+                slide[::step, ::step],
+                tile=(64, 64),
+                photometric="rgb",
+                compression="zlib",
+                subfiletype=int(step > 1),
+                resolution=(20_000 / step, 20_000 / step),
+                resolutionunit="CENTIMETER",
+            )
+    document = {"type": "FeatureCollection", "features": features}
+    (folder / "s1.geojson").write_text(json.dumps(document))
+    encoder = PatchEncoder("cnn", weights=None)
+    model = make_classifier("linear", encoder=encoder, image_size=32).fit(X, y)
+    model.save(folder / "tiny.glomclf")
+    probability = model.predict_proba(X[:12])[:, 1]
+    return folder, {f"g{n}": one for n, one in enumerate(probability)}
+
+
+def run(folder, *words, code=0):
+    fixed = ["--model", folder / "tiny.glomclf", "--quiet"]
+    words = ["predict", folder / "s1.tif", *words, *fixed]
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_a_slide_gives_what_its_drawn_patches_give(drawn, tmp_path, undrawn):
+    folder, expected = drawn
+    run(folder, folder / "s1.geojson", "--margin", 0, "-o", tmp_path)
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    names = [f"s1_{name}.png" for name in expected]
+    assert table["name"].to_list() == names
+    np.testing.assert_allclose(table["probability"], [*expected.values()], atol=1e-6)
+    assert set(table["participant"]) == {"s1"}
+    assert pd.read_csv(tmp_path / "biopsies.csv")["n_glomeruli"].to_list() == [12]
+    written = json.loads((tmp_path / "s1-predicted.geojson").read_text())
+    before = json.loads((folder / "s1.geojson").read_text())
+    for feature, original in zip(written["features"], before["features"], strict=True):
+        properties = feature.pop("properties")
+        assert feature == original
+        value = properties["measurements"]["glomclf: probability"]
+        near = is_borderline([value], 0.5)[0]
+        kind = "globally_sclerotic" if value >= 0.5 else "non_globally_sclerotic"
+        kind = "borderline" if near else kind
+        assert properties["classification"]["name"] == f"predicted_{kind}_glomeruli"
+
+
+@pytest.mark.parametrize("ending", [".geojson", ".json", ".xml"])
+def test_polygons_alone_are_written_in_the_format_of_the_ending(
+    drawn, tmp_path, ending
+):
+    folder, expected = drawn
+    target = tmp_path / f"out{ending}"
+    run(folder, folder / "s1.geojson", "--margin", 0, "-o", target)
+    assert list(tmp_path.iterdir()) == [target]
+    before = {one.id: one for one in read_annotations(folder / "s1.geojson", None)}
+    after = {one.id: one for one in read_annotations(target, None)}
+    assert after.keys() == expected.keys()
+    assert all(
+        after[name].geometry.equals_exact(before[name].geometry, 0) for name in after
+    )
+    if ending == ".xml":
+        values = ElementTree.parse(target).findall(".//Region/Attributes/Attribute")
+        found = sorted(float(value.get("Value")) for value in values)
+        np.testing.assert_allclose(found, sorted(expected.values()), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-o", "out.geojson"), "is a file of polygons"),
+        (("--mpp", 1), "Leave out --mpp, which only a slide"),
+        (("s1.geojson", "--labels", "a=1,b=0"), "Leave out --labels, which only a csv"),
+        (("s1.geojson", "--label", "a=1"), "'unclassified': 12 polygons"),
+        ((), "the file of its polygons after it"),
+    ],
+)
+def test_what_has_no_effect_is_refused(drawn, monkeypatch, words, message):
+    monkeypatch.chdir(drawn[0])
+    result = run(drawn[0], *words, code=2)
+    assert message in result.stderr
+    assert not (drawn[0] / "glomclf-predictions").exists()
