@@ -27,6 +27,7 @@ from glomclf.errors import ImageError
 from glomclf.tuning import finished_trials, make_objective
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
+dask = pytest.importorskip("dask", reason="needs the extra dask")
 
 SIZE = 32
 N_FOLDS = 3
@@ -51,7 +52,9 @@ def manifest(tmp_path_factory):
 @pytest.fixture(scope="module")
 def client():
     """Two worker processes of two threads: folds also meet inside of a process."""
+    patience = dict.fromkeys(["connect", "tcp"], "600s")  # a busy machine is no fault
     with (
+        dask.config.set({"distributed.comm.timeouts": patience}),
         distributed.LocalCluster(
             n_workers=N_WORKERS,
             threads_per_worker=N_THREADS,

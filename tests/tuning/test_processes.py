@@ -33,7 +33,7 @@ from glomclf.tuning.study import find_study, quiet_optuna, run_trials
 ROOT = Path(__file__).parents[2]
 NAME = "shared"
 LONG_AGO = datetime(2000, 1, 1)
-PATIENCE = 300  # seconds: a busy machine is no failure
+PATIENCE = 600  # seconds: a busy machine is no failure
 
 # A file, which all processes import: a study knows its space by the source.
 STUDY = """
