@@ -187,11 +187,12 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     >>> user_path("~/patches") == Path.home() / "patches"
     True
     """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
+    text = os.fspath(path)
+    expanded = os.path.expanduser(text)
+    if expanded == text and text[:1] == "~" and text[1:2] in ("", "/", os.sep):
         reason = "the home folder that ~ stands for is not known; write it in full"
-        raise FileNotFoundError(errno.ENOENT, reason, os.fspath(path)) from None
+        raise FileNotFoundError(errno.ENOENT, reason, text)
+    return Path(expanded)  # as in a shell, "~name" is a file where nobody has that name
 
 
 @contextmanager
@@ -218,7 +219,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     Path(folder, "scores.txt").read_text()
     '0.9'
     """
-    target = Path(path)
+    target = user_path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
         prefix=".", suffix=target.suffix or ".part", dir=target.parent

@@ -16,6 +16,7 @@ from .inputs import (
     rows_of,
 )
 from .options import (
+    PATH,
     csv_argument,
     embeddings_pair_option,
     folder_option,
@@ -43,7 +44,7 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 @embeddings_pair_option
 @click.option(
     "--test",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="CSV",
     help="Test patches. CSV then holds the training patches.",
 )

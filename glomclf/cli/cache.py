@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import print_table, say, text_of_bytes
+from .options import PATH
 
 if TYPE_CHECKING:
     from ..data.store import CacheInfo
@@ -19,7 +20,7 @@ __all__ = ["command"]
 @click.command()
 @click.option(
     "--cache-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=None,
     show_default="the user's cache folder",
     metavar="DIR",

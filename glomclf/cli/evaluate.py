@@ -23,6 +23,7 @@ from .inputs import (
     rows_of,
 )
 from .options import (
+    PATH,
     csv_argument,
     embeddings_pair_option,
     folder_option,
@@ -78,7 +79,7 @@ _AGREEMENT = {
 @click.option(
     "--train",
     "train_csv",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=None,
     show_default="no audit",
     metavar="CSV",

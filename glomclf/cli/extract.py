@@ -15,7 +15,7 @@ from .console import (
     print_table,
     written_files,
 )
-from .options import folder_option, images_option, overwrite_option, quiet_option
+from .options import PATH, folder_option, images_option, overwrite_option, quiet_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,8 +106,8 @@ def cut_options(function: Any) -> Any:
 
 
 @click.command()
-@click.argument("slide", type=click.Path(path_type=Path))
-@click.argument("annotations", type=click.Path(path_type=Path), required=False)
+@click.argument("slide", type=PATH)
+@click.argument("annotations", type=PATH, required=False)
 @folder_option("patches", "Folder for the patches and patches.csv.")
 @cut_options
 @click.option("--participant", metavar="NAME", help="Whose slide it is.")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 __all__ = [
+    "PATH",
     "classifier_options",
     "csv_argument",
     "embeddings_option",
@@ -31,7 +32,21 @@ __all__ = [
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_PATH = click.Path(path_type=Path)
+
+
+class _UserPath(click.Path):
+    """A path, with ``~`` for the home folder also where the shell leaves it."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        from .._runtime import user_path
+
+        path: Any = super().convert(value, param, ctx)
+        return user_path(path)
+
+
+PATH = _UserPath(path_type=Path)
 
 
 def probability(text: str) -> float:
@@ -176,10 +191,10 @@ def meanings(text: str) -> dict[str, int]:
     return found
 
 
-csv_argument = click.argument("csv", type=_PATH)
+csv_argument = click.argument("csv", type=PATH)
 images_option = click.option(
     "--images",
-    type=_PATH,
+    type=PATH,
     metavar="DIR",
     help="Folder of the images, if they do not lie beside the csv.",
 )
@@ -226,11 +241,11 @@ _EMBEDDINGS = (
     "safetensors or pt file, or a folder with one HDF5 file a slide."
 )
 embeddings_option = click.option(
-    "--embeddings", type=_PATH, metavar="FILE", help=_EMBEDDINGS
+    "--embeddings", type=PATH, metavar="FILE", help=_EMBEDDINGS
 )
 embeddings_pair_option = click.option(
     "--embeddings",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     metavar="FILE",
     show_default=False,
@@ -238,7 +253,7 @@ embeddings_pair_option = click.option(
 )
 model_option = click.option(
     "--model",
-    type=_PATH,
+    type=PATH,
     required=True,
     metavar="FILE",
     help="Model that `glomclf train` wrote.",
@@ -272,7 +287,7 @@ def folder_option(default: str, text: str, **more: Any) -> Callable[..., Any]:
     """Make the option ``--output``, where it is a folder."""
     return click.option(
         *("--output", "-o", "folder"),
-        type=_PATH,
+        type=PATH,
         default=default,
         metavar="DIR",
         help=text,

@@ -13,6 +13,7 @@ from .extract import cut_options
 from .inputs import load_model, read_images, rows_of
 from .new_biopsies import PREDICTION_FILES, print_biopsies, read_new, write_new
 from .options import (
+    PATH,
     embeddings_option,
     folder_option,
     images_option,
@@ -33,8 +34,8 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("annotations", type=click.Path(path_type=Path), required=False)
+@click.argument("source", type=PATH)
+@click.argument("annotations", type=PATH, required=False)
 @model_option
 @images_option
 @reading_options

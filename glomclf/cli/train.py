@@ -11,6 +11,7 @@ import click
 from .console import InputError, check_output, drop_unwritten, list_files, note, output
 from .inputs import labelled_manifest, participant_folds, rows_of
 from .options import (
+    PATH,
     classifier_options,
     csv_argument,
     embeddings_option,
@@ -39,7 +40,7 @@ __all__ = ["command"]
     "--output",
     "-o",
     "model",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default="model.glomclf",
     metavar="FILE",
     help="Model file to write. Curves and pictures go into a folder beside it.",
@@ -201,9 +202,11 @@ def _tell_threshold(classifier: Any) -> None:
 
 def _say_how_to_go_on(classifier: Any) -> None:
     """After Ctrl-C: name what was kept of the training, or how to keep it."""
+    from .._runtime import user_path
+
     parameters = classifier.get_params(deep=True)
     kept = [v for k, v in parameters.items() if k.endswith("checkpoint_dir") and v]
-    if kept and any(Path(kept[0]).expanduser().glob("*.checkpoint")):
+    if kept and any(user_path(kept[0]).glob("*.checkpoint")):
         note(
             f"\nThe state of the training is kept in {kept[0]}: the same command goes "
             "on after the last whole epoch."

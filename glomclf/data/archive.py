@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .._runtime import written_whole
+from .._runtime import user_path, written_whole
 from ..errors import GlomclfError, ModelFileError
 
 __all__ = [
@@ -123,7 +123,7 @@ def read_model(
         If the file is missing, truncated, changed, foreign, of a later version or of
         another kind.
     """
-    metadata, arrays = _read_safetensors(Path(path))
+    metadata, arrays = _read_safetensors(user_path(path))
     text = metadata.get("glomclf", "")
     if not text:
         raise ModelFileError(

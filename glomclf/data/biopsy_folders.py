@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from .._runtime import as_text, user_path
 from ..errors import ManifestError
-from .image_folders import CLASS_FOLDERS, LEAVING, Faults, images_in, is_inside
+from .image_folders import (
+    CLASS_FOLDERS,
+    LEAVING,
+    Faults,
+    images_in,
+    is_inside,
+    path_column,
+    refuse_controls,
+)
 from .images import IMAGE_SUFFIXES
 from .participants import infer_participants
 
@@ -54,7 +63,7 @@ def biopsy_folder_manifest(
     ...     biopsy_folder_manifest(folder)["participant"].tolist()
     ['left', 'right', 'right']
     """
-    root = Path(folder)
+    root = user_path(folder)
     if not root.is_dir():
         raise ManifestError(f"{root} is not a folder; a folder of images was expected.")
     faults = Faults(root)
@@ -64,10 +73,11 @@ def biopsy_folder_manifest(
         faults.add(f"no images: no file ends in {endings}", [str(root)])
     leaving = [path for path in paths if not is_inside(path, root)]
     faults.add(LEAVING, [repr(str(path.relative_to(root))) for path in leaving])
+    refuse_controls([str(path.relative_to(root)) for path in paths], faults)
     faults.raise_if_any()
     return pd.DataFrame(
         {
-            "path": [os.path.abspath(path) for path in paths],
+            "path": path_column(paths),
             "participant": _biopsies(root, paths, class_folders),
         }
     )
@@ -90,7 +100,7 @@ def _biopsies(
     """Name the biopsy of each image."""
     places = [
         "/".join(
-            part
+            as_text(part)
             for part in path.parent.relative_to(root).parts
             if part not in class_folders
         )
@@ -98,5 +108,5 @@ def _biopsies(
     ]
     loose = [path.name for path, place in zip(paths, places, strict=True) if not place]
     told = infer_participants(loose)
-    names = iter(told if all(told) else [root.resolve().name] * len(loose))
+    names = iter(told if all(told) else [as_text(root.resolve().name)] * len(loose))
     return [place or str(next(names)) for place in places]

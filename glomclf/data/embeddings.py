@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._runtime import short_names
+from .._runtime import short_names, user_path
 from ..errors import EmbeddingsError
 from .embedding_files import EmbeddingRows, read_rows
 from .image_folders import Faults
@@ -80,7 +80,7 @@ def read_embeddings(
     array([[1., 2.],
            [3., 4.]], dtype=float32)
     """
-    source = Path(file)
+    source = user_path(file)
     faults = Faults(source, EmbeddingsError)
     manifest = manifest.reset_index(drop=True)
     if source.is_dir():

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._runtime import progress, written_whole
+from .._runtime import progress, user_path, written_whole
 from ..errors import AnnotationError, SlideError
 from .annotations.extras import needed
 from .annotations.reading import DEFAULT_LABELS, Annotation, read_annotations
@@ -147,7 +147,7 @@ def extract_patches(
        label slide participant annotation_id  area_um2
     0      1    s1          P1            a1     100.0
     """
-    target = Path(folder)
+    target = user_path(folder)
     cut = _Cut(float(scale), float(margin), outside)
     plan = _plan(pairs, labels, cut)
     rows = [crop.row for crops in plan for crop in crops]

@@ -30,6 +30,8 @@ __all__ = [
     "images_in",
     "is_inside",
     "locate_images",
+    "path_column",
+    "refuse_controls",
 ]
 
 CLASS_FOLDERS = ("non_globally_sclerotic_glomeruli", "globally_sclerotic_glomeruli")
@@ -232,6 +234,20 @@ def has_controls(name: str) -> bool:
     (False, True)
     """
     return _CONTROLS.search(name) is not None
+
+
+def refuse_controls(names: Iterable[str], faults: Faults) -> None:
+    """Note the names of files that have what no name should."""
+    controlling = [repr(name) for name in names if has_controls(name)]
+    faults.add(f"names with {CONTROLLING}; rename them", controlling)
+
+
+def path_column(paths: Iterable[str | Path]) -> pd.Series:
+    """Return absolute paths, also those whose names are not UTF-8.
+
+    Arrow's text, that pandas takes where it is installed, holds no such names.
+    """
+    return pd.Series([os.path.abspath(path) for path in paths], dtype=object)
 
 
 def images_in(folder: Path) -> list[Path]:

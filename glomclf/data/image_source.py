@@ -17,7 +17,13 @@ from sklearn.utils import check_array, gen_batches
 from .large_arrays import empty_array
 from .store import content_keys
 
-__all__ = ["ROWS_AT_ONCE", "ArraySource", "ImageSource", "as_image_source"]
+__all__ = [
+    "ROWS_AT_ONCE",
+    "ArraySource",
+    "ImageSource",
+    "as_image_source",
+    "conversion",
+]
 
 ROWS_AT_ONCE = 64
 
@@ -144,6 +150,56 @@ def as_image_source(X: Any, smallest_side: int = 1) -> ImageSource:
         raise ValueError(
             f"X has shape {shape} and dtype {X.dtype}. Expected uint8 images of shape "
             f"(n_samples, height, width, 3){size}, RGB in [0, 255], as ImageLoader "
-            "gives them."
+            f"gives them{conversion(shape, X.dtype)}."
         )
     return X if isinstance(X, ImageSource) else ArraySource(X)
+
+
+def conversion(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    """Say how images of another form become uint8 images in RGB.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+
+    Returns
+    -------
+    str
+        To stand behind what was expected; empty where nothing is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.data.image_source import conversion
+    >>> print(conversion((9, 3, 32, 32), np.dtype(np.uint8)))
+    . To convert: X = X.transpose(0, 2, 3, 1) puts the channels last
+    """
+    steps = []
+    match shape:
+        case (_, 3 | 1 | 4, height, width) if width > 4:
+            steps.append("X = X.transpose(0, 2, 3, 1) puts the channels last")
+            shape = (shape[0], height, width, shape[1])
+        case (3, height, width) if width > 4:
+            steps.append("X = X.transpose(1, 2, 0)[np.newaxis] is one image")
+            shape = (1, height, width, 3)
+        case (_, _, 3):
+            steps.append("X = X[np.newaxis] is one image")
+            shape = (1, *shape)
+        case (_, _, _):
+            steps.append("X = X[..., np.newaxis] has a channel")
+            shape = (*shape, 1)
+    if len(shape) != 4:
+        return ""
+    if shape[-1] == 1:
+        steps.append("X = np.repeat(X, 3, axis=-1) makes grey images RGB")
+    elif shape[-1] == 4:
+        steps.append("X = X[..., :3] leaves transparency out")
+    if dtype.kind == "f":
+        steps.append(
+            "X = (X * 255).round().astype(np.uint8) if X is in [0, 1]; "
+            "X = X.round().astype(np.uint8) if it is in [0, 255]"
+        )
+    elif dtype.kind in "iub" and dtype != np.uint8:
+        steps.append("X = X.astype(np.uint8) if X is in [0, 255]")
+    return f". To convert: {'; then '.join(steps)}" if steps else ""

@@ -30,6 +30,7 @@ from PIL import (
 from PIL import Image as PILImage
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from .._runtime import user_path
 from ..errors import ImageError
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "read_image", "resize_image"]
@@ -202,6 +203,7 @@ def _faults_named(path: str) -> Iterator[None]:
 
 
 def _open(path: str | os.PathLike[str]) -> BinaryIO:
+    path = user_path(path)
     # Opening a pipe would wait for ever, reading a device would never end.
     if os.path.exists(path) and not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "not a regular file"

@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from .._runtime import threads_for
+from .._runtime import threads_for, user_path
+from .image_source import conversion
 from .images import MAX_PIXELS
 from .lazy_images import Decoding, LazyImages
 
@@ -209,7 +210,14 @@ def images_or_paths(X: Any) -> NDArray[np.uint8] | list[Any]:
         raise ValueError(
             "Found array with 0 sample(s) while a minimum of 1 is required."
         )
-    return X if isinstance(X, np.ndarray) and X.ndim == 4 else list(X)
+    if isinstance(X, np.ndarray) and X.ndim == 4:
+        return X
+    return [_with_home(item) for item in X]
+
+
+def _with_home(item: Any) -> Any:
+    is_path = isinstance(item, str | os.PathLike)
+    return str(user_path(item)) if is_path and os.fspath(item)[:1] == "~" else item
 
 
 def _check_array(X: NDArray[Any]) -> None:
@@ -217,10 +225,7 @@ def _check_array(X: NDArray[Any]) -> None:
     images = X.ndim == 4 and X.shape[3] == 3 and X.dtype == np.uint8
     if paths or images:
         return
-    hint = ""
-    if X.ndim == 4 and X.dtype.kind == "f":
-        hint = "; scale floats to [0, 255], round, and convert with astype('uint8')"
     raise ValueError(
         f"X is an array of shape {X.shape} and dtype {X.dtype}; "
-        f"expected {_EXPECTED}{hint}"
+        f"expected {_EXPECTED}{conversion(X.shape, X.dtype)}"
     )

@@ -12,16 +12,15 @@ import pandas as pd
 from .._runtime import user_path
 from ..errors import ManifestError
 from .image_folders import (
-    CONTROLLING,
     FOLDER_LABELS,
     LEAVING,
     Faults,
     check_class_folders,
     check_paths,
-    has_controls,
     images_in,
     is_inside,
     locate_images,
+    refuse_controls,
 )
 from .images import IMAGE_SUFFIXES
 from .manifest_rows import as_numbers, check_cells, check_labels, name_columns
@@ -227,8 +226,7 @@ def image_folder_manifest(
     faults.add(
         LEAVING, [repr(path.name) for path in paths if not is_inside(path, root)]
     )
-    controlling = [repr(path.name) for path in paths if has_controls(path.name)]
-    faults.add(f"names with {CONTROLLING}; rename them", controlling)
+    refuse_controls([path.name for path in paths], faults)
     faults.raise_if_any()
     rows = pd.DataFrame({"name": [path.name for path in paths]}, dtype=object)
     if present:

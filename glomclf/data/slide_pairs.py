@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .._runtime import user_path
 from ..errors import ManifestError
 from .image_folders import Faults, cells_at, is_inside
 from .table_files import column_name, read_table
@@ -54,7 +55,7 @@ def read_pairs(
     >>> pairs["centre"].to_list(), [Path(path).name for path in pairs["slide"]]
     (['Lyon'], ['s1.svs'])
     """
-    source = Path(csv)
+    source = user_path(csv)
     faults = Faults(source)
     pairs = _table(source)
     missing = [repr(name) for name in ("slide", "annotations") if name not in pairs]
@@ -66,7 +67,7 @@ def read_pairs(
         wrong = numbers.isna() & (pairs["mpp"] != "")
         faults.add("mpp that is no number", cells_at(pairs["mpp"], wrong))
         pairs["mpp"] = numbers
-    places = [Path(one) for one in (folder, source.parent) if one is not None]
+    places = [user_path(one) for one in (folder, source.parent) if one is not None]
     for name in pairs.columns.intersection(["slide", "annotations"]):
         pairs[name] = _found(pairs[name], places, faults)
     faults.raise_if_any()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .._runtime import user_path
 from ..errors import ImageError, SlideError
 from .annotations.extras import needed
 from .images import MAX_PIXELS, read_image
@@ -142,7 +143,7 @@ def open_slide(path: str | os.PathLike[str]) -> Iterator[Slide]:
     SlideError
         If the file is neither, or damaged: also later, while it is read.
     """
-    file = Path(path)
+    file = user_path(path)
     if not file.is_file():
         raise SlideError(f"{file} is not there, or is no file; a slide was expected.")
     openslide = needed("openslide")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._runtime import user_path
 from ..errors import TensorFileError
 from .torch_pickle import Storage, Tensor, UnknownGlobal, Unpickler, named_tensors
 
@@ -70,7 +71,7 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     ...     read_tensors(file)
     {'bias': array([0., 0., 0.], dtype=float32)}
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         return _reader_of(path)(path)
     except TensorFileError:
@@ -90,7 +91,7 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 def is_tensor_file(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins as safetensors or PyTorch's files do."""
-    return _kind_of(Path(path)) is not None
+    return _kind_of(user_path(path)) is not None
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._runtime import user_path
 from ..errors import ParameterError, WeightsError
 from .backend import keras, refuse_fork
 from .efficientnet import build_efficientnet_lite0, lite0_torch_name
@@ -167,7 +168,7 @@ def load_backbone(
     if weights is None or weights == "imagenet":
         with _building:
             return _cached_backbone(name, weights, None, preprocess)
-    path = Path(weights).expanduser()
+    path = user_path(weights)
     if not path.is_file():
         raise WeightsError(
             f"weights={str(weights)!r} is not a file. Pass the path of a weights "

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from .._runtime import user_path
 from ..data.archive import read_model, write_model
 from ..errors import ModelFileError
 from .backend import keras
@@ -85,7 +86,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: str | Path, fingerprint: str):
-        self.path = Path(folder).expanduser() / f"{fingerprint[:40]}.checkpoint"
+        self.path = user_path(folder) / f"{fingerprint[:40]}.checkpoint"
 
     def read(self) -> TrainingState | None:
         """Return the last state that was written, None where there is none.

@@ -14,6 +14,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ..data.image_source import conversion
+
 if TYPE_CHECKING:
     from .backbones import Backbone
     from .classifier import PatchClassifier
@@ -73,7 +75,7 @@ def _as_maps(X: np.ndarray) -> np.ndarray:
             f"X has shape {X.shape} and dtype {X.dtype}. Expected uint8 images of "
             "shape (n_samples, height, width, 3), float feature maps of shape "
             "(n_samples, height, width, channels) or features of shape "
-            "(n_samples, n_features)."
+            f"(n_samples, n_features){conversion(X.shape, X.dtype)}."
         )
     return X.astype(np.float32, copy=False)
 

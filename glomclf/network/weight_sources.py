@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .._runtime import user_path
 from ..data.tensor_files import read_metadata
 from ..errors import WeightsError
 from .normalization import NORMALIZATIONS, Normalization, find_normalization
@@ -72,7 +73,7 @@ def imagenet_file(backbone: str) -> Path | None:
     """
     file = None
     if backbone == "resnet50":
-        home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+        home = user_path(os.environ.get("KERAS_HOME") or "~/.keras")
         file = home / "models" / _KERAS_FILE
     elif backbone == "efficientnet-lite0":
         found = importlib.util.find_spec(_LITE0_PACKAGE)  # runs nothing of it
@@ -149,7 +150,7 @@ def weights_record(backbone: str, weights: str | Path | None) -> dict[str, str |
     if weights == "imagenet":
         source, licence = _IMAGENET[backbone]
         return {"source": source, "sha256": sha256, "licence": licence}
-    file = Path(weights).expanduser()
+    file = user_path(weights)
     told = _told_of_file(backbone, weights)
     licence = read_metadata(file).get("license") or told.get("licence")
     return {
@@ -168,7 +169,7 @@ def file_sha256(file: Path) -> str:
 def _file_of(backbone: str, weights: str | Path) -> Path | None:
     if weights == "imagenet":
         return imagenet_file(backbone)
-    return Path(weights).expanduser()
+    return user_path(weights)
 
 
 @functools.lru_cache(maxsize=32)
@@ -184,7 +185,7 @@ def _told_of_file(backbone: str, weights: str | Path | None) -> dict[str, Any]:
     """Return what lies beside a file of PyTorch, and what its name tells."""
     if backbone not in _OF_PYTORCH or weights is None or weights == "imagenet":
         return {}
-    file = Path(weights).expanduser()
+    file = user_path(weights)
     config = _config_beside(file)
     if "license" in config:
         config["licence"] = config["license"]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._runtime import threads_for
+from .._runtime import threads_for, user_path
 from ..errors import StudyError
 from .passwords import passwords_in, without_password, without_passwords
 
@@ -84,6 +84,7 @@ def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> 
         return storage
     url = os.fspath(storage)
     with readable_errors(url):
+        url = _with_home(url)
         if is_journal(url):
             return _open_journal(url)
         return _open_database(_with_driver(url), heartbeat)
@@ -187,6 +188,15 @@ def _advice(storage: Any, reason: str) -> str:
         "exists, and the user's rights and password (~/.pgpass or PGPASSWORD keep it "
         "out of the URL)."
     )
+
+
+def _with_home(url: str) -> str:
+    """Put the home folder in place of ``~`` in the name of a file."""
+    if is_journal(url):
+        return str(user_path(url))
+    scheme, separator, name = url.partition(":///")
+    is_file = scheme.startswith("sqlite") and name.startswith("~")
+    return f"{scheme}{separator}{user_path(name)}" if is_file else url
 
 
 def _open_journal(url: str) -> BaseStorage:

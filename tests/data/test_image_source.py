@@ -1,5 +1,7 @@
 """Images that are read when they are needed look like an array."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from glomclf.data import image_source as room
 from glomclf.data.image_source import ArraySource, ImageSource, as_image_source
+from glomclf.data.loader import images_or_paths
 
 N_IMAGES = 7
 ARRAY = np.random.default_rng(0).integers(0, 256, (N_IMAGES, 2, 3, 3), dtype=np.uint8)
@@ -87,3 +90,30 @@ def test_a_source_passes_unread_and_an_array_becomes_one():
 def test_what_holds_no_such_images_is_refused(X, message):
     with pytest.raises(ValueError, match=message):
         as_image_source(X, smallest_side=3 if isinstance(X, Counted) else 2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        *(((5, 3, 8, 9), np.uint8), ((5, 8, 9, 1), np.uint8), ((5, 8, 9), np.uint8)),
+        *(((5, 1, 8, 9), np.uint8), ((5, 8, 9, 4), np.uint8), ((5, 4, 8, 9), float)),
+        *(((8, 9, 3), np.uint8), ((3, 8, 9), np.float32), ((5, 8, 9, 3), np.float32)),
+        *(((5, 8, 9, 3), np.int64), ((5, 3, 8, 9), np.uint16), ((5, 8, 9, 1), float)),
+    ],
+)
+@pytest.mark.parametrize("reader", ["step", "loader"])
+def test_images_of_another_form_become_rgb_by_what_the_error_says(shape, dtype, reader):
+    X = np.full(shape, 7).astype(dtype)
+    read = as_image_source if reader == "step" else images_or_paths
+    with pytest.raises(ValueError, match="To convert: ") as caught:
+        read(X)
+    names = {"X": X, "np": np}
+    steps = r"X = .*?(?= puts| is one| has| makes| leaves| if )"
+    for step in re.findall(steps, str(caught.value)):
+        if "* 255" not in step:  # these are in [0, 255]
+            exec(step, names)
+    assert names["X"].dtype == np.uint8
+    assert names["X"].ndim == 4
+    assert names["X"].shape[-1] == 3
+    assert (names["X"] == 7).all()
+    read(names["X"])

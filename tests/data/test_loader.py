@@ -175,7 +175,7 @@ def test_bound_on_pixels_is_passed_on(paths):
             r"shape \(2, 8\) and dtype uint8",
         ),
         (np.zeros((2, 8, 8, 4), dtype=np.uint8), ValueError, r"shape \(2, 8, 8, 4\)"),
-        (np.zeros((2, 8, 8, 3)), ValueError, r"float64; expected .* scale floats to"),
+        (np.zeros((2, 8, 8, 3)), ValueError, r"float64; expected .* To convert: X = "),
         (np.zeros(3), ValueError, r"shape \(3,\) and dtype float64"),
     ],
 )

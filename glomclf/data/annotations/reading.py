@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..._runtime import user_path
 from ...errors import AnnotationError, AnnotationWarning, ParameterError
 from ..image_folders import CLASS_FOLDERS, Faults
 from . import aperio, dsa, geojson
@@ -126,7 +127,7 @@ def read_annotations(
     >>> polygon.id, polygon.label, polygon.geometry.area
     ('a1', 1, 600.0)
     """
-    path = Path(file)
+    path = user_path(file)
     document = read_document(path)
     found = format_of(document, path).shapes(document)
     return [annotation for _, annotation in annotations_of(found, path, labels)]

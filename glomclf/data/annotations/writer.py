@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 from xml.etree.ElementTree import Element, ElementTree
 
-from ..._runtime import written_whole
+from ..._runtime import user_path, written_whole
 from ...errors import AnnotationError
 from . import aperio, dsa, geojson
 from .files import read_document
@@ -76,7 +76,7 @@ def write_annotations(
     >>> written["properties"]["measurements"]
     {'glomclf: probability': 0.9}
     """
-    path, target = Path(source), Path(target)
+    path, target = user_path(source), user_path(target)
     if target.suffix.lower() not in FORMATS:
         raise AnnotationError(
             f"{target} does not end in {', '.join(FORMATS)}; its ending tells the "

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
+from ..._runtime import user_path
 from ...errors import CacheError
 from .database import ALL_FOLDERS, attempt, discard, store_file
 
@@ -30,8 +31,14 @@ def default_cache_dir() -> Path:
 
 def resolve_cache_dir(cache_dir: str | os.PathLike[str] | None) -> Path:
     """Return the absolute folder that a ``cache_dir`` means."""
-    folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
-    return folder.expanduser().absolute()
+    try:
+        return user_path(cache_dir or default_cache_dir()).absolute()
+    except FileNotFoundError:
+        raise CacheError(
+            f"The cache of features has no place: there is no home folder for "
+            f"{cache_dir or default_cache_dir()}. Set HOME, or GLOMCLF_CACHE_DIR to "
+            "the full name of a folder."
+        ) from None
 
 
 @dataclass(frozen=True)

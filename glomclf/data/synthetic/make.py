@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from numbers import Integral, Real
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 
+from ..._runtime import user_path
 from .cohort import MOST_PARTICIPANTS, Patch, plan_patches
 from .drawing import draw_patch
 from .folder import write_folder
@@ -150,7 +150,7 @@ def make_glomeruli(
     )
     if directory is None:
         return _as_arrays(patches, sizes)
-    return write_folder(patches, sizes, Path(os.path.abspath(directory)))
+    return write_folder(patches, sizes, user_path(directory).absolute())
 
 
 def _size_range(image_size: _Size) -> tuple[int, int]:
