@@ -1,7 +1,9 @@
 """The kinds of input, by name; a new one is a file, and a line here."""
 
 import fuzz_csv
+import fuzz_tensors
 
 KINDS = {
     "csv": fuzz_csv.KIND,
+    "tensors": fuzz_tensors.KIND,
 }

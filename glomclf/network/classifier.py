@@ -55,8 +55,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
     normalization : str, (mean, std) or None, default=None
         How images are scaled: ``"imagenet"``, ``"inception"``, ``"caffe"``,
         ``"efficientnet-lite"``, ``"lunit"``; or mean and standard deviation of red,
-        green and blue in [0, 1]. None is that of the weights:
-        see :func:`glomclf.network.weight_sources.normalization_of`.
+        green and blue in [0, 1]. None is that of the weights (see the page on
+        weights).
     trainable_layers : int or "all", default=0
         How many of the backbone's last Keras layers are trained, the pooling layer
         counted. Frozen batch-norm layers stay in inference mode; where all layers are

@@ -597,6 +597,25 @@ def test_settings_versions_and_command_are_told():
         assert f"{name} {version}" in text
 
 
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        (None, None),
+        ({"source": "random", "sha256": None, "licence": None}, "source random"),
+        (
+            {"source": "a.pth", "sha256": "12ab", "licence": None},
+            "source a.pth SHA-256 12ab licence not known",
+        ),
+    ],
+)
+def test_the_initial_weights_are_told_where_they_are_known(weights, told):
+    made = classifier()
+    made.training_record_ = {**made.training_record_, "weights": weights}
+    text = Page(report_of(classifier=made).render()).text
+    assert ("Initial weights" in text) == (told is not None)
+    assert told is None or told in text
+
+
 def test_checklists_are_filled_where_the_run_knows_and_open_elsewhere():
     from glomclf import GlomeruliClassifier
 
