@@ -106,8 +106,10 @@ def test_features_are_those_of_an_independent_graph(state, weights, size):
     ("trainable_layers", "cut"),
     [(0, "avg_pool"), (1, "layer4_2_out"), (10, "layer4_1_out"), ("all", None)],
 )
-def test_it_is_cut_at_the_last_block_below_what_is_trained(trainable_layers, cut):
-    assert load_backbone("resnet50-v1.5", None).cut(trainable_layers) == cut
+def test_it_is_cut_at_the_last_block_below_what_is_trained(
+    weights, trainable_layers, cut
+):
+    assert load_backbone("resnet50-v1.5", weights).cut(trainable_layers) == cut
 
 
 def test_imagenet_weights_are_not_fetched_and_the_error_says_where_they_are():

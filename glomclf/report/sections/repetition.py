@@ -27,6 +27,7 @@ _OF_IMAGES = (
     "predict_views",
     "network__backbone",
     "network__weights",
+    "network__normalization",
     "network__trainable_layers",
     "network__augmentation",
 )
