@@ -24,6 +24,7 @@ def test_importing_glomclf_loads_neither_tensorflow_nor_matplotlib(run_python):
         glomclf.PatchClassifier()
         glomclf.PatchEncoder()
         note("names", "tensorflow", "keras", "scikeras", "matplotlib", "optuna")
+        note("slides", "shapely", "openslide", "defusedxml")
         import glomclf.report.displays
         note("plots", "matplotlib")
         import glomclf.report
@@ -36,7 +37,7 @@ def test_importing_glomclf_loads_neither_tensorflow_nor_matplotlib(run_python):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {
-        name: [] for name in ("names", "plots", "report", "engine")
+        name: [] for name in ("names", "slides", "plots", "report", "engine")
     }
 
 

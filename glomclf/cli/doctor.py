@@ -20,6 +20,7 @@ _PACKAGES = {
     "scikit-learn": "python -m pip install scikit-learn",
     "optuna": "python -m pip install optuna",
     "openvino": "Run frozen layers faster: python -m pip install 'glomclf[openvino]'",
+    "openslide-python": "Read slides: python -m pip install 'glomclf[slides]'",
 }
 # And what to do where a backbone's ImageNet weights are missing.
 _WEIGHTS = {

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import sys
 import warnings
 from xml.etree import ElementTree
 
@@ -16,7 +17,12 @@ from glomclf.data import read_annotations, write_annotations
 from glomclf.data.annotations import files
 from glomclf.data.annotations.geometry import Shape
 from glomclf.data.annotations.writer import FORMATS
-from glomclf.errors import AnnotationError, AnnotationWarning, ParameterError
+from glomclf.errors import (
+    AnnotationError,
+    AnnotationWarning,
+    ParameterError,
+    SlideError,
+)
 
 # A tenth of the profile's examples: 10, and 1,000 with --hypothesis-profile=thorough.
 MANY = hypothesis.settings.default.max_examples // 10
@@ -370,6 +376,24 @@ def test_mutated_files_give_named_errors_only(save):
                 write_annotations(file, out, {one.id: 0.5 for one in polygons})
                 n_read += 1
     assert 0 < n_read < N_MUTATED
+
+
+def test_what_is_not_installed_is_named_with_the_way_to_install_it(save, monkeypatch):
+    monkeypatch.setitem(sys.modules, "shapely", None)
+    with pytest.raises(SlideError, match=r"need shapely.*'glomclf\[slides\]'"):
+        read_annotations(save(feature()))
+
+
+def test_many_holes_are_found_in_many_regions_at_once(save):
+    places = [(20 * (n % 100), 20 * (n // 100)) for n in range(600)]
+    moved = [
+        [[[x + dx, y + dy] for x, y in ring] for dx, dy in places]
+        for ring in (SQUARE, HOLE)
+    ]
+    regions = [region(one, Id=n) for n, one in enumerate(moved[0])]
+    holes = [region(one, NegativeROA=1) for one in moved[1]]
+    polygons = read_annotations(save(xml(layer(*regions, *holes))))
+    assert {one.geometry.area for one in polygons} == {96}
 
 
 # What is written

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
+from .extras import needed
 from .geometry import Shape, UnusableShape, ellipse, geometry_of, rectangle, rings_of
 from .verdicts import Verdict
 
@@ -44,8 +45,9 @@ def shapes(document: Element) -> Iterator[Shape]:
     for place, layer in enumerate(_children(document, "annotation"), start=1):
         regions = list(_regions(layer, place))
         outer = [region for region in regions if not region.is_hole]
-        for hole in (region for region in regions if region.is_hole):
-            if (around := _around(hole, outer)) is None:
+        holes = [region for region in regions if region.is_hole]
+        for hole, around in _around(holes, outer):
+            if around is None:
                 nothing = hole.shape._replace(parts=[], kind="negative region")
                 yield nothing
             else:
@@ -117,19 +119,25 @@ def _outline(region: Element, kind: str) -> Any:
     return make((low + high) / 2, *(high - low))[0]
 
 
-def _around(hole: _Region, regions: list[_Region]) -> _Region | None:
-    """Find the region that a hole is cut from: the one named, or the smallest."""
-    usable = [region for region in regions if region.shape.parts]
-    named = [region for region in usable if region.number == hole.outer]
-    if named:
-        return named[0]
-    geometry = _geometry(hole)
-    around = [
-        (other.area, place)
-        for place, region in enumerate(usable)
-        if (other := _geometry(region)) is not None and other.intersects(geometry)
-    ]
-    return usable[min(around)[1]] if around else None
+def _around(
+    holes: list[_Region], regions: list[_Region]
+) -> Iterator[tuple[_Region, _Region | None]]:
+    """Yield each hole with the region it is cut from: the one named, or the smallest.
+
+    A tree of all regions finds those around a hole: there may be many of both.
+    """
+    shapely = needed("shapely")
+    usable = [region for region in regions if region.shape.parts] if holes else []
+    by_number = {region.number: region for region in reversed(usable)}
+    outlines = [_geometry(region) or shapely.Polygon() for region in usable]
+    tree = shapely.STRtree(outlines)
+    for hole in holes:
+        if hole.outer != "0" and hole.outer in by_number:
+            yield hole, by_number[hole.outer]
+            continue
+        around = tree.query(_geometry(hole), "intersects").tolist()
+        place = min(around, key=lambda one: outlines[one].area, default=None)
+        yield hole, None if place is None else usable[place]
 
 
 def _geometry(region: _Region) -> Any:
