@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._runtime import threads_for, user_path
 from ..errors import StudyError
+from .files import LOCK_SECONDS, refuse_damaged, wait_for_lock
 from .passwords import passwords_in, without_password, without_passwords
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "readable_errors",
     "shareable",
     "shown",
+    "with_home",
 ]
 
 HEARTBEAT_SECONDS = 20
@@ -84,7 +86,7 @@ def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> 
         return storage
     url = os.fspath(storage)
     with readable_errors(url):
-        url = _with_home(url)
+        url = with_home(url)
         if is_journal(url):
             return _open_journal(url)
         return _open_database(_with_driver(url), heartbeat)
@@ -190,7 +192,7 @@ def _advice(storage: Any, reason: str) -> str:
     )
 
 
-def _with_home(url: str) -> str:
+def with_home(url: str) -> str:
     """Put the home folder in place of ``~`` in the name of a file."""
     if is_journal(url):
         return str(user_path(url))
@@ -204,6 +206,7 @@ def _open_journal(url: str) -> BaseStorage:
     from optuna.storages.journal import JournalFileBackend
 
     Path(url).parent.mkdir(parents=True, exist_ok=True)
+    refuse_damaged(url)
     try:
         return JournalStorage(JournalFileBackend(url))
     except (ValueError, KeyError) as error:
@@ -244,11 +247,15 @@ def close_storage(opened: Any, given: Any) -> None:
 
 def _open_database(url: str, heartbeat: int) -> BaseStorage:
     """Open a database, in turn with others that find it empty and make its tables."""
+    wait_for_lock(url)
+    began = time.monotonic()
     for attempt in range(_MAKING_ATTEMPTS):
         try:
             return _make_database(url, heartbeat)
         except Exception as error:
-            if attempt + 1 == _MAKING_ATTEMPTS or not _COLLISION.search(str(error)):
+            is_late = time.monotonic() - began > LOCK_SECONDS
+            is_last = is_late or attempt + 1 == _MAKING_ATTEMPTS
+            if is_last or not _COLLISION.search(str(error)):
                 raise
             time.sleep(_MAKING_SECONDS * random.uniform(0.5, 1.5))
     raise AssertionError("unreachable")

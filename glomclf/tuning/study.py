@@ -25,7 +25,14 @@ from .._runtime import progress, threads_for
 from ..errors import ParameterError, StudyError, TuningError
 from .digest import different_parts, study_digest
 from .objective import Objective
-from .storage import close_storage, is_journal, open_storage, readable_errors, shown
+from .storage import (
+    close_storage,
+    is_journal,
+    open_storage,
+    readable_errors,
+    shown,
+    with_home,
+)
 from .trials import best_trials, finished_trials
 
 __all__ = [
@@ -116,7 +123,7 @@ def _check_or_sign(
 
 def find_study(storage: Any, study_name: str) -> Study | None:
     """Return a copy in memory of the study of a name, None where there is none."""
-    if is_journal(storage) and not os.path.exists(storage):
+    if is_journal(storage) and not os.path.exists(with_home(os.fspath(storage))):
         return None  # to open it would make it
     with readable_errors(storage), quiet_optuna():
         opened = open_storage(storage)

@@ -88,6 +88,28 @@ def test_empty_rows_at_the_end_are_passed_over(data):
     assert sum(len(pd.read_csv(data / f"{n}.csv")) for n in ("train", "test")) == 60
 
 
+def test_rows_of_another_width_than_the_header_are_named(data):
+    csv = data / "public.csv"
+    lines = csv.read_text().splitlines()
+    csv.write_text("\n".join([lines[0], *(f"{line},more" for line in lines[1:])]))
+    assert "fields of the header:\n    line 2:" in run(csv, code=2).stderr
+    csv.write_text("\n".join([*lines, f"{lines[1]},,,"]))
+    assert f"line {len(lines) + 1}:" in run(csv, code=2).stderr
+
+
+def test_cells_are_kept_as_they_are(data):
+    """Also titles twice, titles and cells that pandas would change, and empty rows."""
+    csv = data / "public.csv"
+    header, *lines = csv.read_text().splitlines()
+    rows = [f"{line},NA,,1e5,007, x " for line in lines]
+    csv.write_text("\r\n".join([f"{header},,, 7 ,A,Unnamed: 0", *rows, ",,"]))
+    run(csv)
+    written = (data / "train.csv").read_text().splitlines()
+    assert written[0] == f"{header},,, 7 ,A,Unnamed: 0"
+    assert len(written) > 10
+    assert set(written[1:]) < set(rows)
+
+
 def test_the_input_is_not_overwritten(data):
     (data / "public.csv").rename(data / "train.csv")
     result = run(data / "train.csv", code=2)

@@ -1,8 +1,10 @@
 """Tables as others wrote them: separators, encodings, Excel, titles, cells."""
 
 import io
+import os
 import sys
 import zipfile
+from pathlib import Path
 
 import openpyxl
 import pandas as pd
@@ -195,6 +197,13 @@ def test_what_is_written_for_spreadsheets_is_read_as_it_was(text):
 def test_a_table_that_is_too_large_is_refused_unread(folder, monkeypatch):
     monkeypatch.setattr(table_files, "_MAX_BYTES", 40)
     assert "holds 54 bytes; a csv of at most 40" in fault_of(write(folder, TABLE))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_a_pipe_or_a_device_is_not_waited_for(folder):
+    os.mkfifo(folder / "pipe.csv")
+    for path in (folder / "pipe.csv", Path("/dev/zero")):
+        assert f"{path} is not a regular file; a csv was" in fault_of(path)
 
 
 # -- Excel ----------------------------------------------------------------------------
