@@ -182,6 +182,8 @@ def _draw_resampling(
     with new_figure(folder / "class_proportions.png", figsize=(width, 4)) as figure:
         ClassProportionsDisplay.from_trace(trace, ax=figure.subplots())
     n_made = [len(step.synthetic) for step in trace if len(step.synthetic)]
+    if not n_made and X.ndim == 2:
+        return
     if not n_made:
         note("The sampler made no images, so there is no sheet of them.")
         return

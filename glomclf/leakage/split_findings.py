@@ -34,7 +34,7 @@ _MEANINGS = {
     "re-encoded": "one image, saved twice, is trained on and judged",
     "near-duplicate": "two views of one glomerulus are trained on and judged",
     "identical features": "the same embedding is trained on and judged",
-    "near-duplicate features": "embeddings of one glomerulus are trained on and judged",
+    "near-duplicate features": "embeddings of one image are trained on and judged",
     "labels disagree": "images that show the same have different labels",
     "participants disagree": "images that show the same have different participants",
 }

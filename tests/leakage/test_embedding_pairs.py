@@ -35,6 +35,15 @@ def test_few_features_agree_by_chance_and_prove_nothing():
     ]
 
 
+def test_features_that_do_not_vary_say_nothing():
+    rows = RNG.normal(size=(300, 64)).astype(np.float32)
+    rows[1] = rows[0] + 1e-3
+    dead = np.tile(np.float32([0, 0.1, 1e6]), (300, 1))
+    pairs = find_duplicate_embeddings(np.hstack([rows, dead]))
+    assert pairs.equals(find_duplicate_embeddings(rows))
+    assert len(pairs) == 1
+
+
 def test_distance_0_finds_equal_rows_alone():
     rows = RNG.normal(size=(20, 64))
     rows[1], rows[3] = rows[0], rows[2] + 1e-3
