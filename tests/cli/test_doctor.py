@@ -26,7 +26,7 @@ def test_every_line_has_a_name_and_what_was_found(unmeasured):
     found = lines()
     assert {
         *("python", "glomclf", "tensorflow", "keras", "scikit-learn", "optuna"),
-        *("processor", "bfloat16", "openvino", "cache"),
+        *("processor", "bfloat16", "openvino", "openslide-python", "cache"),
         *(f"weights of {name}" for name in BACKBONE_NAMES),
         *("decoding", "frozen ResNet-50"),
         *("training on 1000 images", "study on 1000 images"),
