@@ -8,8 +8,8 @@ stand beside: the predicted percentage with Jeffreys' binomial interval, the sam
 corrected for sensitivity and specificity (Rogan and Gladen 1978), and the sum of the
 probabilities as they are.
 
-Real, if a csv is given: a logistic regression on the features of EfficientNet-Lite0,
-each participant left out, and each centre left out. The record of each is made of the
+Real, if a csv is given: the recipe "linear", each participant left out, and each centre
+left out. The record of each is made of the
 training participants alone, in 5 folds inside. The kidney's percentage is not known
 there, that of the biopsy is.
 
@@ -30,7 +30,8 @@ from scipy.stats import norm, pearsonr
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 
-from glomclf import GlomeruliClassifier, PatchEncoder, make_classifier, read_manifest
+from glomclf import GlomeruliClassifier, make_classifier, read_manifest
+from glomclf.data.dihedral import dihedral_view
 from glomclf.evaluation import OutOfFoldRecord, summarize_biopsies
 from glomclf.model.pipeline import make_pipeline
 from glomclf.model.reference import training_reference
@@ -197,11 +198,11 @@ def simulated_part(options: argparse.Namespace) -> list[str]:
 def real_part(options: argparse.Namespace) -> list[str]:
     """Write what was found on real patches."""
     manifest = read_manifest(options.csv, options.images)
-    X = features_of(manifest)
     y, people = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     centre = manifest["centre"].to_numpy()
-    head = make_classifier("linear").network
-    alone = GlomeruliClassifier(None, network=head)
+    recipe = make_classifier("linear", random_state=options.seed)
+    X = features_of(recipe, manifest)
+    alone = GlomeruliClassifier(None, network=recipe.network, random_state=options.seed)
     lines = [
         "## Real patches",
         "",
@@ -216,13 +217,18 @@ def real_part(options: argparse.Namespace) -> list[str]:
     return lines
 
 
-def features_of(manifest: pd.DataFrame) -> np.ndarray:
-    """Compute the features of all patches, each once."""
-    classifier = make_classifier(
-        "linear", encoder=PatchEncoder("efficientnet-lite0"), resize="stretch"
-    )
-    pipeline = make_pipeline(classifier, 0, 0)[:-1]
-    return np.asarray(pipeline.fit(manifest).transform(manifest))
+def features_of(recipe: GlomeruliClassifier, manifest: pd.DataFrame) -> np.ndarray:
+    """Compute the features of all views of all patches, each once."""
+    pipeline = make_pipeline(recipe, 0, 0)
+    images = np.asarray(pipeline["load"].fit(manifest).transform(manifest))
+    views = (dihedral_view(images, k) for k in range(recipe.predict_views))
+    encode = pipeline["encode"].fit(images[:1])
+    return np.stack([np.asarray(encode.transform(view)) for view in views])
+
+
+def predicted(fitted: GlomeruliClassifier, views: np.ndarray) -> np.ndarray:
+    """Take the mean probability over the views, as the recipe does."""
+    return np.mean([fitted.predict_proba(X)[:, 1] for X in views], axis=0)
 
 
 def left_out(model, X, y, people, out, seed: int) -> pd.DataFrame:
@@ -230,15 +236,15 @@ def left_out(model, X, y, people, out, seed: int) -> pd.DataFrame:
     tables = []
     for name in np.unique(out):
         train = out != name
-        fitted = clone(model).fit(X[train], y[train])
-        record = record_of(model, X[train], y[train], people[train], seed)
-        probability = fitted.predict_proba(X[~train])[:, 1]
+        fitted = clone(model).fit(X[0][train], y[train], groups=people[train])
+        record = record_of(model, X[:, train], y[train], people[train], seed)
+        probability = predicted(fitted, X[:, ~train])
         groups = people[~train]
         codes = np.unique(groups, return_inverse=True)[1]
         table = judged(record, y[~train], probability, codes)
         table.index = np.unique(groups)
-        reference = training_reference(fitted, X[train], people[train])
-        far = reference.distances(fitted, X[~train], groups)
+        reference = training_reference(fitted, X[0][train], people[train])
+        far = reference.distances(fitted, X[0][~train], groups)
         tables.append(table.join(far["unlike_training"]).assign(out=name))
     return pd.concat(tables)
 
@@ -247,9 +253,9 @@ def record_of(model, X, y, people, seed: int) -> OutOfFoldRecord:
     """Predict training participants in 5 folds of their own."""
     probability = np.empty(len(y))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
-    for train, test in folds.split(X, y, people):
-        fitted = clone(model).fit(X[train], y[train])
-        probability[test] = fitted.predict_proba(X[test])[:, 1]
+    for train, test in folds.split(X[0], y, people):
+        fitted = clone(model).fit(X[0][train], y[train], groups=people[train])
+        probability[test] = predicted(fitted, X[:, test])
     return OutOfFoldRecord.from_predictions(y, probability, people)
 
 

@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 _EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before the logit
 _PRIOR_GLOMERULI = 2.0  # a biopsy's mean probability counts so many of the average one
 # Of intercept, log slope, context and log spread: normal.
-_PRIOR_MEAN = np.array([0.0, 0.0, 0.5, -0.5])
+_PRIOR_MEAN = np.array([0.0, 0.0, 0.0, -0.5])
 _PRIOR_SD = np.array([1.5, 0.5, 0.5, 1.0])
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(25)
 _LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())

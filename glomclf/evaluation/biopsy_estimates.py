@@ -140,8 +140,9 @@ def summarize_biopsies(
     (:func:`glomclf.evaluation.biopsy_calibration.fit_calibration`). Their number K is
     discrete: an interval holds those k with
     ``P(K < k) + P(K = k) / 2`` between its two tails (mid-p). The kidney's share, given
-    K of n, is drawn from Jeffreys' posterior ``Beta(K + 1/2, n - K + 1/2)`` [3]_; an
-    interval that cannot exclude none or all of the biopsy's glomeruli reaches 0 or 100.
+    K of n, is drawn from Jeffreys' posterior ``Beta(K + 1/2, n - K + 1/2)`` [3]_. The
+    interval of sampling is Jeffreys', and reaches 0 or 100 where none or all are
+    predicted.
 
     Examples
     --------
@@ -251,12 +252,11 @@ class _Asked:
         least, most = _discrete_interval(sclerotic, n, self.tail)
         kidney = 100 * rng.beta(sclerotic + 0.5, n - sclerotic + 0.5)
         low, high = np.quantile(kidney, [self.tail, 1 - self.tail])
-        ends = (low if least else 0.0, high if most < n else 100.0)
         shares = 100 * sclerotic / n
         return {
             "estimate": shares.mean(),
             **self._part("biopsy", (100 * least / n, 100 * most / n), shares),
-            **self._part("kidney", ends, kidney),
+            **self._part("kidney", (low, high), kidney),
         }
 
     def _part(
