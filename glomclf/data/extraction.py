@@ -9,6 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,9 +21,10 @@ from PIL import Image, PngImagePlugin
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from .._runtime import progress, user_path, written_whole
-from ..errors import AnnotationError, SlideError
+from ..errors import AnnotationError, ParameterError, SlideError
 from .annotations.extras import needed
-from .annotations.reading import DEFAULT_LABELS, Annotation, read_annotations
+from .annotations.geometry import UnusableShape
+from .annotations.reading import DEFAULT_LABELS, Annotation, read_checked
 from .image_folders import Faults
 from .images import MAX_PIXELS
 from .manifest import read_manifest
@@ -115,6 +117,8 @@ def extract_patches(
         If polygons cannot be used, lie outside of the slide or are too large, or if
         only some have a label. All slides are checked before the first patch is
         written, and the message lists all faults.
+    ParameterError
+        If `pairs` lacks a column.
     SlideError
         If a slide cannot be read or does not say its scale, or the extra ``slides`` is
         not installed.
@@ -148,6 +152,7 @@ def extract_patches(
     0      1    s1          P1            a1     100.0
     """
     target = user_path(folder)
+    _check_pairs(pairs)
     cut = _Cut(float(scale), float(margin), outside)
     plan = _plan(pairs, labels, cut)
     rows = [crop.row for crops in plan for crop in crops]
@@ -170,6 +175,16 @@ def extract_patches(
     )
 
 
+def _check_pairs(pairs: pd.DataFrame) -> None:
+    needed_columns = ["slide", "annotations"]
+    are_there = set(needed_columns) <= set(pairs.columns) and len(pairs) > 0
+    if not are_there or pairs[needed_columns].isna().any(axis=None):
+        raise ParameterError(
+            f"pairs has {len(pairs)} rows and columns {', '.join(map(str, pairs))}; "
+            "'slide' and 'annotations', filled in every row, were expected."
+        )
+
+
 def _plan(
     pairs: pd.DataFrame, labels: Mapping[str, int | str | None] | None, cut: _Cut
 ) -> list[list[_Crop]]:
@@ -178,8 +193,7 @@ def _plan(
     for pair in pairs.to_dict("records"):
         try:
             with open_slide(pair["slide"]) as slide:
-                polygons = read_annotations(pair["annotations"], labels)
-                plan.append(_crops(pair, slide, polygons, cut))
+                plan.append(_crops(pair, slide, labels, cut))
         except (AnnotationError, SlideError) as error:
             errors.append(error)
     if len(errors) > 1:
@@ -191,27 +205,41 @@ def _plan(
 
 
 def _crops(
-    pair: Mapping[Any, Any], slide: Slide, polygons: list[Annotation], cut: _Cut
+    pair: Mapping[Any, Any],
+    slide: Slide,
+    labels: Mapping[str, int | str | None] | None,
+    cut: _Cut,
 ) -> list[_Crop]:
-    path = Path(pair["slide"])
+    path, annotations = user_path(pair["slide"]), user_path(pair["annotations"])
     mpp = _scale_of(pair, slide)
-    border = needed("shapely").box(0, 0, *slide.size)
-    faults = Faults(path, AnnotationError)
-    crops = []
-    for polygon in polygons:
-        box, size = _frame(polygon, mpp, cut)
-        if not border.intersects(polygon.geometry):
-            kind = f"polygons outside of its {slide.size[0]} x {slide.size[1]} pixels"
-            faults.add(kind, [repr(polygon.id)])
-        elif max(math.prod(size), slide.n_pixels_read(box, size)) > MAX_PIXELS:
-            kind = f"polygons that take more than {MAX_PIXELS:,} pixels to cut out"
-            faults.add(kind, [f"{polygon.id!r}: {box.width} x {box.height} pixels"])
-        else:
-            row = _row(pair, path, polygon, mpp)
-            settings = _settings(path, polygon, mpp, cut)
-            crops.append(_Crop(polygon, box, size, settings, row))
-    faults.raise_if_any()
-    return crops
+    check = partial(_check_place, slide, path, mpp, cut)
+    return [
+        _Crop(
+            polygon,
+            *_frame(polygon, mpp, cut),
+            _settings(path, polygon, mpp, cut),
+            _row(pair, path, polygon, mpp),
+        )
+        for polygon in read_checked(annotations, labels, check)
+    ]
+
+
+def _check_place(
+    slide: Slide,
+    path: Path,
+    mpp: tuple[float, float],
+    cut: _Cut,
+    polygon: Annotation,
+) -> None:
+    """Refuse a polygon that does not lie on the slide, or is too large for a patch."""
+    box, size = _frame(polygon, mpp, cut)
+    if not needed("shapely").box(0, 0, *slide.size).intersects(polygon.geometry):
+        width, height = slide.size
+        kind = f"polygons outside of the {width} x {height} pixels of {path}"
+        raise UnusableShape(kind, f"around {box.left}, {box.top}")
+    if max(math.prod(size), slide.n_pixels_read(box, size)) > MAX_PIXELS:
+        kind = f"polygons that take more than {MAX_PIXELS:,} pixels to cut out"
+        raise UnusableShape(kind, f"{box.width} x {box.height} pixels")
 
 
 def _scale_of(pair: Mapping[Any, Any], slide: Slide) -> tuple[float, float]:

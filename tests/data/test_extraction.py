@@ -10,7 +10,7 @@ from PIL import Image
 
 from glomclf import extract_patches, read_manifest
 from glomclf.data import extraction, read_image
-from glomclf.errors import AnnotationError, SlideError
+from glomclf.errors import AnnotationError, ParameterError, SlideError
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
 LAYERS = ("non_globally_sclerotic_glomeruli", "globally_sclerotic_glomeruli")
@@ -163,12 +163,13 @@ def test_all_slides_are_checked_before_anything_is_written(slide, tmp_path):
     Image.fromarray(PIXELS).save(plain)
     far = feature("far", rectangle(9000, 9000, 10, 10))
     huge = feature("huge", rectangle(0, 0, 90_000, 90_000))
+    twice = feature("twice", rectangle(5, 5, 10, 10))
     bow = feature("bow", [[0, 0], [9, 9], [9, 0], [0, 9], [0, 0]])
     other = tmp_path / "other"
     other.mkdir()
     rows = pd.concat(
         [
-            pairs(slide, tmp_path, [far, huge, FEATURES[0]]),
+            pairs(slide, tmp_path, [far, huge, twice, twice]),
             pairs(slide, other, [bow]),
             pairs(plain, tmp_path),
         ]
@@ -176,11 +177,20 @@ def test_all_slides_are_checked_before_anything_is_written(slide, tmp_path):
     with pytest.raises(AnnotationError) as caught:
         extract_patches(rows, tmp_path / "out")
     text = str(caught.value)
-    assert "outside of its 400 x 300 pixels:\n    'far'" in text
+    assert f"outside of the 400 x 300 pixels of {slide}:\n    'far'" in text
+    assert "identifiers given twice:\n    'twice'" in text
     assert "more than 50,000,000 pixels to cut out:\n    'huge'" in text
     assert "'bow': Self-intersection" in text
     assert "S2.png does not say its scale" in text
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"slide": ["a.png"]}, {"slide": [], "annotations": []}]
+)
+def test_pairs_without_their_columns_are_refused(tmp_path, wrong):
+    with pytest.raises(ParameterError, match="'slide' and 'annotations'"):
+        extract_patches(pd.DataFrame(wrong), tmp_path / "out")
 
 
 def test_a_slide_without_a_scale_needs_one(tmp_path):

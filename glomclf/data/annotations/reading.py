@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,7 @@ __all__ = [
     "annotations_of",
     "format_of",
     "read_annotations",
+    "read_checked",
 ]
 
 DEFAULT_LABELS = {name: label for label, name in enumerate(CLASS_FOLDERS)}
@@ -127,10 +128,21 @@ def read_annotations(
     >>> polygon.id, polygon.label, polygon.geometry.area
     ('a1', 1, 600.0)
     """
-    path = user_path(file)
+    return read_checked(user_path(file), labels)
+
+
+def read_checked(
+    path: Path,
+    labels: Mapping[str, int | str | None] | None,
+    check: Callable[[Annotation], None] | None = None,
+) -> list[Annotation]:
+    """Read polygons, and list what `check` finds wrong with them among the faults.
+
+    It is called with each polygon, and raises `UnusableShape`.
+    """
     document = read_document(path)
     found = format_of(document, path).shapes(document)
-    return [annotation for _, annotation in annotations_of(found, path, labels)]
+    return [one for _, one in annotations_of(found, path, labels, check)]
 
 
 def format_of(document: Any, path: Path) -> ModuleType:
@@ -151,7 +163,10 @@ def format_of(document: Any, path: Path) -> ModuleType:
 
 
 def annotations_of(
-    found: Any, path: Path, labels: Mapping[str, int | str | None] | None
+    found: Iterable[Shape],
+    path: Path,
+    labels: Mapping[str, int | str | None] | None,
+    check: Callable[[Annotation], None] | None = None,
 ) -> list[tuple[Shape, Annotation]]:
     """Check the shapes of a file and give them their labels.
 
@@ -170,6 +185,8 @@ def annotations_of(
             if shape.parts:
                 geometry = geometry_of(shape)
                 one = Annotation(shape.id, shape.names, geometry, label)  # type: ignore[arg-type]
+                if check is not None:
+                    check(one)
                 usable.append((shape, one))
         except UnusableShape as why:
             kind, detail = why.args
@@ -179,7 +196,7 @@ def annotations_of(
     if left_out := Counter(shape.kind for shape, _ in wanted if not shape.parts):
         kinds = ", ".join(f"{kind} ({n})" for kind, n in left_out.items())
         message = f"{path}: shapes without an area are left out: {kinds}."
-        warnings.warn(message, AnnotationWarning, stacklevel=3)
+        warnings.warn(message, AnnotationWarning, stacklevel=4)
     return usable
 
 
