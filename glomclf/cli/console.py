@@ -95,7 +95,8 @@ def check_output(
         If it is an input or a folder, exists against `overwrite`, or its folder cannot
         be written to.
     """
-    if any(path.resolve() == source.resolve() for source in inputs):
+    # Unlike Path.resolve, it has an answer for links in a circle.
+    if os.path.realpath(path) in map(os.path.realpath, inputs):
         raise InputError(
             f"{path} is read by this command and would be overwritten. Give another "
             "--output."
@@ -106,7 +107,7 @@ def check_output(
         raise InputError(
             f"{path} exists. Pass --overwrite to replace it, or another --output."
         )
-    existing = next(folder for folder in path.absolute().parents if folder.exists())
+    existing = next(filter(os.path.lexists, path.absolute().parents))
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass

@@ -33,7 +33,7 @@ def write_report(report: Report, folder: Path, names: Collection[str] = ()) -> N
             with output(folder / name) as temporary:
                 temporary.write_bytes(picture.png)
     with output(folder / "report.html") as temporary:
-        temporary.write_text(report.render(), encoding="utf-8")
+        temporary.write_text(report.render(), "utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def _note_options(
     from .messages import as_option
 
     words = [as_option(name, of) for name, of in reading.items() if of]
-    if folder.resolve() != csv.parent.resolve() and images is None:
+    if os.path.realpath(folder) != os.path.realpath(csv.parent) and images is None:
         words.insert(0, f"--images {csv.parent}")
     if words:
         note(f"Give the next commands {' '.join(words)}")

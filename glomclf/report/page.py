@@ -75,4 +75,4 @@ class Report:
         """
         page = self.render()
         with written_whole(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(page, "utf-8", "backslashreplace")

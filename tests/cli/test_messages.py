@@ -120,6 +120,14 @@ def test_refused_command_leaves_no_folders_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_output_that_is_a_link_in_a_circle_is_refused_in_words(data):
+    loop = data / "loop"
+    loop.symlink_to(loop)
+    for path in (loop / "m.glomclf", loop / "sub" / "m.glomclf"):
+        message = train(data / "public.csv", "--output", path)
+        assert "Nothing can be written" in message
+
+
 def test_output_that_is_a_folder_is_refused(data):
     assert "is a folder" in train(data / "public.csv", "--output", data)
 
