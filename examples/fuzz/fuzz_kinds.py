@@ -1,9 +1,11 @@
 """The kinds of input, by name; a new one is a file, and a line here."""
 
 import fuzz_csv
+import fuzz_excel
 import fuzz_tensors
 
 KINDS = {
     "csv": fuzz_csv.KIND,
+    "excel": fuzz_excel.KIND,
     "tensors": fuzz_tensors.KIND,
 }
