@@ -44,6 +44,19 @@ METHODS = {
     "sum": "probabilities as they are, no record",
 }
 
+PUBLISHED = (
+    "Published: Marsh et al. (JAMA Network Open 2021) report a correlation of 0.916 "
+    "between the model's and the annotated percentage, for 149 sections of 83 donor "
+    "kidneys, in cross-validation. Their model finds the glomeruli in whole slides as "
+    "well; here the patches are given. Most of their percentages lie below 20 %, and "
+    "here they reach further, which makes a high correlation easier. So the numbers "
+    "are not a contest."
+)
+DISCLOSED = (
+    "One choice was made after a look at these patches: the prior of the context term "
+    "was moved from 0.5 to 0, after leaving each centre out with an earlier recipe."
+)
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -209,6 +222,10 @@ def real_part(options: argparse.Namespace) -> list[str]:
         f"{len(y)} patches of {len(set(people))} participants and {len(set(centre))} "
         f"centres, {100 * y.mean():.0f} % globally sclerotic. What the kidney's "
         "percentage is nobody counted: its interval cannot be judged.",
+        "",
+        PUBLISHED,
+        "",
+        DISCLOSED,
         "",
     ]
     for title, out in (("participant", people), ("centre", centre)):
