@@ -73,6 +73,14 @@ class StudyFiles:
     evaluation: Evaluation | None = None
     nested: NestedResult | None = None
 
+    def __post_init__(self) -> None:
+        """Know of a study in memory that nobody can go on with it."""
+        from ..tuning.storage import in_memory
+
+        if in_memory(self.search.storage):
+            self.search.set_params(storage=None)
+            self.resume = None
+
     @property
     def study(self) -> Study:
         """The study, as it was at the end."""
@@ -187,6 +195,8 @@ class StudyFiles:
         from ..report.environment import command_text
         from ..report.tuning import dashboard_command
 
+        if self.search.storage is None:
+            return
         say("\nTo look into the study (pip install optuna-dashboard):")
         say(f"  {command_text(dashboard_command(self.search.storage))}")
 

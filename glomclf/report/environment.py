@@ -66,10 +66,9 @@ def command_text(words: Sequence[str]) -> str:
     >>> command_text(["glomclf", "tune", "--storage", "mysql://me:secret@host/db"])
     'glomclf tune --storage mysql://me:***@host/db'
     """
-    return " ".join(map(_shown, words))
+    return " ".join(map(_quoted, words, without_password(words)))
 
 
-def _shown(word: str) -> str:
+def _quoted(word: str, shown: str) -> str:
     """Quote a word for a shell; three stars alone need no quotes to be read."""
-    shown = without_password(word)
     return shown if shlex.quote(word) == word else shlex.quote(shown)

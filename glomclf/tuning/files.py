@@ -9,10 +9,12 @@ import sqlite3
 import time
 from pathlib import Path
 
+from optuna.storages.journal import JournalFileSymlinkLock
+
 from .._runtime import progress
 from ..errors import StudyError
 
-__all__ = ["LOCK_SECONDS", "refuse_damaged", "wait_for_lock"]
+__all__ = ["LOCK_SECONDS", "JournalLock", "refuse_damaged", "wait_for_lock"]
 
 LOCK_SECONDS = 30
 _PROBE_SECONDS = 1.0
@@ -82,6 +84,44 @@ def wait_for_lock(url: str) -> None:
         f"The storage {url} cannot be used: another process has kept it locked for "
         f"{LOCK_SECONDS} seconds. End that process, wait for it, or name another file."
     )
+
+
+class JournalLock(JournalFileSymlinkLock):
+    """The lock of a journal; a wait for one that a kill left is told, and ends."""
+
+    def acquire(self) -> bool:
+        """Take the lock, after others who write; remove one that nobody gives back."""
+        if _is_left(self._lock_file, _PROBE_SECONDS, 100):
+            self._outwait()
+        return bool(super().acquire())
+
+    def _outwait(self) -> None:
+        told = f"waiting for the lock {self._lock_file}, left by a kill?"
+        with progress(told, LOCK_SECONDS) as advance:
+            for _ in range(LOCK_SECONDS):
+                if not _is_left(self._lock_file, 1, 1):
+                    return
+                advance()
+        with contextlib.suppress(RuntimeError):  # another process has removed it
+            self.release()
+
+
+def _is_left(lock: str, seconds: float, n_looks: int) -> bool:
+    """Tell whether a lock stays the same for so long."""
+    first = _lock_identity(lock)
+    for _ in range(n_looks):
+        if first is None or _lock_identity(lock) != first:
+            return False
+        time.sleep(seconds / n_looks)
+    return _lock_identity(lock) == first
+
+
+def _lock_identity(lock: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(lock)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _is_locked(name: str) -> bool:

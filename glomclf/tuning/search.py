@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from copy import deepcopy
+from copy import copy, deepcopy
 from numbers import Integral, Real
 
 import numpy as np
@@ -27,9 +27,8 @@ from ..data.participants import participants_of
 from .choice import best_index, require_a_choice, results_of
 from .digest import short_digest
 from .objective import make_objective
-from .passwords import without_passwords
 from .scoring import checked_scoring, make_scoring
-from .storage import shareable
+from .storage import in_memory, shareable, shown
 from .study import (
     copy_to_memory,
     fresh_sampler,
@@ -258,10 +257,18 @@ class GlomeruliSearchCV(BaseSearchCV):
         return self
 
     def __repr__(self, N_CHAR_MAX=700):
-        return without_passwords(super().__repr__(N_CHAR_MAX))
+        return super(GlomeruliSearchCV, self._without_password()).__repr__(N_CHAR_MAX)
 
     def _html_repr(self):
-        return without_passwords(super()._html_repr())
+        return super(GlomeruliSearchCV, self._without_password())._html_repr()
+
+    def _without_password(self):
+        """Return this with a storage that can be shown."""
+        if not isinstance(self.storage, str):
+            return self
+        other = copy(self)
+        other.storage = shown(self.storage)
+        return other
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -326,7 +333,7 @@ class GlomeruliSearchCV(BaseSearchCV):
                 )
             except KeyboardInterrupt:
                 told = what_is_kept(study, self.storage, self.n_trials)
-                if self.storage is not None:
+                if self.storage is not None and not in_memory(self.storage):
                     told += " Run the same again to go on."
                 raise KeyboardInterrupt(told) from None
             finally:

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from .._runtime import threads_for, user_path
 from ..errors import StudyError
-from .files import LOCK_SECONDS, refuse_damaged, wait_for_lock
-from .passwords import passwords_in, without_password, without_passwords
+from .files import LOCK_SECONDS, JournalLock, refuse_damaged, wait_for_lock
+from .passwords import hidden, passwords_in, readable_url, without_passwords
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 __all__ = [
     "close_storage",
+    "in_memory",
     "is_journal",
     "open_storage",
     "readable_errors",
@@ -48,7 +49,7 @@ def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> 
     Parameters
     ----------
     storage : None, str, path or optuna.storages.BaseStorage, default=None
-        - None: memory; gone with the process.
+        - None, or ``sqlite:///:memory:``: memory; gone with the process.
         - A journal file, whose name ends in ``.journal``, for processes of one machine
           or of several on a shared disk.
         - ``sqlite:///study.db``: a file, for processes of one machine.
@@ -80,7 +81,7 @@ def open_storage(storage: Any = None, *, heartbeat: int = HEARTBEAT_SECONDS) -> 
     """
     from optuna.storages import InMemoryStorage
 
-    if storage is None:
+    if storage is None or in_memory(storage):
         return InMemoryStorage()
     if not isinstance(storage, str | os.PathLike):
         return storage
@@ -120,11 +121,30 @@ def shareable(storage: Any, n_jobs: int | None) -> Iterator[Any]:
             "A study in memory cannot be shared by processes. Give n_jobs=1, or a file "
             "or database as storage."
         )
-    if storage is not None:
+    if storage is not None and not in_memory(storage):
         yield storage
         return
     with tempfile.TemporaryDirectory(prefix="glomclf-") as folder:
         yield os.path.join(folder, "study.journal")
+
+
+def in_memory(storage: Any) -> bool:
+    """Tell whether an address names a database of SQLite's in memory.
+
+    Each connection would get one of its own, without the tables of the others.
+
+    Examples
+    --------
+    >>> from glomclf.tuning.storage import in_memory
+    >>> in_memory("sqlite:///:memory:"), in_memory("sqlite:///study.db")
+    (True, False)
+    """
+    text = storage if isinstance(storage, str) else ""
+    scheme, _, name = text.partition("://")
+    name, _, options = name.removeprefix("/").partition("?")
+    is_unnamed = name in ("", ":memory:", "file:", "file::memory:")
+    is_sqlite = bool(re.fullmatch(r"sqlite(\+\w+)?", scheme)) and "://" in text
+    return is_sqlite and (is_unnamed or "mode=memory" in options.split("&"))
 
 
 def is_journal(storage: Any) -> bool:
@@ -141,11 +161,12 @@ def shown(storage: Any) -> str:
     >>> shown("postgresql://me:secret@host/studies")
     'postgresql://me:***@host/studies'
     """
-    if storage is None:
+    if storage is None or in_memory(storage):
         return "memory"
     if not isinstance(storage, str | os.PathLike):
         return type(storage).__name__
-    return without_password(os.fspath(storage))
+    address = os.fspath(storage)
+    return address if is_journal(address) else hidden(address)
 
 
 @contextmanager
@@ -168,11 +189,16 @@ def readable_errors(storage: Any) -> Iterator[None]:
 def _explained(storage: Any, error: BaseException) -> str:
     cause = error.__cause__ or error
     reason = str(cause).split("\n(Background on")[0].strip()
-    for password in passwords_in(storage) if isinstance(storage, str) else ():
-        reason = reason.replace(password, "***")
+    advice = _advice(storage, reason)
+    if isinstance(storage, str):
+        if not is_journal(storage) and readable_url(storage) is None:
+            reason = "it cannot be read as the address of a database"
+            advice += " In a password write @ as %40, : as %3A, / as %2F and ? as %3F."
+        for password in passwords_in(storage):
+            reason = reason.replace(password, "***")
     return (
         f"The storage {shown(storage)} cannot be used: {without_passwords(reason)}. "
-        f"{_advice(storage, reason)}"
+        f"{advice}"
     )
 
 
@@ -208,7 +234,9 @@ def _open_journal(url: str) -> BaseStorage:
     Path(url).parent.mkdir(parents=True, exist_ok=True)
     refuse_damaged(url)
     try:
-        return JournalStorage(JournalFileBackend(url))
+        # In full: Optuna's lock would look for a relative name in its own folder.
+        path = os.path.abspath(url)
+        return JournalStorage(JournalFileBackend(path, JournalLock(path)))
     except (ValueError, KeyError) as error:
         raise StudyError(
             f"The storage {url} cannot be used: it is not a journal of Optuna's, or is "

@@ -27,6 +27,7 @@ from .digest import different_parts, study_digest
 from .objective import Objective
 from .storage import (
     close_storage,
+    in_memory,
     is_journal,
     open_storage,
     readable_errors,
@@ -329,7 +330,7 @@ def what_is_kept(study: Study, storage: Any, n_trials: int | None) -> str:
     """Say what Ctrl-C left, and where it is."""
     planned = "" if n_trials is None else f" of {n_trials}"
     finished = f"Stopped. {len(finished_trials(study))}{planned} trials are finished"
-    if storage is None:
+    if storage is None or in_memory(storage):
         return (
             f"{finished}, and are in study_ only: the study is in memory. Name a "
             "storage, as storage='sqlite:///study.db', to be able to go on."

@@ -84,3 +84,26 @@ def test_a_file_that_is_unlocked_is_opened(locked, monkeypatch):
     monkeypatch.setattr(files, "_is_locked", unlocked)
     files.wait_for_lock(f"sqlite:///{path}")
     assert not other.in_transaction
+
+
+@pytest.mark.parametrize("target", ["study.journal", "moved/elsewhere.journal"])
+def test_a_lock_that_a_kill_left_is_waited_for_in_words_and_removed(
+    journal, capsys, monkeypatch, target
+):
+    monkeypatch.setattr(files.time, "sleep", lambda _: None)
+    lock = journal.with_name("study.journal.lock")
+    lock.symlink_to(target)
+    study = optuna.load_study(storage=open_storage(journal), study_name="a")
+    study.add_trial(optuna.trial.create_trial(value=2.0))
+    assert len(study.trials) == 2
+    assert not lock.is_symlink()
+    waited = " ".join(capsys.readouterr().err.split())
+    assert "waiting for the lock" in waited
+
+
+def test_a_lock_that_others_give_back_is_not_removed(journal, capsys, monkeypatch):
+    lock = journal.with_name("study.journal.lock")
+    lock.symlink_to(journal)
+    monkeypatch.setattr(files.time, "sleep", lambda _: lock.unlink())
+    open_storage(journal)._backend.append_logs([])
+    assert "waiting" not in capsys.readouterr().err

@@ -10,11 +10,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from glomclf import GlomeruliSearchCV
+from glomclf.cli.tune_files import StudyFiles
 from glomclf.errors import StudyError
 from glomclf.report.environment import command_text
 from glomclf.tuning import open_storage
 from glomclf.tuning.passwords import passwords_in
-from glomclf.tuning.storage import shown
+from glomclf.tuning.storage import readable_errors, shareable, shown
+from glomclf.tuning.study import what_is_kept
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +122,92 @@ def test_nothing_is_left_open(data, tmp_path):
         warnings.simplefilter("error")
         fit(data, storage=f"sqlite:///{tmp_path}/a.db")
         gc.collect()
+
+
+MEMORY = [
+    *("sqlite:///:memory:", "sqlite://", "sqlite:///", "sqlite+pysqlite:///:memory:"),
+    *("sqlite:///file::memory:?uri=true", "sqlite:///file:a?mode=memory&uri=true"),
+]
+
+
+@pytest.mark.parametrize("address", MEMORY)
+def test_a_database_of_sqlites_in_memory_is_memory(address):
+    assert isinstance(open_storage(address), optuna.storages.InMemoryStorage)
+    assert shown(address) == "memory"
+    with shareable(address, n_jobs=2) as file:  # processes cannot share memory
+        assert file.endswith("study.journal")
+
+
+def test_a_study_in_memory_runs_and_is_not_gone_on_with(data, tmp_path):
+    search = fit(data, storage=MEMORY[0])
+    assert len(search.study_.trials) == 2
+    files = StudyFiles(search, tmp_path, ["glomclf", "tune", "--resume"])
+    assert files.resume is None
+    assert files.print_dashboard() is None
+    assert "in study_ only" in what_is_kept(search.study_, MEMORY[0], 2)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:p@SECRET@host/db",
+        "postgresql://me:p@SECRET:x@host/db",
+        "postgresql://me@SECRET@host/db",
+        "postgresql://host:SECRET/db",
+        "postgresql:me:SECRET@host/db",
+        "postgresql//me:SECRET@host/db",
+        "me:SECRET@host/db",
+        "host=server user=me password=SECRET",
+        "host=server;pwd = SECRET",
+        " postgresql://me:SECRET@host/db",
+        "mysql://me@host/db?token=SECRET",
+        "mysql://me:SECRET@host/db",
+    ],
+)
+def test_nothing_that_may_be_a_secret_is_shown_of_an_address(data, address):
+    """What cannot be parsed, or is another than it seems, shows no part of it."""
+    for given in (address, f"{address}?x=SECRET"):
+        assert "SECRET" not in shown(given)
+        assert "SECRET" not in repr(make(storage=given))
+        assert "SECRET" not in make(storage=given)._repr_html_()
+        assert "SECRET" not in command_text(["glomclf", "tune", "--storage", given])
+        assert "SECRET" not in command_text(["glomclf", f"--storage={given}"])
+        if not given.startswith("postgresql://"):
+            with pytest.raises(StudyError, match="cannot be used") as caught:
+                open_storage(given)
+            assert "SECRET" not in str(caught.value)
+
+
+def test_errors_of_a_server_show_no_half_of_a_password():
+    told = OSError("could not translate host name 'SECRET@host' to address")
+    address = "postgresql://me:p@SECRET@host/db"
+    caught = pytest.raises(StudyError, match="write @ as %40")
+    with caught as found, readable_errors(address):
+        raise told
+    assert "SECRET" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "study.db",
+        "/data/my studies/a.journal",
+        "sqlite:///C:\\data\\a@b.db",
+        "postgresql://me@[::1]:5432/db?sslmode=require",
+        "mongodb://here/there",
+    ],
+)
+def test_harmless_addresses_are_shown_whole(address):
+    assert shown(address) == address
+
+
+def test_a_relative_journal_in_a_folder_does_not_wait_for_its_own_lock(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    backend = open_storage("studies/a.journal")._backend
+    backend._lock.acquire()
+    lock = tmp_path / "studies" / "a.journal.lock"
+    assert lock.exists()  # it leads to the journal: Optuna looks for ever where not
+    backend._lock.release()
+    assert not lock.is_symlink()
