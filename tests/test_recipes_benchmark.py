@@ -112,7 +112,8 @@ def test_the_kept_units_are_of_the_settings_that_the_page_names():
 def test_tables_hold_known_methods_and_every_method():
     assert {name for table in TABLES for name in table.methods} == set(METHODS)
     assert all(table.reference in table.methods for table in TABLES)
-    assert {method.kind for method in METHODS.values()} <= set(fitting.KINDS)
+    kinds = {*fitting.KINDS, methods.MEAN}
+    assert {method.kind for method in METHODS.values()} <= kinds
 
 
 def test_scores_of_the_page_are_those_of_the_pooled_predictions(run, csv, tmp_path):
@@ -192,7 +193,7 @@ def test_the_page_lists_what_is_not_run_and_names_mistakes(run, tmp_path):
     text = (tmp_path / "page.md").read_text()
     lacking = text.split("## Units not yet run")[1]
     assert "| colour statistics | 1, 2, 3, 4 |  |  |" in lacking
-    assert "| scratch | 0, 1, 2, 3, 4 |  | Graz, Lyon |" in lacking
+    assert "| linear | 0, 1, 2, 3, 4 |  | Graz, Lyon |" in lacking
     assert "| all parts without augmentation |  | 0, 1 | Graz, Lyon |" in lacking
     assert "## What limits the scores leaving one centre out" in text
     assert ".png | 0." in text
@@ -335,6 +336,25 @@ def test_networks_run_in_a_process_of_their_own(csv, tmp_path, monkeypatch):
     assert len(record["probability"]) == len(results.patches.folds["centre"]["Graz"][1])
 
 
+def test_a_mean_is_of_the_log_odds_of_its_parts_on_the_same_fold(
+    run, tmp_path, use_tables, monkeypatch
+):
+    use_tables(Table("Three", COLOUR, (*BOTH, "both")))
+    both = Method(methods.MEAN, {"of": BOTH}, threshold=methods.FIXED)
+    monkeypatch.setitem(METHODS, "both", both)
+    assert run("--methods", "both", "--splits", "centre") == 1  # its parts lack
+    assert run("--methods", *BOTH, "both", "--splits", "centre") == 0
+    done = units(tmp_path / "results.json")
+    one, other, mean = (
+        np.array(done[name, "centre", "Graz"]["probability"])
+        for name in (*BOTH, "both")
+    )
+    odds = np.sqrt(one * other / ((1 - one) * (1 - other)))
+    np.testing.assert_allclose(mean, odds / (1 + odds), atol=2e-4)
+    named = done["both", "centre", "Graz"]["settings"]["parameters"]
+    assert named["weak"] == json.loads(json.dumps(METHODS["weak"].settings()))
+
+
 # -- fits ------------------------------------------------------------------------------
 
 
@@ -364,7 +384,6 @@ def test_too_few_participants_for_inner_folds_are_refused():
 @pytest.mark.parametrize(
     "method",
     [
-        Method("frozen", {"image_size": 32, "dense_units": 4, "epochs": 1}),
         Method("frozen, logistic", {"image_size": 32, "C": 0.01}),
         Method("classifier", {"network__epochs": 4}, "scratch", methods.FIXED),
     ],

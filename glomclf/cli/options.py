@@ -143,7 +143,8 @@ def _list_if_asked(ctx: click.Context, param: click.Parameter, values: Any) -> A
         return values
     from .settings import print_settings
 
-    print_settings(ctx.params.get("recipe", "features"))
+    (recipe,) = (one for one in ctx.command.params if one.name == "recipe")
+    print_settings(ctx.params.get("recipe", recipe.get_default(ctx)))
     ctx.exit()
 
 
@@ -296,15 +297,6 @@ def folder_option(default: str, text: str, **more: Any) -> Callable[..., Any]:
 
 
 _CLASSIFIER_OPTIONS = {
-    "recipe": click.option(
-        "--recipe",
-        type=click.Choice(["features", "fine-tune", "scratch", "linear"]),
-        default="features",
-        is_eager=True,  # `--set help` lists the settings of this one
-        help="How the model is trained. features: a small network on stored features. "
-        "fine-tune: the last layers of the backbone, too. scratch: all layers. linear: "
-        "a logistic regression on stored features.",
-    ),
     "weights": click.option(
         "--weights",
         metavar="imagenet|none|FILE",
@@ -346,13 +338,27 @@ _CLASSIFIER_OPTIONS = {
 }
 
 
+def _recipe_option(default: str) -> Callable[[_Function], _Function]:
+    return click.option(
+        "--recipe",
+        type=click.Choice(["linear", "features", "fine-tune", "scratch"]),
+        default=default,
+        is_eager=True,  # `--set help` lists the settings of this one
+        help="How the model is trained. linear: a logistic regression on stored "
+        "features. features: a small network on them. fine-tune: the last layers of "
+        "the backbone, too. scratch: all layers.",
+    )
+
+
 def classifier_options(
-    *, without: Collection[str] = ()
+    *, recipe: str = "features", without: Collection[str] = ()
 ) -> Callable[[_Function], _Function]:
     """Give a command the options of the classifier; the others are ``--set``.
 
     Parameters
     ----------
+    recipe : str, default="features"
+        Where none is given.
     without : collection of str, default=()
         Names of options that this command does not have.
     """
@@ -361,6 +367,6 @@ def classifier_options(
         for name, option in reversed(_CLASSIFIER_OPTIONS.items()):
             if name not in without:
                 function = option(function)
-        return function
+        return _recipe_option(recipe)(function)
 
     return decorate

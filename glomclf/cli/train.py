@@ -61,7 +61,7 @@ __all__ = ["command"]
     show_default=False,
     help="Keep the classifiers of --cv; their mean is the model.",
 )
-@classifier_options()
+@classifier_options(recipe="linear")
 @seed_option
 @quiet_option
 def command(

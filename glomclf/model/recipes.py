@@ -84,12 +84,12 @@ RECIPES: dict[str, dict[str, Any]] = {
 """Of each recipe the parameters that differ from the defaults."""
 
 
-def make_classifier(recipe: str = "features", **overrides: Any) -> GlomeruliClassifier:
+def make_classifier(recipe: str = "linear", **overrides: Any) -> GlomeruliClassifier:
     """Make a classifier by a recipe, with every setting written out.
 
     Parameters
     ----------
-    recipe : {"linear", "features", "fine-tune", "scratch"}, default="features"
+    recipe : {"linear", "features", "fine-tune", "scratch"}, default="linear"
         - ``"linear"``: logistic regression on the output of the frozen network; for
           pretrained weights, and the quickest.
         - ``"features"``: a dense head on the output of the frozen network.

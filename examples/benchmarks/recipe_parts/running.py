@@ -13,11 +13,12 @@ from typing import Any
 
 import joblib
 import numpy as np
+from scipy.special import expit, logit
 
 from glomclf.network.processor import processor_name
 
 from .fitting import NETWORKS, fit_and_predict
-from .methods import METHODS, Method
+from .methods import MEAN, METHODS, Method
 from .patches import Rows
 from .results import Results, Unit
 
@@ -55,12 +56,33 @@ def execute(unit: Unit, results: Results, cache_dir: str | None) -> dict[str, An
     """Run one unit; networks in a process of their own, which gives all memory back."""
     train, test = results.patches.folds[unit.split][unit.fold]
     method, patches = METHODS[unit.method], results.patches
+    if method.kind == MEAN:
+        return mean_of(unit, results)
     given = (method, patches.rows(train), patches.X.iloc[test], cache_dir)
     if method.kind not in NETWORKS:
         return work(*given)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as executor:
         return executor.submit(work, *given).result()
+
+
+def mean_of(unit: Unit, results: Results) -> dict[str, Any]:
+    """Take the mean log odds of what other methods predict for the same fold."""
+    method = METHODS[unit.method]
+    parts = [results.record(unit._replace(method=m)) for m in method.parameters["of"]]
+    if any(part is None for part in parts):
+        raise ValueError(f"{unit} needs the same fold of {method.parameters['of']}")
+    # Probabilities are kept to some digits, so that 0 and 1 stand among them.
+    edge = 10.0**-DIGITS / 2
+    kept = np.clip([part["probability"] for part in parts], edge, 1 - edge)
+    return {
+        **parts[0],
+        "settings": method.settings(),
+        "threshold": 0.5,
+        **{k: sum(p[k] for p in parts) for k in ("fit_seconds", "seconds")},
+        "processor": parts[-1]["processor"],
+        "probability": np.round(expit(logit(kept).mean(axis=0)), DIGITS).tolist(),
+    }
 
 
 def work(
