@@ -173,10 +173,14 @@ _COMPARED: dict[str, Method] = {
     "mean of linear and scratch": Method(
         MEAN, {"of": ("linear", "scratch")}, threshold=FIXED
     ),
+    "mean of linear, with and without fixed stain, and scratch": Method(
+        MEAN, {"of": ("linear", "linear, fixed stain", "scratch")}, threshold=FIXED
+    ),
 }
 _LINEAR: dict[str, Method] = {
     "linear, threshold chosen inside": _linear(INNER_FOLDS, threshold="f1"),
     "linear, one view": _linear(predict_views=1),
+    "linear, fixed stain": _linear(stain_normalizer="fixed-reinhard"),
     "linear, one view, fixed stain": _linear(
         predict_views=1, stain_normalizer="fixed-reinhard"
     ),
