@@ -1,11 +1,14 @@
 """Bars, files written whole, and the names of files."""
 
+import io
 import os
 import stat
+import sys
 
 import pytest
 
-from glomclf._runtime import progress, short_names, written_whole
+from glomclf import _runtime
+from glomclf._runtime import headed, progress, short_names, written_whole
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -117,3 +120,48 @@ def test_an_error_inside_the_block_comes_out(enabled, capsys):
         progress("training", total=3, enabled=enabled),
     ):
         raise KeyError("broken")
+
+
+def test_a_log_gets_plain_lines_with_the_time_left(capsys, monkeypatch):
+    """A line a step, but not more than one every half minute; the last is written."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on servers that build and test
+    now = {"seconds": 0}
+    monkeypatch.setattr(_runtime.time, "monotonic", lambda: now["seconds"])
+    with headed("fold 1 of 2: "), progress("training", total=6) as advance:
+        for step, seconds in enumerate([60, 10, 10, 10, 30, 5], 1):
+            now["seconds"] += seconds
+            advance(note=f"loss 0.{step}")
+    assert capsys.readouterr().err.splitlines() == [
+        "fold 1 of 2: training 1/6, loss 0.1, 0:05:00 left",
+        "fold 1 of 2: training 4/6, loss 0.4, 0:00:45 left",
+        "fold 1 of 2: training 5/6, loss 0.5, 0:00:24 left",
+        "fold 1 of 2: training 6/6, loss 0.6, 0:02:05 passed",
+    ]
+
+
+def fail_after_a_step():
+    with progress("trials\x1b[2J", total=0) as advance:
+        advance(note="best 0.9")
+        raise KeyError("broken")
+
+
+def test_a_log_says_how_far_work_came_that_failed(capsys):
+    with pytest.raises(KeyError, match="broken"):
+        fail_after_a_step()
+    assert capsys.readouterr().err == "trials\\x1b[2J 1, best 0.9, 0:00:00 passed\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress("training", total=3) as advance:
+        advance(n_done=2, note="loss 0.250")
+    shown = sys.stderr.getvalue()
+    assert "━" in shown
+    assert "2/3" in shown
+    assert "loss 0.250" in shown
