@@ -3,16 +3,6 @@
 Two questions are kept apart. What is the percentage of the glomeruli that are *in this
 biopsy*? That is unsure because the model errs. What is it in *the kidney* they come
 from? That is unsure because few glomeruli were drawn as well.
-
-References
-----------
-.. [1] Racusen LC, et al. The Banff 97 working classification of renal allograft
-   pathology. Kidney International 1999;55:713-723.
-.. [2] Wang HJ, Kjellstrand CM, Cockfield SM, Solez K. On the influence of sample size
-   on the prognostic accuracy and reproducibility of renal transplant biopsy. Nephrology
-   Dialysis Transplantation 1998;13:165-172.
-.. [3] Brown LD, Cai TT, DasGupta A. Interval estimation for a binomial proportion.
-   Statistical Science 2001;16:101-133.
 """
 
 from __future__ import annotations
@@ -143,6 +133,16 @@ def summarize_biopsies(
     K of n, is drawn from Jeffreys' posterior ``Beta(K + 1/2, n - K + 1/2)`` [3]_. The
     interval of sampling is Jeffreys', and reaches 0 or 100 where none or all are
     predicted.
+
+    References
+    ----------
+    .. [1] Racusen LC, et al. The Banff 97 working classification of renal allograft
+       pathology. Kidney International 1999;55:713-723.
+    .. [2] Wang HJ, Kjellstrand CM, Cockfield SM, Solez K. On the influence of sample
+       size on the prognostic accuracy and reproducibility of renal transplant biopsy.
+       Nephrology Dialysis Transplantation 1998;13:165-172.
+    .. [3] Brown LD, Cai TT, DasGupta A. Interval estimation for a binomial proportion.
+       Statistical Science 2001;16:101-133.
 
     Examples
     --------
