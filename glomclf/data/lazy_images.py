@@ -52,6 +52,9 @@ class KeptImages(ImageSource):
     def __init__(self, shape: tuple[int, ...], store: PixelStore | None):
         super().__init__(shape)
         self._store = store
+        # Keys of rows that `known_keys` has just called new, and `read` is to make: to
+        # hash a large file takes a while.
+        self._asked: dict[int, bytes | None] = {}
 
     @abstractmethod
     def _sources(self, rows: NDArray[np.intp]) -> list[bytes | None]:
@@ -59,9 +62,12 @@ class KeptImages(ImageSource):
 
     @abstractmethod
     def _make(
-        self, rows: NDArray[np.intp]
+        self, rows: NDArray[np.intp], before: list[bytes | None]
     ) -> tuple[NDArray[np.uint8], list[bytes | None]]:
-        """Make images, and say what of; None where that cannot be told."""
+        """Make images, and say what of; None where that cannot be told.
+
+        `before` are the keys of what they were to be made of, a moment ago.
+        """
 
     def read(self, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Read some rows: those that are kept, and the others anew.
@@ -80,11 +86,13 @@ class KeptImages(ImageSource):
             If any of all rows cannot be used; it lists every one of them.
         """
         if self._store is None:
-            return self._make(rows)[0]
-        images, found = self._store.get(self._sources(rows))
+            return self._make(rows, [])[0]
+        wanted = self._sources_once(rows)
+        images, found = self._store.get(wanted)
         if found.all() and len(rows):
             return images
-        made, sources = self._make(rows[~found])
+        lacking = [key for key, there in zip(wanted, found, strict=True) if not there]
+        made, sources = self._make(rows[~found], lacking)
         places = [place for place, key in enumerate(sources) if key is not None]
         if places:
             kept = made[places]
@@ -99,7 +107,18 @@ class KeptImages(ImageSource):
         """Return the content keys of rows that are known without making them."""
         if self._store is None:
             return [None] * len(rows)
-        return self._store.content_keys(self._sources(rows))
+        sources = self._sources(rows)
+        keys = self._store.content_keys(sources)
+        asked = zip(rows.tolist(), sources, keys, strict=True)
+        self._asked = {row: source for row, source, key in asked if key is None}
+        return keys
+
+    def _sources_once(self, rows: NDArray[np.intp]) -> list[bytes | None]:
+        """Return the keys of sources, those that are known from a moment ago as such."""
+        asked, self._asked = self._asked, {}
+        if all(row in asked for row in rows.tolist()):
+            return [asked[row] for row in rows.tolist()]
+        return self._sources(rows)
 
 
 class LazyImages(KeptImages):
@@ -154,9 +173,8 @@ class LazyImages(KeptImages):
         return run(delayed(_file_key)(self.items[row]) for row in rows)
 
     def _make(
-        self, rows: NDArray[np.intp]
+        self, rows: NDArray[np.intp], before: list[bytes | None]
     ) -> tuple[NDArray[np.uint8], list[bytes | None]]:
-        before = self._sources(rows) if self._store else []
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         if self._decode(rows, images):
             raise ImageError(self._faults_of_all())
@@ -242,7 +260,7 @@ class MappedImages(KeptImages):
         return list(self.source.known_keys(rows))
 
     def _make(
-        self, rows: NDArray[np.intp]
+        self, rows: NDArray[np.intp], before: list[bytes | None]
     ) -> tuple[NDArray[np.uint8], list[bytes | None]]:
         unchanged = self.source.read(rows)
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)

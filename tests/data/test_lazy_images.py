@@ -179,6 +179,20 @@ def test_content_keys_are_known_once_a_file_was_decoded(paths, tmp_path, decoded
     assert decoded == []
 
 
+def test_a_new_file_is_hashed_before_it_is_decoded_and_after(
+    paths, tmp_path, monkeypatch
+):
+    hashed = []
+    key_of = room.file_key
+    monkeypatch.setattr(
+        room, "file_key", lambda path: hashed.append(path) or key_of(path)
+    )
+    images, rows = lazy(paths[:3], tmp_path), np.arange(3)
+    images.known_keys(rows)
+    images.read(rows)
+    assert sorted(hashed) == sorted([*paths[:3], *paths[:3]])
+
+
 def test_arrays_are_not_kept(tmp_path):
     images = lazy([np.zeros((50, 50, 3), np.uint8)] * 2, tmp_path)
     images.read(np.arange(2))
