@@ -3,9 +3,10 @@
 import sys
 import time
 
+import numpy as np
 import pytest
 import speed
-from speed_parts import cross_validation, processes
+from speed_parts import cross_validation, processes, throughput
 from speed_parts.arithmetic import saved_by_trunk
 from speed_parts.figures import Figure, Setting, figure, in_turn
 from speed_parts.timed import TimedClassifier
@@ -85,6 +86,22 @@ def test_memory_grows_by_what_more_images_take(setting, monkeypatch):
     assert figures["6 images"].value == pytest.approx(200.03)
     assert figures["6 images, second run"].value == 0.5
     assert figures["growth"].value == pytest.approx(5)
+
+
+def test_two_parts_at_once_are_judged_by_their_processor_time(monkeypatch):
+    monkeypatch.setattr(throughput, "n_threads", lambda: 2)
+    taken = {"a": [[9.0, 1.0]], "b": [[9.0, 3.0]], "both": [[9.0, 4.4]]}
+    arrays = {name: np.array(times) for name, times in taken.items()}
+    found = {made.name: made.value for made in throughput._figures(arrays, 10)}
+    assert found["b: rate of idle cores"] == pytest.approx(2 * 10 / 3)
+    assert found["both over the sum of the parts"] == pytest.approx(1.1)
+    assert found["both over the slower part on one core"] == pytest.approx(2.2 / 3)
+
+
+def test_files_of_the_throughput_all_differ(tmp_path, monkeypatch):
+    monkeypatch.setattr(throughput, "_SIDE", 32)
+    files = throughput._write_files(tmp_path / "large", 15)
+    assert len({file.read_bytes() for file in files}) == 15
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from speed_parts.cross_validation import (
 from speed_parts.engines import measure_engines
 from speed_parts.figures import Figure, Setting
 from speed_parts.processes import measure_memory, measure_startup
+from speed_parts.throughput import measure_throughput
 from speed_parts.training import measure_training
 
 from glomclf import make_glomeruli, read_manifest
@@ -41,7 +42,9 @@ SECTIONS = {
     "cv": measure_cross_validation,
     "layers": measure_layers,
     "scores": measure_scores,
+    "throughput": measure_throughput,
 }
+_NUMBERS = "images at which memory is measured; the last also of throughput"
 _HEAD = """.. list-table::
    :header-rows: 1
    :widths: 50 15 25 10
@@ -118,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     add("--repeats", type=int, default=3, help="times each thing is measured")
     add("--folds", type=int, default=5)
     add("--epochs", type=int, default=10)
-    add("--memory-images", type=int, nargs=2, default=(200, 800))
+    add("--memory-images", type=int, nargs=2, default=(200, 800), help=_NUMBERS)
     add("--output", type=Path, help="folder for speed_SECTION.inc; default: print")
     return parser
 

@@ -128,7 +128,9 @@ def compile_trunk(
     with _compiling:  # the caches below let two threads compile the same
         if engine == "keras":
             return _compile_keras(backbone, cut)
-        return _compile_openvino(backbone, cut, precision, cache_dir)
+        # Only int8 keeps a graph: others are the same whatever the folder.
+        folder = cache_dir if precision == "int8" else False
+        return _compile_openvino(backbone, cut, precision, folder)
 
 
 @functools.lru_cache(maxsize=8)

@@ -85,7 +85,12 @@ class SGD(keras.optimizers.SGD):  # type: ignore[name-defined]
         )
 
 
-OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD}
+OPTIMIZERS: dict[str, Any] = {
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+    "sgd": SGD,
+}
 
 
 class BatchNormalization(

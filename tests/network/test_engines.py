@@ -267,3 +267,12 @@ def test_workers_share_the_cores():
 def test_the_user_may_set_the_number_of_cores(monkeypatch, given, expected):
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     assert n_threads() == (expected or cpu_count())
+
+
+@needs_openvino
+def test_another_folder_of_the_store_compiles_nothing_anew(cnn, tmp_path):
+    compiled = {
+        compile_trunk(cnn, cnn.cut(0), "openvino", cache_dir=folder)
+        for folder in (False, tmp_path)
+    }
+    assert len(compiled) == 1
