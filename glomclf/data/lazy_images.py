@@ -114,7 +114,7 @@ class KeptImages(ImageSource):
         return keys
 
     def _sources_once(self, rows: NDArray[np.intp]) -> list[bytes | None]:
-        """Return the keys of sources, those that are known from a moment ago as such."""
+        """Return the keys of sources, from a moment ago where they were asked."""
         asked, self._asked = self._asked, {}
         if all(row in asked for row in rows.tolist()):
             return [asked[row] for row in rows.tolist()]
