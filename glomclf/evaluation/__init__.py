@@ -20,6 +20,7 @@ from .prevalence import (
 )
 from .reliability import ReliabilityBins
 from .scores import SCORE_NAMES, SCORES, Score
+from .subgroups import Subgroups
 from .thresholds import RecallAtLeast, choose_threshold, cross_fitted_thresholds
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "RecallAtLeast",
     "ReliabilityBins",
     "Score",
+    "Subgroups",
     "adjust_to_prevalence",
     "biopsy_summary",
     "choose_threshold",

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .estimates import Estimates
-from .intervals import draw_replicates, settings_faults
+from .intervals import Replicates, draw_replicates, settings_faults
 from .participant_numbers import exact_interval
+from .plain import plain
 from .scores import SCORES, ScoredRows, check_rows
+from .subgroups import Subgroups, score_subgroups, subgroup_values
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -45,6 +47,9 @@ class Evaluation(Estimates):
 
     confusion_matrix : ndarray of shape (2, 2), dtype int
         ``[[tn, fp], [fn, tp]]``.
+
+    subgroups : Subgroups or None, default=None
+        Scores of each value of a column, where `evaluate` was given one.
     """
 
     threshold: float
@@ -52,6 +57,7 @@ class Evaluation(Estimates):
     n_samples: int
     n_participants: int | None
     confusion_matrix: NDArray[np.intp]
+    subgroups: Subgroups | None = None
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Evaluation:
@@ -66,13 +72,37 @@ class Evaluation(Estimates):
         evaluation : Evaluation
         """
         names = [name for name in SCORES if name in content["scores"]]  # in its order
-        by_name = {
-            key: {name: _restored(content[key][name]) for name in names}
-            for key in ("scores", "intervals", "n_effective")
-        }
         counts = np.array(content["confusion_matrix"])
         others = {"threshold": _restored(content["threshold"])}
-        return cls(**{**content, **by_name, **others, "confusion_matrix": counts})
+        if parts := content.get("subgroups"):
+            others["subgroups"] = Subgroups(
+                column=parts["column"],
+                evaluations={
+                    value: cls.from_dict(one)
+                    for value, one in parts["evaluations"].items()
+                },
+                differences={
+                    value: Estimates(**{**one, **_by_name(one, names)})
+                    for value, one in parts["differences"].items()
+                },
+            )
+        told = {**content, **_by_name(content, names), **others}
+        return cls(**{**told, "confusion_matrix": counts})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain types that JSON can hold; NaN becomes None.
+
+        Returns
+        -------
+        content : dict
+        """
+        parts = None if self.subgroups is None else self.subgroups.to_dict()
+        alone = {**vars(self), "subgroups": parts}
+        return plain(alone)
+
+    def __str__(self) -> str:
+        parts = [] if self.subgroups is None else [str(self.subgroups)]
+        return "\n".join([super().__str__(), *parts])
 
     def _heading(self) -> str:
         units = "unknown" if self.n_participants is None else self.n_participants
@@ -90,6 +120,7 @@ def evaluate(
     *,
     groups: ArrayLike | None = None,
     threshold: float | ArrayLike = 0.5,
+    by: ArrayLike | None = None,
     specificity: float = 0.9,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
@@ -112,6 +143,11 @@ def evaluate(
     threshold : float or array-like of shape (n_samples,), default=0.5
         A row is predicted 1 if its probability is at least this. One a row serves for
         cross-validated predictions whose threshold was chosen fold by fold.
+
+    by : array-like of shape (n_samples,), default=None
+        A centre, stain or scanner of each row, 2 to 20 values. The result's `subgroups`
+        has all scores of each value, and how far they are from the other rows'. A
+        Series gives its name, too.
 
     specificity : float, default=0.9
         Where ``sensitivity_at_specificity`` is read, in (0, 1).
@@ -186,21 +222,46 @@ def evaluate(
            [ 79,  41]])
     """
     faults = settings_faults(n_bootstrap, confidence)
+    values, strange = (None, []) if by is None else subgroup_values(by, np.size(y_true))
+    faults += strange
     rows = check_rows(y_true, y_score, groups, threshold, specificity, faults)
-    replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
+
+    def draw(strata: NDArray[np.intp]) -> Replicates:
+        return draw_replicates(strata, n_bootstrap, confidence, random_state)
+
+    def judge(part: ScoredRows) -> Evaluation:
+        return _judge(part, draw(part.strata), known=groups is not None)
+
+    evaluation = judge(rows)
+    if values is None:
+        return evaluation
+    column = str(getattr(by, "name", None) or "group")
+    parts = score_subgroups(rows, values, column, judge, draw)
+    return replace(evaluation, subgroups=parts)
+
+
+def _judge(rows: ScoredRows, replicates: Replicates, *, known: bool) -> Evaluation:
+    """Score rows, of which it is known or not whose they are."""
     estimates = replicates.estimates(
         rows.score(replicates.weights),
         {name: one.scale for name, one in SCORES.items()},
     )
-    caution = rows.caution(known=groups is not None)
     return Evaluation(
-        **vars(_explain(rows, estimates)) | {"caution": caution},
+        **vars(_explain(rows, estimates)) | {"caution": rows.caution(known=known)},
         threshold=float(rows.threshold) if np.ndim(rows.threshold) == 0 else np.nan,
-        specificity=specificity,
+        specificity=rows.specificity,
         n_samples=len(rows.y_true),
-        n_participants=None if groups is None else rows.n_groups,
+        n_participants=rows.n_groups if known else None,
         confusion_matrix=rows.confusion_matrix(),
     )
+
+
+def _by_name(content: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return what a result has for each score."""
+    return {
+        key: {name: _restored(content[key][name]) for name in names}
+        for key in ("scores", "intervals", "n_effective")
+    }
 
 
 def _restored(value: Any) -> Any:

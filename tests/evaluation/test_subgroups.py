@@ -1,0 +1,117 @@
+"""Each centre has its own scores, and the worst one cannot hide behind the others."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glomclf.errors import ScoreError
+from glomclf.evaluation.evaluation import Evaluation, evaluate
+
+QUICK = {"n_bootstrap": 100}
+
+
+def three_centres(n_participants=24, n_patches=15, seed=0):
+    """Draw participants of three centres, of which C's probabilities are too high."""
+    rng = np.random.RandomState(seed)
+    groups = np.repeat(np.arange(n_participants), n_patches)
+    centre = pd.Series(np.array(list("ABC"))[groups % 3], name="centre")
+    y = rng.binomial(1, 0.3, len(groups))
+    logits = 4 * (y - 0.5) + 1.5 * rng.normal(size=len(y)) + 2.5 * (centre == "C")
+    return y, 1 / (1 + np.exp(-logits.to_numpy())), groups, centre
+
+
+@pytest.fixture(scope="module")
+def result():
+    y, y_score, groups, centre = three_centres()
+    return evaluate(y, y_score, groups=groups, by=centre, **QUICK)
+
+
+def test_scores_of_a_centre_are_those_of_its_rows_alone(result):
+    y, y_score, groups, centre = three_centres()
+    inside = (centre == "C").to_numpy()
+    alone = evaluate(y[inside], y_score[inside], groups=groups[inside], **QUICK)
+    of_c = result.subgroups.evaluations["C"]
+    assert of_c.scores == alone.scores
+    assert of_c.intervals == alone.intervals
+    assert (of_c.n_samples, of_c.n_participants) == (inside.sum(), 8)
+
+
+def test_a_difference_is_from_all_other_rows_and_shows_the_worse_centre(result):
+    y, y_score, groups, centre = three_centres()
+    outside = (centre != "C").to_numpy()
+    others = evaluate(y[outside], y_score[outside], groups=groups[outside], **QUICK)
+    parts = result.subgroups
+    for name, value in parts.evaluations["C"].scores.items():
+        expected = value - others.scores[name]
+        assert parts.differences["C"].scores[name] == pytest.approx(
+            expected, abs=1e-6, nan_ok=True
+        )
+    assert parts.worst == "C"
+    assert parts.differences["C"].interval("specificity")[1] < 0
+    low, high = parts.differences["A"].interval("roc_auc")
+    assert low < 0 < high
+
+
+def test_the_table_has_every_score_of_every_value_with_counts(result):
+    table = result.subgroups.to_frame()
+    assert table.index.names == ["centre", "score"]
+    assert len(table) == 3 * len(result.scores)
+    row = table.loc[("A", "recall")]
+    assert row["n_samples"] == 120
+    assert row["n_participants"] == 8
+    assert row["difference_low"] < row["difference"] < row["difference_high"]
+    counts = table["n_positive"].groupby("centre").first()
+    assert counts.sum() == result.confusion_matrix[1].sum()
+
+
+def test_an_evaluation_with_subgroups_survives_json(result):
+    read = Evaluation.from_dict(json.loads(json.dumps(result.to_dict())))
+    pd.testing.assert_frame_equal(
+        read.subgroups.to_frame(), result.subgroups.to_frame(), check_dtype=False
+    )
+    assert "centre" in str(read)
+
+
+def test_participants_with_several_values_are_resampled_as_wholes():
+    y, y_score, groups, _ = three_centres()
+    stain = np.where(np.arange(len(y)) % 2, "PAS", "H&E")
+    parts = evaluate(y, y_score, groups=groups, by=stain, **QUICK).subgroups
+    assert parts.column == "group"
+    a, b = (parts.differences[value] for value in ("H&E", "PAS"))
+    assert a.scores["f1"] == pytest.approx(-b.scores["f1"])
+    assert np.isfinite(a.interval("f1")).all()
+
+
+def test_a_value_without_one_class_has_the_scores_that_it_can_have():
+    y, y_score, groups, centre = three_centres()
+    y = np.where(centre == "A", 0, y)
+    parts = evaluate(y, y_score, groups=groups, by=centre, **QUICK).subgroups
+    of_a = parts.evaluations["A"]
+    assert np.isnan(of_a.scores["recall"])
+    assert "no row has class 1" in of_a.notes["recall"]
+    assert of_a.scores["specificity"] > 0
+    assert np.isnan(parts.differences["A"].scores["recall"])
+    assert parts.worst == "C"
+
+
+def test_missing_values_have_a_row_of_their_own():
+    y, y_score, groups, centre = three_centres()
+    by = centre.where(centre != "A")
+    parts = evaluate(y, y_score, groups=groups, by=by, **QUICK).subgroups
+    assert list(parts.evaluations) == ["B", "C", "not given"]
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        (["A"] * 3, r"by must have shape \(360,\)"),
+        (["A"] * 360, "the one value 'A'"),
+        (np.arange(360), "at most 20 are compared"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(by, message):
+    y, y_score, groups, _ = three_centres()
+    with pytest.raises(ScoreError, match=message):
+        evaluate(y, y_score, groups=groups, by=by)
