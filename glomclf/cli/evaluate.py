@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import (
+    InputError,
     check_inputs,
     check_output,
     drop_unwritten,
@@ -47,6 +48,7 @@ _FILES = (
     "predictions.csv",
     "scores.csv",
     "scores.json",
+    "subgroups.csv",
     "biopsies.csv",
     "confusion_matrix.png",
     "roc_curve.png",
@@ -87,6 +89,13 @@ _AGREEMENT = {
     "and images of CSV.",
 )
 @threshold_option
+@click.option(
+    "--by",
+    metavar="COLUMN",
+    show_default="all patches together only",
+    help="Column of CSV, such as centre, stain or scanner: scores of each of its "
+    "values, too, and how far they are apart.",
+)
 @quiet_option
 def command(
     csv: Path,
@@ -97,12 +106,14 @@ def command(
     folder: Path,
     train_csv: Path | None,
     threshold: float | None,
+    by: str | None,
     quiet: bool,
 ) -> None:
     """Predict the patches of CSV and score the predictions.
 
     CSV has the columns `name` and `ground truth` and, if known, `participant`.
-    Intervals of scores respect that patches of one participant are alike. With --train,
+    Intervals of scores respect that patches of one participant are alike. --by centre
+    shows whether the scores hold at each centre. With --train,
     the exit code is 2 if participants or images of CSV were trained on. All files are
     written even so.
 
@@ -115,12 +126,13 @@ def command(
         check_output(folder / name, inputs)
     check_inputs(inputs)  # to load a model takes long
     test, rows, train, features = _read(csv, train_csv, images, embeddings, reading)
+    divided = None if by is None else _column(test, by, csv)
     classifier = load_model(model, threshold, quiet)
     audit = None
     if train is not None:
         audit, _ = audit_pair(train, test, quiet, features)
     probability = classifier.predict_proba(rows)[:, 1]
-    found = _score(test, probability, classifier.threshold_, folder)
+    found = _score(test, probability, classifier.threshold_, divided, folder)
     known = {"classifier": classifier, "train": train, "audit": audit}
     _write_report(test, probability, folder, **known, **found)
     drop_unwritten(folder / name for name in _FILES)
@@ -152,8 +164,24 @@ def _read(
     return test, rows, train, features
 
 
+def _column(test: pd.DataFrame, by: str, csv: Path) -> pd.Series:
+    """Return what divides the rows, refused before the model predicts anything."""
+    from ..evaluation.subgroups import subgroup_values
+
+    if by not in test:
+        titles = ", ".join(map(str, test))
+        raise InputError(f"--by: {csv} has no column {by!r}; there are {titles}.")
+    if faults := subgroup_values(test[by], len(test))[1]:
+        raise InputError(f"--by: in {csv}, {faults[0].replace('by ', f'{by} ', 1)}.")
+    return test[by]
+
+
 def _score(
-    manifest: pd.DataFrame, probability: np.ndarray, threshold: float, folder: Path
+    manifest: pd.DataFrame,
+    probability: np.ndarray,
+    threshold: float,
+    by: pd.Series | None,
+    folder: Path,
 ) -> dict[str, Any]:
     """Score patches and, where they are known, biopsies; write both."""
     from ..data.participants import participant_kind
@@ -164,8 +192,11 @@ def _score(
     table = predictions_table(manifest, probability, threshold)
     write_csv(table, folder / "predictions.csv")
     y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    evaluation = evaluate(y, probability, groups=groups, threshold=threshold)
+    evaluation = evaluate(y, probability, groups=groups, threshold=threshold, by=by)
     write_scores(evaluation, folder)
+    if evaluation.subgroups is not None:
+        table = evaluation.subgroups.to_frame()
+        write_csv(table.reset_index(), folder / "subgroups.csv")
     if participant_kind(manifest) != "participant":
         note("There is no percentage per biopsy: not all participants are known.")
         return {"evaluation": evaluation, "biopsies": None}
@@ -193,10 +224,12 @@ def _write_report(
 
 
 def _print(evaluation: Evaluation, biopsies: BiopsySummary | None) -> None:
-    from .tables import print_estimates, print_scores
+    from .tables import print_estimates, print_scores, print_subgroups
 
     n_patches = int(evaluation.confusion_matrix.sum())
     print_scores(f"Scores of {n_patches} patches", evaluation)
+    if evaluation.subgroups is not None:
+        print_subgroups(evaluation.subgroups)
     if biopsies is not None:
         n_biopsies = len(biopsies.table)
         title = f"Percentage of globally sclerotic glomeruli, {n_biopsies} biopsies"

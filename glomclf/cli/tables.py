@@ -16,11 +16,13 @@ from .console import note, output, print_table
 if TYPE_CHECKING:
     from ..evaluation.estimates import Estimates
     from ..evaluation.evaluation import Evaluation
+    from ..evaluation.subgroups import Subgroups
 
 __all__ = [
     "predictions_table",
     "print_estimates",
     "print_scores",
+    "print_subgroups",
     "write_csv",
     "write_json",
     "write_scores",
@@ -124,6 +126,29 @@ def print_scores(title: str, evaluation: Evaluation) -> None:
         ("", "predicted 0", "predicted 1"),
         [("label 0", str(tn), str(fp)), ("label 1", str(fn), str(tp))],
     )
+
+
+def print_subgroups(subgroups: Subgroups) -> None:
+    """Print a few scores of each value, and which is the worst."""
+    from ..evaluation.scores import SCORES
+
+    names = ("recall", "specificity", "f1")
+    rows = []
+    for value, one in subgroups.evaluations.items():
+        told = (f"{one.scores[name]:.3f}".replace("nan", "undefined") for name in names)
+        people = str(one.n_participants)
+        rows.append((value, str(one.n_samples), people, *told))
+    titles = [SCORES[name].title for name in names]
+    columns = (subgroups.column, "patches", "participants", *titles)
+    print_table(f"By {subgroups.column}", columns, rows)
+    if (worst := subgroups.worst) is not None:
+        low, high = subgroups.differences[worst].interval("balanced_accuracy")
+        gap = subgroups.differences[worst].scores["balanced_accuracy"]
+        ends = "no interval" if np.isnan(low) else f"95 %: {low:.2f} to {high:.2f}"
+        note(
+            f"Worst by {subgroups.column}: {worst}; its balanced accuracy less that of "
+            f"the others is {gap:.2f} ({ends})."
+        )
 
 
 def print_estimates(

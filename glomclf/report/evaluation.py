@@ -23,12 +23,14 @@ from .sections.mistakes import mistakes_section
 from .sections.out_of_fold import estimate_section, folds_section
 from .sections.repetition import repetition_section
 from .sections.scores import scores_section, summary_section
+from .sections.subgroups import subgroups_section
 from .sections.training import training_section
 
 __all__ = ["ensemble_report", "evaluation_report"]
 
 _JUDGED = (
     scores_section,
+    subgroups_section,
     curves_section,
     biopsies_section,
     mistakes_section,
@@ -93,7 +95,8 @@ def evaluation_report(
         The words of the command that repeats the run.
 
     evaluation : Evaluation, default=None
-        As from `glomclf.evaluate` of the same rows, where it is at hand.
+        As from `glomclf.evaluate` of the same rows, where it is at hand. One with
+        ``by=`` adds a section of its subgroups.
 
     biopsies : BiopsySummary, default=None
         As from `biopsy_summary` of the same rows, where at hand.

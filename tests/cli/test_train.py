@@ -444,3 +444,25 @@ def test_an_ensemble_that_cannot_be_is_refused_before_training(
     result = run("train", data / "public.csv", *TINY, *options, "-o", out, code=2)
     assert re.search(message, result.stderr)
     assert not out.exists()
+
+
+def test_evaluate_by_a_column_scores_each_of_its_values(
+    trained, data, tmp_path, undrawn
+):
+    table = pd.read_csv(data / "public.csv")
+    table["centre"] = ["A" if n % 2 else "B" for n in range(len(table))]
+    csv, out = tmp_path / "test.csv", tmp_path / "out"
+    table.to_csv(csv, index=False)
+    words = ("evaluate", csv, "--images", data, "--model", trained[0], "-o", out, "-q")
+    result = run(*words, "--by", "centre")
+    assert "By centre" in result.stdout
+    assert "Worst by centre" in result.stderr
+    found = pd.read_csv(out / "subgroups.csv")
+    assert found["centre"].unique().tolist() == ["A", "B"]
+    assert found.loc[found["score"] == "recall", "n_samples"].tolist() == [24, 24]
+    assert json.loads((out / "scores.json").read_text())["subgroups"]["worst"] in "AB"
+    told = run(*words, "--by", "clinic", code=2).stderr
+    assert "no column 'clinic'" in told
+    assert "centre" in told
+    told = run(*words, "--by", "path", code=2).stderr
+    assert "48 values" in told

@@ -22,6 +22,7 @@ from ..blocks import (
     told_span,
 )
 from ..evaluated_model import EvaluatedModel
+from .subgroups import worst_subgroup
 
 __all__ = ["score_table", "scores_section", "summary_section"]
 
@@ -36,7 +37,9 @@ def summary_section(model: EvaluatedModel) -> Section:
         title, value, ends = _card(model.biopsies, "mean_absolute_error", title, 1)
         told = f"percentage points, mean absolute error; {ends}"
         cards.append((title, value, told))
-    return Section("Summary", [Numbers(cards), *map(Caution, _cautions(model))])
+    worst = worst_subgroup(model)
+    told = [] if worst is None else [worst]
+    return Section("Summary", [Numbers(cards), *map(Caution, _cautions(model)), *told])
 
 
 def _card(

@@ -1,0 +1,135 @@
+"""By centre, stain or scanner: the scores of each, and their distance from others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...evaluation.scores import SCORES
+from ...evaluation.subgroups import Subgroups
+from ..blocks import (
+    Block,
+    Caution,
+    Paragraph,
+    Section,
+    Table,
+    number,
+    sentence,
+    span,
+    told_span,
+)
+from ..evaluated_model import EvaluatedModel
+
+__all__ = ["subgroups_section", "worst_subgroup"]
+
+_SHOWN = ("recall", "specificity", "f1", "balanced_accuracy", "roc_auc")
+
+
+def worst_subgroup(model: EvaluatedModel) -> Paragraph | None:
+    """Tell of the worst value: a caution where chance does not explain it."""
+    parts = model.evaluation.subgroups
+    if parts is None or (worst := parts.worst) is None:
+        return None
+    scores, apart = parts.evaluations[worst], parts.differences[worst]
+    shown = (
+        f"{SCORES[name].title.casefold()} {number(scores.scores[name], 2)} "
+        f"({told_span(scores, name, 2)})"
+        for name in ("recall", "specificity")
+    )
+    f1 = f"F1 {number(scores.scores['f1'], 2)} ({told_span(scores, 'f1', 2)})"
+    low, high = apart.interval("balanced_accuracy")
+    text = (
+        f"Worst by {parts.column}: {worst}, with {', '.join([*shown, f1])}, in "
+        f"{_counts(parts, worst)}. Its balanced accuracy less that of the others is "
+        f"{number(apart.scores['balanced_accuracy'], 2)} "
+        f"({told_span(apart, 'balanced_accuracy', 2)})."
+    )
+    if high < 0:
+        return Caution(f"{text} Do not rely on the scores above there.")
+    if np.isnan(low):
+        return Paragraph(text)
+    return Paragraph(f"{text} Chance may explain the difference.")
+
+
+def subgroups_section(model: EvaluatedModel) -> Section | None:
+    """Show the scores of each value; None where rows were not divided."""
+    parts = model.evaluation.subgroups
+    if parts is None:
+        return None
+    level = model.evaluation.level
+    how = (
+        f"Scores of the patches of each {parts.column}, with {level} intervals over "
+        f"{model.units}. A difference is from all other patches. One of several is the "
+        "worst by chance, too; an interval that holds 0 shows no difference."
+    )
+    title = f"By {parts.column}"
+    return Section(
+        title,
+        [
+            Paragraph(how),
+            *_cautions(parts),
+            _counted(parts),
+            _table(parts),
+            _table(parts, apart=True),
+            *(_all_scores(model, parts, value) for value in parts.evaluations),
+        ],
+    )
+
+
+def _cautions(parts: Subgroups) -> list[Block]:
+    return [
+        Caution(sentence(f"{parts.column} {value}: {one.caution}"))
+        for value, one in parts.evaluations.items()
+        if one.caution
+    ]
+
+
+def _counted(parts: Subgroups) -> Table:
+    rows = []
+    for value, one in parts.evaluations.items():
+        (tn, fp), (fn, tp) = one.confusion_matrix.tolist()
+        counts = [one.n_samples, one.n_participants, tn + fp, fn + tp]
+        rows.append([value, *counts, f"{fn} of {fn + tp}", f"{fp} of {fp + tn}"])
+    columns = [parts.column, "patches", "participants", "class 0", "class 1"]
+    return Table([*columns, "missed", "falsely called sclerotic"], rows)
+
+
+def _counts(parts: Subgroups, value: str) -> str:
+    one = parts.evaluations[value]
+    told = f"{one.n_samples} patches"
+    if one.n_participants is None:
+        return told
+    return f"{told} of {one.n_participants} participants"
+
+
+def _table(parts: Subgroups, *, apart: bool = False) -> Table:
+    """Show a few scores of each value, or their distance from the others."""
+    of = parts.differences if apart else parts.evaluations
+    rows = [
+        [value, *(_told(one.scores[name], one.interval(name)) for name in _SHOWN)]
+        for value, one in of.items()
+    ]
+    titles = [SCORES[name].title for name in _SHOWN]
+    caption = "Differences from all other patches" if apart else ""
+    return Table([parts.column, *titles], rows, caption)
+
+
+def _told(value: float, ends: tuple[float, float]) -> str:
+    told = span(ends, 2)
+    return number(value, 2) if told == "–" else f"{number(value, 2)} ({told})"
+
+
+def _all_scores(model: EvaluatedModel, parts: Subgroups, value: str) -> Table:
+    one, apart = parts.evaluations[value], parts.differences[value]
+    rows = [
+        [
+            SCORES[name].title.format(specificity=one.specificity),
+            number(score),
+            span(one.interval(name)),
+            number(apart.scores[name]),
+            span(apart.interval(name)),
+        ]
+        for name, score in one.scores.items()
+    ]
+    level = f"{model.evaluation.level} interval"
+    columns = ["score", "value", level, "difference", f"its {level}"]
+    return Table(columns, rows, f"All scores of {value}", folded=True)

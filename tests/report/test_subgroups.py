@@ -1,0 +1,65 @@
+"""The worst centre stands at the top of the report, and every centre has its table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glomclf.evaluation.evaluation import evaluate
+from glomclf.report import Caution, Paragraph, Table, evaluation_report
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch, blank_picture):
+    for name in ("biopsies", "curves", "training"):
+        monkeypatch.setattr(
+            f"glomclf.report.sections.{name}.draw_picture", blank_picture
+        )
+
+
+def report_of(shift):
+    """Report participants of three centres, probabilities of C raised by a shift."""
+    rng = np.random.RandomState(0)
+    groups = np.repeat([f"P{n:02}" for n in range(24)], 15)
+    centre = pd.Series(np.array(list("ABC"))[np.arange(360) // 15 % 3], name="centre")
+    y = rng.binomial(1, 0.3, 360)
+    logits = 3 * (y - 0.5) + rng.normal(size=360) + shift * (centre == "C")
+    y_score = 1 / (1 + np.exp(-logits.to_numpy()))
+    evaluation = evaluate(y, y_score, groups=groups, by=centre, n_bootstrap=100)
+    return evaluation_report(None, y, y_score, groups=groups, evaluation=evaluation)
+
+
+def worst_in_summary(report):
+    (told,) = [
+        block
+        for block in report.sections[0].blocks
+        if isinstance(block, Paragraph) and "Worst by centre" in block.text
+    ]
+    return told
+
+
+def test_a_centre_that_is_worse_is_a_caution_in_the_summary():
+    report = report_of(shift=3)
+    told = worst_in_summary(report)
+    assert isinstance(told, Caution)
+    assert "Worst by centre: C, with recall" in told.text
+    assert "120 patches of 8 participants" in told.text
+    (section,) = [one for one in report.sections if one.title == "By centre"]
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    counted, scores, apart, *all_scores = tables
+    assert [row[0] for row in counted.rows] == ["A", "B", "C"]
+    assert [row[0] for row in scores.rows] == ["A", "B", "C"]
+    assert all(cell.startswith("-") for cell in (apart.rows[2][2], apart.rows[2][3]))
+    assert [len(table.rows) for table in all_scores] == [14, 14, 14]
+    assert "By centre" in report.render()
+
+
+def test_centres_that_differ_by_chance_are_told_so():
+    told = worst_in_summary(report_of(shift=0))
+    assert not isinstance(told, Caution)
+    assert "Chance may explain the difference" in told.text
+
+
+def test_without_a_column_nothing_is_said_of_subgroups():
+    y, y_score = [0, 1] * 6, [0.2, 0.8] * 6
+    report = evaluation_report(None, y, y_score, groups=list("aabbccddeeff"))
+    assert not [one.title for one in report.sections if one.title.startswith("By ")]
