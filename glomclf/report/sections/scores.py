@@ -37,9 +37,10 @@ def summary_section(model: EvaluatedModel) -> Section:
         title, value, ends = _card(model.biopsies, "mean_absolute_error", title, 1)
         told = f"percentage points, mean absolute error; {ends}"
         cards.append((title, value, told))
-    worst = worst_subgroup(model)
-    told = [] if worst is None else [worst]
-    return Section("Summary", [Numbers(cards), *map(Caution, _cautions(model)), *told])
+    blocks: list[Block] = [Numbers(cards), *map(Caution, _cautions(model))]
+    if (worst := worst_subgroup(model)) is not None:
+        blocks.append(worst)
+    return Section("Summary", blocks)
 
 
 def _card(
