@@ -13,8 +13,8 @@ from typing import Any
 
 def main() -> None:
     """Run the command line, which ends with one line when it is interrupted."""
-    signal.signal(signal.SIGINT, _interrupted)
     open_streams()
+    catch_signals()
     from .cli import main as commands
 
     commands(prog_name="glomclf")
@@ -58,15 +58,37 @@ def _nowhere(mode: str) -> Any:
     return open(os.devnull, mode)
 
 
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    """Leave at once while modules are imported: some pass over a KeyboardInterrupt."""
-    console = sys.modules.get(f"{__package__}.cli.console")
-    written_files = getattr(console, "written_files", list)
-    if _is_importing(frame) and not written_files():
-        sys.stderr.write("\nInterrupted. No file was written.\n")
+def catch_signals() -> None:
+    """End with a word at the signals that ask for it, but for those that are ignored.
+
+    A shell ignores SIGINT for what it runs in the background, and nohup SIGHUP.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Have the command end, or leave at once where it would not say so.
+
+    It would not before it begins, after its end, and while modules are imported: some
+    pass over a KeyboardInterrupt.
+    """
+    messages: Any = sys.modules.get(f"{__package__}.cli.messages")
+    is_at_work = messages is not None and messages.is_at_work()
+    if is_at_work and (messages.written_files() or not _is_importing(frame)):
+        raise messages.Stopped(number)
+    if messages is None or not messages.is_over():
+        word = "Interrupted" if number == signal.SIGINT else "Terminated"
+        kept = getattr(messages, "what_was_kept", _nothing_was_kept)
+        sys.stderr.write(f"\n{word}. {kept()}\n")
         sys.stderr.flush()
-        os._exit(130)
-    signal.default_int_handler(number, frame)
+    os._exit(128 + number)
+
+
+def _nothing_was_kept() -> str:
+    return "No file was written."
 
 
 def _is_importing(frame: FrameType | None) -> bool:

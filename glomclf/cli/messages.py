@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,17 @@ import click
 from ..errors import GlomclfError, GlomclfWarning
 from .console import InputError, note, written_files
 
-__all__ = ["as_option", "errors_shown"]
+__all__ = [
+    "Stopped",
+    "as_option",
+    "errors_shown",
+    "is_at_work",
+    "is_over",
+    "what_was_kept",
+    "written_files",
+]
+
+_state = "to come"
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quota on Windows
 # What the library names most, as it is written on the command line.
@@ -45,8 +56,19 @@ class _InternalFault(InputError):
     exit_code = 1
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal asks the command to end."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
 class _Interrupted(click.ClickException):
-    exit_code = 130
+    def __init__(self, number: int):
+        word = "Interrupted" if number == signal.SIGINT else "Terminated"
+        super().__init__(f"{word}. {what_was_kept()}")
+        self.exit_code = 128 + number  # type: ignore[misc]  # a class's, says click
 
     def show(self, file: Any = None) -> None:
         note(f"\n{self.message}")
@@ -61,17 +83,31 @@ def errors_shown(*, debug: bool) -> Iterator[None]:
     debug : bool
         Whether errors keep their traceback.
     """
+    global _state
+    _state = "at work"
     try:
         with _warnings_on_one_line():
             yield
-    except KeyboardInterrupt:
-        raise _Interrupted(_what_was_kept()) from None
+    except KeyboardInterrupt as error:
+        raise _Interrupted(getattr(error, "number", signal.SIGINT)) from None
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise
     except Exception as error:
         if debug:
             raise
         raise _explained(error) from error
+    finally:
+        _state = "over"
+
+
+def is_at_work() -> bool:
+    """Tell whether a command runs that would say what came of a KeyboardInterrupt."""
+    return _state == "at work"
+
+
+def is_over() -> bool:
+    """Tell whether a command ended, and said how."""
+    return _state == "over"
 
 
 def _explained(error: Exception) -> click.ClickException:
@@ -120,11 +156,12 @@ def _is_invalid_parameter(error: Exception) -> bool:
     )
 
 
-def _what_was_kept() -> str:
+def what_was_kept() -> str:
+    """Name the files that the command wrote before it was stopped."""
     files = written_files()
     if not files:
-        return "Interrupted. No file was written."
-    return "\n  ".join(["Interrupted. Kept, each whole:", *map(str, files)])
+        return "No file was written."
+    return "\n  ".join(["Kept, each whole:", *map(str, files)])
 
 
 @contextmanager

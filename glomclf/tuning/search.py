@@ -331,11 +331,12 @@ class GlomeruliSearchCV(BaseSearchCV):
                     n_jobs=self.n_jobs,
                     verbose=self.verbose,
                 )
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as error:  # or what the command line makes of it
                 told = what_is_kept(study, self.storage, self.n_trials)
                 if self.storage is not None and not in_memory(self.storage):
                     told += " Run the same again to go on."
-                raise KeyboardInterrupt(told) from None
+                error.args = (told,)
+                raise
             finally:
                 self.study_ = copy_to_memory(study)
 

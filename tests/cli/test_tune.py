@@ -448,7 +448,7 @@ sys.exit(main())
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is a signal")
-def test_ctrl_c_in_a_process_of_its_own_and_resume(data, tmp_path):
+def test_ctrl_c_in_a_process_of_its_own_and_resume(data, tmp_path, without_network):
     sign = tmp_path / "sign"
     words = [sys.executable, "-c", WAITING, str(sign)]
     words += ["tune", str(data / "public.csv"), *TINY, "--trials", "3"]
@@ -480,5 +480,4 @@ def test_ctrl_c_in_a_process_of_its_own_and_resume(data, tmp_path):
     (line,) = [line for line in errors.splitlines() if line.endswith("--resume")]
     run(*line.split()[1:])
     assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == 3
-    model = GlomeruliClassifier.load(tmp_path / "out" / "model.glomclf")
-    assert model.sampler is None
+    assert (tmp_path / "out" / "model.glomclf").read_text().startswith("dropout")
