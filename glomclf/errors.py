@@ -14,6 +14,7 @@ __all__ = [
     "BackendError",
     "CacheError",
     "CacheWarning",
+    "DivergenceError",
     "EmbeddingsError",
     "EngineError",
     "GlomclfError",
@@ -115,6 +116,10 @@ class BackendError(GlomclfError, RuntimeError):
 
 class EngineError(GlomclfError, RuntimeError):
     """The trunk cannot run on the engine, or at the precision, that was asked for."""
+
+
+class DivergenceError(GlomclfError, ArithmeticError):
+    """Weights or probabilities are not finite: a training went out of bounds."""
 
 
 class CacheError(GlomclfError, OSError):

@@ -2,10 +2,12 @@
 
 import fuzz_csv
 import fuzz_excel
+import fuzz_models
 import fuzz_tensors
 
 KINDS = {
     "csv": fuzz_csv.KIND,
     "excel": fuzz_excel.KIND,
+    "models": fuzz_models.KIND,
     "tensors": fuzz_tensors.KIND,
 }

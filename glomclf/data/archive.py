@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Mapping
@@ -19,10 +20,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .._runtime import user_path, written_whole
-from ..errors import GlomclfError, ModelFileError
+from ..errors import ModelFileError
 
 __all__ = [
     "MODEL_FOLDER",
+    "OF_EVERY_FILE",
     "read_model",
     "rebuilt",
     "write_model",
@@ -34,8 +36,17 @@ MODEL_FOLDER: ContextVar[Path | None] = ContextVar("folder of a model", default=
 
 _T = TypeVar("_T")
 
+# What comes of building from values that do not fit, the named errors of parts too.
+_MISFITS = (
+    *(KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError),
+    *(RecursionError, MemoryError),
+)
+_MOST_SHOWN = 200  # characters of what a stranger wrote
 _FORMAT = "glomclf-model"
 _FORMAT_VERSION = 3
+OF_EVERY_FILE = ("format", "format_version", "kind", "versions")
+"""Names in the header that are of the file, not of the model."""
+
 _LIBRARIES = (
     "glomclf",
     "keras",
@@ -135,7 +146,7 @@ def read_model(
             f"{path} was changed after it was written: its contents do not have the "
             "SHA-256 it names. Use the original file, or train again."
         )
-    header = json.loads(text)
+    header = _parsed(path, text)
     found = header.get("format"), header.get("format_version")
     if found != (_FORMAT, _FORMAT_VERSION):
         raise ModelFileError(
@@ -152,9 +163,42 @@ def read_model(
     return header, arrays
 
 
+def _parsed(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
+    """Read the description: a mapping, with no numbers but finite ones."""
+    try:
+        header = json.loads(
+            text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_once
+        )
+        if not isinstance(header, dict):
+            raise ValueError(f"a {type(header).__name__} is no mapping")
+        versions = header.get("versions")
+        if not isinstance(versions, dict) or not isinstance(header.get("kind"), str):
+            raise ValueError("it lacks its kind or the versions that wrote it")
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"The description in {path} cannot be read ({error}). Use the original "
+            "file, or train again."
+        ) from error
+    return header
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in it")
+    return found
+
+
 def writer_of(header: Mapping[str, Any]) -> str:
     """Return the version of the glomclf that wrote a model file."""
-    return header.get("versions", {}).get("glomclf", "unknown")
+    return str(header.get("versions", {}).get("glomclf", "unknown"))[:_MOST_SHOWN]
 
 
 def rebuilt(
@@ -173,9 +217,9 @@ def rebuilt(
     token = MODEL_FOLDER.set(Path(path).absolute().parent)
     try:
         return build(header, arrays)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        if isinstance(error, GlomclfError):
-            raise
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    except _MISFITS as error:
         raise ModelFileError(
             f"{path} does not describe a classifier of this glomclf "
             f"({type(error).__name__}: {error}). Install the glomclf that wrote it: "

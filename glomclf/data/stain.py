@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._runtime import threads_for
 from ..errors import ParameterError, StainError
+from .archive_fields import check_fields, check_numbers
 from .image_source import ROWS_AT_ONCE, ImageSource, as_image_source
 from .lazy_images import MappedImages
 from .stain_methods import METHODS, Floats, Image, mean_density
@@ -270,10 +271,14 @@ class StainNormalizer(TransformerMixin, BaseEstimator):
 
     def _set_parts(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Become the fitted normaliser that ``_to_parts`` described."""
+        check_fields(
+            "The stain", header, {"parameters": [dict], "n_images": [Integral]}
+        )
         self.set_params(**header["parameters"])
         self._validate_params()
         self.n_images_ = header["n_images"]
-        self.target_ = arrays["stain/target"]
+        shape = np.shape(METHODS[self.method].fixed)
+        self.target_ = check_numbers("stain/target", arrays["stain/target"], shape)
 
 
 def make_normalizer(

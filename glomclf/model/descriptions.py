@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline
 
+from ..data.archive_fields import check_numbers
 from ..errors import ModelFileError
 from ..evaluation.thresholds import RecallAtLeast
 
@@ -40,7 +41,6 @@ _KINDS = (BaseEstimator, RecallAtLeast)
 _LEARNED = {
     "glomclf.model.LinearProbe": (
         "C_",
-        "classes_",
         "coef_",
         "intercept_",
         "n_features_in_",
@@ -53,7 +53,6 @@ _LEARNED = {
         "n_features_in_",
     ),
     "sklearn.linear_model.LogisticRegression": (
-        "classes_",
         "coef_",
         "intercept_",
         "n_features_in_",
@@ -115,7 +114,10 @@ def estimator_from_json(description: Any) -> Any:
             f"{description['class']!r} is not an estimator that glomclf builds."
         )
     parameters = description["parameters"].items()
-    return cls(**{name: estimator_from_json(value) for name, value in parameters})
+    made = cls(**{name: estimator_from_json(value) for name, value in parameters})
+    if isinstance(made, BaseEstimator):
+        made._validate_params()
+    return made
 
 
 def learned_to_parts(estimator: Any, prefix: str) -> dict[str, np.ndarray]:
@@ -157,16 +159,28 @@ def learned_to_parts(estimator: Any, prefix: str) -> dict[str, np.ndarray]:
 
 
 def learned_from_parts(
-    estimator: Any, prefix: str, arrays: dict[str, np.ndarray]
+    estimator: Any, prefix: str, arrays: dict[str, np.ndarray], classes: np.ndarray
 ) -> None:
-    """Give an estimator what ``learned_to_parts`` returned."""
+    """Give an estimator what ``learned_to_parts`` returned, and the two classes.
+
+    Raises
+    ------
+    ModelFileError
+        If a number is not finite.
+    """
     if isinstance(estimator, Pipeline):
         for place, step in enumerate(estimator.named_steps.values()):
-            learned_from_parts(step, f"{prefix}/{place}", arrays)
+            learned_from_parts(step, f"{prefix}/{place}", arrays, classes)
         return
-    for name in _LEARNED[str(_public_name(type(estimator)))]:
+    cls = str(_public_name(type(estimator)))
+    if cls not in _LEARNED:
+        raise ModelFileError(f"{cls} is no step that a model file holds.")
+    for name in _LEARNED[cls]:
         array = arrays[f"{prefix}/{name}"]
+        check_numbers(f"{prefix}/{name}", array, kinds="fiu")
         setattr(estimator, name, array if array.ndim else array.item())
+    if is_classifier(estimator):
+        estimator.classes_ = classes
 
 
 def _plain(value: Any) -> Any:

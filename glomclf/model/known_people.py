@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..data.archive_fields import check_numbers
 from ..evaluation.biopsy_record import OutOfFoldRecord
 from .reference import Space, TrainingReference
 
@@ -64,15 +65,38 @@ def known_to_arrays(model: Any) -> _Arrays:
 
 
 def known_from_arrays(model: Any, arrays: _Arrays) -> None:
-    """Give a model what ``known_to_arrays`` returned."""
+    """Give a model what ``known_to_arrays`` returned.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no record, or no reference.
+    """
     if "people/label" in arrays:
         kept = [arrays[f"people/{name}"] for name in _RECORD]
+        rows = (len(kept[0]),)
+        check_numbers("people/probability", kept[0], rows, low=0, high=1)
+        check_numbers("people/label", kept[1], rows, kinds="i", low=0, high=1)
+        _check_owners("people/participant", kept[2], rows)
         model.out_of_fold_record_ = OutOfFoldRecord(*kept)
     spaces = {name.split("/")[1] for name in arrays if name.startswith("reference/")}
     if spaces:
         model.training_reference_ = TrainingReference(
-            {
-                space: Space(*(arrays[f"reference/{space}/{name}"] for name in _SPACE))
-                for space in sorted(spaces)
-            }
+            {space: _space(space, arrays) for space in sorted(spaces)}
         )
+
+
+def _space(name: str, arrays: _Arrays) -> Space:
+    parts = {part: arrays[f"reference/{name}/{part}"] for part in _SPACE}
+    n_values = (len(parts["centre"]),)
+    check_numbers("centre", parts["centre"], n_values)
+    check_numbers("scale", parts["scale"], n_values)
+    space = Space(**parts)
+    check_numbers("points", space.points, (None, space.n_dimensions))
+    _check_owners("participant", space.participant, (len(space.points),))
+    return space
+
+
+def _check_owners(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """See that participants are numbered from 0, so that counting them is cheap."""
+    check_numbers(name, array, shape, kinds="i", low=0, high=max(0, len(array) - 1))

@@ -66,6 +66,11 @@ class Space:
         points = _projected(values, centre, scale)
         return cls(centre, scale, points, participant)
 
+    @property
+    def n_dimensions(self) -> int:
+        """Number of dimensions of a point."""
+        return min(len(self.centre), _MOST_DIMENSIONS)
+
     @cached_property
     def own_distances(self) -> Floats:
         """The distance of each training participant from the others."""

@@ -6,7 +6,6 @@ To add one, add a line to ``BACKBONES``.
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from .._runtime import user_path
 from ..errors import ParameterError, WeightsError
 from .backend import keras, refuse_fork
 from .efficientnet import build_efficientnet_lite0, lite0_torch_name
+from .known_layers import KnownLayers, digest_of_shapes, fingerprint_of
 from .normalization import Normalization
 from .random_weights import randomise
 from .resnet import build_resnet50_v15, resnet_torch_name
@@ -30,9 +30,11 @@ from .weights import fetch_keras_resnet50, find_weights, read_hdf5
 __all__ = [
     "BACKBONES",
     "Backbone",
+    "describe_layers",
     "find_backbone",
     "freeze_backbone",
     "load_backbone",
+    "output_shape",
 ]
 
 # Outputs that every path from image to features runs through.
@@ -207,11 +209,36 @@ def _cached_backbone(
 def freeze_backbone(name: str, model: Any, preprocess: Normalization) -> Backbone:
     """Wrap a built model that from now on nobody trains."""
     model.trainable = False
-    digest = hashlib.sha256(repr((name, *preprocess)).encode())
-    for array in model.get_weights():
-        digest.update(repr(array.shape).encode())
-        digest.update(np.ascontiguousarray(array))
-    return Backbone(name, model, preprocess, digest.hexdigest())
+    fingerprint = fingerprint_of(name, preprocess, model.get_weights())
+    return Backbone(name, model, preprocess, fingerprint)
+
+
+def describe_layers(model: Any) -> KnownLayers:
+    """Return what `known_layers` knows of a built model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As from ``BACKBONES[name].build()``.
+
+    Returns
+    -------
+    KnownLayers
+    """
+    outputs = {
+        layer.name: (place, int(layer.output.shape[-1]))
+        for place, layer in enumerate(model.layers)
+        if _BLOCK_OUTPUT.search(layer.name)
+    }
+    return KnownLayers(
+        len(model.layers), outputs, digest_of_shapes(model.get_weights())
+    )
+
+
+def output_shape(backbone: Backbone, cut: str, side: int) -> tuple[int, ...]:
+    """Return the shape that a layer gives for one image of so many pixels a side."""
+    trunk = keras.Model(backbone.model.input, backbone.model.get_layer(cut).output)
+    return tuple(trunk.compute_output_shape((1, side, side, 3))[1:])
 
 
 def find_backbone(

@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import __version__
 from .._runtime import user_path
-from ..data.archive import read_model, write_model
+from ..data.archive import read_model, rebuilt, write_model
 from ..errors import ModelFileError
 from .backend import keras
 from .epochs import TrainingState, take_state
@@ -100,18 +100,12 @@ class Checkpoint:
             return None
         try:
             header, arrays = read_model(self.path, kind=_KIND)
+            return rebuilt(self.path, _state, header, arrays)
         except ModelFileError as error:
             raise ModelFileError(
                 f"{error} It was to be the checkpoint to go on from: remove it to "
                 "train from the start."
             ) from error
-        return TrainingState(
-            header["epoch"],
-            [arrays[name] for name in sorted(arrays) if name.startswith("variables/")],
-            _unpacked(header["callbacks"], arrays),
-            _unpacked(header["history"], arrays),
-            header["is_over"],
-        )
 
     def write(self, state: TrainingState) -> None:
         """Write a state in place of the last one."""
@@ -143,6 +137,18 @@ class KeepCheckpoint(keras.callbacks.Callback):  # type: ignore[name-defined]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the state that the epoch ended in."""
         self.checkpoint.write(take_state(self.model, epoch, self.others))
+
+
+def _state(
+    header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> TrainingState:
+    return TrainingState(
+        header["epoch"],
+        [arrays[name] for name in sorted(arrays) if name.startswith("variables/")],
+        _unpacked(header["callbacks"], arrays),
+        _unpacked(header["history"], arrays),
+        header["is_over"],
+    )
 
 
 def _packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:

@@ -229,6 +229,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
 
         Raises
         ------
+        DivergenceError
+            If weights are not finite after the training.
         EngineError
             If this processor does not compute in ``training_precision``.
         ModelFileError

@@ -9,13 +9,20 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
+from ..data.archive_fields import check_fields
 from ..data.image_source import as_image_source
+from ..errors import ModelFileError
 from . import engines
 from .image_encoder import CACHE_CONSTRAINT, ImageEncoder
 from .known_cuts import KnownTrunks
+from .known_layers import layers_of, refuse_other_weights
 from .normalization import find_normalization
 from .parameters import BACKBONE_CONSTRAINTS, CLASSIFIER_CONSTRAINTS
-from .weight_sources import normalization_of, weights_record
+from .weight_sources import (
+    normalization_of,
+    weights_record,
+    weights_record_from_json,
+)
 
 if TYPE_CHECKING:
     from .backbones import Backbone
@@ -23,6 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["PatchEncoder"]
 
 _LEAST_SIDE = 32
+_HEADER: dict[str, list] = {
+    "cut": [str, None],
+    "fingerprint": [str],
+    "normalization": [list, tuple],
+    "weights": [dict],
+}
 
 
 class PatchEncoder(ImageEncoder):
@@ -217,19 +230,39 @@ class PatchEncoder(ImageEncoder):
         }
         if self.cut_ is None:
             return header, {}
-        arrays = self._fitted_backbone().weights()
+        arrays = self._stored_arrays or self._fitted_backbone().weights()
         return header, {f"encode/{i:03d}": array for i, array in enumerate(arrays)}
 
     def _set_parts(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Become the fitted trunk that ``_to_parts`` described."""
+        check_fields("The encoder", header, _HEADER)
         engines.choose_engine(self.engine, self.precision)
-        self.cut_ = header["cut"]
-        self.fingerprint_ = header["fingerprint"]
+        kept = [arrays[k] for k in sorted(arrays) if k.startswith("encode/")]
         self.normalization_ = find_normalization(header["normalization"])
-        self.weights_record_ = header["weights"]
-        self._stored_arrays = [
-            arrays[k] for k in sorted(arrays) if k.startswith("encode/")
-        ]
+        self.weights_record_ = weights_record_from_json(header["weights"])
+        self.cut_, self.fingerprint_ = header["cut"], header["fingerprint"]
+        self._stored_arrays = kept if kept or self.cut_ is not None else None
+        known = layers_of(self.backbone)
+        if self.cut_ != known.cut(self.trainable_layers):
+            raise ModelFileError(
+                f"The encoder is cut at {self.cut_!r}, which is not "
+                f"where trainable_layers={self.trainable_layers!r} cuts it."
+            )
+        if self.cut_ is not None:
+            refuse_other_weights(
+                self.backbone, self.normalization_, kept, self.fingerprint_
+            )
+
+    def _row_shape(self, side: int) -> tuple[int, ...]:
+        """Return the shape of what is made of one image of so many pixels a side."""
+        if self.cut_ is None:
+            return (side, side, 3)
+        width = layers_of(self.backbone).width(self.cut_)
+        if width is not None:
+            return (width,)
+        from .backbones import output_shape
+
+        return output_shape(self._fitted_backbone(), self.cut_, side)
 
     def _fitted_backbone(self) -> Backbone:
         from .backbones import find_backbone

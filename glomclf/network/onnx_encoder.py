@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._runtime import user_path
 from ..data.archive import MODEL_FOLDER
+from ..data.archive_fields import check_fields
 from ..data.image_source import as_image_source
 from ..data.images import resize_image
 from ..errors import EngineError, ModelFileError, ParameterError, WeightsError
@@ -258,7 +259,9 @@ class OnnxEncoder(ImageEncoder):
 
     def _set_parts(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Find the file again: where it was, or beside the model file."""
+        check_fields("The encoder", header, {"sha256": [str]})
         choose_runtime()
+        self._scaling()
         given, beside = user_path(self.file), MODEL_FOLDER.get()
         places = [given] if beside is None else [given, beside / given.name]
         there = [place for place in places if place.is_file()]

@@ -9,14 +9,16 @@ again, remove the file.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from .._runtime import written_whole
-from .backbones import BACKBONES
+from .backbones import BACKBONES, describe_layers
 from .backend import keras, tf
+from .known_layers import LAYERS_FILE
 from .random_weights import STATISTICS_FILE, batch_norms, draw_kernels, statistics_of
 from .weight_sources import normalization_of
 
@@ -94,3 +96,7 @@ if __name__ == "__main__":
     arrays = _measure_new(kept)
     with written_whole(STATISTICS_FILE) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
+    layers = {name: describe_layers(one.build()) for name, one in BACKBONES.items()}
+    with written_whole(LAYERS_FILE) as temporary:
+        content = {name: known._asdict() for name, known in layers.items()}
+        temporary.write_text(json.dumps(content, indent=1) + "\n")

@@ -6,12 +6,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.archive_fields import (
+    check_fields,
+    check_numbers,
+    history_from_json,
+    history_to_json,
+)
+from ..data.augmenter import make_augmenter
+from ..errors import ModelFileError
+from .known_layers import refuse_other_weights
 from .normalization import find_normalization
+from .weight_sources import weights_record_from_json
 
 if TYPE_CHECKING:
     from .classifier import PatchClassifier
 
 __all__ = ["net_from_parts", "net_from_weights", "net_to_parts"]
+
+_OF_BACKBONE = ("backbone_fingerprint", "normalization", "weights")
+_HEADER: dict[str, list] = {
+    "input_shape": [list],
+    "from_images": [bool],
+    "backbone_fingerprint": [str, None],
+    "normalization": [list, tuple, None],
+    "weights": [dict, None],
+    "history": [dict],
+}
+# Mean and variance of the features, and the weights and biases of two layers.
+_N_OF_HEAD = 6
 
 
 def net_to_parts(net: PatchClassifier) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -36,7 +58,7 @@ def net_to_parts(net: PatchClassifier) -> tuple[dict[str, Any], dict[str, np.nda
         "backbone_fingerprint": net.backbone_fingerprint_,
         "normalization": net._normalization,
         "weights": net.weights_record_,
-        "history": net.history_,
+        "history": history_to_json(net.history_),
     }
     kept = {"net": net._owned_weights()}
     backbone = net._fitted_backbone() if net._has_frozen_layers() else None
@@ -55,21 +77,65 @@ def net_from_parts(
     arrays: dict[str, np.ndarray],
     classes: np.ndarray,
 ) -> None:
-    """Make a network the fitted one that ``net_to_parts`` described."""
+    """Make a network the fitted one that ``net_to_parts`` described.
+
+    Raises
+    ------
+    ModelFileError
+        If description, arrays and the network's parameters do not belong together.
+    """
+    check_fields("The network", header, _HEADER)
+    make_augmenter(net.augmentation)  # of a name that is known
     net.classes_ = classes
     net.input_shape_ = tuple(header["input_shape"])
     if len(net.input_shape_) == 1:
         net.n_features_in_ = net.input_shape_[0]
     net._from_images = header["from_images"]
     net.backbone_fingerprint_ = header["backbone_fingerprint"]
-    net.weights_record_ = header["weights"]
-    net._normalization = header["normalization"] and find_normalization(
-        header["normalization"]
-    )
-    net.history_ = header["history"]
+    net.history_ = history_from_json(header["history"])
     net._seed = 0
-    net._stored_arrays = _arrays_of("backbone", arrays) or None
-    net_from_weights(net, _arrays_of("net", arrays))
+    _set_backbone(net, header, _arrays_of("backbone", arrays))
+    weights = _arrays_of("net", arrays)
+    _refuse_other_head(net, weights)
+    net_from_weights(net, weights)
+
+
+def _set_backbone(
+    net: PatchClassifier, header: dict[str, Any], arrays: list[np.ndarray]
+) -> None:
+    """Keep what is told of the backbone, and its weights where no encoder has them."""
+    net._normalization = net.weights_record_ = None
+    needed = [header[name] is not None for name in _OF_BACKBONE]
+    if set(needed) != {not net._is_head_alone()}:
+        raise ModelFileError("The network lacks its backbone, or has one too many.")
+    net._stored_arrays = None
+    if all(needed):
+        scale = find_normalization(header["normalization"])
+        fingerprint = header["backbone_fingerprint"]
+        net._normalization = scale
+        net.weights_record_ = weights_record_from_json(header["weights"])
+        if net._has_frozen_layers():
+            refuse_other_weights(net.backbone, scale, arrays, fingerprint)
+            net._stored_arrays = arrays
+    if arrays and net._stored_arrays is None:
+        raise ModelFileError("The network holds weights that it does not need.")
+
+
+def _refuse_other_head(net: PatchClassifier, weights: list[np.ndarray]) -> None:
+    """See that the file holds what its numbers say, before as much is asked for."""
+    for array in weights:
+        check_numbers("The network", array)
+    shapes = [array.shape for array in weights[-_N_OF_HEAD:]]
+    n_features = shapes[0][0] if shapes and shapes[0] else 0
+    n_units = net.dense_units
+    expected = [(n_features,), (n_features,), (n_features, n_units), (n_units,)]
+    if net._is_head_alone() and net.input_shape_ != (n_features,):
+        expected = []
+    if shapes != [*expected, (n_units, 1), (1,)]:
+        raise ModelFileError(
+            f"The weights of the head have the shapes {shapes}, which are not those of "
+            f"dense_units={n_units} on rows of shape {net.input_shape_}."
+        )
 
 
 def net_from_weights(net: PatchClassifier, weights: list[np.ndarray]) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from .._runtime import progress
 from ..data.augmenter import PatchAugmenter
-from .assembly import HeadSpec, build_network
+from ..errors import DivergenceError
+from .assembly import HeadSpec, build_network, owned_weights
 from .backbones import Backbone
 from .backend import refuse_fork, wrappers
 from .checkpoints import Checkpoint, KeepCheckpoint, training_fingerprint
@@ -82,6 +83,11 @@ def train(
     validation : tuple of ndarray, or None
         Rows and labels.
     augmenter : PatchAugmenter or None
+
+    Raises
+    ------
+    DivergenceError
+        If weights are not finite in the end.
     """
     checkpoint = _checkpoint(net, [X, codes, weight, *(validation or (None, None))])
     state = None if checkpoint is None else checkpoint.read()
@@ -101,6 +107,7 @@ def train(
             resume=state,
         )
         net.net_.set_params(callbacks=None)
+    _refuse_diverged(net)
 
 
 def _checkpoint(net: PatchClassifier, rows: list[Any]) -> Checkpoint | None:
@@ -115,3 +122,16 @@ def _checkpoint(net: PatchClassifier, rows: list[Any]) -> Checkpoint | None:
     settings["seed"] = repr(net._seed)
     settings["backbone_is"] = repr(net.backbone_fingerprint_)
     return Checkpoint(net.checkpoint_dir, training_fingerprint(settings, rows))
+
+
+def _refuse_diverged(net: PatchClassifier) -> None:
+    """See that training left numbers to predict with."""
+    weights = owned_weights(net.net_.model_)
+    n_lost = sum(int((~np.isfinite(array)).sum()) for array in weights)
+    if n_lost:
+        losses = net.net_.history_["loss"]
+        raise DivergenceError(
+            f"The training diverged: {n_lost} weights are not finite after "
+            f"{len(losses)} epochs, and the last loss is {losses[-1]:g}. Pass a lower "
+            f"learning_rate than {net.learning_rate:g}, or clip_norm=1."
+        )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .._runtime import user_path
+from ..data.archive_fields import check_fields
 from ..data.tensor_files import read_metadata
 from ..errors import WeightsError
 from .normalization import NORMALIZATIONS, Normalization, find_normalization
@@ -27,6 +28,7 @@ __all__ = [
     "normalization_of",
     "weights_identity",
     "weights_record",
+    "weights_record_from_json",
 ]
 
 _KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -158,6 +160,22 @@ def weights_record(backbone: str, weights: str | Path | None) -> dict[str, str |
         "sha256": sha256,
         "licence": licence and str(licence)[:_LONGEST_LICENCE],
     }
+
+
+def weights_record_from_json(described: Any) -> dict[str, str | None]:
+    """Read a record of weights out of a model file.
+
+    Raises
+    ------
+    ModelFileError
+        If it is something else.
+    """
+    fields: dict[str, list[Any]] = {
+        "source": [str],
+        "sha256": [str, None],
+        "licence": [str, None],
+    }
+    return check_fields("The record of the weights", described, fields)
 
 
 def file_sha256(file: Path) -> str:

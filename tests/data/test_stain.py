@@ -503,7 +503,9 @@ def test_a_model_file_brings_it_back(method, target, glomeruli, tmp_path):
     fitted = StainNormalizer(method, target=target, min_density=0.3).fit(X)
     write_model(tmp_path / "model", *fitted._to_parts())
     loaded = StainNormalizer(n_jobs=2)
-    loaded._set_parts(*read_model(tmp_path / "model"))
+    header, arrays = read_model(tmp_path / "model")
+    described = {name: header[name] for name in ("parameters", "n_images")}
+    loaded._set_parts(described, arrays)
     assert loaded.get_params() == {**fitted.get_params(), "n_jobs": 2}
     assert loaded.n_images_ == fitted.n_images_
     np.testing.assert_array_equal(loaded.transform(X), fitted.transform(X))

@@ -130,7 +130,7 @@ def test_what_scikit_learn_learned_comes_back_as_arrays(rows):
     arrays = learned_to_parts(network, "classify")
     assert all(array.dtype.kind in "fiu" for array in arrays.values())
     restored = through_json(network)
-    learned_from_parts(restored, "classify", arrays)
+    learned_from_parts(restored, "classify", arrays, np.array([0, 1]))
     np.testing.assert_array_equal(restored.predict_proba(X), network.predict_proba(X))
 
 

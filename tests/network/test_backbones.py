@@ -12,13 +12,16 @@ from glomclf.model.recipes import RECIPES
 from glomclf.network import backbones as room
 from glomclf.network.backbones import (
     BACKBONES,
+    describe_layers,
     find_backbone,
     freeze_backbone,
     load_backbone,
 )
 from glomclf.network.backend import keras
 from glomclf.network.cuts import make_tail, make_trunk
+from glomclf.network.known_layers import layers_of
 from glomclf.network.normalization import NORMALIZATIONS
+from glomclf.network.weight_sources import normalization_of
 
 # Keras writes weights through a call that numpy 2 is leaving behind; only tests write.
 pytestmark = pytest.mark.filterwarnings(
@@ -349,3 +352,16 @@ def test_without_a_connection_the_error_names_every_remedy(get_file):
 def test_the_cnn_has_no_imagenet_weights():
     with pytest.raises(WeightsError, match=r"none for backbone='cnn'.*weights=None"):
         load_backbone("cnn", "imagenet")
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_what_is_known_of_layers_is_what_the_backbone_has(name):
+    model = BACKBONES[name].build()
+    known = layers_of(name)
+    built = describe_layers(model)
+    assert (known.n_layers, known.shapes) == (built.n_layers, built.shapes)
+    assert {k: tuple(v) for k, v in known.outputs.items()} == built.outputs
+    backbone = freeze_backbone(name, model, normalization_of(name, None, None))
+    for trained in (0, 1, 30, known.n_layers, "all"):
+        if trained == "all" or trained <= known.n_layers:
+            assert known.cut(trained) == backbone.cut(trained)

@@ -1,0 +1,121 @@
+"""What the layers of each backbone are, known without building it.
+
+A model file names a cut and holds weights. Whether they are those of its backbone is
+seen here when the file is read, before TensorFlow is needed. ``random_statistics.py``
+measures it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..data.archive_fields import check_numbers
+from ..errors import ModelFileError
+from .normalization import Normalization
+
+__all__ = [
+    "LAYERS_FILE",
+    "KnownLayers",
+    "digest_of_shapes",
+    "fingerprint_of",
+    "layers_of",
+    "refuse_other_weights",
+]
+
+LAYERS_FILE = Path(__file__).with_name("known_layers.json")
+
+
+class KnownLayers(NamedTuple):
+    """The layers of a backbone.
+
+    Parameters
+    ----------
+    n_layers : int
+    outputs : dict of str to (int, int)
+        Place and channels of each layer that every path runs through.
+    shapes : str
+        Digest of the shapes of all weights.
+    """
+
+    n_layers: int
+    outputs: dict[str, tuple[int, int]]
+    shapes: str
+
+    def cut(self, trainable_layers: int | str) -> str | None:
+        """Name the last block output before the first trainable layer, as Backbone."""
+        n = self.n_layers if trainable_layers == "all" else int(trainable_layers)
+        frozen = [
+            name for name, (i, _) in self.outputs.items() if i < self.n_layers - n
+        ]
+        return frozen[-1] if frozen else None
+
+    def width(self, cut: str) -> int | None:
+        """Return the number of features at a cut, None where they are maps."""
+        place, channels = self.outputs[cut]
+        return channels if place == self.n_layers - 1 else None
+
+
+def layers_of(backbone: str) -> KnownLayers:
+    """Return what is known of a backbone by its name.
+
+    Examples
+    --------
+    >>> from glomclf.network.known_layers import layers_of
+    >>> layers_of("cnn").cut(0), layers_of("cnn").width("avg_pool")
+    ('avg_pool', 128)
+    """
+    return KnownLayers(**_known()[backbone])
+
+
+@cache
+def _known() -> dict[str, dict]:
+    return json.loads(LAYERS_FILE.read_text())
+
+
+def digest_of_shapes(arrays: Iterable[np.ndarray]) -> str:
+    """Tell the shapes of weights from others."""
+    shapes = [tuple(array.shape) for array in arrays]
+    return hashlib.sha256(repr(shapes).encode()).hexdigest()
+
+
+def refuse_other_weights(
+    name: str,
+    preprocess: Normalization,
+    arrays: Sequence[np.ndarray],
+    fingerprint: str,
+) -> None:
+    """Refuse weights out of a model file that are not those of the backbone.
+
+    Raises
+    ------
+    ModelFileError
+        If they have other shapes, are not finite, or are not those that the model was
+        fitted with.
+    """
+    for array in arrays:
+        check_numbers(f"The backbone {name!r}", array)
+    if digest_of_shapes(arrays) != layers_of(name).shapes:
+        raise ModelFileError(f"The weights have not the shapes of those of {name!r}.")
+    if fingerprint_of(name, preprocess, arrays) != fingerprint:
+        raise ModelFileError(
+            f"The weights and the normalization of {name!r} are not those that the "
+            "model was fitted with."
+        )
+
+
+def fingerprint_of(
+    name: str, preprocess: Normalization, arrays: Sequence[np.ndarray]
+) -> str:
+    """Return the SHA-256 of a backbone's name, normalization and weights."""
+    digest = hashlib.sha256(repr((name, *preprocess)).encode())
+    for array in arrays:
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
