@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .feature_store import FeatureStore
 
 # Raised whenever read_image or resize_image give other pixels for some file.
-_DECODING = 2
+_DECODING = 3
 
 
 class PixelStore:
