@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight
 
 from ..errors import ParameterError
 
-__all__ = ["encode_labels", "labels_at", "positive_class"]
+__all__ = [
+    "check_weights",
+    "class_weight_faults",
+    "encode_labels",
+    "labels_at",
+    "positive_class",
+    "row_weights",
+]
 
 
 def encode_labels(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
@@ -126,3 +136,114 @@ def labels_at(
     positive = classes.tolist().index(pos_label)
     is_positive = probability[:, positive] >= threshold
     return classes[np.where(is_positive, positive, 1 - positive)]
+
+
+def check_weights(
+    sample_weight: ArrayLike | None, y: NDArray
+) -> NDArray[np.float64] | None:
+    """Return weights of rows as an array of their own; None where there are none.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+    y : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), or None
+
+    Raises
+    ------
+    ValueError
+        If there is not one finite weight a row, at least 0, or all of a class are 0.
+    """
+    if sample_weight is None:
+        return None
+    options = {"dtype": np.float64, "copy": True, "ensure_non_negative": True}
+    weight = _check_sample_weight(sample_weight, y, **options)
+    lost = [label for label in np.unique(y).tolist() if not weight[y == label].any()]
+    if lost:
+        raise ValueError(
+            f"sample_weight is 0 in all rows of the class {lost[0]!r}; two classes are "
+            "needed."
+        )
+    return weight
+
+
+def class_weight_faults(network: Any, classes: NDArray | None = None) -> list[str]:
+    """Say which weights of classes cannot be used.
+
+    Parameters
+    ----------
+    network : classifier
+        With or without a parameter ``class_weight``.
+    classes : ndarray of shape (2,) or None, default=None
+        The labels of ``y``, where they are known.
+
+    Returns
+    -------
+    list of str
+        A sentence for each kind of fault.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from glomclf.data.labels import class_weight_faults
+    >>> class_weight_faults(LogisticRegression(class_weight={0: 1, 1: -1}))[0]
+    'class_weight={0: 1, 1: -1} has no number greater than 0 for [1]. ...'
+    """
+    given = getattr(network, "class_weight", None)
+    if not isinstance(given, dict):
+        return []
+    wrong, faults = [k for k, value in given.items() if not _is_positive(value)], []
+    if wrong:
+        faults.append(
+            f"class_weight={given!r} has no number greater than 0 for {wrong}. Leave "
+            "out the rows of a class that is to weigh nothing."
+        )
+    labels = [] if classes is None else classes.tolist()
+    strange = [key for key in given if key not in labels]
+    if labels and strange:
+        faults.append(
+            f"class_weight={given!r} weighs {strange}, but the labels of y are "
+            f"{labels}. Name these."
+        )
+    return faults
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, Real) and 0 < float(value) < np.inf
+
+
+def row_weights(
+    network: Any, y: NDArray, sample_weight: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """Multiply the weights of rows and of classes; None where there are neither.
+
+    Parameters
+    ----------
+    network : classifier
+        With the parameter ``class_weight``.
+    y : ndarray of shape (n_samples,)
+        Labels of two classes.
+    sample_weight : ndarray of shape (n_samples,) or None
+        As `check_weights` returns them; they stay as they are.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), or None
+
+    Raises
+    ------
+    ParameterError
+        If weights of classes cannot be used; it says of each what it is.
+    """
+    if network.class_weight is None:
+        return sample_weight
+    classes, codes = np.unique(y, return_inverse=True)
+    faults = class_weight_faults(network, classes)
+    if faults:
+        raise ParameterError("\n".join(faults))
+    options = {"classes": classes, "y": y, "sample_weight": sample_weight}
+    weights = compute_class_weight(network.class_weight, **options)[codes]
+    return weights if sample_weight is None else weights * sample_weight

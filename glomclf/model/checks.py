@@ -8,21 +8,37 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..data.labels import class_weight_faults
 from ..errors import ParameterError
 from ..evaluation.thresholds import RecallAtLeast
 from ..network import PatchClassifier, PatchEncoder
 from ..network.image_encoder import ImageEncoder
 from ..network.parameters import faults_of_parts
 from ..samplers import needs_images
+from ..samplers.named import mixes_rows
 from .linear_probe import LinearProbe
-from .pipeline import holds_features, network_of, takes_features
+from .pipeline import (
+    holds_features,
+    network_of,
+    takes_features,
+    weight_parameter,
+)
 
 __all__ = [
+    "THRESHOLD_CONSTRAINT",
     "chooses_threshold",
     "looks_at_validation",
     "refuse_contradictions",
     "refuse_other_rows",
+]
+
+
+THRESHOLD_CONSTRAINT = [
+    Interval(Real, 0, 1, closed="both"),
+    StrOptions({"f1"}),
+    RecallAtLeast,
 ]
 
 
@@ -40,8 +56,10 @@ def refuse_contradictions(
     classifier: Any,
     *,
     of_features: bool | None = None,
+    classes: Any = None,
     has_X_val: bool = False,
     has_y_val: bool = False,
+    is_weighted: bool = False,
 ) -> None:
     """Refuse settings that contradict each other, all at once.
 
@@ -50,8 +68,12 @@ def refuse_contradictions(
     classifier : GlomeruliClassifier
     of_features : bool or None, default=None
         Whether ``fit`` was given features in place of images; None: nothing was given.
+    classes : ndarray of shape (2,) or None, default=None
+        The labels that it was given.
     has_X_val, has_y_val : bool, default=False
         Whether it was given validation rows, and their labels.
+    is_weighted : bool, default=False
+        Whether it was given weights of rows.
 
     Raises
     ------
@@ -67,6 +89,8 @@ def refuse_contradictions(
         *_threshold_faults(classifier.threshold),
         *_validation_faults(classifier, has_X_val, has_y_val),
         *_sampler_faults(classifier, network),
+        *class_weight_faults(network, classes),
+        *(_weight_faults(classifier) if is_weighted else []),
         *(_feature_faults(classifier, network) if of_features else []),
         *(_encoder_faults(classifier, network) if not of_features else []),
         *(_faults_of_images(classifier, network) if of_features is False else []),
@@ -148,6 +172,22 @@ def _sampler_faults(classifier: Any, network: Any) -> list[str]:
         f"network__C={network.C!r} is chosen on folds by participant. Pass "
         "sampler=None, or one number as network__C."
     ]
+
+
+def _weight_faults(classifier: Any) -> list[str]:
+    """Say where weights of rows do not reach the network."""
+    faults = []
+    if mixes_rows(classifier.sampler):
+        faults.append(
+            f"sample_weight: sampler={classifier.sampler!r} makes rows out of several "
+            'others, which have no weight of their own. Pass sampler=None, "augment", '
+            '"oversample" or "undersample".'
+        )
+    try:
+        weight_parameter(network_of(classifier))
+    except ParameterError as error:
+        faults.append(str(error))
+    return faults
 
 
 def _feature_faults(classifier: Any, network: Any) -> list[str]:

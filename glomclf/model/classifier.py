@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -18,14 +18,13 @@ from sklearn.utils.validation import (
 )
 
 from ..data.archive import read_model, rebuilt, write_model
-from ..data.labels import encode_labels, labels_at, positive_class
+from ..data.labels import check_weights, encode_labels, labels_at, positive_class
 from ..data.large_arrays import arrays_in
 from ..data.participants import participants_of
 from ..data.stain import NORMALIZER_NAMES, StainNormalizer
 from ..data.store import resolve_cache_dir
-from ..evaluation.thresholds import RecallAtLeast
 from ..network import PatchClassifier
-from .checks import refuse_contradictions, refuse_other_rows
+from .checks import THRESHOLD_CONSTRAINT, refuse_contradictions, refuse_other_rows
 from .known_people import forget_fit
 from .parts import classifier_from_parts, classifier_to_parts
 from .pipeline import (
@@ -35,9 +34,11 @@ from .pipeline import (
     make_pipeline,
     mean_over_views,
     network_of,
+    seeds_of_fit,
+    unfitted_pipeline,
 )
 from .threshold import choose_inside, training_record
-from .validation import set_aside, validation_rows
+from .validation import rows_of, set_aside, validation_rows
 
 __all__ = ["GlomeruliClassifier"]
 
@@ -150,11 +151,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         "stain_normalizer": [None, StrOptions({*NORMALIZER_NAMES}), StainNormalizer],
         "predict_views": [Interval(Integral, 1, 8, closed="both")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
-        "threshold": [
-            Interval(Real, 0, 1, closed="both"),
-            StrOptions({"f1"}),
-            RecallAtLeast,
-        ],
+        "threshold": THRESHOLD_CONSTRAINT,
         "cache_dir": [str, Path, Options(bool, {False}), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -162,23 +159,11 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     }
 
     def __init__(
-        self,
-        sampler="smote+augment",
-        *,
-        network=None,
-        encoder=None,
-        sampling_space="pixels",
-        image_size=224,
-        resize="pad",
-        stain_normalizer=None,
-        predict_views=1,
-        validation_fraction=None,
-        threshold=0.5,
-        cache_dir=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        self, sampler="smote+augment", *, network=None, encoder=None,
+        sampling_space="pixels", image_size=224, resize="pad", stain_normalizer=None,
+        predict_views=1, validation_fraction=None, threshold=0.5, cache_dir=None,
+        n_jobs=None, random_state=None, verbose=0,
+    ):  # fmt: skip
         self.sampler = sampler
         self.network = network
         self.encoder = encoder
@@ -216,9 +201,20 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
             self.encoder = encoder_of(self)
         return super().set_params(**inside)
 
+    @property
+    def pipeline(self):
+        """The steps that ``fit`` will fit, to print or to copy.
+
+        Setting participants aside and choosing a threshold are no steps of it.
+        """
+        return unfitted_pipeline(self)
+
     # The parts are estimators of their own, validated by their own fit.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, groups=None, X_val=None, y_val=None, pos_label=None):
+    def fit(
+        self, X, y, groups=None, X_val=None, y_val=None, pos_label=None,
+        sample_weight=None,
+    ):  # fmt: skip
         """Set validation participants aside, resample the rest, train.
 
         Parameters
@@ -236,6 +232,9 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
             Validation rows to use instead of setting some aside.
         pos_label : int, str or bool, default=None
             Label of the positive class; by default 1, if it is among the labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            For the network's ``fit``, at least 0. Copies of a row have its weight;
+            samplers that mix rows are refused. Validation rows are not weighted.
 
         Returns
         -------
@@ -265,28 +264,29 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         refuse_contradictions(
             self,
             of_features=of_features,
+            classes=classes,
             has_X_val=X_val is not None,
             has_y_val=y_val is not None,
+            is_weighted=sample_weight is not None,
         )
-        self._fit(X, y, groups, of_features, {"X_val": X_val, "y_val": y_val})
+        weight = check_weights(sample_weight, y)
+        self._fit(X, y, groups, weight, of_features, {"X_val": X_val, "y_val": y_val})
         return self
 
-    def _fit(self, X, y, groups, of_features, given):
-        rng = check_random_state(self.random_state)
-        seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=4)]
-        has_X_val = given["X_val"] is not None
+    def _fit(self, X, y, groups, weight, of_features, given):
+        seeds = seeds_of_fit(self.random_state)
         train, self.validation_indices_ = set_aside(
-            self, y, groups, seeds[0], has_X_val=has_X_val
+            self, y, groups, seeds[0], has_X_val=given["X_val"] is not None
         )
         validation = validation_rows(X, y, groups, self.validation_indices_, **given)
         self.pipeline_ = make_pipeline(self, *seeds[1:3], of_features=of_features)
         # All rows are not copied, of which there may be more than memory holds.
         rows = X if len(train) == len(y) else _safe_indexing(X, train)
-        owners = None if groups is None else groups[train]
+        owners, weights = rows_of(groups, train), rows_of(weight, train)
         with self._large_arrays_in_cache():
-            fit_pipeline(self.pipeline_, rows, y[train], owners, validation)
+            fit_pipeline(self.pipeline_, rows, y[train], owners, validation, weights)
         self.classes_ = self.pipeline_["classify"].classes_
-        chosen = choose_inside(self, X, y, groups, validation, given, seeds[3])
+        chosen = choose_inside(self, X, y, groups, weight, validation, given, seeds[3])
         self.threshold_ = float(chosen.value)
         self.history_ = getattr(self.pipeline_["classify"], "history_", {})
         self.training_record_ = training_record(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.utils import (
     get_tags,
     indexable,
 )
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -24,16 +24,12 @@ from sklearn.utils.validation import (
 )
 
 from ..data.archive import read_model, rebuilt, write_model
-from ..data.labels import encode_labels, labels_at, positive_class
+from ..data.labels import check_weights, encode_labels, labels_at, positive_class
 from ..data.participants import participants_of
 from ..errors import ParameterError
 from ..evaluation.evaluation import evaluate
-from ..evaluation.thresholds import (
-    RecallAtLeast,
-    choose_threshold,
-    cross_fitted_thresholds,
-)
-from .checks import chooses_threshold
+from ..evaluation.thresholds import choose_threshold, cross_fitted_thresholds
+from .checks import THRESHOLD_CONSTRAINT, chooses_threshold
 from .classifier import GlomeruliClassifier
 from .ensemble_parts import ensemble_from_parts, ensemble_to_parts
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
@@ -154,11 +150,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             HasMethods(["split", "get_n_splits"]),
             list,
         ],
-        "threshold": [
-            Interval(Real, 0, 1, closed="both"),
-            StrOptions({"f1"}),
-            RecallAtLeast,
-        ],
+        "threshold": THRESHOLD_CONSTRAINT,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -180,7 +172,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
 
     # The estimator is validated by its own fit.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, groups=None, pos_label=None):
+    def fit(self, X, y, groups=None, pos_label=None, sample_weight=None):
         """Fit one member a fold, and predict the rows that it has not seen.
 
         Parameters
@@ -195,6 +187,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
             Participant of each row; by default the column ``participant`` of ``X``.
         pos_label : int, str or bool, default=None
             Label of the positive class; by default 1, if it is among the labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            For the members' ``fit``. Out-of-fold scores know no weights.
 
         Returns
         -------
@@ -220,7 +214,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         splits = list(_splits(self.cv, y, groups, rng))
         refuse_unfit_folds(splits, y, groups)
-        self._fit_members(X, y, groups, splits, rng)
+        weight = check_weights(sample_weight, y)
+        self._fit_members(X, y, groups, weight, splits, rng)
         is_positive = (y == self.pos_label_).astype(int)
         chosen = self._choose_threshold(is_positive)
         self.threshold_ = float(chosen.value)
@@ -355,6 +350,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         X: Any,
         y: NDArray[Any],
         groups: NDArray[Any] | None,
+        weight: NDArray[Any] | None,
         splits: Sequence[Split],
         rng: np.random.RandomState,
     ) -> None:
@@ -364,6 +360,7 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.oof_fold_ = np.empty(len(y), dtype=np.intp)
         models = self._members(self._estimator(), len(splits), rng)
         options = {"pos_label": self.pos_label_, "verbose": self.verbose}
+        options["sample_weight"] = weight
         for one in fit_folds(models, X, y, groups, splits, **options):
             self.estimators_.append(one.model)
             self.oof_probability_[one.test] = one.probability

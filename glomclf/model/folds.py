@@ -15,10 +15,11 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 
 from .._runtime import headed, progress
-from ..data.labels import positive_class
+from ..data.labels import check_weights, positive_class
 from ..data.participants import participants_of
 from ..data.splitting import fold_splitter
 from ..errors import LeakageError, SplitError
+from .pipeline import weight_parameter
 
 __all__ = ["FittedFold", "fit_folds", "predict_folds", "refuse_unfit_folds"]
 
@@ -55,6 +56,7 @@ def fit_folds(
     splits: Sequence[Split],
     *,
     pos_label: Any = None,
+    sample_weight: NDArray[Any] | None = None,
     verbose: int = 0,
 ) -> Iterator[FittedFold]:
     """Fit one classifier a fold, and predict the rows that it has not seen.
@@ -74,6 +76,8 @@ def fit_folds(
         Places of rows.
     pos_label : int, str or bool, default=None
         Label of the positive class; None is 1, if it is among the labels.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of rows, for ``fit``.
     verbose : int, default=0
         1 shows a bar of folds on standard error. 0 leaves the bars to the classifiers;
         each is headed by its fold.
@@ -81,6 +85,11 @@ def fit_folds(
     Yields
     ------
     FittedFold
+
+    Raises
+    ------
+    ParameterError
+        If there are weights, and a classifier takes none.
     """
     rows, classes = np.arange(len(y)), np.unique(y)
     positive = classes.tolist().index(positive_class(classes, pos_label))
@@ -90,6 +99,8 @@ def fit_folds(
             given = {"pos_label": pos_label}
             given |= {} if groups is None else {"groups": groups[train]}
             taken = {k: v for k, v in given.items() if has_fit_parameter(model, k)}
+            if sample_weight is not None:
+                taken[weight_parameter(model)] = sample_weight[train]
             with headed(f"fold {fold + 1} of {len(splits)}: "):
                 model.fit(_safe_indexing(X, train), y[train], **taken)
                 probability = model.predict_proba(_safe_indexing(X, test))[:, positive]
@@ -105,6 +116,7 @@ def predict_folds(
     groups: ArrayLike | None = None,
     cv: Any = 5,
     pos_label: Any = None,
+    sample_weight: ArrayLike | None = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
@@ -130,6 +142,8 @@ def predict_folds(
         where not.
     pos_label : int, str or bool, default=None
         Label of the positive class; None is 1, if it is among the labels.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of rows, for ``fit``.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds of an int.
     verbose : int, default=0
@@ -188,6 +202,7 @@ def predict_folds(
             participants,
             splits,
             pos_label=pos_label,
+            sample_weight=check_weights(sample_weight, labels),
             verbose=verbose,
         )
     ]

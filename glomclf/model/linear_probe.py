@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from ..data.labels import encode_labels
+from ..data.labels import check_weights, encode_labels, row_weights
 from .inner_folds import inner_folds
 
 __all__ = ["LinearProbe"]
@@ -104,7 +103,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         return not isinstance(self.C, Real)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, groups=None):
+    def fit(self, X, y, groups=None, sample_weight=None):
         """Choose `C` on folds of the rows, then fit all of them.
 
         Parameters
@@ -114,6 +113,9 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             Labels of two classes.
         groups : array-like of shape (n_samples,), default=None
             Participant of each row; without them folds are by row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows, at least 0: in the standardization, the fit and the log
+            loss.
 
         Returns
         -------
@@ -123,22 +125,25 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         ------
         SplitError
             If there are too few participants to choose on.
+        ParameterError
+            If weights of classes are not greater than 0.
         """
         X, y = validate_data(self, X, y, dtype=np.float64)
         # Products this small are slower on several threads.
         with threadpool_limits(1, user_api="blas"):
-            self._fit(X, y, groups)
+            self._fit(X, y, groups, check_weights(sample_weight, y))
         return self
 
-    def _fit(self, X: NDArray[Any], y: NDArray[Any], groups: Any) -> None:
+    def _fit(self, X: NDArray[Any], y: NDArray[Any], groups: Any, given: Any) -> None:
         self.classes_, codes = encode_labels(y)
-        weights = compute_sample_weight(self.class_weight, y)
+        total = row_weights(self, y, given)
+        weights = _Weights(given, np.ones(len(y)) if total is None else total)
         self.C_, self.log_loss_ = self._choose(X, codes, weights, groups)
         everyone = np.arange(len(X))
         ((self.coef_, self.intercept_),) = _path(X, codes, weights, everyone, [self.C_])
 
     def _choose(
-        self, X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any], groups: Any
+        self, X: NDArray[Any], y: NDArray[Any], weights: _Weights, groups: Any
     ) -> tuple[float, NDArray[np.float64]]:
         """Return the value with the lowest log loss, and the log loss of each."""
         if not self._chooses:
@@ -150,7 +155,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             for place, (coef, intercept) in enumerate(fits):
                 decision[held_out, place] = X[held_out] @ coef + intercept
         losses = [
-            log_loss(y, expit(column), sample_weight=weights) for column in decision.T
+            log_loss(y, expit(column), sample_weight=weights.total)
+            for column in decision.T
         ]
         return float(self.C[int(np.argmin(losses))]), np.array(losses)
 
@@ -191,17 +197,26 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         return tags
 
 
+class _Weights(NamedTuple):
+    """Weights of rows: those given, if any, and these times those of classes."""
+
+    given: NDArray[np.float64] | None
+    total: NDArray[np.float64]
+
+
 def _path(
-    X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any], train: Any, costs: Any
+    X: NDArray[Any], y: NDArray[Any], weights: _Weights, train: Any, costs: Any
 ) -> list[tuple[NDArray[np.float64], float]]:
     """Fit some rows with each cost; give weights of features as they are."""
-    scaler = StandardScaler().fit(X[train])
+    # Standardization knows no classes, so that it does not know their weights.
+    given = None if weights.given is None else weights.given[train]
+    scaler = StandardScaler().fit(X[train], sample_weight=given)
     standardized, fits = scaler.transform(X[train]), []
     for C in costs:
         # As exact as a float64 allows: a probability must not hang on which engine
         # computed the features.
         model = LogisticRegression(C=C, tol=1e-7, max_iter=10_000)
-        model.fit(standardized, y[train], sample_weight=weights[train])
+        model.fit(standardized, y[train], sample_weight=weights.total[train])
         coef = model.coef_[0] / scaler.scale_
         fits.append((coef, float(model.intercept_[0] - coef @ scaler.mean_)))
     return fits

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline as SkPipeline
+from sklearn.utils import check_random_state
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.validation import has_fit_parameter
 
@@ -15,7 +18,7 @@ from ..data.dihedral import DihedralImages, dihedral_view
 from ..data.image_source import ArraySource
 from ..data.loader import ImageLoader
 from ..data.stain import make_normalizer
-from ..errors import DivergenceError
+from ..errors import DivergenceError, ParameterError
 from ..network import PatchClassifier, PatchEncoder
 from ..network.image_encoder import ImageEncoder
 from ..samplers import make_sampler
@@ -27,7 +30,10 @@ __all__ = [
     "make_pipeline",
     "mean_over_views",
     "network_of",
+    "seeds_of_fit",
     "takes_features",
+    "unfitted_pipeline",
+    "weight_parameter",
 ]
 
 _Steps = list[tuple[str, Any]]
@@ -103,15 +109,85 @@ def encoder_of(classifier: Any) -> Any:
     )
 
 
+def seeds_of_fit(random_state: Any) -> list[int]:
+    """Draw the seeds of a fit: of validation rows, sampler, network and threshold."""
+    rng = check_random_state(random_state)
+    return [int(seed) for seed in rng.randint(2**31 - 2, size=4)]
+
+
+def unfitted_pipeline(classifier: Any) -> Pipeline:
+    """Chain the steps that ``fit`` will fit on images, seeded as it will seed them.
+
+    Parameters
+    ----------
+    classifier : GlomeruliClassifier
+
+    Returns
+    -------
+    imblearn.pipeline.Pipeline
+        As from `make_pipeline`. Without an encoder, and with a network that takes
+        features, its steps are those for features.
+    """
+    takes_images = isinstance(network_of(classifier), PatchClassifier)
+    of_features = classifier.encoder is None and not takes_images
+    seeds: list[Any] = [None] * 4
+    if classifier.random_state is not None:
+        # The draws of a generator that fit will draw from are not used up.
+        seeds = seeds_of_fit(copy.deepcopy(classifier.random_state))
+    return make_pipeline(classifier, *seeds[1:3], of_features=of_features)
+
+
+def weight_parameter(network: Any) -> str:
+    """Name the parameter of ``fit`` by which a classifier takes weights of rows.
+
+    Parameters
+    ----------
+    network : classifier
+
+    Returns
+    -------
+    str
+        ``"sample_weight"``, for a pipeline that of its last step.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import Pipeline
+    >>> from glomclf.model.pipeline import weight_parameter
+    >>> weight_parameter(Pipeline([("model", LogisticRegression())]))
+    'model__sample_weight'
+    """
+    if has_fit_parameter(network, "sample_weight"):
+        return "sample_weight"
+    steps = getattr(network, "steps", [])
+    resamples = any(hasattr(step, "fit_resample") for _, step in steps)
+    if isinstance(network, SkPipeline) and not resamples:
+        name, last = steps[-1]
+        return f"{name}__{weight_parameter(last)}"
+    raise ParameterError(
+        f"sample_weight was given, but {network!r} does not take it. Leave it out, or "
+        "take a classifier that does, behind no sampler."
+    )
+
+
 def make_pipeline(
-    classifier: Any, sampler_seed: int, network_seed: int, *, of_features: bool = False
+    classifier: Any,
+    sampler_seed: int | None,
+    network_seed: int | None,
+    *,
+    of_features: bool = False,
 ) -> Pipeline:
     """Chain the steps: sample before the frozen layers, or after them.
 
     Parameters
     ----------
     classifier : GlomeruliClassifier
-    sampler_seed, network_seed : int
+    sampler_seed, network_seed : int or None
     of_features : bool, default=False
         Whether the rows are features, so that nothing loads or encodes images.
 
@@ -149,7 +225,7 @@ def _stain(classifier: Any) -> _Steps:
     return [] if normalizer is None else [("stain", clone(normalizer))]
 
 
-def _sample(classifier: Any, seed: int) -> _Steps:
+def _sample(classifier: Any, seed: int | None) -> _Steps:
     sampler = make_sampler(
         classifier.sampler, random_state=seed, n_jobs=classifier.n_jobs
     )
@@ -164,7 +240,7 @@ def _encode(classifier: Any) -> _Steps:
     return [("encode", _with_defaults(encoder, **given))]
 
 
-def _classify(classifier: Any, seed: int) -> Any:
+def _classify(classifier: Any, seed: int | None) -> Any:
     network = _with_defaults(network_of(classifier), verbose=classifier.verbose)
     seeds = {
         name: seed
@@ -187,7 +263,7 @@ def _with_defaults(estimator: Any, **given: Any) -> Any:
 
 
 def fit_pipeline(
-    pipeline: Pipeline, X: Any, y: Any, groups: Any, validation: Any
+    pipeline: Pipeline, X: Any, y: Any, groups: Any, validation: Any, weight: Any = None
 ) -> None:
     """Fit all steps; validation rows meet what transforms, no sampler.
 
@@ -202,6 +278,8 @@ def fit_pipeline(
         where no sampler makes other rows.
     validation : ValidationRows
         Given to a network whose ``fit`` takes ``X_val``.
+    weight : ndarray of shape (n_samples,) or None, default=None
+        Weights of the rows; a copy of a row that a sampler makes has that of the row.
     """
     network = pipeline["classify"]
     rows = {}
@@ -210,11 +288,27 @@ def fit_pipeline(
     knows = groups is not None and "sample" not in pipeline.named_steps
     if knows and has_fit_parameter(network, "groups"):
         rows["groups"] = groups
+    if weight is not None and "sample" in pipeline.named_steps:
+        X, y, weight, pipeline = _sampled(pipeline, X, y, weight)
+    if weight is not None:
+        rows[weight_parameter(network)] = weight
     if rows and _routing_enabled():
         network.set_fit_request(**dict.fromkeys(rows, True))
     elif rows:
         rows = {f"classify__{name}": value for name, value in rows.items()}
     pipeline.fit(X, y, **rows)
+
+
+def _sampled(pipeline: Pipeline, X: Any, y: Any, weight: Any) -> tuple:
+    """Run the steps up to the sampler; return rows, weights and the other steps.
+
+    Pipelines of imbalanced-learn do not resample what comes with the rows.
+    """
+    end = list(pipeline.named_steps).index("sample") + 1
+    X, y = pipeline[:end].fit_resample(X, y)
+    sampler = pipeline["sample"]
+    parents = getattr(sampler, "parent_indices_", sampler.source_indices_)
+    return X, y, weight[parents], pipeline[end:]
 
 
 def _prepared(pipeline: Pipeline, X_train: Any, y_train: Any, X_val: Any) -> Any:

@@ -20,7 +20,7 @@ from .._runtime import progress
 from ..evaluation.thresholds import choose_threshold
 from .checks import chooses_threshold
 from .inner_folds import inner_folds
-from .validation import ValidationRows, are_enough
+from .validation import ValidationRows, are_enough, rows_of
 
 __all__ = [
     "ChosenThreshold",
@@ -57,6 +57,7 @@ def choose_inside(
     X: Any,
     y: NDArray[Any],
     groups: NDArray[Any] | None,
+    weight: NDArray[Any] | None,
     validation: ValidationRows,
     given: dict[str, Any],
     seed: int,
@@ -71,6 +72,8 @@ def choose_inside(
     y : ndarray of shape (n_samples,)
     groups : ndarray of shape (n_samples,) or None
         Participants.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of rows, for the fits of inner folds.
     validation : ValidationRows
         It is chosen on them if they are enough, else on predictions of inner folds.
     given : dict
@@ -92,7 +95,7 @@ def choose_inside(
         chosen_on = f"validation {'participants' if known else 'rows'}"
     else:
         labels, chosen_on = y, "inner folds"
-        probability = _out_of_inner_folds(classifier, X, y, groups, given, seed)
+        probability = _out_of_inner_folds(classifier, X, y, groups, weight, given, seed)
     is_positive = labels == classifier.pos_label_
     value = choose_threshold(is_positive, probability, classifier.threshold)
     return ChosenThreshold(value, chosen_on, len(labels))
@@ -103,15 +106,17 @@ def _out_of_inner_folds(
     X: Any,
     y: NDArray[Any],
     groups: NDArray[Any] | None,
+    weight: NDArray[Any] | None,
     given: dict[str, Any],
     seed: int,
 ) -> NDArray[np.float64]:
     """Predict each row by a classifier that did not see its participant."""
 
-    def fit(X: Any, y: Any, groups: Any) -> Any:
+    def fit(X: Any, y: Any, groups: Any, **weights: Any) -> Any:
         model = clone(classifier)
         model.set_params(threshold=0.5, random_state=seed, verbose=0)
-        return model.fit(X, y, groups, **given, pos_label=classifier.pos_label_)
+        label = {"pos_label": classifier.pos_label_}
+        return model.fit(X, y, groups, **given, **label, **weights)
 
     return out_of_fold(
         fit,
@@ -120,6 +125,7 @@ def _out_of_inner_folds(
         groups,
         positive=classifier._positive,
         random_state=seed,
+        weight=weight,
         verbose=classifier.verbose,
     )
 
@@ -186,6 +192,7 @@ def out_of_fold(
     *,
     positive: int,
     random_state: int,
+    weight: NDArray[Any] | None = None,
     verbose: int = 0,
 ) -> NDArray[np.float64]:
     """Predict each row by a classifier that saw no row of its participant.
@@ -193,7 +200,8 @@ def out_of_fold(
     Parameters
     ----------
     fit : callable
-        ``fit(X, y, groups)`` returns a fitted classifier.
+        ``fit(X, y, groups)`` returns a fitted classifier; where there are weights it
+        is given those of its rows as ``sample_weight``.
     X : DataFrame, array-like of paths, or ndarray
         Rows.
     y : ndarray of shape (n_samples,)
@@ -204,6 +212,8 @@ def out_of_fold(
         Column of the positive class in ``predict_proba``.
     random_state : int
         Seeds the folds.
+    weight : ndarray of shape (n_samples,) or None, default=None
+        Weights of the rows.
     verbose : int, default=0
         1 shows a bar on standard error.
 
@@ -221,8 +231,9 @@ def out_of_fold(
     probability = np.empty(len(y))
     with progress("threshold: inner folds", len(folds), enabled=verbose > 0) as advance:
         for train, held_out in folds:
-            inner_groups = None if groups is None else groups[train]
-            model = fit(_safe_indexing(X, train), y[train], inner_groups)
+            weights = {} if weight is None else {"sample_weight": weight[train]}
+            owners = rows_of(groups, train)
+            model = fit(_safe_indexing(X, train), y[train], owners, **weights)
             rows = _safe_indexing(X, held_out)
             probability[held_out] = model.predict_proba(rows)[:, positive]
             advance()

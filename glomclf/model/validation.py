@@ -24,6 +24,7 @@ from .checks import chooses_threshold, looks_at_validation
 __all__ = [
     "ValidationRows",
     "are_enough",
+    "rows_of",
     "set_aside",
     "share_set_aside",
     "split_validation",
@@ -47,6 +48,13 @@ class ValidationRows(NamedTuple):
     X: Any
     y: NDArray[Any] | None
     groups: NDArray[Any] | None
+
+
+def rows_of(
+    values: NDArray[Any] | None, indices: NDArray[np.intp]
+) -> NDArray[Any] | None:
+    """Take what some rows have, where rows have it at all."""
+    return None if values is None else values[indices]
 
 
 def split_validation(
@@ -170,8 +178,7 @@ def set_aside(
     # For a threshold alone nobody is set aside where those would be too few.
     with suppress(SplitError):
         train, validation = split_validation(y, groups, fraction, seed)
-        owners = None if groups is None else groups[validation]
-        if are_enough(y[validation], owners):
+        if are_enough(y[validation], rows_of(groups, validation)):
             return train, validation
     return nobody
 
@@ -207,5 +214,5 @@ def validation_rows(
         return ValidationRows(X_val, column_or_1d(y_val), participants_of(X_val))
     if not len(indices):
         return ValidationRows(None, None, None)
-    owners = None if groups is None else groups[indices]
+    owners = rows_of(groups, indices)
     return ValidationRows(_safe_indexing(X, indices), y[indices], owners)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
 )
 
 from ..data.augmenter import make_augmenter
-from ..data.labels import encode_labels
+from ..data.labels import check_weights, encode_labels, row_weights
 from ..errors import ParameterError
 from .parameters import (
     CLASSIFIER_CONSTRAINTS,
@@ -23,7 +23,7 @@ from .parameters import (
     faults_of_validation,
 )
 from .processor import check_training_precision
-from .rows import check_rows, check_validation, refuse_other_shape, weigh_rows
+from .rows import check_rows, check_validation, refuse_other_shape
 from .saving import net_from_parts, net_from_weights, net_to_parts
 from .weight_sources import weights_record
 
@@ -219,6 +219,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels of two classes.
         sample_weight : array-like of shape (n_samples,), default=None
+            At least 0. Validation rows have no weights.
         X_val, y_val : array-like, default=None
             Validation rows, in the same form, for early stopping and the history.
 
@@ -244,7 +245,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         self._refuse_combinations(X_val, y_val)
         codes = self._encode_labels(X, y)
         validation = check_validation(self, X_val, y_val)
-        weight = weigh_rows(X, y, sample_weight, self.class_weight)
+        weight = self._weigh_rows(y, sample_weight)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
         backbone = self._initial_backbone()
         self._stored_arrays = None
@@ -322,6 +323,12 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, codes = encode_labels(y)
         self.class_count_ = np.bincount(codes, minlength=2)
         return codes.astype(np.float32)
+
+    def _weigh_rows(self, y, sample_weight):
+        """Return one weight a row, None where all are alike."""
+        labels = column_or_1d(y)
+        weight = row_weights(self, labels, check_weights(sample_weight, labels))
+        return None if weight is None else weight.astype(np.float32)
 
     def _callbacks(self, validation, advance):
         """Return what happens between epochs."""

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_array
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_consistent_length,
     column_or_1d,
     validate_data,
@@ -25,7 +23,6 @@ __all__ = [
     "check_rows",
     "check_validation",
     "refuse_other_shape",
-    "weigh_rows",
 ]
 
 
@@ -94,21 +91,6 @@ def check_validation(
             f"y_val holds {unknown.tolist()}, but y has {net.classes_.tolist()}."
         )
     return X_val, (y_val == net.classes_[1]).astype(np.float32)
-
-
-def weigh_rows(
-    X: np.ndarray, y: Any, sample_weight: Any, class_weight: Any
-) -> np.ndarray | None:
-    """Multiply the weights of rows and classes; None where there are none.
-
-    The caller's weights stay as they are.
-    """
-    if sample_weight is None and class_weight is None:
-        return None
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float32, copy=True)
-    if class_weight is not None:
-        weight *= compute_sample_weight(class_weight, y).astype(np.float32)
-    return weight
 
 
 def refuse_other_shape(

@@ -124,6 +124,10 @@ class ImageSampler(ArraySamplerMixin, BaseSampler):
     def _sampling_type(self) -> str:
         return getattr(self.sampler, "_sampling_type", "bypass")
 
+    @property
+    def _mixes_rows(self) -> bool:
+        return not _selects(self.sampler)
+
     def _check_X_y(self, X, y):
         if isinstance(self.sampler, type) or not is_sampler(self.sampler):
             raise SamplingError(

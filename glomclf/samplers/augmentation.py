@@ -185,6 +185,8 @@ class AugmentationOverSampler(ArraySamplerMixin, BaseOverSampler):
             seed = _draw_seed(check_random_state(self.random_state))
         return self._transform(image, _content_digest(image), replicate, seed)
 
+    _mixes_rows = False
+
     def _check_X_y(self, X, y):
         X, y, binarize_y = super()._check_X_y(X, y)
         _refuse_what_is_no_image(X)

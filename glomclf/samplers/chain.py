@@ -38,6 +38,8 @@ class SamplerChain(ArraySamplerMixin, BaseSampler):
     source_indices_ : ndarray of shape (n_samples_new,), dtype=int
         The input row that an output row was carried over from, through all
         samplers; -1 for synthetic rows.
+    parent_indices_ : ndarray of shape (n_samples_new,), dtype=int
+        The same, and for rows that were made by transforming another that row.
     n_features_in_ : int
         Number of features, for input of two dimensions.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -78,6 +80,10 @@ class SamplerChain(ArraySamplerMixin, BaseSampler):
         self.samplers = samplers
         self.random_state = random_state
 
+    @property
+    def _mixes_rows(self) -> bool:
+        return any(lifted(sampler)._mixes_rows for sampler in self.samplers)
+
     def _check_X_y(self, X, y):
         faults = sampler_faults(self.samplers)
         if faults:
@@ -90,12 +96,14 @@ class SamplerChain(ArraySamplerMixin, BaseSampler):
     def _fit_resample(self, X, y, **params):
         rng = check_random_state(self.random_state)
         self.samplers_ = [seeded(lifted(sampler), rng) for sampler in self.samplers]
-        source = np.arange(len(X))
+        source = parent = np.arange(len(X))
         for sampler in self.samplers_:
             X, y = sampler.fit_resample(X, y, **params)
             step = sampler.source_indices_
             source = np.where(step < 0, -1, source[step])
-        self.source_indices_ = source
+            step = getattr(sampler, "parent_indices_", step)
+            parent = np.where(step < 0, -1, parent[step])
+        self.source_indices_, self.parent_indices_ = source, parent
         self.sampling_strategy_ = [step.sampling_strategy_ for step in self.samplers_]
         return X, y
 

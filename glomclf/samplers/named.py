@@ -143,6 +143,28 @@ def needs_images(spec: Any) -> bool:
     return sampler is not None and not get_tags(sampler).input_tags.two_d_array
 
 
+def mixes_rows(spec: Any) -> bool:
+    """Tell whether a sampler makes rows that are not of one row each.
+
+    Parameters
+    ----------
+    spec : None, str, sampler, or list of str and samplers
+        As for `make_sampler`.
+
+    Returns
+    -------
+    bool
+        False for those that select rows, and for augmentation.
+
+    Examples
+    --------
+    >>> from glomclf.samplers.named import mixes_rows
+    >>> mixes_rows("smote+augment"), mixes_rows("undersample+augment")
+    (True, False)
+    """
+    return spec is not None and make_sampler(spec)._mixes_rows
+
+
 def _parts(spec: Any) -> list:
     """Flatten names, chains of names and lists into one list."""
     if isinstance(spec, str):

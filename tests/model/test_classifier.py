@@ -19,6 +19,7 @@ from sklearn.model_selection import (
     check_cv,
     cross_validate,
 )
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
@@ -648,6 +649,117 @@ def test_frame_without_paths_is_refused(manifest):
         small_classifier(network__patience=None, validation_fraction=None).fit(
             pd.DataFrame({"file": manifest["path"]}), manifest["label"]
         )
+
+
+# -- weights of rows -------------------------------------------------------------------
+
+
+def test_weights_reach_the_network_for_the_rows_that_are_trained_on(features):
+    X, y, groups = features
+    weight = np.arange(1.0, len(y) + 1)
+    classifier = GlomeruliClassifier(
+        None, network=LogisticRegression(), validation_fraction=0.25, random_state=0
+    ).fit(X, y, groups, sample_weight=weight)
+    train = np.setdiff1d(np.arange(len(y)), classifier.validation_indices_)
+    alone = LogisticRegression().fit(X[train], y[train], sample_weight=weight[train])
+    np.testing.assert_allclose(
+        classifier.predict_proba(X), alone.predict_proba(X), atol=1e-6
+    )
+    assert len(train) < len(y)
+
+
+@pytest.mark.parametrize("sampler", ["oversample", "undersample+augment"])
+def test_a_row_of_a_sampler_has_the_weight_of_the_row_it_was_made_from(
+    images, monkeypatch, sampler
+):
+    X, y, groups = images
+    seen, fit = {}, LogisticRegression.fit
+
+    def watched(self, X, y, sample_weight=None):
+        seen.update(rows=X, y=y, weight=sample_weight)
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(LogisticRegression, "fit", watched)
+    classifier = GlomeruliClassifier(
+        sampler, network=LogisticRegression(), encoder=MeanColour(), image_size=SIZE
+    ).fit(X, y, groups, sample_weight=np.arange(1.0, 61.0))
+    step = classifier.pipeline_["sample"]
+    parents = getattr(step, "parent_indices_", step.source_indices_)
+    np.testing.assert_array_equal(seen["weight"], parents + 1)
+    np.testing.assert_array_equal(seen["y"], y[parents])
+    kept = step.source_indices_ >= 0
+    means = X[parents[kept]].mean(axis=(1, 2)) - classifier.pipeline_["encode"].centre_
+    np.testing.assert_allclose(seen["rows"][kept], means, atol=1e-4)
+    assert len(parents) > len(np.unique(parents))  # some were made
+
+
+def test_weights_without_a_way_to_the_network_are_refused_all_at_once(features):
+    X, y, groups = features
+    classifier = GlomeruliClassifier("smote", network=KNeighborsClassifier())
+    with pytest.raises(ParameterError) as raised:
+        classifier.fit(X, y, groups, sample_weight=np.ones(len(y)))
+    told = str(raised.value)
+    assert "makes rows out of several others" in told
+    assert "KNeighborsClassifier() does not take it" in told
+
+
+def test_weights_reach_the_last_step_of_a_pipeline_and_the_fits_of_inner_folds(
+    features, monkeypatch
+):
+    X, y, groups = features
+    weight, seen, fit = np.arange(1.0, len(y) + 1), [], LogisticRegression.fit
+
+    def watched(self, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(LogisticRegression, "fit", watched)
+    network = make_pipeline(StandardScaler(), LogisticRegression())
+    GlomeruliClassifier(None, network=network, threshold="f1", random_state=0).fit(
+        X, y, groups, sample_weight=weight
+    )
+    whole, *inner = seen
+    np.testing.assert_array_equal(whole, weight)
+    left_out = [set(weight) - set(one) for one in inner]
+    assert sorted(one for few in left_out for one in few) == weight.tolist()
+
+
+def test_weights_of_classes_are_checked_before_images_are_read():
+    classifier = make_classifier("fine-tune", network__backbone="cnn")
+    classifier.set_params(network__class_weight={0: 1, 2: 0})
+    with pytest.raises(ParameterError) as raised:
+        classifier.fit(["a.png", "b.png"], [0, 1])
+    told = str(raised.value)
+    assert "no number greater than 0 for [2]" in told
+    assert "weighs [2], but the labels of y are [0, 1]" in told
+
+
+# -- the steps -------------------------------------------------------------------------
+
+
+def test_the_steps_can_be_copied_and_do_what_the_classifier_does(images):
+    X, y, groups = images
+    classifier = small_classifier(
+        sampler="smote+augment", network__patience=None, validation_fraction=None
+    )
+    names = [name for name, _ in classifier.pipeline.steps]
+    assert names == ["load", "stain", "sample", "encode", "classify"]
+    told = str(classifier.pipeline)
+    assert "StainNormalizer" in told
+    copied = classifier.pipeline.fit(X, y)
+    np.testing.assert_array_equal(
+        copied.predict_proba(X), classifier.fit(X, y, groups).predict_proba(X)
+    )
+
+
+def test_looking_at_the_steps_draws_nothing_from_a_generator():
+    rng = np.random.RandomState(0)
+    classifier = GlomeruliClassifier(None, network=LogisticRegression())
+    steps = classifier.set_params(random_state=rng).pipeline.named_steps
+    assert list(steps) == ["classify"]
+    assert rng.randint(1000) == np.random.RandomState(0).randint(1000)
+    unseeded = classifier.set_params(random_state=None).pipeline
+    assert unseeded["classify"].random_state is None
 
 
 # scikit-learn skips estimators whose input is not a table; these checks need none.

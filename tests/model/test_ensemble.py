@@ -722,3 +722,20 @@ TABLE_FREE_CHECKS = [
 @pytest.mark.parametrize("check", TABLE_FREE_CHECKS, ids=lambda check: check.__name__)
 def test_scikit_learn_checks_that_need_no_table(check):
     check("FoldEnsembleClassifier", FoldEnsembleClassifier())
+
+
+def test_each_member_gets_the_weights_of_the_rows_it_is_trained_on(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), np.tile([0, 1], 20)
+    weight, seen, fit = np.arange(1.0, 41.0), [], GaussianNB.fit
+
+    def watched(self, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(GaussianNB, "fit", watched)
+    ensemble = FoldEnsembleClassifier(GaussianNB(), cv=4, random_state=0)
+    ensemble.fit(X, y, sample_weight=weight)
+    for fold, given in enumerate(seen):
+        np.testing.assert_array_equal(given, weight[ensemble.oof_fold_ != fold])
+    assert len(seen) == 4

@@ -14,7 +14,18 @@ from glomclf.errors import ParameterError, SplitError
 from glomclf.model import linear_probe
 
 
-@parametrize_with_checks([LinearProbe((0.1, 1.0), random_state=0)])
+@parametrize_with_checks(
+    [LinearProbe(0.1), LinearProbe((0.1, 1.0), random_state=0)],
+    expected_failed_checks=lambda probe: (
+        {
+            "check_sample_weight_equivalence_on_dense_data": (
+                "C is chosen on folds, and a repeated row may be in two of them"
+            ),
+        }
+        if probe._chooses
+        else {}
+    ),
+)
 def test_it_is_an_estimator_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -109,3 +120,19 @@ def test_rows_of_a_sampler_are_of_no_participant(memorable):
     classifier = GlomeruliClassifier("smote", network=LinearProbe(0.1))
     classifier.fit(X, y, groups=groups)
     assert classifier.pipeline_["classify"].C_ == 0.1
+
+
+def test_balanced_classes_count_rows_by_their_weight(memorable):
+    X, _, groups = memorable
+    y, weight = (groups % 4 == 0).astype(int), np.where(groups < 10, 3, 1)
+    probe = LinearProbe(0.1, class_weight="balanced")
+    weighted = probe.fit(X, y, sample_weight=weight).predict_proba(X)
+    rows = np.repeat(np.arange(100), weight)
+    repeated = probe.fit(X[rows], y[rows]).predict_proba(X)
+    np.testing.assert_allclose(weighted, repeated, atol=1e-6)
+
+
+def test_a_weight_of_a_class_is_a_positive_number(memorable):
+    X, y, _ = memorable
+    with pytest.raises(ParameterError, match=r"no number greater than 0 for \[0\]"):
+        LinearProbe(0.1, class_weight={0: 0, 1: 1}).fit(X, y)

@@ -220,6 +220,25 @@ def test_validation_labels_that_training_lacks_are_named(features):
 # -- weights of rows and classes -------------------------------------------------------
 
 
+@pytest.mark.parametrize("weight", [0, -1.0, float("nan"), float("inf"), "5", None])
+def test_a_class_weight_that_is_no_positive_number_is_refused(features, weight):
+    X, y, *_ = features
+    with pytest.raises(ParameterError, match=r"no number greater than 0 for \[1\]"):
+        make_head(class_weight={0: 1.0, 1: weight}).fit(X, y)
+
+
+def test_a_class_weight_of_a_label_that_y_has_not_is_refused(features):
+    X, y, *_ = features
+    with pytest.raises(ParameterError, match=r"weighs \['1'\].*labels of y are \[0, 1"):
+        make_head(class_weight={0: 1.0, 1: 2.0, "1": 5.0}).fit(X, y)
+
+
+def test_a_negative_sample_weight_is_refused(features):
+    X, y, *_ = features
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        make_head().fit(X, y, sample_weight=np.where(y, -1.0, 1.0))
+
+
 def test_class_weight_multiplies_sample_weight_and_leaves_the_callers_alone(features):
     X, y, _, _ = features
     weight = np.random.default_rng(1).uniform(0.5, 2.0, len(y)).astype(np.float32)
