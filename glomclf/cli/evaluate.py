@@ -54,6 +54,8 @@ _FILES = (
     "roc_curve.png",
     "precision_recall_curve.png",
     "reliability.png",
+    "thresholds.png",
+    "decision_curve.png",
     "biopsies.png",
     "bland_altman.png",
     "report.html",

@@ -14,6 +14,7 @@ from .comparison import Comparison, compare_scores
 from .curves import Band, Curves, evaluation_curves
 from .estimates import Estimates
 from .evaluation import Evaluation, evaluate
+from .net_benefit import threshold_table
 from .prevalence import (
     adjust_to_prevalence,
     estimate_prevalence,
@@ -21,7 +22,12 @@ from .prevalence import (
 from .reliability import ReliabilityBins
 from .scores import SCORE_NAMES, SCORES, Score
 from .subgroups import Subgroups
-from .thresholds import RecallAtLeast, choose_threshold, cross_fitted_thresholds
+from .thresholds import (
+    RecallAtLeast,
+    choose_threshold,
+    cross_fitted_thresholds,
+    even_odds,
+)
 
 __all__ = [
     "SCORES",
@@ -46,6 +52,8 @@ __all__ = [
     "estimate_prevalence",
     "evaluate",
     "evaluation_curves",
+    "even_odds",
     "is_borderline",
     "summarize_biopsies",
+    "threshold_table",
 ]

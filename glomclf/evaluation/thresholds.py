@@ -2,21 +2,31 @@
 
 `choose_threshold` finds the threshold that serves an aim on labelled rows, which must
 be neither trained on nor judged. `cross_fitted_thresholds` does it fold by fold.
+`even_odds` tells where the calibration of a model puts the threshold of fewest errors.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from ..errors import ScoreError, ScoreWarning
-from .predictions import check_scores
+from .estimates import Estimates
+from .intervals import Scale, draw_replicates, settings_faults
+from .predictions import Predictions, check_scores
+from .recalibration import recalibrations
 
-__all__ = ["RecallAtLeast", "choose_threshold", "cross_fitted_thresholds"]
+__all__ = [
+    "RecallAtLeast",
+    "choose_threshold",
+    "cross_fitted_thresholds",
+    "even_odds",
+]
 
 
 @dataclass(frozen=True)
@@ -182,6 +192,87 @@ def cross_fitted_thresholds(
             )
         thresholds[inside] = choose_threshold(labels[~inside], scores[~inside], aim)
     return thresholds
+
+
+def even_odds(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Estimates:
+    """Find the probability at which either class is as frequent, by calibration.
+
+    A logistic regression of the labels on the logits of the probabilities [1]_ says
+    which share of the rows with a probability is of class 1. Where that share is a
+    half, a threshold makes the fewest errors. Of a calibrated model it is 0.5.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Labels, 0 or 1.
+
+    y_score : array-like of shape (n_samples,)
+        Probabilities of class 1, in [0, 1].
+
+    groups : array-like of shape (n_samples,), default=None
+        The participant of each row. None: rows count as independent.
+
+    n_bootstrap, confidence, random_state
+        As in `glomclf.evaluate`.
+
+    Returns
+    -------
+    estimates : Estimates
+        ``threshold``, the probability of even odds, and ``share_at_half``, the share
+        of class 1 among rows with a probability of 0.5, with intervals over
+        participants. NaN where a class is missing, the probabilities separate the
+        classes, or higher ones do not mean more of class 1.
+
+    Raises
+    ------
+    ScoreError
+        If an input cannot be used; the message names every fault.
+
+    References
+    ----------
+    .. [1] Cox DR. Two further applications of a model for binary regression.
+       Biometrika 1958;45:562-565.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.evaluation import even_odds
+    >>> rng = np.random.RandomState(0)
+    >>> truth = rng.uniform(size=4000)
+    >>> y_true = rng.binomial(1, truth)
+    >>> too_high = truth / (truth + (1 - truth) / 4)  # odds four times as high
+    >>> round(even_odds(y_true, too_high, n_bootstrap=100).scores["threshold"], 2)
+    0.8
+    """
+    faults = settings_faults(n_bootstrap, confidence)
+    rows = Predictions(*check_scores(y_true, y_score, groups, faults=faults))
+    replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
+    line = recalibrations(rows.y_true, rows.y_score)[1]
+    intercept, slope = np.concatenate(
+        [line.fit(chunk[:, rows.codes]) for chunk in rows.chunks(replicates.weights)]
+    ).T
+    # On logits, which have no bounds, an interval may be as wide as it needs to be.
+    logits = {
+        "threshold": np.where(slope > 0, -intercept / slope, np.nan),
+        "share_at_half": np.where(slope > 0, intercept, np.nan),
+    }
+    found = replicates.estimates(logits, dict.fromkeys(logits, Scale()))
+    return replace(
+        found,
+        scores={name: float(expit(one)) for name, one in found.scores.items()},
+        intervals={
+            name: (float(expit(low)), float(expit(high)))
+            for name, (low, high) in found.intervals.items()
+        },
+    )
 
 
 def _check_aim(labels: NDArray[np.intp], aim: Any) -> None:

@@ -24,6 +24,7 @@ from .sections.out_of_fold import estimate_section, folds_section
 from .sections.repetition import repetition_section
 from .sections.scores import scores_section, summary_section
 from .sections.subgroups import subgroups_section
+from .sections.thresholds import thresholds_section
 from .sections.training import training_section
 
 __all__ = ["ensemble_report", "evaluation_report"]
@@ -32,6 +33,7 @@ _JUDGED = (
     scores_section,
     subgroups_section,
     curves_section,
+    thresholds_section,
     biopsies_section,
     mistakes_section,
     training_section,

@@ -212,6 +212,8 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, evaluate
         "roc_curve.png",
         "precision_recall_curve.png",
         "reliability.png",
+        "thresholds.png",
+        "decision_curve.png",
         "biopsies.png",
         "bland_altman.png",
         "report.html",
@@ -269,7 +271,7 @@ def test_evaluate_draws_and_resamples_once_for_each_result(
     csv = data / "public.csv"
     run("evaluate", csv, "--model", trained[0], "-o", tmp_path, "-q")
     n_pictures = len(list(tmp_path.glob("*.png")))
-    assert n_pictures == 6
+    assert n_pictures == 8
     assert calls.pop("__init__") == n_pictures + 1  # losses are in the page only
     assert set(calls.values()) == {1}
     assert len(calls) == 3

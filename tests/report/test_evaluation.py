@@ -188,7 +188,7 @@ def pictures_of(report):
 
 def test_pictures_are_drawn_once_for_light_and_dark_pages_and_folders(plain, drawn):
     pictures = pictures_of(plain)
-    assert len(pictures) == 6
+    assert len(pictures) == 8
     for picture in pictures:
         light, dark = (
             base64.b64decode(address.partition(",")[2]).decode()

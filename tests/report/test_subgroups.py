@@ -7,13 +7,7 @@ import pytest
 from glomclf.evaluation.evaluation import evaluate
 from glomclf.report import Caution, Paragraph, Table, evaluation_report
 
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch, blank_picture):
-    for name in ("biopsies", "curves", "training"):
-        monkeypatch.setattr(
-            f"glomclf.report.sections.{name}.draw_picture", blank_picture
-        )
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def report_of(shift):

@@ -12,6 +12,7 @@ from .curves import PrecisionRecallBandDisplay, RocBandDisplay
 from .history import HistoryDisplay
 from .pairs import LeakyPairsDisplay
 from .resampling import ClassProportionsDisplay, SyntheticImagesDisplay
+from .thresholds import DecisionCurveDisplay, ThresholdsDisplay
 
 __all__ = [
     "ApproachesDisplay",
@@ -19,10 +20,12 @@ __all__ = [
     "BiopsyPercentageDisplay",
     "BlandAltmanDisplay",
     "ClassProportionsDisplay",
+    "DecisionCurveDisplay",
     "HistoryDisplay",
     "LeakyPairsDisplay",
     "PrecisionRecallBandDisplay",
     "ReliabilityDisplay",
     "RocBandDisplay",
     "SyntheticImagesDisplay",
+    "ThresholdsDisplay",
 ]
