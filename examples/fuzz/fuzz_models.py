@@ -113,10 +113,12 @@ def known_model(name: str, model: Any, X: np.ndarray, file: Path) -> _Known:
 def settings_of(model: Any) -> str:
     """Write down what may differ between sound models."""
     told = [model.threshold_, model.classes_, model.pos_label_]
+    told.append(getattr(model, "recalibration_", None))
     for one in getattr(model, "estimators_", [model]):
         network = one.pipeline_["classify"]
         told += [sorted(one.get_params().items(), key=str), one.classes_]
         told.append(getattr(network, "_normalization", None))
+        told.append(getattr(one, "recalibration_", None))
     return re.sub(r"0x[0-9a-f]+", "", repr(told))
 
 

@@ -7,6 +7,8 @@ from .ensemble import FoldEnsembleClassifier
 from .folds import FittedFold, fit_folds, predict_folds
 from .linear_probe import LinearProbe
 from .model_files import read_classifier
+from .recalibration import Recalibration, fit_recalibration
+from .recalibration_gain import recalibration_gain
 from .recipes import RECIPES, make_classifier
 from .reference import TrainingReference, training_reference
 
@@ -19,11 +21,14 @@ __all__ = [
     "FoldEnsembleClassifier",
     "GlomeruliClassifier",
     "LinearProbe",
+    "Recalibration",
     "TrainingReference",
     "compare_approaches",
     "fit_folds",
+    "fit_recalibration",
     "make_classifier",
     "predict_folds",
     "read_classifier",
+    "recalibration_gain",
     "training_reference",
 ]

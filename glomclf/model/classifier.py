@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from ..data.archive import read_model, rebuilt, write_model
-from ..data.labels import check_weights, encode_labels, labels_at, positive_class
+from ..data.labels import check_weights, encode_labels, positive_class
 from ..data.large_arrays import arrays_in
 from ..data.participants import participants_of
 from ..data.stain import NORMALIZER_NAMES, StainNormalizer
@@ -37,13 +37,14 @@ from .pipeline import (
     seeds_of_fit,
     unfitted_pipeline,
 )
+from .recalibrated import Recalibrated
 from .threshold import choose_inside, training_record
 from .validation import rows_of, set_aside, validation_rows
 
 __all__ = ["GlomeruliClassifier"]
 
 
-class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
+class GlomeruliClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
     """Classify glomeruli as globally sclerotic (1) or not (0).
 
     Validation participants are set aside before anything is resampled. The other rows
@@ -117,6 +118,8 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     training_record_ : dict
         Rows, participants and validation rows, rows of each class before and after the
         sampler, rows that the threshold was chosen on; what the initial weights were.
+    recalibration_ : glomclf.model.Recalibration
+        Only after ``recalibrate``.
 
     See Also
     --------
@@ -310,7 +313,7 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
         refuse_other_rows(self, X)
         if "load" not in self.pipeline_.named_steps:
             X = validate_data(self, X, reset=False)
-        return self._probability(X)
+        return self._recalibrated(self._probability(X))
 
     def _probability(self, X):
         with self._large_arrays_in_cache():
@@ -320,21 +323,6 @@ class GlomeruliClassifier(ClassifierMixin, BaseEstimator):
     def _positive(self):
         """Column of the positive class."""
         return self.classes_.tolist().index(self.pos_label_)
-
-    def predict(self, X):
-        """Predict the positive class where its probability reaches ``threshold_``.
-
-        Parameters
-        ----------
-        X : DataFrame, array-like of paths, or ndarray
-            As in ``predict_proba``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        probability = self.predict_proba(X)
-        return labels_at(probability, self.threshold_, self.classes_, self.pos_label_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted classifier to one file, without pickle.

@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 )
 
 from ..data.archive import read_model, rebuilt, write_model
-from ..data.labels import check_weights, encode_labels, labels_at, positive_class
+from ..data.labels import check_weights, encode_labels, positive_class
 from ..data.participants import participants_of
 from ..errors import ParameterError
 from ..evaluation.evaluation import evaluate
@@ -34,6 +34,7 @@ from .classifier import GlomeruliClassifier
 from .ensemble_parts import ensemble_from_parts, ensemble_to_parts
 from .folds import Split, _splits, fit_folds, refuse_unfit_folds
 from .known_people import forget_fit, keep_record
+from .recalibrated import Recalibrated
 from .threshold import ChosenThreshold, class_counts
 
 __all__ = ["FoldEnsembleClassifier"]
@@ -41,7 +42,7 @@ __all__ = ["FoldEnsembleClassifier"]
 _KIND = "FoldEnsembleClassifier"
 
 
-class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
+class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
     """Average one classifier a fold, and keep what each says of the rows it never saw.
 
     The training rows of every fold fit one member; no row and no participant of the
@@ -97,6 +98,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
     training_record_ : dict
         Numbers of rows, participants and members, rows of each class, and on how many
         rows of which kind the threshold was chosen.
+    recalibration_ : glomclf.model.Recalibration
+        Only after ``recalibrate``.
     n_features_in_, feature_names_in_
         Those of the members, where they have them.
 
@@ -240,22 +243,8 @@ class FoldEnsembleClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, 2), float64 in [0, 1]
         """
         check_is_fitted(self)
-        return np.mean([one.predict_proba(X) for one in self.estimators_], axis=0)
-
-    def predict(self, X):
-        """Predict the positive class where the mean probability reaches ``threshold_``.
-
-        Parameters
-        ----------
-        X : DataFrame, array-like of paths, or ndarray
-            As in ``predict_proba``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        probability = self.predict_proba(X)
-        return labels_at(probability, self.threshold_, self.classes_, self.pos_label_)
+        told = np.mean([one.predict_proba(X) for one in self.estimators_], axis=0)
+        return self._recalibrated(told)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members to one file, without pickle.

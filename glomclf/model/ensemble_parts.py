@@ -19,6 +19,7 @@ from .classifier import GlomeruliClassifier
 from .descriptions import estimator_from_json, estimator_to_json
 from .known_people import known_from_arrays, known_to_arrays
 from .parts import classifier_from_parts, classifier_to_parts
+from .recalibrated import recalibration_from_json, recalibration_to_json
 from .records import (
     COUNT,
     OF_EVERY_RECORD,
@@ -38,6 +39,7 @@ _HEADER: dict[str, list] = {
     "pos_label": [str, Real],
     "threshold": [Interval(Real, 0, 1, closed="both")],
     "training_record": [dict],
+    "recalibration": [dict, None],
     "evaluation": [dict],
     "members": [list],
 }
@@ -109,6 +111,7 @@ def ensemble_from_parts(cls: type, header: dict[str, Any], arrays: _Arrays) -> A
     self.oof_evaluation_ = evaluation_from_json(header["evaluation"])
     _set_out_of_fold(self, arrays)
     known_from_arrays(self, arrays)
+    recalibration_from_json(self, header["recalibration"])
     _refuse_other_description(self, header, arrays)
     return self
 
@@ -160,6 +163,7 @@ def _header(ensemble: Any) -> dict[str, Any]:
         "pos_label": ensemble.pos_label_,
         "threshold": ensemble.threshold_,
         "training_record": ensemble.training_record_,
+        "recalibration": recalibration_to_json(ensemble),
         "evaluation": ensemble.oof_evaluation_.to_dict(),
     }
 

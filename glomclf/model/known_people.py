@@ -26,7 +26,8 @@ _SPACE = ("centre", "scale", "points", "participant")
 
 def forget_fit(model: Any) -> None:
     """Make a model one that is not fitted; what an earlier fit kept is of that fit."""
-    for name in ("training_record_", "out_of_fold_record_", "training_reference_"):
+    kept = ("out_of_fold_record_", "training_reference_", "recalibration_")
+    for name in ("training_record_", *kept):
         model.__dict__.pop(name, None)
 
 

@@ -29,6 +29,7 @@ from .descriptions import (
 )
 from .known_people import known_from_arrays, known_to_arrays
 from .pipeline import make_pipeline, network_of
+from .recalibrated import recalibration_from_json, recalibration_to_json
 from .records import COUNT, OF_EVERY_RECORD, check_record, refuse_other_classes
 
 __all__ = ["classifier_from_parts", "classifier_to_parts"]
@@ -45,6 +46,7 @@ _HEADER: dict[str, list] = {
     "threshold": [Interval(Real, 0, 1, closed="both")],
     "history": [dict],
     "training_record": [dict],
+    "recalibration": [dict, None],
     "steps": [dict],
 }
 _RECORD = {
@@ -93,6 +95,7 @@ def classifier_to_parts(classifier: Any) -> tuple[dict[str, Any], _Arrays]:
         "threshold": classifier.threshold_,
         "history": history_to_json(classifier.history_),
         "training_record": classifier.training_record_,
+        "recalibration": recalibration_to_json(classifier),
         "steps": {name: described for name, (described, _) in steps.items()},
     }
     arrays = {key: array for _, found in steps.values() for key, array in found.items()}
@@ -123,6 +126,7 @@ def classifier_from_parts(cls: type, header: dict[str, Any], arrays: _Arrays) ->
     self.pipeline_ = make_pipeline(self, 0, 0, of_features=header["of_features"])
     _set_steps(self, header, arrays)
     known_from_arrays(self, arrays)
+    recalibration_from_json(self, header["recalibration"])
     _refuse_other_description(self, header, arrays)
     return self
 
