@@ -45,6 +45,7 @@ _EVALUATION: dict[str, list[Any]] = {
     "n_samples": COUNT,
     "n_participants": [*COUNT, None],
     "confusion_matrix": [list],
+    "subgroups": [None],  # out-of-fold scores are not told apart by a column
 }
 
 OF_EVERY_RECORD: dict[str, list[Any]] = {
