@@ -107,12 +107,12 @@ def _judged(
 ) -> dict[str, float]:
     """Recalibrate on the drawn participants, and judge the others."""
     try:
-        learned = fit_recalibration(*(one[is_drawn] for one in rows), method)
+        learned = fit_recalibration(*(one[is_drawn] for one in rows), method=method)
     except ScoreError:  # a class is missing
         return {}
-    judged = tuple(one[~is_drawn] for one in rows)
-    before = _scores(*judged, threshold)
-    after = _scores(judged[0], learned.apply(judged[1]), judged[2], threshold)
+    labels, scores, codes = (one[~is_drawn] for one in rows)
+    before = _scores(labels, scores, codes, threshold)
+    after = _scores(labels, learned.apply(scores), codes, threshold)
     return {
         f"{name}_{when}": value
         for when, scores in (("before", before), ("after", after))
