@@ -8,7 +8,7 @@ from .folds import FittedFold, fit_folds, predict_folds
 from .linear_probe import LinearProbe
 from .model_files import read_classifier
 from .recalibration import Recalibration, fit_recalibration
-from .recalibration_gain import recalibration_gain
+from .recalibration_curve import recalibration_gain
 from .recipes import RECIPES, make_classifier
 from .reference import TrainingReference, training_reference
 

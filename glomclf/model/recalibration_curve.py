@@ -106,11 +106,13 @@ def _judged(
     is_drawn: NDArray[np.bool_], rows: Any, method: Method, threshold: float
 ) -> dict[str, float]:
     """Recalibrate on the drawn participants, and judge the others."""
+    labels, scores, codes = rows
+    drawn = (labels[is_drawn], scores[is_drawn], codes[is_drawn])
     try:
-        learned = fit_recalibration(*(one[is_drawn] for one in rows), method=method)
+        learned = fit_recalibration(*drawn, method)
     except ScoreError:  # a class is missing
         return {}
-    labels, scores, codes = (one[~is_drawn] for one in rows)
+    labels, scores, codes = labels[~is_drawn], scores[~is_drawn], codes[~is_drawn]
     before = _scores(labels, scores, codes, threshold)
     after = _scores(labels, learned.apply(scores), codes, threshold)
     return {
