@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ __all__ = [
     "printable",
     "progress",
     "short_names",
+    "special_kind",
     "threads_for",
     "user_path",
     "written_whole",
@@ -257,6 +259,11 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     Path
         File to write, in the same folder.
 
+    Raises
+    ------
+    FileExistsError
+        If there is a device, a FIFO or a link, which a file must not replace.
+
     Examples
     --------
     >>> import tempfile
@@ -268,6 +275,9 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     '0.9'
     """
     target = user_path(path)
+    if kind := special_kind(target):
+        reason = f"it is {kind}, which a file must not replace"
+        raise FileExistsError(errno.EEXIST, reason, str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
         prefix=".", suffix=target.suffix or ".part", dir=target.parent
@@ -280,6 +290,35 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def special_kind(path: str | os.PathLike[str]) -> str:
+    """Say what is there beside a file or a folder: a link, a FIFO, a device.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    str
+        Empty for files, folders and what is not there.
+
+    Examples
+    --------
+    >>> from glomclf._runtime import special_kind
+    >>> special_kind("no such file")
+    ''
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return ""
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return ""
+    if stat.S_ISLNK(mode):
+        return "a symbolic link"
+    return "a FIFO" if stat.S_ISFIFO(mode) else "a device"
 
 
 def as_text(path: str | os.PathLike[str]) -> str:

@@ -92,9 +92,11 @@ def check_output(
     Raises
     ------
     InputError
-        If it is an input or a folder, exists against `overwrite`, or its folder cannot
-        be written to.
+        If it is an input, a folder, a link or a device, exists against `overwrite`, or
+        its folder cannot be written to.
     """
+    from .._runtime import special_kind
+
     # Unlike Path.resolve, it has an answer for links in a circle.
     if os.path.realpath(path) in map(os.path.realpath, inputs):
         raise InputError(
@@ -103,6 +105,10 @@ def check_output(
         )
     if path.is_dir():
         raise InputError(f"{path} is a folder; --output names a file here.")
+    if kind := special_kind(path):
+        raise InputError(
+            f"{path} is {kind}, which a file must not replace. Give another --output."
+        )
     if path.exists() and not overwrite:
         raise InputError(
             f"{path} exists. Pass --overwrite to replace it, or another --output."

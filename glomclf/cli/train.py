@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import InputError, check_output, drop_unwritten, list_files, note, output
+from .claims import claim_output, save_model
+from .console import InputError, check_output, drop_unwritten, list_files, note
 from .inputs import labelled_manifest, participant_folds, rows_of
 from .options import (
     PATH,
@@ -97,6 +98,7 @@ def command(
     for name in TRAINING_FILES:
         check_output(folder / name, inputs)
     _check_ensemble(ensemble, n_folds)
+    claim_output(model, overwrite=overwrite)
     manifest = labelled_manifest(csv, images, embeddings=embeddings, **reading)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
@@ -157,8 +159,7 @@ def _train(
     classifier.fit(rows, y, groups=participants)
     _tell_threshold(classifier)
     _keep_people(classifier, rows, y, participants, out_of_fold)
-    with output(model) as temporary:
-        classifier.save(temporary)
+    save_model(classifier, model)
     write_training(classifier, rows, y, folder)
     if is_ensemble:
         write_ensemble_training(classifier, manifest, folder)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .claims import save_model
 from .console import (
     drop_unwritten,
     note,
-    output,
     print_table,
     say,
     typed_command,
@@ -116,8 +116,7 @@ class StudyFiles:
     def write_best(self, rows: Any, manifest: pd.DataFrame, folds: list[Any]) -> None:
         """Write trials, the model with the best settings, and what these are worth."""
         self.write_trials()
-        with output(self.folder / "model.glomclf") as temporary:
-            self.search.best_estimator_.save(temporary)
+        save_model(self.search.best_estimator_, self.folder / "model.glomclf")
         write_json(self._summary(), self.folder / "best.json")
         note("Predicting each fold with the best settings, for intervals.")
         self.evaluation, _ = write_out_of_fold(

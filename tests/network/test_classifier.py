@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from glomclf import ImageSampler, PatchClassifier, PatchEncoder
 from glomclf.data.augmenter import PatchAugmenter
-from glomclf.errors import ParameterError, WeightsError
+from glomclf.errors import DivergenceError, ParameterError, WeightsError
 from glomclf.network.assembly import (
     HeadSpec,
     build_network,
@@ -575,3 +575,10 @@ def test_nor_does_any_other_optimizer(features, monkeypatch, optimizer):
     net = make_head(optimizer=optimizer, epochs=1)
     before = graphs_after_a_fit(net, X, y)
     assert graphs_after_a_fit(net, X, y) == before
+
+
+def test_a_training_that_diverged_is_a_named_error():
+    X = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
+    net = PatchClassifier(learning_rate=1e38, epochs=2, optimizer="sgd", dense_units=4)
+    with pytest.raises(DivergenceError, match=r"not finite after 2 epochs.*1e\+38"):
+        net.fit(X, np.arange(32) % 2)
