@@ -98,7 +98,6 @@ def command(
     for name in TRAINING_FILES:
         check_output(folder / name, inputs)
     _check_ensemble(ensemble, n_folds)
-    claim_output(model, overwrite=overwrite)
     manifest = labelled_manifest(csv, images, embeddings=embeddings, **reading)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
@@ -108,8 +107,8 @@ def command(
         verbose=int(not quiet),
     )
     rows = rows_of(manifest, embeddings)
-    if ensemble:
-        classifier = as_ensemble(classifier, len(folds))
+    classifier = as_ensemble(classifier, len(folds)) if ensemble else classifier
+    claim_output(model, overwrite=overwrite)
     try:
         _train(classifier, rows, manifest, folds, model, folder)
     except KeyboardInterrupt:

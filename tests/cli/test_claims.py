@@ -14,14 +14,17 @@ from glomclf.cli.console import InputError
 
 
 def train(csv, model):
-    result = CliRunner().invoke(main, ["train", str(csv), "-o", str(model)])
+    recipe = ["--recipe", "features", "--weights", "none"]
+    result = CliRunner().invoke(main, ["train", str(csv), "-o", str(model), *recipe])
     assert result.exit_code == 2, result.output
     return result.stderr
 
 
 @pytest.fixture
 def csv(tmp_path):
-    (tmp_path / "a.csv").write_text("name,ground truth\nno.png,1\n")
+    (tmp_path / "a.csv").write_text("name,ground truth\na.png,1\nb.png,0\n")
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()  # read after the output is claimed
     return tmp_path / "a.csv"
 
 
