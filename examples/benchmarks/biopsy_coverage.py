@@ -12,8 +12,8 @@ Real, if a csv is given: the recipe "linear", each participant left out, and eac
 left out. The record of each is made of the training participants alone, in 5 folds
 inside. The kidney's percentage is not known there, that of the biopsy is.
 
-The form of the kidney's interval was chosen on the draws of seed 0: the published page is
-of another seed.
+The form of the kidney's interval was chosen on the draws of seed 0: the published page
+is of another seed.
 
     python examples/benchmarks/biopsy_coverage.py --seed 1 --output biopsy_coverage.md
 """
