@@ -3,6 +3,7 @@
 Everything here takes labels, probabilities and participants; nothing knows of images.
 """
 
+from .agreement import ReaderAgreement, reader_agreement
 from .biopsy import BiopsySummary, biopsy_summary
 from .biopsy_estimates import (
     BiopsyEstimates,
@@ -40,6 +41,7 @@ __all__ = [
     "Estimates",
     "Evaluation",
     "OutOfFoldRecord",
+    "ReaderAgreement",
     "RecallAtLeast",
     "ReliabilityBins",
     "Score",
@@ -54,6 +56,7 @@ __all__ = [
     "evaluation_curves",
     "even_odds",
     "is_borderline",
+    "reader_agreement",
     "summarize_biopsies",
     "threshold_table",
 ]

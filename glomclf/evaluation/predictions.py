@@ -17,7 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ScoreError
 from .participant_numbers import MIN_PARTICIPANTS, equal_number
 
-__all__ = ["N_BINS", "Predictions", "check_scores", "threshold_faults"]
+__all__ = [
+    "N_BINS",
+    "Predictions",
+    "check_scores",
+    "group_codes",
+    "threshold_faults",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -186,7 +192,7 @@ def check_scores(
     if y_true is not None:
         labels = _check_labels(y_true, len(scores), faults)
     if groups is not None:
-        codes = _check_groups(groups, len(scores), faults)
+        codes = group_codes(groups, len(scores), faults)
     if faults:
         raise ScoreError("\n".join(faults))
     return labels, scores, codes
@@ -266,9 +272,30 @@ def _check_labels(
     return labels.astype(np.intp)
 
 
-def _check_groups(
+def group_codes(
     groups: ArrayLike, n_samples: int, faults: list[str]
 ) -> NDArray[np.intp]:
+    """Count participants from 0 in sorted order of their names.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+
+    n_samples : int
+
+    faults : list of str
+        What is wrong with them is added to it.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_samples,), dtype int
+
+    Examples
+    --------
+    >>> from glomclf.evaluation.predictions import group_codes
+    >>> group_codes(["b", "a"], 2, [])
+    array([1, 0])
+    """
     names = np.asarray(groups, dtype=object)
     if names.shape != (n_samples,):
         faults.append(f"groups must have shape ({n_samples},), got {names.shape}")

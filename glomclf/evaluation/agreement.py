@@ -1,0 +1,287 @@
+"""How far several readers agree, and a model with them, with intervals by participant.
+
+Blanks are allowed: a reader need not have seen every patch. `.readings` says how the
+scores are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ScoreError
+from .estimates import Estimates
+from .intervals import Scale, draw_replicates, settings_faults
+from .participant_numbers import MIN_PARTICIPANTS, equal_number, exact_interval
+from .predictions import group_codes
+from .readings import Readings, icc
+
+__all__ = ["ReaderAgreement", "pair_name", "reader_agreement"]
+
+FloatArray = NDArray[np.float64]
+
+MODEL = "model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderAgreement(Estimates):
+    """How far readers agree, as `reader_agreement` returns it.
+
+    `scores`, `interval`, `to_frame`, `to_dict`, `notes` and `caution` are those of
+    `glomclf.evaluation.estimates.Estimates`.
+
+    Parameters
+    ----------
+    counts : dict of str to (int, int)
+        For each reader, and the model: how many patches were read, and how many of
+        them called 1.
+
+    n_samples : int
+        Patches that at least two readers have read.
+
+    n_participants : int or None
+        None where participants are not known.
+    """
+
+    counts: dict[str, tuple[int, int]]
+    n_samples: int
+    n_participants: int | None
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model stands beside the readers."""
+        return MODEL in self.counts
+
+    def kappas(self) -> pd.DataFrame:
+        """Return Cohen's kappa of each two as a square table.
+
+        Returns
+        -------
+        kappas : DataFrame of shape (n_readers, n_readers)
+            With the model last, where there is one; 1 on the diagonal.
+        """
+        names = list(self.counts)
+        table = pd.DataFrame(np.eye(len(names)), names, names)
+        for a, b in combinations(names, 2):
+            table.loc[a, b] = table.loc[b, a] = self.scores[pair_name(a, b)]
+        return table
+
+    def _heading(self) -> str:
+        units = "unknown" if self.n_participants is None else self.n_participants
+        told = ", ".join(f"{name} {n}" for name, (n, _) in self.counts.items())
+        return (
+            f"{self.n_samples} patches with two readings or more, participants: "
+            f"{units}\nread by {told}"
+        )
+
+
+def reader_agreement(
+    readers: pd.DataFrame | Mapping[str, ArrayLike] | ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    model: ArrayLike | None = None,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    random_state: int | np.random.RandomState | None = 0,
+) -> ReaderAgreement:
+    """Tell how far readers agree, and a model with them.
+
+    Parameters
+    ----------
+    readers : DataFrame, mapping or array-like of shape (n_samples, n_readers)
+        One column a reader, at least two: 0, 1, or NaN where a patch was not read.
+
+    groups : array-like of shape (n_samples,), default=None
+        The participant of each row. None: rows count as independent, and nothing is
+        said of percentages.
+
+    model : array-like of shape (n_samples,), default=None
+        What a model calls each patch, 0 or 1, to be compared with each reader.
+
+    n_bootstrap : int, default=1000
+        Number of bootstrap replicates, at least 100.
+
+    confidence : float, default=0.95
+        Of the intervals, in (0, 1).
+
+    random_state : int, RandomState instance or None, default=0
+        An int gives the same intervals on every call.
+
+    Returns
+    -------
+    agreement : ReaderAgreement
+        Its `scores`: ``percent_agreement``, in [0, 1], ``fleiss_kappa`` and
+        ``gwet_ac1`` of all readers; ``mean_kappa``, the mean of Cohen's kappa over
+        pairs of readers; ``icc`` of the percentage of sclerotic glomeruli, ICC(A,1);
+        ``kappa A / B`` for each two. With a model further ``model_mean_kappa``, the
+        mean over readers of its kappa with them, and ``model_difference``, that less
+        ``mean_kappa``: 0 or more, and it agrees with readers as they do among
+        themselves.
+
+    Raises
+    ------
+    ScoreError
+        If an input cannot be used; the message names every fault.
+
+    Notes
+    -----
+    A kappa is undefined, NaN, where both call every patch the same. `.intervals` says
+    how intervals are made. Readers are taken as given: intervals are about other
+    participants, not about other readers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.evaluation import reader_agreement
+    >>> rng = np.random.RandomState(0)
+    >>> truth, participants = rng.binomial(1, 0.3, 300), np.repeat(np.arange(30), 10)
+    >>> one, other = (np.abs(truth - rng.binomial(1, 0.1, 300)) for _ in range(2))
+    >>> agreement = reader_agreement({"A": one, "B": other}, groups=participants)
+    >>> round(agreement.scores["mean_kappa"], 3)
+    0.564
+    >>> np.round(agreement.interval("mean_kappa"), 2)
+    array([0.45, 0.66])
+    """
+    table, codes = _checked(
+        readers, groups, model, settings_faults(n_bootstrap, confidence)
+    )
+    readings = Readings(table.to_numpy(dtype=np.float64), codes)
+    replicates = draw_replicates(readings.strata, n_bootstrap, confidence, random_state)
+    if model is not None:
+        table = table.assign(**{MODEL: np.asarray(model)})
+    values = _scores(readings, table, replicates.weights, known=groups is not None)
+    estimates = replicates.estimates(values, {name: _scale(name) for name in values})
+    return ReaderAgreement(
+        **vars(_explain(estimates, readings)) | {"caution": _caution(readings, groups)},
+        counts={
+            str(name): (int(column.count()), int((column == 1).sum()))
+            for name, column in table.items()
+        },
+        n_samples=int(readings.n_compared.sum()),
+        n_participants=None if groups is None else readings.n_groups,
+    )
+
+
+def pair_name(a: str, b: str) -> str:
+    """Return what the kappa of two readers is called among the scores."""
+    return f"kappa {a} / {b}"
+
+
+def _scores(
+    readings: Readings, table: pd.DataFrame, weights: NDArray[Any], *, known: bool
+) -> dict[str, FloatArray]:
+    """Compute all scores under each row of weights; `table` has the model, too."""
+    weights = weights.astype(np.float64)
+    every = replace(readings, labels=table.to_numpy(dtype=np.float64))
+    names, n_readers = list(map(str, table)), readings.labels.shape[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pairs = {
+            (a, b): every.cohen(weights, a, b)
+            for a, b in combinations(range(len(names)), 2)
+        }
+        found = readings.together(weights)
+        among = [one for (_, b), one in pairs.items() if b < n_readers]
+        found["mean_kappa"] = np.mean(among, axis=0)
+        if known:
+            found["icc"] = icc(readings.percentages(), weights)
+    if len(names) > n_readers:
+        beside = [one for (_, b), one in pairs.items() if b == n_readers]
+        found["model_mean_kappa"] = np.mean(beside, axis=0)
+        found["model_difference"] = found["model_mean_kappa"] - found["mean_kappa"]
+    return found | {pair_name(names[a], names[b]): one for (a, b), one in pairs.items()}
+
+
+def _scale(name: str) -> Scale:
+    if name == "model_difference":
+        return Scale(-1, 1).of_differences
+    return Scale(0, 1) if name == "percent_agreement" else Scale(-1, 1)
+
+
+def _explain(estimates: Estimates, readings: Readings) -> Estimates:
+    """Say why scores are undefined, and bound an agreement without exception."""
+    notes, intervals = dict(estimates.notes), dict(estimates.intervals)
+    for name, score in estimates.scores.items():
+        if np.isnan(score):
+            notes[name] = (
+                "undefined, for percentages of fewer than two biopsies differ"
+                if name == "icc"
+                else "undefined, for no patch was read by both, or all are called alike"
+            )
+    name = "percent_agreement"
+    if estimates.scores[name] == 1:
+        intervals[name] = exact_interval(1.0, readings.n_compared, estimates.confidence)
+        notes[name] = "without exception; the exact bound for as many participants"
+    return replace(estimates, notes=notes, intervals=intervals)
+
+
+def _table(readers: Any) -> pd.DataFrame:
+    """Return one column a reader; those of an array are called by numbers from 1."""
+    if isinstance(readers, (pd.DataFrame, Mapping)):
+        return pd.DataFrame(dict(readers)).reset_index(drop=True)
+    values = np.asarray(readers)
+    if values.ndim != 2:
+        raise ScoreError(
+            f"readers must have shape (n_samples, n_readers), got {values.shape}"
+        )
+    names = [f"reader {number + 1}" for number in range(values.shape[1])]
+    return pd.DataFrame(values, columns=names)
+
+
+def _checked(
+    readers: Any, groups: ArrayLike | None, model: ArrayLike | None, faults: list[str]
+) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+    """Return the readers' labels and the number of each row's participant."""
+    table = _table(readers)
+    faults = [*faults, *_reader_faults(table, model)]
+    codes = np.arange(len(table))
+    if groups is not None:
+        codes = group_codes(groups, len(table), faults)
+    if faults:
+        raise ScoreError("\n".join(faults))
+    return table, codes
+
+
+def _reader_faults(table: pd.DataFrame, model: ArrayLike | None) -> list[str]:
+    """Say what is wrong with the labels of readers, and with those of the model."""
+    faults = []
+    if table.shape[1] < 2 or table.empty:
+        faults.append(f"readers must have rows and two columns, got {table.shape}")
+    for name, column in table.items():
+        strange = [one for one in column if not pd.isna(one) and one not in (0, 1)]
+        if strange:
+            faults.append(
+                f"reader {name!r} has {len(strange)} labels other than 0 and 1, as "
+                f"{strange[0]!r}"
+            )
+        elif column.isna().all():
+            faults.append(f"reader {name!r} has read no patch")
+    if model is None:
+        return faults
+    if MODEL in table:
+        faults.append(f"a reader is called {MODEL!r}, as the model is; rename it")
+    calls = np.asarray(model)
+    if calls.shape != (len(table),) or not np.isin(calls, (0, 1)).all():
+        faults.append(f"model must hold 0 or 1 for each of the {len(table)} rows")
+    return faults
+
+
+def _caution(readings: Readings, groups: ArrayLike | None) -> str:
+    worth = equal_number(readings.n_compared)
+    remarks = []
+    if groups is None:
+        remarks.append(
+            "no participants were given, so that rows count as independent; intervals "
+            "are too narrow where several rows come from one participant"
+        )
+    if worth < MIN_PARTICIPANTS:
+        remarks.append(
+            f"patches with two readings are worth those of {worth:.1f} participants; "
+            f"with fewer than {MIN_PARTICIPANTS} the intervals are not to be trusted"
+        )
+    return "; ".join(remarks)

@@ -1,0 +1,189 @@
+"""Labels of several readers, counted under any weights of the participants.
+
+Fleiss' kappa and Gwet's AC1 allow for blanks, as Gwet defines them [1]_: patches with
+two readings tell of agreement, those with one of how often a class is named as well.
+For two readers, Cohen's kappa is taken over the patches that both have read.
+
+References
+----------
+.. [1] Gwet KL. Computing inter-rater reliability and its variance in the presence of
+   high agreement. British Journal of Mathematical and Statistical Psychology
+   2008;61:29-48.
+.. [2] McGraw KO, Wong SP. Forming inferences about some intraclass correlation
+   coefficients. Psychological Methods 1996;1:30-46.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Readings", "icc"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Labels of several readers by participant, to be counted under any weights.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples, n_readers), dtype float64
+        One column a reader; NaN where a patch was not read.
+
+    codes : ndarray of shape (n_samples,), dtype int
+        The participant of each row, in [0, n_groups).
+
+    categories : tuple of float, default=(0.0, 1.0)
+        The labels there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.evaluation.readings import Readings
+    >>> labels = np.array([[0, 0], [0, 1], [1, 1], [1, 1.0]])
+    >>> readings = Readings(labels, np.arange(4))
+    >>> readings.cohen(np.ones((1, 4)), 0, 1)
+    array([0.5])
+    """
+
+    labels: FloatArray
+    codes: NDArray[np.intp]
+    categories: tuple[float, ...] = (0.0, 1.0)
+
+    @property
+    def n_groups(self) -> int:
+        """Number of participants."""
+        return int(self.codes.max()) + 1
+
+    @property
+    def strata(self) -> NDArray[np.intp]:
+        """Which labels each participant was given, of the first two there are."""
+        has = [
+            self.by_group((self.labels == label).any(axis=1)[:, None])[:, 0] > 0
+            for label in self.categories[:2]
+        ]
+        return has[0].astype(np.intp) + 2 * has[1]
+
+    @property
+    def n_compared(self) -> FloatArray:
+        """Each participant's patches with two readings or more: (n_groups,)."""
+        paired = np.isfinite(self.labels).sum(axis=1) > 1
+        return self.by_group(paired[:, None])[:, 0]
+
+    def by_group(self, values: NDArray[Any]) -> FloatArray:
+        """Sum values of rows by participant: (n_samples, m) to (n_groups, m)."""
+        sums = [np.bincount(self.codes, one, self.n_groups) for one in values.T]
+        return np.stack(sums, axis=1)
+
+    def together(self, weights: FloatArray) -> dict[str, FloatArray]:
+        """Compute what is about all readers at once, for each row of weights.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_replicates, n_groups)
+
+        Returns
+        -------
+        scores : dict of str to ndarray of shape (n_replicates,)
+            ``percent_agreement`` (of two readings of a patch, in [0, 1]),
+            ``fleiss_kappa`` and ``gwet_ac1``.
+        """
+        counts = (self.labels[:, :, None] == np.array(self.categories)).sum(axis=1)
+        n_read = counts.sum(axis=1)
+        pairs = n_read * (n_read - 1)
+        agreeing = (counts * (counts - 1)).sum(axis=1)
+        columns = [agreeing / np.maximum(pairs, 1), pairs > 0, n_read > 0]
+        shares = counts / np.maximum(n_read, 1)[:, None]
+        totals = weights @ self.by_group(np.column_stack([*columns, shares]))
+        observed, named = totals[:, 0] / totals[:, 1], totals[:, 3:] / totals[:, [2]]
+        n_categories = len(self.categories)
+        spread = (named * (1 - named)).sum(axis=1)
+        return {
+            "percent_agreement": observed,
+            "fleiss_kappa": _beyond_chance(observed, 1 - spread),
+            "gwet_ac1": _beyond_chance(observed, spread / (n_categories - 1)),
+        }
+
+    def cohen(self, weights: FloatArray, a: int, b: int) -> FloatArray:
+        """Compute Cohen's kappa of two readers, over patches that both have read.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_replicates, n_groups)
+        a, b : int
+            Columns of `labels`.
+
+        Returns
+        -------
+        kappa : ndarray of shape (n_replicates,)
+            NaN where both call every patch the same.
+        """
+        size = len(self.categories)
+        is_a, is_b = (
+            self.labels[:, [reader]] == np.array(self.categories) for reader in (a, b)
+        )
+        cells = (is_a[:, :, None] & is_b[:, None, :]).reshape(len(self.labels), -1)
+        tables = (weights @ self.by_group(cells)).reshape(-1, size, size)
+        tables = tables / tables.sum(axis=(1, 2), keepdims=True)
+        observed = np.trace(tables, axis1=1, axis2=2)
+        return _beyond_chance(
+            observed, (tables.sum(axis=1) * tables.sum(axis=2)).sum(axis=1)
+        )
+
+    def percentages(self) -> FloatArray:
+        """Return the percentage of label 1 of each participant and reader.
+
+        Returns
+        -------
+        percentages : ndarray of shape (n_groups, n_readers)
+            Over the patches that all have read; NaN where there are none.
+        """
+        complete = np.asarray(np.isfinite(self.labels).all(axis=1))[:, None]
+        ones = self.by_group((self.labels == 1) & complete)
+        with np.errstate(invalid="ignore"):  # none of a participant's was read by all
+            return 100 * ones / self.by_group(complete)
+
+
+def icc(percentages: FloatArray, weights: FloatArray) -> FloatArray:
+    """Compute the intraclass correlation for absolute agreement, ICC(A,1) [2]_.
+
+    Parameters
+    ----------
+    percentages : ndarray of shape (n_groups, n_readers)
+        Participants with NaN are left out.
+
+    weights : ndarray of shape (n_replicates, n_groups)
+        How often each participant counts.
+
+    Returns
+    -------
+    icc : ndarray of shape (n_replicates,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.evaluation.readings import icc
+    >>> table = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6.0]])
+    >>> icc(table, np.ones((1, 4))).round(3)
+    array([0.261])
+    """
+    complete = np.isfinite(percentages).all(axis=1)
+    table, weights = percentages[complete], weights[:, complete]
+    k, n = table.shape[1], weights.sum(axis=1)
+    middle = table.mean(axis=1)
+    means = weights @ table / n[:, None]
+    grand = means.mean(axis=1)
+    rows = k * (weights @ middle**2 - n * grand**2) / (n - 1)
+    columns = n * ((means - grand[:, None]) ** 2).sum(axis=1) / (k - 1)
+    within = weights @ ((table - middle[:, None]) ** 2).sum(axis=1)
+    error = (within - (k - 1) * columns) / ((n - 1) * (k - 1))
+    return (rows - error) / (rows + (k - 1) * error + k * (columns - error) / n)
+
+
+def _beyond_chance(observed: FloatArray, by_chance: FloatArray) -> FloatArray:
+    return np.where(by_chance < 1, (observed - by_chance) / (1 - by_chance), np.nan)
