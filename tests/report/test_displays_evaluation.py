@@ -158,7 +158,33 @@ def test_difference_of_bland_and_altman_cannot_be_read_as_an_inequality():
     display = BlandAltmanDisplay.from_predictions(
         [0, 1], [0.2, 0.4], groups=["a", "b"], n_bootstrap=100, ax=axes()
     )
-    assert display.ax_.get_ylabel() == "predicted minus true, percentage points"
+    first, second = display.ax_.get_ylabel().splitlines()
+    assert first == "predicted minus true, percentage points"
+    assert second == "← too low      too high →"
+    low, high = display.ax_.get_ylim()
+    assert low == -high  # so that the arrows point from no difference
+
+
+def test_intervals_of_bland_and_altman_stand_side_by_side_and_cover_no_biopsy(rows):
+    _, y_true, groups = rows
+    y_score = np.where(y_true, 0.9, np.linspace(0, 0.7, len(y_true)))
+    display = BlandAltmanDisplay.from_predictions(
+        y_true, y_score, groups=groups, n_bootstrap=100, ax=axes()
+    )
+    assert not display.ax_.patches  # shades that overlap
+    bars = [bar.get_segments()[0] for bar in display.ax_.collections[:3]]
+    places = {bar[0, 0] for bar in bars}
+    assert len(places) == 3
+    assert min(places) > 100
+    summary = display.summary
+    wanted = [summary.interval(n) for n in ("bias", "lower_limit", "upper_limit")]
+    np.testing.assert_allclose([bar[:, 1] for bar in bars], wanted)
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    scores = summary.scores
+    assert f"bias {scores['bias']:+.1f}" in labels
+    assert "95 % intervals" in labels
+    limits = f"{scores['lower_limit']:+.1f} and {scores['upper_limit']:+.1f}"
+    assert f"limits of agreement {limits}" in labels
 
 
 def test_positive_class_of_the_classifier_is_drawn(rows):
@@ -193,7 +219,8 @@ def test_single_biopsy_has_a_bias_without_limits():
         [0, 1], [0.2, 0.4], groups=["a", "a"], ax=axes()
     )
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert labels == ["bias", "biopsy of 2 patches"]
+    bias = display.summary.scores["bias"]
+    assert labels == [f"bias {bias:+.1f}", "biopsy of 2 patches"]
 
 
 def test_classifier_without_probabilities_is_refused(rows):

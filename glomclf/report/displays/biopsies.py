@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["BiopsyPercentageDisplay", "BlandAltmanDisplay"]
 
 
+# Where on the abscissa the interval of each level is drawn: beside all biopsies.
+_BARS = {"lower_limit": 106, "bias": 111, "upper_limit": 116}
+
+
 class _BiopsyDisplay(OfPredictions):
     """One point a biopsy; the children say where, and what it is compared with."""
 
@@ -99,7 +103,7 @@ class _BiopsyDisplay(OfPredictions):
             label=f"biopsy of {_span(n_glomeruli)} patches",
         )
         ax.grid(alpha=0.3)
-        legend_below(ax, markerscale=0.6)
+        legend_below(ax, markerscale=0.6, ncols=2)
         return self._drawn_on(ax)
 
     def _points(self) -> tuple[Any, Any]:
@@ -168,7 +172,7 @@ class BlandAltmanDisplay(_BiopsyDisplay):
     """Differences of predicted and true percentages, after Bland and Altman.
 
     Make one with ``from_predictions`` or ``from_estimator``. Lines are the bias and the
-    limits of agreement, shades their intervals over biopsies.
+    limits of agreement, bars beside the biopsies their intervals over biopsies.
 
     Parameters
     ----------
@@ -211,23 +215,41 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 
     def _draw_references(self, ax: Axes) -> None:
         ax.axhline(0, color="gray", linewidth=1)
-        self.line_ = self._draw_level(ax, "bias", "-", "bias")
-        self._draw_level(ax, "lower_limit", "--", "limits of agreement")
+        scores = self.summary.scores
+        limits = (
+            f"limits of agreement {scores['lower_limit']:+.1f} and "
+            f"{scores['upper_limit']:+.1f}"
+        )
+        self.line_ = self._draw_level(ax, "bias", "-", f"bias {scores['bias']:+.1f}")
+        self._draw_level(ax, "lower_limit", "--", limits)
         self._draw_level(ax, "upper_limit", "--", None)
+        reach = self._reach()
         ax.set(
-            xlim=(-4, 104),
+            xlim=(-4, max(_BARS.values()) + 4),
+            ylim=(-reach, reach),
+            xticks=range(0, 101, 20),
             xlabel="mean of predicted and true, %",
-            ylabel="predicted minus true, percentage points",
+            ylabel="predicted minus true, percentage points\n← too low      too high →",
         )
 
     def _draw_level(self, ax: Axes, name: str, style: str, label: str | None) -> Any:
-        value, ends = self.summary.scores[name], self.summary.interval(name)
-        color = CLASS_COLORS[1]
+        value, color = self.summary.scores[name], CLASS_COLORS[1]
+        if not np.isfinite(value):
+            return None
+        ends = np.array(self.summary.interval(name))
         if np.isfinite(ends).all():
-            ax.axhspan(*ends, color=color, alpha=0.15, linewidth=0)
-        if np.isfinite(value):
-            return ax.axhline(value, color=color, linestyle=style, label=label)
-        return None
+            told = f"{self.summary.level} intervals" if name == "bias" else None
+            reach = np.abs(ends - value)[:, None]
+            ax.errorbar(_BARS[name], value, reach, fmt="none", ecolor=color, capsize=3)
+            ax.plot([], [], "|", color=color, markersize=9, label=told)
+        return ax.axhline(value, color=color, linestyle=style, label=label)
+
+    def _reach(self) -> float:
+        """Return how far the farthest of what is drawn lies from no difference."""
+        summary = self.summary
+        levels = [(summary.scores[name], *summary.interval(name)) for name in _BARS]
+        drawn = np.concatenate([self._points()[1], np.ravel(levels)])
+        return max(5.0, 1.1 * np.abs(drawn[np.isfinite(drawn)]).max())
 
 
 def _span(numbers: NDArray[np.intp]) -> str:

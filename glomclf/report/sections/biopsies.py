@@ -48,10 +48,11 @@ def _pictures(summary: BiopsySummary) -> list[Picture]:
         draw_picture(
             lambda figure: BlandAltmanDisplay(summary).plot(figure.subplots()),
             alt="Bland-Altman plot of predicted and true percentages",
-            caption="Bland-Altman plot: bias and limits of agreement, with their "
-            f"{summary.level} intervals over biopsies. Those of the limits are too "
-            "narrow: in simulations they held the truth less often than they claim, "
-            "even with 50 biopsies.",
+            caption="Bland-Altman plot. Above 0 the percentage is predicted too high. "
+            "The bias is the mean difference; about 95 of 100 differences lie between "
+            f"the limits of agreement. Bars at the right: {summary.level} intervals "
+            "over biopsies. Those of the limits are too narrow: in simulations they "
+            "held the truth less often than they claim, even with 50 biopsies.",
             name="bland_altman",
         ),
     ]
