@@ -26,6 +26,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..model.approach_comparison import ApproachComparison
 
 __all__ = ["COMPARISON_FILES", "command"]
@@ -107,9 +109,21 @@ def command(
 def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
     from .tables import write_csv
 
-    write_csv(comparison.to_frame(), folder / "comparison.csv", index=True)
-    write_csv(comparison.counts(), folder / "test_sets.csv", index=True)
+    for table, name in (
+        (comparison.to_frame(), "comparison.csv"),
+        (comparison.counts(), "test_sets.csv"),
+    ):
+        write_csv(_titled(table), folder / name, index=True)
     write_csv(comparison.predictions, folder / "predictions.csv")
+
+
+def _titled(table: pd.DataFrame) -> pd.DataFrame:
+    """Say in each row what its approach is, not only its number."""
+    from ..model.approaches import APPROACHES
+
+    titles = {one.name: one.title for one in APPROACHES}
+    names = table.index.get_level_values("approach")
+    return table.assign(title=[titles[name] for name in names])
 
 
 def _print(comparison: ApproachComparison) -> None:
@@ -117,9 +131,11 @@ def _print(comparison: ApproachComparison) -> None:
     from ..model.approaches import APPROACHES
     from ..report.comparison import comparison_tables
 
-    for table in comparison_tables(comparison):
-        print_table(table.caption, table.columns, table.rows)
+    say("Approaches:")
     for approach in APPROACHES:
         say(f"  {approach.title}")
+    say("")
+    for table in comparison_tables(comparison):
+        print_table(table.caption, table.columns, table.rows)
     if comparison.caution:
         note(f"Caution: {comparison.caution}.")

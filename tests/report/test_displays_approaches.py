@@ -78,3 +78,11 @@ def test_without_axes_a_figure_of_its_own_is_made(table):
     assert len(display.axes_) == len(display.figure_.axes) == 4
     assert display.figure_.get_size_inches()[0] == 9
     pyplot.close(display.figure_)
+
+
+def test_every_panel_has_numbers_below_it(table):
+    figure = Figure()
+    ApproachesDisplay(table).plot(figure.subplots(2, 1, sharex=True))
+    figure.draw_without_rendering()
+    for panel in figure.axes:
+        assert [one for one in panel.get_xticklabels() if one.get_visible()]

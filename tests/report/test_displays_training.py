@@ -126,3 +126,13 @@ def test_displays_make_their_own_figure_without_axes():
     for display in displays:
         assert display.ax_ in display.figure_.axes
         plt.close(display.figure_)
+
+
+def test_every_panel_of_an_ensemble_has_numbers_at_both_axes():
+    history = {"loss": [1.0, 0.5], "accuracy": [0.5, 0.8]}
+    display, figure = HistoryDisplay([history] * 3), Figure()
+    display.plot(display.divide(figure))
+    figure.draw_without_rendering()
+    for panel in display.axes_.flat:
+        for axis in (panel.xaxis, panel.yaxis):
+            assert [text for text in axis.get_ticklabels() if text.get_visible()]

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from glomclf import GlomeruliClassifier, PatchClassifier
 from glomclf.errors import ImageError, ScoreError
 from glomclf.evaluation.evaluation import evaluate
 from glomclf.report import (
@@ -262,11 +263,27 @@ def test_captions_speak_of_validation_rows_only_where_there_were_some():
     made = classifier(n_validation_samples=0)
     del made.history_["val_loss"]
     of_none = section(report_of(classifier=made), "Training").blocks[0]
-    assert of_none.caption.startswith("2 epochs: loss, accuracy")
-    assert of_none.caption.endswith("no rows were set aside.")
+    assert of_none.caption == (
+        "2 epochs: loss and accuracy of the training rows, none of which was set aside."
+    )
     assert "alidation" not in texts(report_of(classifier=made), "Data and splits")
     of_some = section(report_of(classifier=classifier()), "Training").blocks[0]
-    assert "and of the validation rows" in of_some.caption
+    assert of_some.caption.endswith("of the training rows and of the validation rows.")
+
+
+def test_captions_tell_of_training_rows_what_the_settings_say():
+    made = classifier()
+    made.history_["learning_rate"] = [1e-3, 1e-4]
+    front = GlomeruliClassifier(
+        None, network=PatchClassifier(dropout=0.2, label_smoothing=0.1)
+    )
+    made.get_params, made.network = front.get_params, front.network
+    caption = section(report_of(classifier=made), "Training").blocks[0].caption
+    assert caption == (
+        "2 epochs: loss and accuracy of the training rows (with dropout, with label "
+        "smoothing) and of the validation rows (without these); the learning rate at "
+        "the end of each."
+    )
 
 
 def test_training_rows_are_counted_where_they_are_known():

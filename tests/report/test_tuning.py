@@ -166,6 +166,10 @@ def test_intervals_come_from_predictions_where_there_are_any(study, evaluation):
     (table,) = blocks(report, "Scores of the best settings", Table)
     assert len(table.rows) == len(evaluation.scores)
     assert "95 % interval" in table.columns
+    told = blocks(report, "Scores of the best settings", Paragraph)[1].text
+    value = f"{evaluation.scores['roc_auc']:.3f} of all rows together"
+    assert value in told
+    assert f"{study.best_value:.3f} as the mean of the folds above" in told
     numbers = section(report, "Summary").blocks[0].items
     assert f"{evaluation.scores['roc_auc']:.3f}" in [value for _, value, _ in numbers]
 

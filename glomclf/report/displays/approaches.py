@@ -146,5 +146,6 @@ class ApproachesDisplay:
         ax.set_yticks(places, shown)
         ax.set(title=SCORES[score].title, ylim=(len(rows) - 0.5, -0.5))
         ax.label_outer()
+        ax.tick_params(labelbottom=True)  # which sharing takes away
         ax.grid(axis="x", alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)

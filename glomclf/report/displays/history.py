@@ -108,6 +108,8 @@ class HistoryDisplay(Display):
         for panel, name in zip(self.axes_[0], self.panels, strict=True):
             if name != "learning_rate":
                 panel.legend(frameon=False)
+        for panel in self.axes_.flat:
+            panel.tick_params(labelbottom=True)  # which sharing takes away
         for panel in self.axes_[-1]:
             panel.set_xlabel("epoch")
         if n_networks > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...evaluation.evaluation import Evaluation
 from ...tuning.trials import (
     best_trials,
     is_feasible,
@@ -91,11 +92,22 @@ def best_scores_section(study: TunedStudy) -> Section | None:
         f"The settings of trial {study.best.number}, fitted anew on the training part "
         "of each fold, judged on the predictions of the part left out. The intervals "
         "tell how much scores vary with the participants. They do not account for "
-        "choosing the settings on these folds. Predictions of all folds are scored "
-        "together, so that a score differs a little from the mean of the folds above."
+        "choosing the settings on these folds."
     )
-    blocks = [Paragraph(text), *score_table(study.evaluation)]
+    differ = Paragraph(_two_ways(study, study.best, study.evaluation))
+    blocks = [Paragraph(text), differ, *score_table(study.evaluation)]
     return Section("Scores of the best settings", blocks)
+
+
+def _two_ways(study: TunedStudy, best: FrozenTrial, evaluation: Evaluation) -> str:
+    """Say by how much scores of all rows together differ from means of folds."""
+    told = [
+        f"{study.title_of(name)} is {evaluation.scores[name]:.3f} of all rows together, "
+        f"and {value:.3f} as the mean of the folds above"
+        for name, value in zip(study.names, best.values, strict=True)
+        if name in evaluation.scores
+    ]
+    return f"Predictions of all folds are scored together: {'; '.join(told)}."
 
 
 def not_ended_section(study: TunedStudy) -> Section:
