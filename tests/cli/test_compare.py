@@ -85,6 +85,7 @@ def test_compare_has_the_options_of_train_but_for_the_sampler():
         "images",
         "model",
         "overwrite",
+        "embeddings",
         "ensemble",
         "n_folds",
         "sampler",

@@ -44,9 +44,8 @@ def _history(model: EvaluatedModel) -> Picture:
         told = f"Loss and accuracy of the {n_networks} members by epoch,"
         end = " No row of the fold itself is among them."
         figsize = (3.5 * n_panels, 0.6 + 1.9 * n_networks)
-    rate = "; the learning rate at the end of each" * (
-        "learning_rate" in display.panels
-    )
+    has_rate = "learning_rate" in display.panels
+    rate = "; the learning rate at the end of each" if has_rate else ""
     return draw_picture(
         lambda figure: display.plot(display.divide(figure)),
         alt="Loss and accuracy of each epoch",

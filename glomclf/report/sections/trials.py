@@ -102,8 +102,8 @@ def best_scores_section(study: TunedStudy) -> Section | None:
 def _two_ways(study: TunedStudy, best: FrozenTrial, evaluation: Evaluation) -> str:
     """Say by how much scores of all rows together differ from means of folds."""
     told = [
-        f"{study.title_of(name)} is {evaluation.scores[name]:.3f} of all rows together, "
-        f"and {value:.3f} as the mean of the folds above"
+        f"{study.title_of(name)} is {evaluation.scores[name]:.3f} of all rows "
+        f"together, and {value:.3f} as the mean of the folds above"
         for name, value in zip(study.names, best.values, strict=True)
         if name in evaluation.scores
     ]
