@@ -4,11 +4,11 @@ import io
 import os
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
-from glomclf import _runtime
-from glomclf._runtime import headed, progress, short_names, written_whole
+from glomclf._runtime import files, headed, progress, short_names, written_whole
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -43,6 +43,48 @@ def test_failure_inside_keeps_the_old_file_and_leaves_nothing_else(tmp_path, err
         write_half(target, error)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+def test_what_a_kill_left_is_taken_by_the_next_run(tmp_path):
+    target = tmp_path / "scores.csv"
+    handle, left = files._temporary_file(target)
+    left.write_text("half of a long table")
+    os.close(handle)  # as the end of a process does
+    with written_whole(target) as temporary:
+        assert temporary == left
+        assert temporary.read_text() == ""
+        temporary.write_text("0.9")
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_text() == "0.9"
+
+
+def test_two_who_write_one_file_do_not_meet(tmp_path):
+    target = tmp_path / "scores.csv"
+    with written_whole(target) as first:
+        first.write_text("first")
+        with written_whole(target) as second:
+            assert second != first
+            second.write_text("second")
+        assert target.read_text() == "second"
+        with written_whole(target) as third:
+            third.write_text("third")
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path, link):
+    target, other = tmp_path / "scores.csv", tmp_path / "other"
+    other.write_text("of others")
+    with written_whole(target) as usual:
+        pass
+    link(usual, other)
+    with written_whole(target) as temporary:
+        temporary.write_text("0.9")
+    assert other.read_text() == "of others"
+    assert not target.is_symlink()
+    assert target.read_text() == "0.9"
 
 
 def test_missing_folders_are_made(tmp_path):
@@ -126,7 +168,7 @@ def test_a_log_gets_plain_lines_with_the_time_left(capsys, monkeypatch):
     """A line a step, but not more than one every half minute; the last is written."""
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on servers that build and test
     now = {"seconds": 0}
-    monkeypatch.setattr(_runtime.time, "monotonic", lambda: now["seconds"])
+    monkeypatch.setattr("time.monotonic", lambda: now["seconds"])
     with headed("fold 1 of 2: "), progress("training", total=6) as advance:
         for step, seconds in enumerate([60, 10, 10, 10, 30, 5], 1):
             now["seconds"] += seconds

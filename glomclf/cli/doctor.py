@@ -153,16 +153,16 @@ def _duration(seconds: float) -> str:
 
 
 def _measured() -> _Speed:
-    import tempfile
 
     import numpy as np
 
     from ..data.loader import ImageLoader
     from ..data.synthetic import make_glomeruli
+    from ..data.temporary_folders import temporary_folder
     from ..network.classifier import PatchClassifier
     from ..network.encoder import PatchEncoder
 
-    with tempfile.TemporaryDirectory(prefix="glomclf-doctor-") as folder:
+    with temporary_folder() as folder:
         manifest = make_glomeruli(
             _N_PATCHES, image_size=_SIDE, directory=folder, random_state=0
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,12 +77,13 @@ def patches_of(
 
     from ..data.annotations import DEFAULT_LABELS
     from ..data.extraction import extract_patches
+    from ..data.temporary_folders import temporary_folder
 
     table = {**DEFAULT_LABELS, **classes}
     labels = {name: "skip" if one == "skip" else None for name, one in table.items()}
     pair = {"slide": slide, "annotations": annotations, "participant": slide.stem}
     pairs = pd.DataFrame([pair if mpp is None else {**pair, "mpp": mpp}])
-    with tempfile.TemporaryDirectory(prefix="glomclf-") as folder:
+    with temporary_folder() as folder:
         yield extract_patches(pairs, folder, labels if classes else None, **how)
 
 

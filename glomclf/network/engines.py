@@ -142,7 +142,7 @@ def _compile_keras(backbone: Backbone, cut: str) -> Callable[[np.ndarray], np.nd
     model = make_trunk(backbone, cut)
     signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def forward(images):
         return model(images, training=False)
 

@@ -76,7 +76,8 @@ def convert_trunk(backbone: Backbone, cut: str) -> Any:
     openvino = import_quietly("openvino")
     model = make_trunk(backbone, cut)
     signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
-    forward = tf.function(lambda images: model(images, training=False))
+    # Autograph would write a module into the folder of temporary files.
+    forward = tf.function(lambda images: model(images, training=False), autograph=False)
     with _without_reports():
         return openvino.convert_model(forward.get_concrete_function(*signature))
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import numpy as np
 
 from ..data.store import FeatureStore
 from ..data.synthetic import make_glomeruli
+from ..data.temporary_folders import temporary_folder
 from .openvino_graph import import_quietly
 
 __all__ = ["calibration_images", "int8_graph"]
@@ -107,8 +107,8 @@ def _quantise(graph: Any) -> Any:
 def _pack(graph: Any) -> np.ndarray:
     """Return a graph as bytes: the length of its description, that, its weights."""
     openvino = import_quietly("openvino")
-    with tempfile.TemporaryDirectory() as folder:
-        description = Path(folder, "graph.xml")
+    with temporary_folder() as folder:
+        description = folder / "graph.xml"
         openvino.save_model(graph, description, compress_to_fp16=False)
         text = description.read_bytes()
         weights = description.with_suffix(".bin").read_bytes()

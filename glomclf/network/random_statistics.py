@@ -45,7 +45,7 @@ def measure_statistics(model: Any, inputs: Any) -> None:
     for norm in norms:
         norm.momentum = 0.0  # one pass replaces the statistics
     # Run layer by layer, Keras would hold the output of every layer at once.
-    tf.function(model)(inputs, training=True)
+    tf.function(model, autograph=False)(inputs, training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 

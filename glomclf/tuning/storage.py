@@ -6,7 +6,6 @@ import importlib.util
 import os
 import random
 import re
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._runtime import threads_for, user_path
+from ..data.temporary_folders import temporary_folder
 from ..errors import StudyError
 from .files import LOCK_SECONDS, JournalLock, refuse_damaged, wait_for_lock
 from .passwords import hidden, passwords_in, readable_url, without_passwords
@@ -124,8 +124,8 @@ def shareable(storage: Any, n_jobs: int | None) -> Iterator[Any]:
     if storage is not None and not in_memory(storage):
         yield storage
         return
-    with tempfile.TemporaryDirectory(prefix="glomclf-") as folder:
-        yield os.path.join(folder, "study.journal")
+    with temporary_folder() as folder:
+        yield str(folder / "study.journal")
 
 
 def in_memory(storage: Any) -> bool:

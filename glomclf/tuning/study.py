@@ -35,6 +35,7 @@ from .storage import (
     with_home,
 )
 from .trials import best_trials, finished_trials
+from .workers import end_with, same_imports
 
 __all__ = [
     "DIGEST",
@@ -251,13 +252,15 @@ def _run_in_processes(
     """Let processes run one trial after the other."""
     until = float("inf") if timeout is None else time.monotonic() + timeout
     place = (storage, study.study_name, study.sampler, study.pruner, n_trials)
+    parent = os.getpid()
     slots = _slots(_lacking(study, n_trials), until)
     team = Parallel(
         n_jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered"
     )
     try:
-        for _ in team(delayed(_run_one)(objective, *place) for _ in slots):
-            show()
+        with same_imports():
+            for _ in team(delayed(_run_one)(parent, objective, *place) for _ in slots):
+                show()
     except BrokenProcessPool:
         raise TuningError(
             "A process that ran a trial was killed: is the memory enough? What is "
@@ -280,6 +283,7 @@ def _slots(n_left: int | None, until: float) -> Iterator[int]:
 
 
 def _run_one(
+    parent: int,
     objective: Objective,
     storage: Any,
     study_name: str,
@@ -288,6 +292,7 @@ def _run_one(
     n_trials: int | None,
 ) -> None:
     """Run one trial of a study in this process, unless others ran enough meanwhile."""
+    end_with(parent)
     with readable_errors(storage), quiet_optuna():
         opened = open_storage(storage)
         try:

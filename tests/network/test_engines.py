@@ -1,5 +1,6 @@
 """The engines of the trunk: the same features as Keras' own, at any size."""
 
+import importlib
 import importlib.util
 import threading
 
@@ -74,6 +75,30 @@ def test_one_compiled_trunk_takes_images_of_any_number_and_size(cnn, patches):
 def test_the_trunk_is_compiled_once_for_each_cut(cnn):
     assert compile_trunk(cnn, "avg_pool") is compile_trunk(cnn, "avg_pool")
     assert compile_trunk(cnn, "avg_pool") is not compile_trunk(cnn, "block4_out")
+
+
+@pytest.mark.parametrize(
+    "engine", ["keras", pytest.param("openvino", marks=needs_openvino)]
+)
+def test_no_module_is_written_where_temporary_files_lie(
+    cnn, patches, monkeypatch, engine
+):
+    """TensorFlow's autograph writes modules, and leaves their bytecode behind."""
+
+    written = []
+    loader = importlib.import_module("tensorflow.python.autograph.pyct.loader")
+    write = loader.load_source
+    monkeypatch.setattr(
+        loader, "load_source", lambda *how: written.append(how) or write(*how)
+    )
+    compiled = {
+        "keras": lambda: engines._compile_keras.__wrapped__(cnn, "avg_pool"),
+        "openvino": lambda: engines._compile_openvino.__wrapped__(
+            cnn, "avg_pool", "float32", False
+        ),
+    }[engine]()
+    assert len(compiled(patches[0][:2])) == 2
+    assert written == []
 
 
 # -- OpenVINO --------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from datetime import datetime
@@ -26,6 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sqlalchemy import update
 
 from glomclf import GlomeruliSearchCV
+from glomclf.data.temporary_folders import temporary_folder
 from glomclf.errors import ParameterError, StudyError, TuningError
 from glomclf.tuning import finished_trials, make_objective, open_storage, storage
 from glomclf.tuning.study import find_study, quiet_optuna, run_trials
@@ -37,7 +39,7 @@ PATIENCE = 600  # seconds: a busy machine is no failure
 
 # A file, which all processes import: a study knows its space by the source.
 STUDY = """
-import os, time
+import os, signal, time
 from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -51,6 +53,8 @@ class Mortal(LogisticRegression):
 
     def fit(self, X, y):
         if "SIGN" in os.environ:
+            if "IGNORED" in os.environ:
+                assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
             with open("fits", "ab", buffering=0) as noted:
                 noted.write(b"+")
                 n_fits = noted.tell()
@@ -74,7 +78,9 @@ def run(url, n_jobs=1):
     search(url, 6, n_jobs=n_jobs).fit(X, y, groups=groups)
 
 if __name__ == "__main__":
-    run(os.environ["STORAGE"], int(os.environ.get("JOBS", 1)))
+    if "IGNORED" in os.environ:  # as a shell does for what runs in the background
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run(os.environ["STORAGE"] or None, int(os.environ.get("JOBS", 1)))
 """
 
 
@@ -123,10 +129,10 @@ def start(folder):
     """Start searches in processes of their own, which end with the test."""
     started = []
 
-    def run(url, **environment):
+    def run(url, cwd=None, **environment):
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "shared_study.py"],
-            cwd=folder,
+            [sys.executable, "-W", "error", str(folder / "shared_study.py")],
+            cwd=cwd or folder,
             env={
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
@@ -225,6 +231,32 @@ def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(folder, start, run
     assert 1 <= n_kept < 6
     run_here(url)
     assert n_finished(url) >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
+def test_workers_import_what_their_parent_does_end_with_it_and_leave_no_files(
+    folder, start, monkeypatch
+):
+    data, temporary = folder / "data", folder / "temporary"
+    for one in (data, temporary):
+        one.mkdir()
+    for name in ("statistics.py", "uuid.py"):  # joblib imports the second
+        (data / name).write_text("open('imported', 'w').close()\nraise OSError")
+    sign = folder / "sign"
+    options = {"JOBS": "2", "IGNORED": "1", "TMPDIR": str(temporary)}
+    process = start("", data, SIGN=str(sign), **options)
+    wait_until(lambda: sign.exists() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    process.kill()
+    # Workers have it open, too: it ends when all have ended.
+    process.communicate(timeout=PATIENCE / 2)
+    assert not (data / "imported").exists()
+    assert [one.name[:8] for one in temporary.iterdir()] == ["glomclf-"]
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with temporary_folder():
+        pass
+    assert list(temporary.iterdir()) == []
 
 
 # -- processes that a search starts ----------------------------------------------------
