@@ -25,6 +25,7 @@ _COMMANDS = (
     "train",
     "evaluate",
     "predict",
+    "recalibrate",
     "compare",
     "tune",
     "doctor",

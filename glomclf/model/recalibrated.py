@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -27,7 +27,13 @@ from .recalibration import (
 )
 from .records import COUNT
 
-__all__ = ["Recalibrated", "recalibration_from_json", "recalibration_to_json"]
+__all__ = [
+    "Recalibrated",
+    "recalibrate_by",
+    "recalibration_from_json",
+    "recalibration_to_json",
+    "scores_as_trained",
+]
 
 Floats = NDArray[np.float64]
 
@@ -43,15 +49,49 @@ _FIELDS: dict[str, list[Any]] = {
 }
 
 
-def _keep_record_of_site(
-    model: Any, y: NDArray[np.intp], scores: Floats, groups: Any, method: Method
-) -> None:
-    """Put the site's participants in place of those that were trained on."""
-    codes = check_scores(y, scores, groups)[2]
-    if len(np.unique(codes)) < 2:
-        model.__dict__.pop("out_of_fold_record_", None)
-        return
-    keep_record(model, y, without_own_participant(y, scores, codes, method), codes)
+def scores_as_trained(model: Any, X: Any) -> Floats:
+    """Give the probability of the positive class without any recalibration."""
+    trained = copy.copy(model)
+    trained.__dict__.pop("recalibration_", None)
+    place = model.classes_.tolist().index(model.pos_label_)
+    probability: Floats = trained.predict_proba(X)[:, place]
+    return probability
+
+
+def recalibrate_by(
+    model: Any, y: ArrayLike, scores: ArrayLike, groups: ArrayLike, method: Method
+) -> Any:
+    """Recalibrate a model by what it said of a site's participants when trained.
+
+    They take the place of those that were trained on in its record: each of them is
+    recalibrated by the others. Of one participant there is no record.
+
+    Parameters
+    ----------
+    model : GlomeruliClassifier or FoldEnsembleClassifier
+    y, scores, groups : array-like of shape (n_samples,)
+        1 for the positive class, else 0; as `scores_as_trained` gives it; participants.
+    method : str
+
+    Returns
+    -------
+    model
+
+    Raises
+    ------
+    ScoreError
+        If the method cannot be learned from these rows; the model is as it was.
+    """
+    learned = fit_recalibration(y, scores, groups, method)
+    label, raw, codes = check_scores(y, scores, groups)
+    blind = None
+    if learned.n_participants > 1:
+        blind = without_own_participant(label, raw, codes, method)
+    model.__dict__.pop("out_of_fold_record_", None)
+    if blind is not None:
+        keep_record(model, label, blind, codes)
+    model.recalibration_ = learned
+    return model
 
 
 def recalibration_to_json(model: Any) -> dict[str, Any] | None:
@@ -151,15 +191,10 @@ class Recalibrated:
                 f"y has the labels {unknown}, and the model tells "
                 f"{self.classes_.tolist()} apart."
             )
-        trained = copy.copy(self)
-        trained.__dict__.pop("recalibration_", None)
-        place = self.classes_.tolist().index(self.pos_label_)
-        scores = trained.predict_proba(X)[:, place]
-        rows = ((y == self.pos_label_).astype(int), scores, groups)
-        learned = fit_recalibration(*rows, method)
-        _keep_record_of_site(self, *rows, method)
-        self.recalibration_ = learned
-        return self
+        is_positive = (y == self.pos_label_).astype(int)
+        return recalibrate_by(
+            self, is_positive, scores_as_trained(self, X), groups, method
+        )
 
     def _recalibrated(self, probability: Floats) -> Floats:
         """Return probabilities of both classes as they are at the site, if one is."""

@@ -72,6 +72,13 @@ class Recalibration:
     n_positive: int
     n_participants: int
 
+    def __str__(self) -> str:
+        told = f"{self.n_samples} patches ({self.n_positive} of class 1)"
+        people = f"{self.n_participants} participant"
+        people += "" if self.n_participants == 1 else "s"
+        line = f": logit becomes {self.intercept:.2f} + {self.slope:.2f} x logit"
+        return f"{told} of {people}, {self.method}{'' if self.before else line}"
+
     def apply(self, y_score: ArrayLike) -> Floats:
         """Turn probabilities of the model into those of the site.
 

@@ -88,7 +88,7 @@ def model_section(told: NewBiopsies) -> Section:
         text = "The model file does not say how the model was evaluated."
         blocks.append(Caution(text))
     else:
-        blocks += _evaluated(record, told.estimates.threshold)
+        blocks += _evaluated(record, told.estimates.threshold, told.classifier)
     if told.command:
         blocks.append(Code(shlex.join(told.command)))
     return Section("The model", blocks)
@@ -106,6 +106,8 @@ def _facts(classifier: Any) -> dict[str, str]:
         "trained on": trained if people is None else f"{trained} of {people} people",
         "threshold": f"{classifier.threshold_:g}",
     }
+    if hasattr(classifier, "recalibration_"):
+        facts["recalibrated on"] = str(classifier.recalibration_)
     for name in ("encode", "classify"):
         backbone = getattr(steps.get(name), "backbone", None)
         if backbone is not None:
@@ -113,7 +115,9 @@ def _facts(classifier: Any) -> dict[str, str]:
     return facts
 
 
-def _evaluated(record: OutOfFoldRecord, threshold: float) -> list[Block]:
+def _evaluated(
+    record: OutOfFoldRecord, threshold: float, classifier: Any
+) -> list[Block]:
     """Score the out-of-fold predictions that the model file keeps."""
     rows = (record.label, record.probability, record.participant)
     scores = evaluate(*rows[:2], groups=rows[2], threshold=threshold)
@@ -121,10 +125,10 @@ def _evaluated(record: OutOfFoldRecord, threshold: float) -> list[Block]:
     table = [estimate_row(scores, name, title) for name, title in _SCORES.items()]
     title = "Mean absolute error of the predicted percentage, points"
     table.append(estimate_row(of_biopsies, "mean_absolute_error", title, 1))
-    text = (
-        f"Evaluated on {len(record.label)} patches of {record.n_participants} training "
-        "participants, each by a model of the same settings that was trained without "
-        f"them, at the threshold {threshold:g}."
-    )
+    people = f"{len(record.label)} patches of {record.n_participants}"
+    how = "training participants, each by a model of the same settings that was trained"
+    if hasattr(classifier, "recalibration_"):
+        how = "participants of the site, each by this model, recalibrated"
+    text = f"Evaluated on {people} {how} without them, at the threshold {threshold:g}."
     columns = ["score", "value", f"{scores.level} interval"]
     return [Paragraph(text), Table(columns, table)]
