@@ -37,12 +37,24 @@ def command(cache_dir: Path | None, clear: bool) -> None:
 
     Example: glomclf cache --clear
     """
-    from ..data.store import cache_info, clear_cache
+    from ..data.store import cache_info
 
     if clear:
-        say(f"{text_of_bytes(clear_cache(cache_dir))} removed.")
-        return
-    _show(cache_info(cache_dir))
+        _clear(cache_dir)
+    else:
+        _show(cache_info(cache_dir))
+
+
+def _clear(cache_dir: Path | None) -> None:
+    from ..data.store import clear_cache, resolve_cache_dir
+    from ..data.store.database import own_folders
+
+    folder = resolve_cache_dir(cache_dir)
+    before = own_folders(folder)
+    say(f"{text_of_bytes(clear_cache(folder))} removed.")
+    for own in before:
+        told = "kept, with files of others in it" if own.exists() else "removed"
+        say(f"  {own}: {told}")
 
 
 def _show(info: CacheInfo) -> None:

@@ -908,6 +908,57 @@ def test_what_a_killed_clearing_left_goes_with_the_next(store):
     assert not leftover.exists()
 
 
+def test_clear_cache_follows_no_link_and_leaves_what_others_put_there(store):
+    put(store, keys_from(0))
+    own = store_file(store.cache_dir).parent
+    (own / "notes.txt").write_text("mine")
+    outside = store.cache_dir.parent / "outside"
+    outside.mkdir()
+    (outside / "features.sqlite").write_text("mine")
+    link = store.cache_dir / "glomclf-features-v1"
+    link.symlink_to(outside)
+    near = store.cache_dir / "glomclf-features-v2-notes"
+    near.mkdir()
+    (near / "features.sqlite").write_text("mine")
+    assert clear_cache(store.cache_dir) > 0
+    assert (own / "notes.txt").read_text() == "mine"
+    assert [file.name for file in own.iterdir()] == ["notes.txt"]
+    assert (outside / "features.sqlite").read_text() == "mine"
+    assert link.is_symlink()
+    assert (near / "features.sqlite").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX permissions")
+@pytest.mark.parametrize("place", ["cache_dir", "folder", "file"])
+def test_a_store_that_everybody_can_write_to_is_passed_over(store, place):
+    put(store, keys_from(0))
+    file = store_file(store.cache_dir)
+    unsafe = {"cache_dir": store.cache_dir, "folder": file.parent, "file": file}[place]
+    unsafe.chmod(0o777)
+    with pytest.warns(CacheWarning, match=rf"everybody can write to {unsafe}\)"):
+        assert not store.get_many(keys_from(0))[1].any()
+    unsafe.chmod(0o700)
+    assert assert_never_wrong(store, keys_from(0)).all()
+
+
+def test_a_store_of_another_user_is_passed_over(as_ordinary_user, monkeypatch):
+    store = FeatureStore(as_ordinary_user, "a trunk")
+    put(store, keys_from(0))
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.warns(CacheWarning, match="belongs to another user"):
+        assert not store.get_many(keys_from(0))[1].any()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX permissions")
+def test_a_store_behind_a_link_is_passed_over(store):
+    put(store, keys_from(0))
+    folder = store_file(store.cache_dir).parent
+    folder.rename(store.cache_dir / "elsewhere")
+    folder.symlink_to(store.cache_dir / "elsewhere")
+    with pytest.warns(CacheWarning, match="is a link"):
+        assert not store.get_many(keys_from(0))[1].any()
+
+
 def test_values_are_stored_as_plain_bytes(store):
     put(store, keys_from(0, 4))
     with sqlite3.connect(store_file(store.cache_dir)) as connection:

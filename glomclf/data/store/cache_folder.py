@@ -12,7 +12,7 @@ import platformdirs
 
 from ..._runtime import user_path
 from ...errors import CacheError
-from .database import ALL_FOLDERS, attempt, discard, store_file
+from .database import attempt, discard, own_files, own_folders, store_file
 
 
 def default_cache_dir() -> Path:
@@ -116,7 +116,7 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> CacheInfo:
 def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
     """Remove the cache of a folder, sound or damaged, and nothing else in that folder.
 
-    Processes that use it meanwhile start a new one.
+    No link is followed. Processes that use it meanwhile start a new one.
 
     Parameters
     ----------
@@ -142,12 +142,12 @@ def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
     folder = resolve_cache_dir(cache_dir)
     before = _bytes_on_disk(folder)
     try:
-        for versioned in folder.glob(ALL_FOLDERS):
+        for versioned in own_folders(folder):
             discard(versioned)
     except OSError as error:
         raise CacheError(
-            f"The feature cache in {folder} cannot be removed: {error}. Remove the"
-            f" folders {ALL_FOLDERS} in it when no other process uses them."
+            f"The feature cache in {folder} cannot be removed: {error}. Remove it when"
+            " no other process uses it."
         ) from error
     return before - _bytes_on_disk(folder)
 
@@ -164,7 +164,7 @@ def _describe(connection: sqlite3.Connection) -> tuple[NamespaceInfo, ...]:
 
 def _bytes_on_disk(folder: Path) -> int:
     total = 0
-    for path in folder.glob(f"{ALL_FOLDERS}/*"):
+    for path in (file for own in own_folders(folder) for file in own_files(own)):
         with contextlib.suppress(FileNotFoundError):
-            total += path.stat().st_size
+            total += path.lstat().st_size
     return total

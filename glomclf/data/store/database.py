@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import re
 import sqlite3
+import stat
 import threading
 import uuid
 import warnings
@@ -18,9 +19,11 @@ from typing import TypeVar
 
 from ...errors import CacheWarning
 
-_FOLDER = "glomclf-features-v2"
-ALL_FOLDERS = "glomclf-features-v[0-9]*"
+_NAME = "glomclf-features-v"
+_FOLDER = f"{_NAME}2"
+_OF_STORES = re.compile(rf"{_NAME}\d+(\.[0-9a-f]+\.discarded)?")
 _FILE_NAME = "features.sqlite"
+_HAS_OWNERS = hasattr(os, "geteuid")  # Windows keeps the user's folder from others
 _SETTINGS = (
     "journal_mode = TRUNCATE",
     "synchronous = NORMAL",
@@ -92,17 +95,48 @@ def attempt(
     return otherwise
 
 
+def own_folders(cache_dir: Path) -> list[Path]:
+    """Return the folders of stores of any version, and what a killed removal left.
+
+    A link is none of them, wherever it leads.
+    """
+    return sorted(
+        folder
+        for folder in cache_dir.glob(f"{_NAME}*")
+        if _OF_STORES.fullmatch(folder.name)
+        and folder.is_dir()
+        and not folder.is_symlink()
+    )
+
+
+def own_files(folder: Path) -> list[Path]:
+    """Return the files that a store has made in its folder."""
+    return sorted(folder.glob(f"{_FILE_NAME}*"))
+
+
 def discard(folder: Path) -> None:
-    """Remove a store's folder; the rename makes it vanish whole, journal included."""
+    """Remove a store's folder; the rename makes it vanish whole, journal included.
+
+    Files of others in it stay, and so does the folder then.
+    """
     target = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.discarded")
     with contextlib.suppress(FileNotFoundError):  # another process was quicker
         folder.rename(target)
-        shutil.rmtree(target)
+        for file in own_files(target):
+            file.unlink()
+        if any(target.iterdir()):
+            target.rename(folder)
+        else:
+            target.rmdir()
 
 
 def _open(cache_dir: Path) -> sqlite3.Connection:
     file = store_file(cache_dir)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_unsafe(cache_dir.resolve(), (os.geteuid(), 0) if _HAS_OWNERS else ())
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    for own in (file.parent, file):
+        _refuse_unsafe(own, (os.geteuid(),) if _HAS_OWNERS else ())
     connection = sqlite3.connect(file, timeout=_LOCK_WAIT_S, isolation_level=None)
     try:
         for setting in _SETTINGS:
@@ -116,6 +150,19 @@ def _open(cache_dir: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _refuse_unsafe(place: Path, owners: tuple[int, ...]) -> None:
+    """Refuse what others can write to: they would decide what is predicted."""
+    if not owners or not os.path.lexists(place):
+        return
+    found = place.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise PermissionError(f"{place} is a link")
+    if found.st_uid not in owners:
+        raise PermissionError(f"{place} belongs to another user")
+    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        raise PermissionError(f"everybody can write to {place}")
 
 
 def _is_damage(error: Exception) -> bool:
