@@ -37,6 +37,7 @@ __all__ = ["classifier_from_parts", "classifier_to_parts"]
 _Arrays = dict[str, np.ndarray]
 # What another machine may not have. Precision says what the engine computed.
 _OF_NO_MACHINE = {"cache_dir": None, "checkpoint_dir": None, "engine": "auto"}
+_MOST_THREADS = 1024
 _HEADER: dict[str, list] = {
     "parameters": [dict],
     "of_features": [bool],
@@ -140,6 +141,8 @@ def _refuse_unusable(classifier: Any, *, of_features: bool) -> None:
         last = name.rpartition("__")[2]
         if last in _OF_NO_MACHINE and value not in (False, _OF_NO_MACHINE[last]):
             raise ModelFileError(f"{name}={value!r} is of another machine.")
+        if last == "n_jobs" and (value == 0 or (value or 0) > _MOST_THREADS):
+            raise ModelFileError(f"{name}={value!r} is no number of threads.")
     refuse_contradictions(classifier, of_features=of_features)
 
 
@@ -149,7 +152,12 @@ def _set_steps(classifier: Any, header: dict[str, Any], arrays: _Arrays) -> None
     described = header["steps"]
     for name in ("stain", "encode"):
         if name in steps:
+            settings = steps[name].get_params()
             _set_step(steps[name], name, described[name], arrays, classes)
+            if steps[name].get_params() != settings:
+                raise ModelFileError(
+                    f"The step {name!r} has other settings than asked."
+                )
     network, row = steps["classify"], _row_of(classifier)
     if isinstance(network, PatchClassifier):
         _refuse_other_rows(described["classify"], row)

@@ -28,7 +28,7 @@ def known(tmp_path_factory):
     return {
         name: known_model(name, model.fit(X, y, groups=groups), X, file)
         for name, model, X in small_models(images, features)
-        if name in ("probe", "ensemble", "head", "encoder")
+        if name in ("probe", "ensemble", "head", "encoder", "stain")
     }
 
 
@@ -97,6 +97,10 @@ def _of_network(header):
     return header["parameters"]["network"]["parameters"]
 
 
+def _with_other_density(header):
+    header["steps"]["stain"]["parameters"]["min_density"] = 1.5
+
+
 @pytest.mark.parametrize(
     ("name", "change", "told"),
     [
@@ -105,6 +109,9 @@ def _of_network(header):
         ("head", lambda h: _of_network(h).pop("dropout"), "more or other things"),
         ("head", lambda h: _of_network(h).update(checkpoint_dir="/x"), "of another m"),
         ("head", lambda h: h["parameters"].update(image_size=10**6), "too large"),
+        ("head", lambda h: h["parameters"].update(n_jobs=0), "no number of threads"),
+        ("head", lambda h: h["parameters"].update(n_jobs=10**8), "no number of thr"),
+        ("stain", _with_other_density, "other settings"),
         ("head", lambda h: h["steps"].update(stain={}), "more or other things"),
         ("head", lambda h: h.update(n_features=10**12), "takes rows"),
         ("probe", lambda h: h.update(n_features=10**12), "holds fewer"),
