@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .backbones import Backbone
-from .backend import keras
+from .backend import as_delivered, keras
 from .batches import BatchedModel
 from .cuts import LIVE_MOMENTUM, make_tail, make_trunk
 from .optimisation import Course, TrainingSpec, make_optimizer
@@ -47,6 +47,7 @@ class HeadSpec:
         return replace(self, learning_rate=0.0, seed=0)
 
 
+@as_delivered()
 def build_network(
     input_shape: tuple[int, ...],
     backbone: Backbone | None,

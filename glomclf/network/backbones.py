@@ -17,7 +17,7 @@ import numpy as np
 
 from .._runtime import user_path
 from ..errors import ParameterError, WeightsError
-from .backend import keras, refuse_fork
+from .backend import as_delivered, keras, refuse_fork
 from .efficientnet import build_efficientnet_lite0, lite0_torch_name
 from .known_layers import KnownLayers, digest_of_shapes, fingerprint_of
 from .normalization import Normalization
@@ -186,6 +186,7 @@ _building = threading.Lock()  # the cache lets two threads build the same backbo
 
 
 @functools.lru_cache(maxsize=4)
+@as_delivered()
 def _cached_backbone(
     name: str, weights: str | None, _version: Any, preprocess: Normalization
 ) -> Backbone:
@@ -279,6 +280,7 @@ def find_backbone(
 _restored: dict[str, Backbone] = {}
 
 
+@as_delivered()
 def _from_arrays(
     name: str, arrays: list[np.ndarray], preprocess: Normalization
 ) -> Backbone:

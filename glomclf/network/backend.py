@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import ModuleType
@@ -16,7 +17,7 @@ from types import ModuleType
 from .._runtime import n_threads
 from ..errors import BackendError
 
-__all__ = ["keras", "refuse_fork", "tf", "wrappers"]
+__all__ = ["as_delivered", "keras", "refuse_fork", "tf", "wrappers"]
 
 _MODULES = ("keras", "tensorflow", "scikeras.wrappers")
 _QUIET = "3"
@@ -85,6 +86,40 @@ def _check_backend(name: str) -> None:
             f"Keras runs on {name!r}, but glomclf's networks need 'tensorflow'. Set "
             "KERAS_BACKEND=tensorflow in the environment before Keras is imported."
         )
+
+
+_settings = threading.Lock()
+_found: tuple[str, str] = ("float32", "channels_last")
+_n_inside = 0
+
+
+@contextmanager
+def as_delivered() -> Iterator[None]:
+    """Build and run networks in float32 with channels last, whatever the user has set.
+
+    Layers, losses, optimizers and SciKeras take the precision and the order of
+    channels of the whole process where they are not told. Those are set here while any
+    thread is inside, and then set back.
+    """
+    global _found, _n_inside
+    config = keras.config
+    policy = config.dtype_policy()  # of this thread alone
+    with _settings:
+        if _n_inside == 0:
+            _found = config.floatx(), config.image_data_format()
+            config.set_floatx("float32")
+            config.set_image_data_format("channels_last")
+        _n_inside += 1
+    config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        config.set_dtype_policy(policy)
+        with _settings:
+            _n_inside -= 1
+            if _n_inside == 0:
+                config.set_floatx(_found[0])
+                config.set_image_data_format(_found[1])
 
 
 _is_forked = False

@@ -16,7 +16,7 @@ import numpy as np
 
 from .._runtime import n_threads
 from ..data.augmenter import PatchAugmenter
-from .backend import keras, tf
+from .backend import as_delivered, keras, tf
 from .epochs import TrainingState, run_epochs
 from .programs import BatchEpochs, TrainingProgram, WholeEpochs, lent_program, shapes
 
@@ -209,6 +209,7 @@ class BatchedModel(keras.Model):  # type: ignore[name-defined]
         variance[variance == 0.0] = 1.0  # a constant feature says nothing, at any scale
         layer.set_weights([mean.astype(np.float32), variance.astype(np.float32)])
 
+    @as_delivered()
     def predict(self, x: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:
         """Predict the array in its order: in batches, or small features whole."""
         if x.ndim == 2 and x.nbytes <= _SMALL:

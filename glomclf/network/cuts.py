@@ -10,7 +10,7 @@ import functools
 from typing import Any
 
 from .backbones import Backbone
-from .backend import keras
+from .backend import as_delivered, keras
 from .fused import BatchNormalization
 
 __all__ = ["LIVE_MOMENTUM", "make_tail", "make_trunk"]
@@ -21,6 +21,7 @@ LIVE_MOMENTUM = 0.9
 
 
 @functools.lru_cache(maxsize=8)
+@as_delivered()
 def make_trunk(backbone: Backbone, cut: str) -> Any:
     """Return the frozen part as a model: uint8 images -> output of layer ``cut``."""
     images = keras.Input((None, None, 3), dtype="uint8", name="images")
@@ -31,6 +32,7 @@ def make_trunk(backbone: Backbone, cut: str) -> Any:
     return trunk
 
 
+@as_delivered()
 def make_tail(
     backbone: Backbone, trainable_layers: int | str, policy: str = "float32"
 ) -> Any | None:

@@ -14,6 +14,7 @@ from .._runtime import progress
 from ..data.feature_stream import stream_features
 from ..data.image_source import ImageSource
 from ..data.store import FeatureStore
+from ..errors import EngineError
 
 __all__ = ["CACHE_CONSTRAINT", "ImageEncoder"]
 
@@ -49,7 +50,7 @@ class ImageEncoder(TransformerMixin, BaseEstimator):
         with progress("features", len(source), enabled=self.verbose > 0) as advance:
             return stream_features(
                 source,
-                forward,
+                lambda images: _finite(forward(images)),
                 self._store(),
                 batch_size=self.batch_size,
                 advance=advance,
@@ -59,3 +60,21 @@ class ImageEncoder(TransformerMixin, BaseEstimator):
         if self.cache_dir is False:
             return None
         return FeatureStore(self.cache_dir, self._made_by())
+
+
+def _finite(features: np.ndarray) -> np.ndarray:
+    """Refuse features that are no numbers before anyone keeps them.
+
+    Raises
+    ------
+    EngineError
+        If one is not finite.
+    """
+    n_lost = sum(not np.isfinite(row).all() for row in features)
+    if n_lost:
+        raise EngineError(
+            f"The features of {n_lost} of {len(features)} images are not finite. Use "
+            "other weights, the normalization they were trained with, and "
+            "precision='float32'."
+        )
+    return features

@@ -13,7 +13,7 @@ from ..data.augmenter import PatchAugmenter
 from ..errors import DivergenceError
 from .assembly import HeadSpec, build_network, owned_weights
 from .backbones import Backbone
-from .backend import refuse_fork, wrappers
+from .backend import as_delivered, refuse_fork, wrappers
 from .checkpoints import Checkpoint, KeepCheckpoint, training_fingerprint
 from .optimisation import TrainingSpec
 
@@ -63,6 +63,7 @@ def make_net(net: PatchClassifier, backbone: Backbone | None) -> Any:
     )
 
 
+@as_delivered()
 def train(
     net: PatchClassifier,
     X: np.ndarray,

@@ -77,6 +77,12 @@ def test_same_seed_draws_the_same_bits_at_every_call():
         assert_array_equal(one, other)
 
 
+def test_error_state_of_numpy_changes_nothing():
+    plain = make_glomeruli(10, image_size=64, random_state=1)[0]
+    with np.errstate(all="raise"):
+        assert_array_equal(make_glomeruli(10, image_size=64, random_state=1)[0], plain)
+
+
 def test_random_state_instance_draws_as_its_seed_does_and_then_something_else():
     rng = np.random.RandomState(7)
     kwargs = {"n_participants": 2, "image_size": 16}

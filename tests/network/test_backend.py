@@ -1,14 +1,20 @@
 """Keras on TensorFlow: nothing else will do, and nothing is heard of it."""
 
+import itertools
 import json
 import os
+import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from glomclf import PatchClassifier, PatchEncoder
 from glomclf.errors import BackendError
 from glomclf.network import backend
-from glomclf.network.backbones import load_backbone
+from glomclf.network.backbones import _cached_backbone, load_backbone
+from glomclf.network.cuts import make_trunk
+from glomclf.network.engines import _compile_keras
 
 
 def test_another_backend_is_named_before_keras_is_imported(run_python):
@@ -130,3 +136,73 @@ def test_onednn_is_on_unless_the_user_says_otherwise(monkeypatch, given, expecte
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given)
     backend._settle_kernels()
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == expected
+
+
+def features_and_probabilities():
+    """Build a network anew, in whatever state the process is."""
+    for cached in (_cached_backbone, make_trunk, _compile_keras):
+        cached.cache_clear()
+    X = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+    net = PatchClassifier(
+        "cnn", weights=None, trainable_layers=6, epochs=1, random_state=0
+    )
+    encoder = PatchEncoder(
+        "cnn", weights=None, trainable_layers=6, engine="keras", cache_dir=False
+    )
+    features = encoder.fit_transform(X)
+    probability = net.fit(X, np.arange(6) % 2).predict_proba(X)
+    return features, probability
+
+
+STATES = {
+    "floatx": ("float16", "float64"),
+    "image_data_format": ("channels_first",),
+    "dtype_policy": ("mixed_float16",),
+}
+
+
+@pytest.fixture
+def settings_restored():
+    config = backend.keras.config
+    kept = {name: getattr(config, name)() for name in STATES}
+    yield config
+    for name, value in kept.items():
+        getattr(config, f"set_{name}")(value)
+
+
+def test_settings_of_keras_and_numpy_change_nothing_and_stay(settings_restored):
+    features, probability = features_and_probabilities()
+    config = settings_restored
+    for values in itertools.zip_longest(*STATES.values()):
+        given = dict(zip(STATES, values, strict=True))
+        for name, value in given.items():
+            if value is not None:
+                getattr(config, f"set_{name}")(value)
+        with np.errstate(all="raise"):
+            found = features_and_probabilities()
+        np.testing.assert_allclose(found[0], features, rtol=1e-5)
+        np.testing.assert_allclose(found[1], probability, rtol=1e-5)
+        assert found[0].dtype == np.float32
+        assert config.floatx() == given["floatx"]
+        assert config.image_data_format() == "channels_first"
+        assert config.dtype_policy().name == "mixed_float16"
+
+
+def test_settings_of_keras_return_when_the_last_thread_is_done(settings_restored):
+    settings_restored.set_floatx("float64")
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with backend.as_delivered():
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(60)
+    with backend.as_delivered():
+        assert settings_restored.floatx() == "float32"
+    assert settings_restored.floatx() == "float32"
+    leave.set()
+    thread.join()
+    assert settings_restored.floatx() == "float64"

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.utils import estimator_checks
 
 from glomclf import PatchEncoder
-from glomclf.errors import WeightsError
+from glomclf.errors import EngineError, WeightsError
 from glomclf.network import engines
 from glomclf.network.backbones import BACKBONES, load_backbone
 from glomclf.network.cuts import make_trunk
@@ -334,3 +334,15 @@ def test_a_bar_of_images_is_shown_where_asked_for(patches, capsys, tmp_path):
         trunk = make_cnn_trunk(verbose=1, cache_dir=cache_dir, batch_size=7)
         trunk.fit_transform(np.concatenate([X, X[:2]]))
         assert "26/26" in capsys.readouterr().err
+
+
+def test_features_that_are_not_finite_are_refused_and_not_kept(tmp_path):
+    vanishing = ((0.0,) * 3, (1e-40,) * 3)
+    encoder = PatchEncoder(
+        "cnn", weights=None, normalization=vanishing, cache_dir=tmp_path
+    )
+    X = np.full((2, 32, 32, 3), 255, np.uint8)
+    encoder.fit(X)
+    for _ in range(2):
+        with pytest.raises(EngineError, match=r"images are not finite. Use other wei"):
+            encoder.transform(X)

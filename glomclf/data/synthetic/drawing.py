@@ -22,6 +22,7 @@ from .surroundings import (
 from .tuft import draw_tuft
 
 
+@np.errstate(under="ignore")  # far from an edge its share is nothing
 def draw_patch(patch: Patch, sizes: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Draw one patch, RGB, with sides in the range `sizes`."""
     shared = random_stream(patch.entropy, 2, patch.glomerulus)
