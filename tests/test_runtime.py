@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from glomclf._runtime import files, headed, progress, short_names, written_whole
+from glomclf._runtime import (
+    counted,
+    files,
+    headed,
+    progress,
+    short_names,
+    written_whole,
+)
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -207,3 +214,9 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     assert "━" in shown
     assert "2/3" in shown
     assert "loss 0.250" in shown
+
+
+def test_one_of_a_kind_is_no_plural():
+    assert counted(1, "patch") == "1 patch"
+    assert counted(1, "biopsy") == "1 biopsy"
+    assert [counted(n, "trial") for n in (0, 2)] == ["0 trials", "2 trials"]

@@ -2,11 +2,12 @@
 
 from .bars import headed, progress
 from .files import special_kind, take_lock, written_whole
-from .names import as_text, printable, short_names, user_path
+from .names import as_text, counted, printable, short_names, user_path
 from .threads import n_threads, threads_for
 
 __all__ = [
     "as_text",
+    "counted",
     "headed",
     "n_threads",
     "printable",

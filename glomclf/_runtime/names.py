@@ -63,6 +63,22 @@ def as_text(path: str | os.PathLike[str]) -> str:
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
 
 
+def counted(n: int, noun: str) -> str:
+    """Write a number and its noun.
+
+    Examples
+    --------
+    >>> from glomclf._runtime import counted
+    >>> counted(1, "biopsy"), counted(2, "biopsy"), counted(0, "patch")
+    ('1 biopsy', '2 biopsies', '0 patches')
+    """
+    if n == 1:
+        return f"{n} {noun}"
+    if noun.endswith("y"):
+        return f"{n} {noun[:-1]}ies"
+    return f"{n} {noun}{'es' if noun.endswith('ch') else 's'}"
+
+
 def printable(text: str) -> str:
     r"""Write a name so that it moves no cursor, begins no line and changes no colour.
 

@@ -13,6 +13,7 @@ from .options import PATH
 
 if TYPE_CHECKING:
     from ..data.store import CacheInfo
+    from ..data.store.cache_folder import NamespaceInfo
 
 __all__ = ["command"]
 
@@ -63,18 +64,36 @@ def _show(info: CacheInfo) -> None:
     say(f"{info.cache_dir}: {text_of_bytes(info.n_bytes)} on disk")
     if not info.namespaces:
         return
+    kept: dict[str, list[NamespaceInfo]] = {}
+    for namespace in info.namespaces:  # the last used first
+        kept.setdefault(_told(namespace.fingerprint), []).append(namespace)
     rows = [
         (
-            _shortened(namespace.fingerprint),
-            str(namespace.n_entries),
-            text_of_bytes(namespace.n_bytes),
-            f"{datetime.fromtimestamp(namespace.last_used):%Y-%m-%d %H:%M}",
+            what,
+            str(max(one.n_entries for one in of_it)),  # beside values are their keys
+            text_of_bytes(sum(one.n_bytes for one in of_it)),
+            f"{datetime.fromtimestamp(of_it[0].last_used):%Y-%m-%d %H:%M}",
         )
-        for namespace in info.namespaces
+        for what, of_it in kept.items()
     ]
     print_table("Kept", ["what", "entries", "size", "last used"], rows)
 
 
-def _shortened(fingerprint: str) -> str:
-    """Cut hashes to what tells them apart."""
-    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{56}\b", r"\1", fingerprint)
+# What a fingerprint begins with, and what that is to a reader.
+_KINDS = (
+    (r"(?:keys of )?decoded images (\d+) (\w+)", r"images, \1 px, \2"),
+    (
+        r"(?:keys of )?images of one stain \['(\w+)'.*\((\d+),",
+        r"images, \2 px, one stain (\1)",
+    ),
+    (r"known trunks", "where networks are cut"),
+    (r"(\S+) ([0-9a-f]{8})[0-9a-f]{56}\b", r"features of \1, weights \2"),
+)
+
+
+def _told(fingerprint: str) -> str:
+    """Say in words what was kept; of what is unknown its own words."""
+    for pattern, told in _KINDS:
+        if found := re.match(pattern, fingerprint):
+            return found.expand(told)
+    return fingerprint

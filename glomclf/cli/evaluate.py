@@ -226,13 +226,15 @@ def _write_report(
 
 
 def _print(evaluation: Evaluation, biopsies: BiopsySummary | None) -> None:
+    from .._runtime import counted
     from .tables import print_estimates, print_scores, print_subgroups
 
     n_patches = int(evaluation.confusion_matrix.sum())
-    print_scores(f"Scores of {n_patches} patches", evaluation)
+    print_scores(f"Scores of {counted(n_patches, 'patch')}", evaluation)
     if evaluation.subgroups is not None:
         print_subgroups(evaluation.subgroups)
     if biopsies is not None:
         n_biopsies = len(biopsies.table)
-        title = f"Percentage of globally sclerotic glomeruli, {n_biopsies} biopsies"
+        told = counted(n_biopsies, "biopsy")
+        title = f"Percentage of globally sclerotic glomeruli, {told}"
         print_estimates(title, biopsies, _AGREEMENT, digits=2)

@@ -54,13 +54,15 @@ def read_new(
 
 
 def _read_folder(source: Path, labels: Mapping[str, int] | None) -> pd.DataFrame:
+    from .._runtime import counted
     from ..data.biopsy_folders import biopsy_folder_manifest
     from ..data.image_folders import FOLDER_LABELS
 
     manifest = biopsy_folder_manifest(source, class_folders=labels or FOLDER_LABELS)
     n_images = manifest.groupby("participant").size()
     note(
-        f"{len(manifest)} patches of {len(n_images)} biopsies in {source}: "
+        f"{counted(len(manifest), 'patch')} of {counted(len(n_images), 'biopsy')} in "
+        f"{source}: "
         f"{_counts(n_images)}. A sub-folder is a biopsy. Patches beside each other in "
         "the folder itself are told apart by their names where all of these say whose "
         "they are; else they are one biopsy."

@@ -284,6 +284,13 @@ threshold_option = click.option(
 )
 
 
+def _weights(text: str) -> str:
+    """Take a file that is there, or a name, before anything is loaded."""
+    if text in ("imagenet", "none") or Path(text).expanduser().is_file():
+        return text
+    raise click.BadParameter(f"No such file: {text}. Give a file, imagenet or none.")
+
+
 def folder_option(default: str, text: str, **more: Any) -> Callable[..., Any]:
     """Make the option ``--output``, where it is a folder."""
     return click.option(
@@ -299,6 +306,7 @@ def folder_option(default: str, text: str, **more: Any) -> Callable[..., Any]:
 _CLASSIFIER_OPTIONS = {
     "weights": click.option(
         "--weights",
+        type=_weights,
         metavar="imagenet|none|FILE",
         default=None,
         show_default="the recipe's",

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import InputError, check_output, drop_unwritten, list_files, say
+from .console import (
+    InputError,
+    check_inputs,
+    check_output,
+    drop_unwritten,
+    list_files,
+    say,
+)
 from .extract import cut_options
 from .inputs import load_model, read_images, rows_of
 from .new_biopsies import PREDICTION_FILES, print_biopsies, read_new, write_new
@@ -29,6 +36,9 @@ from .slide_predictions import (
     patches_of,
     write_polygons,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["command"]
 
@@ -79,6 +89,7 @@ def command(
     """
     check_options(context, annotations)
     inputs = [path for path in (source, model, annotations, embeddings) if path]
+    check_inputs(inputs)  # to load a model takes long
     _check_output(folder, inputs, overwrite, is_slide=annotations is not None)
     if annotations is None:
         found = read_new(source, read_images(images, embeddings), **reading)
@@ -95,14 +106,20 @@ def command(
         if not is_polygon_file(folder):
             estimates = write_new(manifest, rows, probability, classifier, folder)
             drop_unwritten(folder / name for name in PREDICTION_FILES)
-    n_positive = int((probability >= classifier.threshold_).sum())
-    say(
-        f"{n_positive} of {len(manifest)} patches are predicted globally sclerotic "
-        f"(threshold {classifier.threshold_:g})."
-    )
+    _tell(probability, classifier.threshold_)
     if estimates is not None:
         print_biopsies(estimates)
     list_files()
+
+
+def _tell(probability: np.ndarray, threshold: float) -> None:
+    from .._runtime import counted
+
+    n_positive, n_patches = int((probability >= threshold).sum()), len(probability)
+    say(
+        f"Predicted globally sclerotic: {n_positive} of {counted(n_patches, 'patch')} "
+        f"(threshold {threshold:g})."
+    )
 
 
 def _check_output(

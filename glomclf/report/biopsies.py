@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from .._runtime import counted
 from ..evaluation.biopsy_estimates import BiopsyEstimates
 from .page import Report
 from .sections.new_biopsies import NewBiopsies, all_section, biopsy_section
@@ -75,9 +76,10 @@ def biopsies_report(
         classifier=classifier,
         command=command,
     )
-    n = len(estimates.table)
+    n_patches, n_biopsies = len(scores), len(estimates.table)
     lead = (
-        f"{len(scores)} patches of {n} biops{'y' if n == 1 else 'ies'} without labels: "
+        f"{counted(n_patches, 'patch')} of {counted(n_biopsies, 'biopsy')} without "
+        "labels: "
         "the percentage of globally sclerotic glomeruli, and how sure it is."
     )
     each = [biopsy_section(told, name) for name in estimates.table.index]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._runtime import counted
 from ..data.participants import kind_of_groups, participant_kind
 from ..evaluation.biopsy import BiopsySummary, biopsy_summary
 from ..evaluation.evaluation import Evaluation
@@ -150,11 +151,10 @@ class EvaluatedModel:
     @property
     def patches(self) -> str:
         """How many patches were judged, and of how many participants, in words."""
-        told = f"{len(self.y)} patches"
+        told = counted(len(self.y), "patch")
         if self.groups is None or self.unit == "image":
             return told
-        n_units = len(set(self.groups))
-        return f"{told} of {n_units} {self.unit}{'' if n_units == 1 else 's'}"
+        return f"{told} of {counted(len(set(self.groups)), self.unit)}"
 
     @cached_property
     def unknown(self) -> str | None:

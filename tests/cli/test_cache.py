@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from glomclf import GlomeruliClassifier, PatchClassifier, make_glomeruli
 from glomclf.cli import main
 from glomclf.cli.console import text_of_bytes
 from glomclf.data.store import FeatureStore
@@ -23,9 +24,31 @@ def run(*arguments):
 def test_the_cache_is_shown_with_entries_size_and_time(folder):
     done = run("--cache-dir", folder)
     assert done.exit_code == 0
-    assert "resnet50 0123abcd avg_pool float32" in done.output
+    assert "features of resnet50, weights 0123abcd" in done.output
     assert "4.0 kB" in done.output
     assert str(folder) in done.output
+
+
+def test_what_is_kept_is_told_in_words_each_once_and_on_one_line(tmp_path):
+    directory, kept = tmp_path / "patches", tmp_path / "kept"
+    X = make_glomeruli(4, n_participants=2, image_size=32, directory=directory)
+    network = PatchClassifier("cnn", weights=None)
+    for size in (32, 48):
+        options = {"image_size": size, "stain_normalizer": "fixed-reinhard"}
+        made = GlomeruliClassifier(None, network=network, cache_dir=kept, **options)
+        encode = made.pipeline[:-1].fit(X)
+        encode.transform(X)
+    shown = run("--cache-dir", kept).output.splitlines()
+    cells = [row.split("│")[1:3] for row in shown if row.startswith("│")]
+    weights = encode["encode"].fingerprint_[:8]
+    assert sorted((what.strip(), int(n)) for what, n in cells) == [
+        (f"features of cnn, weights {weights}", 8),
+        ("images, 32 px, one stain (reinhard)", 4),
+        ("images, 32 px, pad", 4),
+        ("images, 48 px, one stain (reinhard)", 4),
+        ("images, 48 px, pad", 4),
+        ("where networks are cut", 1),
+    ]
 
 
 def test_a_cleared_cache_holds_nothing(folder):

@@ -140,3 +140,14 @@ def test_predict_does_not_overwrite_what_it_reads(model, data):
     assert "overwritten" in run(*words, code=2).stderr
     assert csv.read_bytes() == (data / "public.csv").read_bytes()
     csv.unlink()
+
+
+def test_a_missing_model_is_named_before_anything_is_read(tmp_path, monkeypatch):
+    def read(*args, **kwargs):
+        raise AssertionError("patches were read")
+
+    monkeypatch.setattr("glomclf.cli.predict.read_new", read)
+    model = tmp_path / "no.glomclf"
+    result = CliRunner().invoke(main, ["predict", str(tmp_path), "--model", str(model)])
+    assert result.exit_code == 2
+    assert f"No such file: {model}." in result.output

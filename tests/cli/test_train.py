@@ -468,3 +468,12 @@ def test_evaluate_by_a_column_scores_each_of_its_values(
     assert "centre" in told
     told = run(*words, "--by", "path", code=2).stderr
     assert "48 values" in told
+
+
+@pytest.mark.parametrize("name", ["train", "compare"])
+def test_missing_weights_are_named_before_the_csv_is_read(tmp_path, name):
+    result = CliRunner().invoke(
+        main, [name, str(tmp_path / "no.csv"), "--weights", str(tmp_path / "no.h5")]
+    )
+    assert result.exit_code == 2
+    assert "no.h5. Give a file, imagenet or none" in " ".join(result.output.split())

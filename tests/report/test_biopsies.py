@@ -43,9 +43,7 @@ def test_a_biopsy_unlike_the_training_is_named(estimates):
         index=["A", "B"],
     ).assign(unlike_training=[False, True])
     page = biopsies_report(estimates, P, GROUPS, distances=distances).render()
-    assert (
-        "1 of 2 biopsies are unlike anything that the model was trained on: B" in page
-    )
+    assert "Unlike anything that the model was trained on, 1 of 2 biopsies: B" in page
     assert page.count("This biopsy is unlike anything") == 1
     assert "1.70 in features (farther than 12 of the training participants)" in page
 

@@ -236,3 +236,11 @@ def test_strange_labels_and_third_classes_are_refused(rows, fitted):
     three = LogisticRegression().fit(X[:30], np.arange(30) % 3)
     with pytest.raises(ValueError, match="the classifier has 3"):
         RocBandDisplay.from_estimator(three, X, np.zeros(len(X)))
+
+
+def test_a_biopsy_of_one_patch_has_no_plural():
+    display = BiopsyPercentageDisplay.from_predictions(
+        [0, 1], [0.2, 0.4], groups=["a", "b"], n_bootstrap=100, ax=axes()
+    )
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels[-1] == "biopsy of 1 patch"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..._runtime import counted
 from ...evaluation.biopsy import BiopsySummary, biopsy_summary
 from .canvas import CLASS_COLORS, OfPredictions, axes_or_new, legend_below
 
@@ -100,7 +101,7 @@ class _BiopsyDisplay(OfPredictions):
             color=CLASS_COLORS[0],
             alpha=0.6,
             linewidth=0,
-            label=f"biopsy of {_span(n_glomeruli)} patches",
+            label=f"biopsy of {_span(n_glomeruli)}",
         )
         ax.grid(alpha=0.3)
         legend_below(ax, markerscale=0.6, ncols=2)
@@ -254,4 +255,4 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 
 def _span(numbers: NDArray[np.intp]) -> str:
     low, high = numbers.min(), numbers.max()
-    return f"{low}" if low == high else f"{low} to {high}"
+    return f"{low} to {high} patches" if low < high else counted(low, "patch")

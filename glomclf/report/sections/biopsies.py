@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._runtime import counted
 from ...evaluation.biopsy import BiopsySummary
 from ..blocks import Block, Caution, Section, Table, estimate_row, sentence
 from ..evaluated_model import EvaluatedModel
@@ -74,4 +75,4 @@ def _biopsy_table(summary: BiopsySummary) -> Table:
         for name, n_glomeruli, *shares in summary.table.itertuples()
     ]
     columns = ["biopsy", "patches", "true %", "predicted %", "predicted minus true"]
-    return Table(columns, rows, f"Each of the {len(rows)} biopsies", folded=True)
+    return Table(columns, rows, f"Each of {counted(len(rows), 'biopsy')}", folded=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..._runtime import counted
 from ...evaluation.biopsy_estimates import BiopsyEstimates, is_borderline
 from ..blocks import (
     Block,
@@ -77,8 +78,8 @@ def all_section(told: NewBiopsies) -> Section:
     if unlike:
         blocks.append(
             Caution(
-                f"{len(unlike)} of {len(table)} biopsies are unlike anything that the "
-                f"model was trained on: {', '.join(unlike)}."
+                f"Unlike anything that the model was trained on, {len(unlike)} of "
+                f"{counted(len(table), 'biopsy')}: {', '.join(unlike)}."
             )
         )
     blocks.append(Table(columns, rows))
@@ -210,7 +211,7 @@ def _patches(told: NewBiopsies, rows: NDArray[np.intp]) -> list[Block]:
     """Show the patches from the most to the least probable; mark the borderline."""
     rows = rows[np.argsort(-told.probability[rows], kind="stable")]
     borderline = is_borderline(told.probability[rows], told.estimates.threshold)
-    summary = f"{int(borderline.sum())} of {len(rows)} patches are borderline."
+    summary = f"Borderline: {borderline.sum()} of {counted(len(rows), 'patch')}."
     if told.X is None:
         remarks = np.where(borderline, "borderline", "")
         cells = [

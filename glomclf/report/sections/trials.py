@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..._runtime import counted
 from ...evaluation.evaluation import Evaluation
 from ...tuning.trials import (
     best_trials,
@@ -40,13 +41,15 @@ def best_settings_section(study: TunedStudy) -> Section | None:
         shown = best_trials(study.study)
         caption = "The Pareto front, with the lowest and the highest fold"
         text = (
-            f"{len(shown)} trials are on the Pareto front: none is better in all "
-            f"objectives. The settings above are those of trial {study.best.number}."
+            f"On the Pareto front: {counted(len(shown), 'trial')}. None is better in "
+            "all objectives. The settings above are those of trial "
+            f"{study.best.number}."
         )
         blocks.append(Paragraph(text))
     else:
         shown = _ranked(study)[:_N_RANKED]
-        caption = f"The best {len(shown)} trials, with the lowest and the highest fold"
+        best = counted(len(shown), "trial").removeprefix("1 ")
+        caption = f"The best {best}, with the lowest and the highest fold"
     return Section("Best settings", [*blocks, _ranking(study, shown, caption)])
 
 
@@ -141,7 +144,7 @@ def all_trials_section(study: TunedStudy) -> Section:
     frame = frame.drop(columns=hidden, errors="ignore")  # of no trial it has none
     rows = [[index, *map(_cell, row)] for index, *row in frame.itertuples()]
     columns = ["trial", *map(str, frame)]
-    caption = f"All {len(rows)} trials"
+    caption = f"All {counted(len(rows), 'trial')}"
     return Section("Trials", [Table(columns, rows, caption, folded=True, texts=True)])
 
 
