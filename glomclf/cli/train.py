@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from ..model.classifier import GlomeruliClassifier
 
 __all__ = ["command"]
+
+_UNFINISHED = "unfinished"
 
 
 @click.command()
@@ -109,11 +113,8 @@ def command(
     rows = rows_of(manifest, embeddings)
     classifier = as_ensemble(classifier, len(folds)) if ensemble else classifier
     claim_output(model, overwrite=overwrite)
-    try:
+    with _state_kept(classifier, folder / _UNFINISHED):
         _train(classifier, rows, manifest, folds, model, folder)
-    except KeyboardInterrupt:
-        _say_how_to_go_on(classifier)
-        raise
     drop_unwritten(folder / name for name in TRAINING_FILES)
     list_files()
 
@@ -200,21 +201,43 @@ def _tell_threshold(classifier: Any) -> None:
     )
 
 
+@contextmanager
+def _state_kept(classifier: Any, folder: Path) -> Iterator[None]:
+    """Have every training keep its state until the end, that no fold is lost."""
+    parameters = classifier.get_params(deep=True)
+    unset = [k for k, v in parameters.items() if _is_place_of_state(k) and v is None]
+    classifier.set_params(**dict.fromkeys(unset, folder))
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say_how_to_go_on(classifier)
+        raise
+    for path in folder.glob("*.checkpoint"):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # it is not there, or somebody keeps something else in it
+        folder.rmdir()
+
+
+def _is_place_of_state(parameter: str) -> bool:
+    return parameter.rpartition("__")[2] == "checkpoint_dir"
+
+
 def _say_how_to_go_on(classifier: Any) -> None:
-    """After Ctrl-C: name what was kept of the training, or how to keep it."""
+    """After Ctrl-C: name what was kept of the training."""
     from .._runtime import user_path
 
     parameters = classifier.get_params(deep=True)
-    kept = [v for k, v in parameters.items() if k.endswith("checkpoint_dir") and v]
-    if kept and any(user_path(kept[0]).glob("*.checkpoint")):
+    places = [v for k, v in parameters.items() if _is_place_of_state(k) and v]
+    kept = [one for one in places if any(user_path(one).glob("*.checkpoint"))]
+    if kept:
         note(
-            f"\nThe state of the training is kept in {kept[0]}: the same command goes "
-            "on after the last whole epoch."
+            "\nThe state of the training, with all folds that are finished, is kept "
+            f"in {kept[0]}: the same command goes on after the last whole epoch."
         )
     else:
         note(
-            "\nNothing is kept of the training. With --set "
-            "network.checkpoint_dir=FOLDER the same command goes on where it stopped."
+            "\nNothing is kept of the training: no epoch was whole. The same command "
+            "begins anew, with the features that are in the cache."
         )
 
 

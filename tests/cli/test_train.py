@@ -20,6 +20,7 @@ from glomclf import (
 )
 from glomclf.cli import main
 from glomclf.cli.train import _tell_threshold
+from glomclf.network import epochs
 
 TINY = (
     *("--recipe", "features"),
@@ -179,6 +180,34 @@ def test_train_says_after_ctrl_c_how_to_go_on(data, tmp_path, monkeypatch, is_ke
     told = "goes on after the last whole epoch" if is_kept else "Nothing is kept"
     assert told in result.stderr
     assert not model.exists()
+
+
+@pytest.mark.parametrize(("more", "n_left"), [((), 3), (("--ensemble",), 1)])
+def test_ctrl_c_in_a_fold_keeps_those_before_and_the_same_command_goes_on(
+    data, trained, tmp_path, monkeypatch, more, n_left
+):
+    run_epoch, begun = epochs._train, []
+
+    def stopped(*arguments):
+        begun.append(arguments)
+        if len(begun) == 4:  # the second epoch of the second fold
+            raise KeyboardInterrupt
+        return run_epoch(*arguments)
+
+    monkeypatch.setattr(epochs, "_train", stopped)
+    model, folder = tmp_path / "m.glomclf", tmp_path / "m-training"
+    words = ["train", data / "public.csv", *TINY, "--cv", 2, *more, "-o", model, "-q"]
+    result = run(*words, code=130)
+    assert "with all folds that are finished" in result.stderr
+    assert len(list((folder / "unfinished").iterdir())) == 2
+    run(*words)
+    assert len(begun) == 4 + n_left
+    assert not (folder / "unfinished").exists()
+    assert b"unfinished" not in model.read_bytes()
+    if not more:
+        expected = trained[0].with_name("tiny-training") / "cv_predictions.csv"
+        found = pd.read_csv(folder / "cv_predictions.csv")
+        pd.testing.assert_frame_equal(found, pd.read_csv(expected), atol=1e-6)
 
 
 @pytest.mark.parametrize("more", [(), ("--cv", 2, "--ensemble")])
