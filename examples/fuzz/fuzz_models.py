@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from fuzzing import Kind, Wrong, mutated
 from safetensors.numpy import save
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -81,21 +82,23 @@ def small_models(
     linear = make_pipeline(StandardScaler(), PCA(3), LogisticRegression())
     encoder = PatchEncoder("cnn", weights=None)
     networks: dict[str, tuple[Any, np.ndarray, dict[str, Any]]] = {
-        "probe": (LinearProbe(), features, {"threshold": "f1"}),
+        "probe": (LinearProbe([0.1, 1.0]), features, {"threshold": "f1"}),
         "linear": (linear, features, {}),
         "head": (PatchClassifier("cnn", **small), features, {}),
         "encoder": (LinearProbe(C=1.0), images, {"encoder": encoder}),
         "stain": (
-            PatchClassifier("cnn", **small), images, {"stain_normalizer": "macenko"}
+            PatchClassifier("cnn", trainable_layers=4, **small),
+            images, {"stain_normalizer": "macenko"}
         ),
-        "tail": (PatchClassifier("cnn", trainable_layers=4, **small), images, {}),
         "whole": (PatchClassifier("cnn", trainable_layers="all", **small), images, {}),
     }  # fmt: skip
     models = [
         (name, GlomeruliClassifier(None, network=network, **common, **more), X)
         for name, (network, X, more) in networks.items()
     ]
-    ensemble = FoldEnsembleClassifier(models[0][1].set_params(threshold=0.5), cv=3)
+    ensemble = FoldEnsembleClassifier(
+        clone(models[0][1]).set_params(threshold=0.5), cv=3
+    )
     return [*models, ("ensemble", ensemble.set_params(random_state=0), features)]
 
 
