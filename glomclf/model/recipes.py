@@ -50,17 +50,18 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "fine-tune": {
         **_FROM_PIXELS,
-        "network__class_weight": "balanced",
+        "network__backbone": "efficientnet-lite0",
         "network__augmentation": "geometry+stain",
-        # The last of ResNet-50's four stages, and the pooling.
-        "network__trainable_layers": 33,
+        # Blocks 11 to 15, which have the lowest resolution, and the last convolution.
+        "network__trainable_layers": 49,
         "network__optimizer": "adamw",
+        "network__batch_size": 16,
         "network__learning_rate": 1e-3,
         "network__tail_learning_rate": 1e-4,
-        "network__head_epochs": 3,
+        "network__head_epochs": 2,
         "network__warmup_epochs": 1,
         "network__weight_decay": 0.01,
-        "network__epochs": 15,
+        "network__epochs": 10,
     },
     "scratch": {
         **_FROM_PIXELS,

@@ -59,8 +59,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         weights).
     trainable_layers : int or "all", default=0
         How many of the backbone's last Keras layers are trained, the pooling layer
-        counted. Frozen batch-norm layers stay in inference mode; where all layers are
-        trained, batch-norm statistics follow with a momentum of 0.9.
+        counted. Batch-norm layers stay as they are, in inference mode; where all layers
+        are trained, they are too, and their statistics follow with a momentum of 0.9.
     dense_units : int, default=256
         Width of the hidden layer of the head.
     dropout : float in [0, 1), default=0.5

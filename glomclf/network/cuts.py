@@ -38,10 +38,10 @@ def make_tail(
 ) -> Any | None:
     """Return a fresh copy of the part above the cut, None where nothing lies there.
 
-    Only the last ``trainable_layers`` Keras layers of the copy are trainable; frozen
-    batch-norm layers stay in inference mode. Where there are none, the statistics of
-    the others follow training closely. ``policy`` is Keras' name of the precision they
-    compute in.
+    Only the last ``trainable_layers`` Keras layers of the copy are trainable, but for
+    batch norms, which stay in inference mode. Where no layer is frozen they are
+    trained too, and their statistics follow training closely. ``policy`` is Keras' name
+    of the precision the layers compute in.
     """
     cut = backbone.cut(trainable_layers)
     model = backbone.model
@@ -51,7 +51,8 @@ def make_tail(
         model if cut is None else keras.Model(model.get_layer(cut).output, model.output)
     )
     changed: dict[str, Any] = {"dtype": policy}
-    if backbone.is_whole(trainable_layers):
+    is_whole = backbone.is_whole(trainable_layers)
+    if is_whole:
         changed["momentum"] = LIVE_MOMENTUM
     tail = keras.models.clone_model(
         shared, clone_function=lambda layer: _copy_layer(layer, changed)
@@ -60,7 +61,9 @@ def make_tail(
     n_trainable = backbone.n_trainable(trainable_layers)
     trained = {layer.name for layer in model.layers[len(model.layers) - n_trainable :]}
     for layer in tail.layers:
-        layer.trainable = layer.name in trained
+        # Statistics of small batches would undo what the weights were trained with.
+        is_kept = isinstance(layer, BatchNormalization) and not is_whole
+        layer.trainable = layer.name in trained and not is_kept
     return tail
 
 

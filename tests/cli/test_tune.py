@@ -415,7 +415,7 @@ def test_features_train_the_head_alone_unless_layers_are_given():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "n_layers"), [("fine-tune", 33), ("scratch", "all")]
+    ("recipe", "n_layers"), [("fine-tune", 49), ("scratch", "all")]
 )
 def test_what_makes_a_recipe_is_not_tuned(recipe, n_layers):
     fixed = _space(recipe, make_classifier(recipe), {"network__dropout": 0.1}).keywords

@@ -10,6 +10,7 @@ from glomclf.errors import ParameterError
 from glomclf.model.recipes import RECIPES
 from glomclf.model.validation import share_set_aside
 from glomclf.network.backbones import load_backbone
+from glomclf.network.known_layers import layers_of
 
 TINY = {
     "image_size": 32,
@@ -48,6 +49,13 @@ def test_what_is_given_overrides_the_recipe():
     assert classifier.network.trainable_layers == "all"
 
 
+def test_fine_tuning_begins_with_the_layers_of_the_lowest_resolution():
+    network = make_classifier("fine-tune").network
+    known = layers_of(network.backbone)
+    place, _ = known.outputs["block10_out"]
+    assert network.trainable_layers == known.n_layers - (place + 1)
+
+
 def test_an_unknown_recipe_names_the_known_ones():
     with pytest.raises(ParameterError, match="linear, features, fine-tune, scratch"):
         make_classifier("auto")
@@ -71,7 +79,7 @@ def test_all_unknown_parameters_are_named_with_what_may_be_meant():
         ("scratch", {"encoder__engine": "openvino"}, "encoder__engine"),
         ("scratch", {"network__epochs": 3}, "does not end within the 3 epochs"),
         ("fine-tune", {"network__trainable_layers": 0}, "trains the head alone"),
-        ("fine-tune", {"network__epochs": 2}, "head_epochs=3"),
+        ("fine-tune", {"network__epochs": 2}, "head_epochs=2"),
         (
             "features",
             {"network__trainable_layers": "all", "sampling_space": "features"},

@@ -8,7 +8,6 @@ import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
 from glomclf.errors import WeightsError
-from glomclf.model.recipes import RECIPES
 from glomclf.network import backbones as room
 from glomclf.network.backbones import (
     BACKBONES,
@@ -60,12 +59,6 @@ def write_legacy(model, path):
 
 
 # -- layers and cuts -------------------------------------------------------------------
-
-
-def test_fine_tuning_begins_with_the_last_stage(resnet50):
-    names = [layer.name for layer in resnet50.model.layers]
-    first = names[-RECIPES["fine-tune"]["network__trainable_layers"]]
-    assert first == next(name for name in names if name.startswith("conv5"))
 
 
 def test_resnet50_has_176_layers_with_its_pooling(resnet50):

