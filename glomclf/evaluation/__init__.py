@@ -3,6 +3,7 @@
 Everything here takes labels, probabilities and participants; nothing knows of images.
 """
 
+from .abstention import Abstention, choose_abstention, least_miss
 from .agreement import ReaderAgreement, reader_agreement
 from .biopsy import BiopsySummary, biopsy_summary
 from .biopsy_estimates import (
@@ -33,6 +34,7 @@ from .thresholds import (
 __all__ = [
     "SCORES",
     "SCORE_NAMES",
+    "Abstention",
     "Band",
     "BiopsyEstimates",
     "BiopsySummary",
@@ -48,6 +50,7 @@ __all__ = [
     "Subgroups",
     "adjust_to_prevalence",
     "biopsy_summary",
+    "choose_abstention",
     "choose_threshold",
     "compare_scores",
     "cross_fitted_thresholds",
@@ -56,6 +59,7 @@ __all__ = [
     "evaluation_curves",
     "even_odds",
     "is_borderline",
+    "least_miss",
     "reader_agreement",
     "summarize_biopsies",
     "threshold_table",
