@@ -13,9 +13,16 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from ..evaluation.abstention import Abstention
     from ..evaluation.biopsy_estimates import BiopsyEstimates
 
-__all__ = ["PREDICTION_FILES", "print_biopsies", "read_new", "write_new"]
+__all__ = [
+    "PREDICTION_FILES",
+    "abstention_of",
+    "print_biopsies",
+    "read_new",
+    "write_new",
+]
 
 PREDICTION_FILES = ("predictions.csv", "biopsies.csv", "biopsies.png", "report.html")
 
@@ -96,8 +103,36 @@ def _read_csv(
     return manifest
 
 
+def abstention_of(model: Any, max_miss: float | None) -> Abstention | None:
+    """Choose which glomeruli are left to a person, where that is asked for.
+
+    Raises
+    ------
+    InputError
+        If the model keeps no record.
+    ScoreError
+        If so little cannot be promised by its record.
+    """
+    from ..evaluation.abstention import choose_abstention
+
+    if max_miss is None:
+        return None
+    record = getattr(model, "out_of_fold_record_", None)
+    if record is None:
+        raise InputError(
+            "--max-miss needs a model that keeps a record of people it had not seen: "
+            "train it with --cv 5."
+        )
+    return choose_abstention(record, threshold=model.threshold_, max_miss=max_miss)
+
+
 def write_new(
-    manifest: pd.DataFrame, X: Any, probability: np.ndarray, model: Any, folder: Path
+    manifest: pd.DataFrame,
+    X: Any,
+    probability: np.ndarray,
+    model: Any,
+    folder: Path,
+    abstention: Abstention | None = None,
 ) -> BiopsyEstimates | None:
     """Write predictions and, where it is known whose patches these are, biopsies.
 
@@ -111,6 +146,8 @@ def write_new(
         Of class 1.
     model : GlomeruliClassifier or FoldEnsembleClassifier
     folder : Path
+    abstention : Abstention or None, default=None
+        Which patches are left to a person.
 
     Returns
     -------
@@ -124,6 +161,8 @@ def write_new(
     table = predictions_table(manifest, probability, model.threshold_)
     near = is_borderline(probability, model.threshold_).astype(int)
     table.insert(3, "borderline", near)  # beside the prediction
+    if abstention is not None:
+        table.insert(4, "left_to_person", abstention.is_left(probability).astype(int))
     is_known = participant_kind(manifest) != "image"
     if is_known:  # a slide, too
         table["participant"] = manifest["participant"].to_numpy()
@@ -137,6 +176,9 @@ def write_new(
     )
     distances = _distances(model, X, groups)
     told = estimates.table if distances is None else estimates.table.join(distances)
+    if abstention is not None:
+        n_left = table.groupby("participant")["left_to_person"].sum()
+        told = told.assign(n_left_to_person=n_left)
     write_csv(told, folder / "biopsies.csv", index=True)
     _write_report(estimates, distances, table, X, model, folder)
     return estimates

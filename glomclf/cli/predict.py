@@ -18,7 +18,13 @@ from .console import (
 )
 from .extract import cut_options
 from .inputs import load_model, read_images, rows_of
-from .new_biopsies import PREDICTION_FILES, print_biopsies, read_new, write_new
+from .new_biopsies import (
+    PREDICTION_FILES,
+    abstention_of,
+    print_biopsies,
+    read_new,
+    write_new,
+)
 from .options import (
     PATH,
     embeddings_option,
@@ -30,6 +36,7 @@ from .options import (
     reading_options,
     threshold_option,
 )
+from .options import probability as rate
 from .slide_predictions import (
     check_options,
     is_polygon_file,
@@ -39,6 +46,8 @@ from .slide_predictions import (
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ..evaluation.abstention import Abstention
 
 __all__ = ["command"]
 
@@ -58,6 +67,16 @@ __all__ = ["command"]
 @cut_options
 @overwrite_option
 @threshold_option
+@click.option(
+    "--max-miss",
+    type=rate,
+    metavar="RATE",
+    default=None,
+    show_default="nothing is left to a person",
+    help="Mark glomeruli to be left to a person, so that at most this share of the "
+    "sclerotic ones among the others is missed: the mean over new participants, with "
+    "confidence 0.95. 0.05 needs 59 participants in the model's record.",
+)
 @quiet_option
 @click.pass_context
 def command(
@@ -72,6 +91,7 @@ def command(
     cut: dict[str, Any],
     overwrite: bool,
     threshold: float | None,
+    max_miss: float | None,
     quiet: bool,
 ) -> None:
     """Predict patches, and the percentage of sclerotic glomeruli of each biopsy.
@@ -83,7 +103,8 @@ def command(
     --outside as for the patches that the model was trained on.
 
     predictions.csv has a row a patch, biopsies.csv a row a biopsy, report.html a page
-    a biopsy. The intervals need a model that was trained with --cv.
+    a biopsy. The intervals, and --max-miss, need a model that was trained with --cv.
+    With --max-miss, polygons that are left to a person are called borderline.
 
     Example: glomclf predict biopsies/ --model model.glomclf --output results/
     """
@@ -97,16 +118,19 @@ def command(
     else:
         new = patches_of(source, annotations, **cut, verbose=int(not quiet))
     classifier, estimates = load_model(model, threshold, quiet), None
+    abstention = abstention_of(classifier, max_miss)
     with new as manifest:
         rows = rows_of(manifest, embeddings)
         probability = classifier.predict_proba(rows)[:, 1]
         if annotations is not None:
-            told = (probability, classifier.threshold_)
-            write_polygons(annotations, folder, manifest, *told)
+            cut_at = (probability, classifier.threshold_, abstention)
+            write_polygons(annotations, folder, manifest, *cut_at)
         if not is_polygon_file(folder):
-            estimates = write_new(manifest, rows, probability, classifier, folder)
+            told = (probability, classifier, folder, abstention)
+            estimates = write_new(manifest, rows, *told)
             drop_unwritten(folder / name for name in PREDICTION_FILES)
     _tell(probability, classifier.threshold_)
+    _tell_left(probability, abstention)
     if estimates is not None:
         print_biopsies(estimates)
     list_files()
@@ -116,9 +140,23 @@ def _tell(probability: np.ndarray, threshold: float) -> None:
     from .._runtime import counted
 
     n_positive, n_patches = int((probability >= threshold).sum()), len(probability)
+    n = counted(n_patches, "patch")
+    say(f"Predicted globally sclerotic: {n_positive} of {n} (threshold {threshold:g}).")
+
+
+def _tell_left(probability: np.ndarray, abstention: Abstention | None) -> None:
+    """Say how many are left to a person, and what is promised of the others."""
+    if abstention is None:
+        return
     say(
-        f"Predicted globally sclerotic: {n_positive} of {counted(n_patches, 'patch')} "
-        f"(threshold {threshold:g})."
+        f"Left to a person: {int(abstention.is_left(probability).sum())} of "
+        f"{len(probability)} (from "
+        f"{abstention.low:.3g} to {abstention.high:.3g}; of the "
+        f"record's, {100 * abstention.share_left:.0f} % are). Of "
+        "the sclerotic glomeruli among the others at most "
+        f"{100 * abstention.max_miss:g} % are missed: the mean over participants like "
+        f"the {abstention.n_participants} of the record who had any, with confidence "
+        f"{abstention.confidence:g}."
     )
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from ..evaluation.abstention import Abstention
+
 __all__ = ["check_options", "is_polygon_file", "patches_of", "write_polygons"]
 
 _OF_SLIDES = {name: f"--{name}" for name in ("mpp", "scale", "margin", "outside")}
@@ -93,10 +95,12 @@ def write_polygons(
     manifest: pd.DataFrame,
     probability: np.ndarray,
     threshold: float,
+    abstention: Abstention | None = None,
 ) -> None:
     """Write the polygons with their classes: to a file, or into a folder.
 
-    In a folder, they have the format that they came in.
+    In a folder, they have the format that they came in. Borderline are those that are
+    left to a person, where that is asked for.
     """
     from ..data.annotations.writer import ending_of, write_annotations
     from ..evaluation.biopsy_estimates import is_borderline
@@ -104,12 +108,15 @@ def write_polygons(
     target = output
     if not is_polygon_file(output):
         target = output / f"{annotations.stem}-predicted{ending_of(annotations)}"
+    near = is_borderline(probability, threshold)
+    if abstention is not None:
+        near = abstention.is_left(probability)
     names = manifest["annotation_id"]
     write_annotations(
         annotations,
         target,
         dict(zip(names, probability.tolist(), strict=True)),
         threshold=threshold,
-        borderline=set(names[is_borderline(probability, threshold)]),
+        borderline=set(names[near]),
     )
     written_files().append(target)

@@ -1,5 +1,6 @@
 """`glomclf predict`: predictions, biopsies and a report of patches without labels."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -84,6 +85,35 @@ def test_predict_writes_a_row_a_patch_a_row_a_biopsy_and_a_report(
     page = (out / "report.html").read_text("utf-8")
     for words in ("Biopsy left", "Of the kidney:", "12 training participants"):
         assert words in page
+
+
+def test_predict_marks_what_is_left_to_a_person(model, biopsies, tmp_path, undrawn):
+    known, scores = GlomeruliClassifier.load(model), np.tile([0.01, 0.3, 0.7], 70)
+    y = np.tile([0, 1, 1], 70)  # all is sclerotic from 0.3 on
+    keep_record(known, y, scores, np.repeat(np.arange(70), 3))
+    known.threshold_ = 0.65
+    known.save(tmp_path / "known.glomclf")
+    out, words = tmp_path / "out", ("predict", biopsies, "-q", "--max-miss", 0.05)
+    result = run(*words, "--model", tmp_path / "known.glomclf", "-o", out)
+    table = pd.read_csv(out / "predictions.csv")
+    left = table["probability"].between(0.3, 0.65, inclusive="left")
+    assert left.any()
+    np.testing.assert_array_equal(table["left_to_person"], left)
+    assert f"Left to a person: {left.sum()} of 8 (from" in result.stdout
+    assert "the 70 of the record" in result.stdout
+    told = pd.read_csv(out / "biopsies.csv")
+    assert told["n_left_to_person"].sum() == left.sum()
+
+
+def test_what_cannot_be_promised_is_refused(model, biopsies, tmp_path):
+    words = ("predict", biopsies, "-q", "--max-miss", 0.05, "-o", tmp_path / "out")
+    assert "participants with sclerotic" in run(*words, "--model", model, code=2).stderr
+    alone = GlomeruliClassifier.load(model)
+    del alone.out_of_fold_record_
+    alone.save(tmp_path / "alone.glomclf")
+    result = run(*words, "--model", tmp_path / "alone.glomclf", code=2)
+    assert "train it with --cv 5" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_predict_of_a_csv_takes_its_participants(model, data, tmp_path, undrawn):
