@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..evaluation.abstention import Abstention
+    from ..evaluation.biopsy_estimates import BiopsyEstimates
 
 __all__ = ["command"]
 
@@ -123,17 +124,14 @@ def command(
         rows = rows_of(manifest, embeddings)
         probability = classifier.predict_proba(rows)[:, 1]
         if annotations is not None:
-            cut_at = (probability, classifier.threshold_, abstention)
-            write_polygons(annotations, folder, manifest, *cut_at)
+            cuts = (classifier.threshold_, abstention)
+            write_polygons(annotations, folder, manifest, probability, *cuts)
         if not is_polygon_file(folder):
             told = (probability, classifier, folder, abstention)
             estimates = write_new(manifest, rows, *told)
             drop_unwritten(folder / name for name in PREDICTION_FILES)
     _tell(probability, classifier.threshold_)
-    _tell_left(probability, abstention)
-    if estimates is not None:
-        print_biopsies(estimates)
-    list_files()
+    _tell_more(probability, abstention, estimates)
 
 
 def _tell(probability: np.ndarray, threshold: float) -> None:
@@ -144,10 +142,21 @@ def _tell(probability: np.ndarray, threshold: float) -> None:
     say(f"Predicted globally sclerotic: {n_positive} of {n} (threshold {threshold:g}).")
 
 
-def _tell_left(probability: np.ndarray, abstention: Abstention | None) -> None:
+def _tell_more(
+    probability: np.ndarray,
+    abstention: Abstention | None,
+    estimates: BiopsyEstimates | None,
+) -> None:
+    """Say what is left to a person, and what is known of each biopsy."""
+    if abstention is not None:
+        _tell_left(probability, abstention)
+    if estimates is not None:
+        print_biopsies(estimates)
+    list_files()
+
+
+def _tell_left(probability: np.ndarray, abstention: Abstention) -> None:
     """Say how many are left to a person, and what is promised of the others."""
-    if abstention is None:
-        return
     say(
         f"Left to a person: {int(abstention.is_left(probability).sum())} of "
         f"{len(probability)} (from "
