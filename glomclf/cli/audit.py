@@ -15,6 +15,7 @@ from .inputs import (
     participant_folds,
     rows_of,
 )
+from .label_review import REVIEW_FILES, review_labels
 from .options import (
     PATH,
     csv_argument,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_folds", "audit_pair", "command"]
 
-_FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
+_FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png", *REVIEW_FILES)
 
 
 @click.command()
@@ -57,6 +58,13 @@ _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
     metavar="FOLDS",
     help="Folds of participants to audit.",
 )
+@click.option(
+    "--check-labels",
+    is_flag=True,
+    show_default=False,
+    help="Write labels.csv and labels.html, too: labels that a model trained on the "
+    "other folds speaks against. `glomclf train` reads the column 'corrected label'.",
+)
 @folder_option(
     "audit",
     "Folder for the tables and the picture of pairs.",
@@ -70,6 +78,7 @@ def command(
     embeddings: tuple[Path, ...],
     test: Path | None,
     n_folds: int | None,
+    check_labels: bool,
     folder: Path,
     seed: int,
     quiet: bool,
@@ -78,26 +87,28 @@ def command(
 
     A leak is a participant, an image or a serial section on both sides. With --test,
     CSV holds the training patches. Without it, the folds of `glomclf train --cv` are
-    audited. The exit code is 2 if there is a leak, and 0 if none was found.
+    audited, and --check-labels looks for wrong labels. The exit code is 2 if there is a
+    leak, and 0 if none was found.
 
     Example: glomclf audit train.csv --test test.csv
     """
-    if test and n_folds:
-        raise InputError("--test names the split: --cv has nothing to split.")
+    if test and (n_folds or check_labels):
+        option = "--cv" if n_folds else "--check-labels"
+        raise InputError(f"--test names the split: {option} has nothing to split.")
     own, others = embeddings_of_two(embeddings, test)
     for name in _FILES:
         check_output(folder / name, [csv, *([test] if test else []), *embeddings])
     if test:
-        pair = labelled_pair(csv, test, images, embeddings=own, **reading)
-        features = None
-        if own is not None:
-            features = rows_of(pair[0], own), rows_of(pair[1], others)
-        audit, manifest = audit_pair(*pair, quiet, features)
+        given = (own, others)
+        audit, manifest = _audit_two(csv, test, images, given, reading, quiet)
     else:
         manifest = labelled_manifest(csv, images, embeddings=own, **reading)
         folds = participant_folds(manifest, n_folds or 5, seed)
-        rows = None if own is None else rows_of(manifest, own)
-        audit = audit_folds(manifest, folds, quiet, rows)
+        rows = rows_of(manifest, own)
+        audit = audit_folds(manifest, folds, quiet, None if own is None else rows)
+        if check_labels:
+            place = (images or csv.parent).absolute()
+            review_labels(manifest, rows, folds, folder, place, seed=seed, quiet=quiet)
     _write(audit, manifest, folder, has_images=own is None)
     drop_unwritten(folder / name for name in _FILES)
     if not audit.is_leaky:
@@ -106,6 +117,23 @@ def command(
         note("Not all participants are known: there may be more of one person.")
     list_files()
     audit.raise_if_leaky()
+
+
+def _audit_two(
+    csv: Path,
+    test: Path,
+    images: Path | None,
+    embeddings: tuple[Path | None, Path | None],
+    reading: dict[str, Any],
+    quiet: bool,
+) -> tuple[SplitAudit, pd.DataFrame]:
+    """Read training and test patches, and look for what is in both."""
+    own, others = embeddings
+    pair = labelled_pair(csv, test, images, embeddings=own, **reading)
+    features = None
+    if own is not None:
+        features = rows_of(pair[0], own), rows_of(pair[1], others)
+    return audit_pair(*pair, quiet, features)
 
 
 def audit_pair(

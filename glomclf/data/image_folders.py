@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import ManifestError
 from .images import IMAGE_SUFFIXES
+from .table_files import CORRECTED
 
 __all__ = [
     "CLASS_FOLDERS",
@@ -212,11 +213,13 @@ def check_paths(
     )
     if "label" not in rows:
         return
+    corrected = rows.get(CORRECTED, pd.Series("", rows.index))
     in_other = [
         path is not None
         and label >= 0
+        and not changed  # on purpose, after the folders were made
         and folders.get(path.parent.name, label) != label
-        for path, label in zip(paths, rows["label"], strict=True)
+        for path, label, changed in zip(paths, rows["label"], corrected, strict=True)
     ]
     faults.add(
         "images in the class folder of the other label; mend the label or move them",

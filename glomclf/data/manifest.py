@@ -55,6 +55,8 @@ def read_manifest(
         - `name` (or `path`): file of the image, in a place named below;
         - `ground truth` (or `label`): 1 for globally sclerotic, 0 for the rest. May
           be left out, or left empty in every row, for prediction;
+        - `corrected label`: optional. Where it is filled in, it stands in place of the
+          label and may differ from the class folder;
         - `slide`, `participant`, `centre`: optional, text, also where all are numbers.
           Cells that are empty or say NA, nan, None, NULL, ``-``, ``?`` or the like are
           not known;

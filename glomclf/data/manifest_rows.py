@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import ParameterError
 from .image_folders import CONTROLLING, Faults, cells_at, has_controls
-from .table_files import COLUMNS, column_name
+from .table_files import COLUMNS, CORRECTED, column_name
 
 __all__ = ["as_numbers", "check_cells", "check_labels", "name_columns"]
 
@@ -132,18 +132,33 @@ def check_cells(
         is_controlling = rows[name].map(has_controls)
         faults.add(f"{name}s with {CONTROLLING}", cells_at(rows[name], is_controlling))
     if "label" in rows:
-        _check_labels(rows, labels, faults)
+        rows["label"] = _codes(rows["label"], labels, faults)
+        if CORRECTED in rows:
+            _correct_labels(rows, labels, faults)
 
 
-def _check_labels(
+def _correct_labels(
     rows: pd.DataFrame, labels: Mapping[str, int] | None, faults: Faults
 ) -> None:
+    """Put the corrected labels in place of the labels, where there are any."""
+    given = rows[CORRECTED][rows[CORRECTED] != ""]
+    codes = _codes(given, labels, faults)
+    rows.loc[given.index, "label"] = codes
+    rows[CORRECTED] = rows[CORRECTED].where(
+        rows[CORRECTED] == "", rows["label"].map(str)
+    )
+
+
+def _codes(
+    texts: pd.Series, labels: Mapping[str, int] | None, faults: Faults
+) -> pd.Series:
+    """Return what labels mean: 1 or 0, and -1 where it is not known, which is noted."""
     expected = "1 (globally sclerotic) or 0 (the rest) was expected; other texts need "
     expected += "labels={'GS': 1, 'NGS': 0}"
     if labels is not None:
         expected = f"{_listed(list(labels), ' or ')} was expected"
-    codes = rows["label"].map(labels or _LABELS)
-    unknown = rows["label"][codes.isna()]
+    codes = texts.map(labels or _LABELS)
+    unknown = texts[codes.isna()]
     n_rows = unknown.value_counts()
     faults.add(
         f"unknown labels; {expected}",
@@ -153,7 +168,7 @@ def _check_labels(
             for line, text in unknown.drop_duplicates().items()
         ],
     )
-    rows["label"] = codes.fillna(-1).astype("int64")
+    return codes.fillna(-1).astype("int64")
 
 
 def as_numbers(text: pd.Series) -> pd.Series:

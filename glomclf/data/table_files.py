@@ -15,14 +15,24 @@ from typing import Any
 
 from ..errors import ManifestError, ParameterError
 
-__all__ = ["COLUMNS", "as_cell", "check_columns", "column_name", "read_table"]
+__all__ = [
+    "COLUMNS",
+    "CORRECTED",
+    "as_cell",
+    "check_columns",
+    "column_name",
+    "read_table",
+]
 
 COLUMNS = ("name", "label", "slide", "participant", "centre")
 """What a column of a table may be; any other is kept as it is."""
+CORRECTED = "corrected label"
+"""A column that stands above the label where it is filled in."""
 _TITLES = {
     "ground truth": "label",
     "path": "name",
     "center": "centre",
+    "corrected label": CORRECTED,
     **{name: name for name in COLUMNS},
 }
 _SEPARATORS = ",;\t"

@@ -24,6 +24,7 @@ from .prevalence import (
 from .reliability import ReliabilityBins
 from .scores import SCORE_NAMES, SCORES, Score
 from .subgroups import Subgroups
+from .suspects import suspect_labels
 from .thresholds import (
     RecallAtLeast,
     choose_threshold,
@@ -62,5 +63,6 @@ __all__ = [
     "least_miss",
     "reader_agreement",
     "summarize_biopsies",
+    "suspect_labels",
     "threshold_table",
 ]

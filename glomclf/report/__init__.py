@@ -19,6 +19,7 @@ from .blocks import (
 )
 from .comparison import comparison_report
 from .evaluation import ensemble_report, evaluation_report
+from .labels import labels_report
 from .page import Report
 from .pictures import Picture, draw_picture, thumbnail
 from .sections.mistakes import worst_mistakes
@@ -40,6 +41,7 @@ __all__ = [
     "draw_picture",
     "ensemble_report",
     "evaluation_report",
+    "labels_report",
     "thumbnail",
     "tuning_report",
     "worst_mistakes",

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from glomclf import make_glomeruli
+from glomclf import make_glomeruli, read_manifest
 from glomclf.cli import main
 
 
@@ -121,3 +121,45 @@ def test_progress_goes_to_standard_error(data, tmp_path):
     result = CliRunner().invoke(main, ["audit", str(data / "public.csv"), *options])
     assert "Comparing images" in result.stderr
     assert "Comparing images" not in result.stdout
+
+
+def test_corrected_labels_are_read_back_by_train(data, tmp_path):
+    everything = rows(data)
+    wrong = everything["name"][5]
+    everything.loc[5, "ground truth"] = 1 - everything["ground truth"][5]
+    everything["participant"] = everything["participant"].map("p{}".format)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for image in data.glob("*/*.png"):
+        (flat / image.name).write_bytes(image.read_bytes())
+    csv = written(everything, flat, "train.csv")
+    features = pd.DataFrame({"name": everything["name"]})
+    truth = rows(data)["ground truth"]
+    for place in range(4):
+        features[f"f{place}"] = truth + 0.01 * place * features.index
+    features.to_csv(tmp_path / "features.csv", index=False)
+    out = tmp_path / "out"
+    embeddings = ["--embeddings", tmp_path / "features.csv"]
+    run(csv, *embeddings, "--cv", 4, "--check-labels", "-o", out)
+    table = pd.read_csv(out / "labels.csv")
+    assert len(table) == len(everything)
+    assert table["name"][table["suspect"] == 1].tolist() == [wrong]
+    assert wrong in (out / "labels.html").read_text()
+    table["corrected label"] = table["corrected label"].astype(object)
+    table.loc[0, "corrected label"] = 1 - table["ground truth"][0]
+    table.to_csv(out / "labels.csv", index=False)
+    manifest = read_manifest(out / "labels.csv", flat)
+    found = dict(
+        zip(
+            manifest["path"].map(lambda path: Path(path).name),
+            manifest["label"],
+            strict=True,
+        )
+    )
+    assert found == dict(zip(everything["name"], truth, strict=True))
+
+
+def test_labels_of_two_files_are_not_checked(data):
+    csv = data / "public.csv"
+    result = run(csv, "--test", csv, "--check-labels", code=2)
+    assert "--check-labels has nothing to split" in result.stderr

@@ -650,3 +650,30 @@ def test_no_warning_is_given_when_all_participants_are_known(folder):
         warnings.simplefilter("error")
         read_manifest(write(folder, seed_csv()))
         image_folder_manifest(folder)
+
+
+def test_a_corrected_label_stands_above_the_label_and_the_class_folder(tmp_path):
+    for kind, names in (("non_globally", "ab"), ("globally", "c")):
+        (tmp_path / f"{kind}_sclerotic_glomeruli").mkdir()
+        for name in names:
+            (tmp_path / f"{kind}_sclerotic_glomeruli" / f"{name}.png").touch()
+    header = "name,label,Corrected label,participant\n"
+    csv = write(tmp_path, header + "a.png,0,1,P1\nb.png,0,,P2\nc.png,1,1,P2\n")
+    manifest = read_manifest(csv)
+    assert manifest["label"].tolist() == [1, 0, 1]
+    assert manifest["corrected label"].tolist()[::2] == [1, 1]
+    csv = write(tmp_path, header + "a.png,0,maybe,P1\nb.png,1,,P2\nc.png,1,,P2\n")
+    with pytest.raises(ManifestError, match="maybe") as caught:
+        read_manifest(csv)
+    assert "class folder of the other label" in str(caught.value)
+
+
+def test_corrected_labels_have_the_meanings_of_labels(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.png").touch()
+    csv = write(
+        tmp_path, "name,label,corrected label,slide\na.png,NGS,GS,1\nb.png,GS,,2\n"
+    )
+    with pytest.warns(ParticipantWarning):
+        manifest = read_manifest(csv, labels={"GS": 1, "NGS": 0})
+    assert manifest["label"].tolist() == [1, 1]
