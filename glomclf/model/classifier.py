@@ -327,9 +327,10 @@ class GlomeruliClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted classifier to one file, without pickle.
 
-        The file holds all weights, so that it needs neither the internet nor the
-        weights file it was trained from. Parameters that only training needs and that
-        are not plain values (a RandomState instance) are left out.
+        The file holds all weights (but frozen random ones, which are made again), so
+        that it needs neither the internet nor a weights file. Parameters that only
+        training needs and that are not plain values (a RandomState instance) are left
+        out.
 
         Parameters
         ----------

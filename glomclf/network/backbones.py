@@ -214,26 +214,26 @@ def freeze_backbone(name: str, model: Any, preprocess: Normalization) -> Backbon
     return Backbone(name, model, preprocess, fingerprint)
 
 
-def describe_layers(model: Any) -> KnownLayers:
-    """Return what `known_layers` knows of a built model.
+def describe_layers(backbone: Backbone) -> KnownLayers:
+    """Return what `known_layers` knows of a backbone.
 
     Parameters
     ----------
-    model : keras.Model
-        As from ``BACKBONES[name].build()``.
+    backbone : Backbone
+        As from ``load_backbone(name, None)``.
 
     Returns
     -------
     KnownLayers
     """
+    model = backbone.model
     outputs = {
         layer.name: (place, int(layer.output.shape[-1]))
         for place, layer in enumerate(model.layers)
         if _BLOCK_OUTPUT.search(layer.name)
     }
-    return KnownLayers(
-        len(model.layers), outputs, digest_of_shapes(model.get_weights())
-    )
+    shapes = digest_of_shapes(model.get_weights())
+    return KnownLayers(len(model.layers), outputs, shapes, backbone.fingerprint)
 
 
 def output_shape(backbone: Backbone, cut: str, side: int) -> tuple[int, ...]:

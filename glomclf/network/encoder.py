@@ -15,7 +15,7 @@ from ..errors import ModelFileError
 from . import engines
 from .image_encoder import CACHE_CONSTRAINT, ImageEncoder
 from .known_cuts import KnownTrunks
-from .known_layers import layers_of, refuse_other_weights
+from .known_layers import are_made_again, layers_of, weights_of_file
 from .normalization import find_normalization
 from .parameters import BACKBONE_CONSTRAINTS, CLASSIFIER_CONSTRAINTS
 from .weight_sources import (
@@ -228,7 +228,8 @@ class PatchEncoder(ImageEncoder):
             "normalization": self.normalization_,
             "weights": self.weights_record_,
         }
-        if self.cut_ is None:
+        known = self.weights, self.fingerprint_
+        if self.cut_ is None or are_made_again(self.backbone, *known):
             return header, {}
         arrays = self._stored_arrays or self._fitted_backbone().weights()
         return header, {f"encode/{i:03d}": array for i, array in enumerate(arrays)}
@@ -249,8 +250,12 @@ class PatchEncoder(ImageEncoder):
                 f"where trainable_layers={self.trainable_layers!r} cuts it."
             )
         if self.cut_ is not None:
-            refuse_other_weights(
-                self.backbone, self.normalization_, kept, self.fingerprint_
+            self._stored_arrays = weights_of_file(
+                self.backbone,
+                self.weights,
+                self.normalization_,
+                kept,
+                self.fingerprint_,
             )
 
     def _row_shape(self, side: int) -> tuple[int, ...]:

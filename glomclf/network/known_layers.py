@@ -12,21 +12,24 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..data.archive_fields import check_numbers
 from ..errors import ModelFileError
 from .normalization import Normalization
+from .weight_sources import normalization_of
 
 __all__ = [
     "LAYERS_FILE",
     "KnownLayers",
+    "are_made_again",
     "digest_of_shapes",
     "fingerprint_of",
     "layers_of",
     "refuse_other_weights",
+    "weights_of_file",
 ]
 
 LAYERS_FILE = Path(__file__).with_name("known_layers.json")
@@ -42,11 +45,14 @@ class KnownLayers(NamedTuple):
         Place and channels of each layer that every path runs through.
     shapes : str
         Digest of the shapes of all weights.
+    random : str
+        Fingerprint of the backbone with its fixed random weights, scaled as usual.
     """
 
     n_layers: int
     outputs: dict[str, tuple[int, int]]
     shapes: str
+    random: str
 
     def cut(self, trainable_layers: int | str) -> str | None:
         """Name the last block output before the first trainable layer, as Backbone."""
@@ -83,6 +89,47 @@ def digest_of_shapes(arrays: Iterable[np.ndarray]) -> str:
     """Tell the shapes of weights from others."""
     shapes = [tuple(array.shape) for array in arrays]
     return hashlib.sha256(repr(shapes).encode()).hexdigest()
+
+
+def are_made_again(name: str, weights: Any, fingerprint: str) -> bool:
+    """Tell whether a model file need not hold weights, since the name gives them.
+
+    Parameters
+    ----------
+    name : str
+        Of the backbone.
+    weights : str, Path or None
+        What the parameter says.
+    fingerprint : str
+        Of the weights and the normalization.
+
+    Returns
+    -------
+    bool
+        True for the fixed random weights, scaled as usual.
+    """
+    return weights is None and fingerprint == layers_of(name).random
+
+
+def weights_of_file(
+    name: str,
+    weights: Any,
+    preprocess: Normalization,
+    arrays: list[np.ndarray],
+    fingerprint: str,
+) -> list[np.ndarray] | None:
+    """Return the weights that a model file holds; None where the name gives them.
+
+    Raises
+    ------
+    ModelFileError
+        As `refuse_other_weights` does.
+    """
+    is_usual = preprocess == normalization_of(name, None, None)
+    if not arrays and is_usual and are_made_again(name, weights, fingerprint):
+        return None
+    refuse_other_weights(name, preprocess, arrays, fingerprint)
+    return arrays
 
 
 def refuse_other_weights(

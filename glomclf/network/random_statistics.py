@@ -16,7 +16,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from .._runtime import written_whole
-from .backbones import BACKBONES, describe_layers
+from .backbones import BACKBONES, describe_layers, load_backbone
 from .backend import keras, tf
 from .known_layers import LAYERS_FILE
 from .random_weights import STATISTICS_FILE, batch_norms, draw_kernels, statistics_of
@@ -96,7 +96,7 @@ if __name__ == "__main__":
     arrays = _measure_new(kept)
     with written_whole(STATISTICS_FILE) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
-    layers = {name: describe_layers(one.build()) for name, one in BACKBONES.items()}
+    layers = {name: describe_layers(load_backbone(name, None)) for name in BACKBONES}
     with written_whole(LAYERS_FILE) as temporary:
         content = {name: known._asdict() for name, known in layers.items()}
         temporary.write_text(json.dumps(content, indent=1) + "\n")

@@ -14,7 +14,7 @@ from ..data.archive_fields import (
 )
 from ..data.augmenter import make_augmenter
 from ..errors import ModelFileError
-from .known_layers import refuse_other_weights
+from .known_layers import are_made_again, weights_of_file
 from .normalization import find_normalization
 from .weight_sources import weights_record_from_json
 
@@ -62,7 +62,9 @@ def net_to_parts(net: PatchClassifier) -> tuple[dict[str, Any], dict[str, np.nda
     }
     kept = {"net": net._owned_weights()}
     backbone = net._fitted_backbone() if net._has_frozen_layers() else None
-    if backbone is not None:
+    if backbone is not None and not are_made_again(
+        net.backbone, net.weights, backbone.fingerprint
+    ):
         kept["backbone"] = backbone.weights()
     return header, {
         f"{part}/{i:03d}": array
@@ -115,8 +117,9 @@ def _set_backbone(
         net._normalization = scale
         net.weights_record_ = weights_record_from_json(header["weights"])
         if net._has_frozen_layers():
-            refuse_other_weights(net.backbone, scale, arrays, fingerprint)
-            net._stored_arrays = arrays
+            net._stored_arrays = weights_of_file(
+                net.backbone, net.weights, scale, arrays, fingerprint
+            )
     if arrays and net._stored_arrays is None:
         raise ModelFileError("The network holds weights that it does not need.")
 

@@ -496,7 +496,8 @@ def test_saved_ensemble_predicts_the_same(images, fitted, tmp_path):
     assert histories == [one.history_ for one in fitted.estimators_]
 
 
-def test_frozen_weights_are_in_the_file_once(fitted, tmp_path):
+def test_frozen_weights_are_in_the_file_once(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr("glomclf.network.encoder.are_made_again", lambda *_: False)
     fitted.save(tmp_path / "ensemble")
     header, arrays = read_model(tmp_path / "ensemble")
     named = [one["arrays"] for one in header["members"]]

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from sklearn.linear_model import LogisticRegression
 
 from glomclf import GlomeruliClassifier, make_glomeruli, read_classifier
-from glomclf.data.archive import _digest
+from glomclf.data.archive import _digest, read_model
 from glomclf.errors import DivergenceError, ModelFileError
 from glomclf.network import weights
 
@@ -25,11 +25,14 @@ def known(tmp_path_factory):
     )
     features = np.random.default_rng(0).normal(size=(len(y), 8)) + y[:, None]
     file = tmp_path_factory.mktemp("models") / "model"
-    return {
-        name: known_model(name, model.fit(X, y, groups=groups), X, file)
-        for name, model, X in small_models(images, features)
-        if name in ("probe", "ensemble", "head", "encoder", "stain")
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        # As of weights that are not random: their arrays are in the file.
+        patch.setattr("glomclf.network.encoder.are_made_again", lambda *_: False)
+        return {
+            name: known_model(name, model.fit(X, y, groups=groups), X, file)
+            for name, model, X in small_models(images, features)
+            if name in ("probe", "ensemble", "head", "encoder", "stain")
+        }
 
 
 def forged(tmp_path, header, arrays):
@@ -172,6 +175,37 @@ def test_a_file_that_lacks_its_backbone_fetches_none(known, tmp_path, monkeypatc
     header["steps"]["encode"]["cut"] = "avg_pool"
     arrays = {k: v for k, v in known["encoder"].arrays.items() if "encode/" not in k}
     with pytest.raises(ModelFileError, match="not the shapes"):
+        read_classifier(forged(tmp_path, header, arrays))
+
+
+def test_random_weights_are_made_again_from_their_name(known, tmp_path):
+    one = known["encoder"]
+    arrays = {k: v for k, v in one.arrays.items() if "encode/" not in k}
+    assert len(arrays) < len(one.arrays)
+    model = read_classifier(forged(tmp_path, one.header, arrays))
+    np.testing.assert_array_equal(model.predict_proba(one.X), one.probability)
+    model.save(tmp_path / "small")
+    assert read_model(tmp_path / "small")[1].keys() == arrays.keys()
+
+
+@pytest.mark.parametrize(
+    ("places", "value"),
+    [
+        (("parameters", "encoder", "parameters", "weights"), "imagenet"),
+        (("steps", "encode", "fingerprint"), "x"),
+        (("steps", "encode", "normalization"), [[0.0] * 3, [1.0] * 3, False]),
+    ],
+)
+def test_other_weights_are_not_made_up(known, tmp_path, places, value):
+    header = copy.deepcopy(known["encoder"].header)
+    *path, last = places
+    holder = header
+    for step in path:
+        holder = holder[step]
+    assert holder[last] != value
+    holder[last] = value
+    arrays = {k: v for k, v in known["encoder"].arrays.items() if "encode/" not in k}
+    with pytest.raises(ModelFileError):
         read_classifier(forged(tmp_path, header, arrays))
 
 
