@@ -14,6 +14,7 @@ from .console import (
     drop_unwritten,
     list_files,
     note,
+    output,
     typed_command,
 )
 from .inputs import (
@@ -59,6 +60,7 @@ _FILES = (
     "biopsies.png",
     "bland_altman.png",
     "report.html",
+    "model_card.md",
 )
 _AGREEMENT = {
     "mean_absolute_error": "mean absolute error, points",
@@ -223,6 +225,8 @@ def _write_report(
         **known,
     )
     write_report(report, folder, _FILES)
+    with output(folder / "model_card.md") as temporary:
+        temporary.write_text(report.card, "utf-8", "backslashreplace")
 
 
 def _print(evaluation: Evaluation, biopsies: BiopsySummary | None) -> None:

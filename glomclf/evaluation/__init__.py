@@ -22,6 +22,7 @@ from .prevalence import (
     estimate_prevalence,
 )
 from .reliability import ReliabilityBins
+from .sample_size import WIDTHS, plan_validation, validation_sample_size
 from .scores import SCORE_NAMES, SCORES, Score
 from .subgroups import Subgroups
 from .suspects import suspect_labels
@@ -35,6 +36,7 @@ from .thresholds import (
 __all__ = [
     "SCORES",
     "SCORE_NAMES",
+    "WIDTHS",
     "Abstention",
     "Band",
     "BiopsyEstimates",
@@ -61,8 +63,10 @@ __all__ = [
     "even_odds",
     "is_borderline",
     "least_miss",
+    "plan_validation",
     "reader_agreement",
     "summarize_biopsies",
     "suspect_labels",
     "threshold_table",
+    "validation_sample_size",
 ]

@@ -14,13 +14,16 @@ from ..evaluation.biopsy import BiopsySummary
 from ..evaluation.evaluation import Evaluation, evaluate
 from .blocks import Section
 from .evaluated_model import EvaluatedModel
+from .model_card import model_card
 from .page import Report
 from .sections.biopsies import biopsies_section
 from .sections.checklists import checklists_section
 from .sections.curves import curves_section
 from .sections.data import audit_section, data_section
+from .sections.methods import methods_section
 from .sections.mistakes import mistakes_section
 from .sections.out_of_fold import estimate_section, folds_section
+from .sections.planning import planning_section
 from .sections.repetition import repetition_section
 from .sections.scores import scores_section, summary_section
 from .sections.subgroups import subgroups_section
@@ -39,7 +42,14 @@ _JUDGED = (
     training_section,
     repetition_section,
 )
-_ON_TEST_SET = (summary_section, data_section, audit_section, *_JUDGED)
+_ON_TEST_SET = (
+    summary_section,
+    data_section,
+    audit_section,
+    *_JUDGED,
+    planning_section,
+    methods_section,
+)
 _OUT_OF_FOLD = (summary_section, estimate_section, folds_section, *_JUDGED)
 
 
@@ -148,12 +158,16 @@ def evaluation_report(
         command=command,
         n_mistakes=n_mistakes,
     )
-    lead = (
+    shown = [made for make in _ON_TEST_SET if (made := make(model))]
+    shown += [*sections, checklists_section(model)]
+    return Report(title, _lead(model), shown, card=model_card(model, title))
+
+
+def _lead(model: EvaluatedModel) -> str:
+    return (
         f"{model.patches}, judged globally sclerotic (1) from a probability of "
         f"{model.threshold:g} on, compared with their labels."
     )
-    told = [made for make in _ON_TEST_SET if (made := make(model))]
-    return Report(title, lead, [*told, *sections, checklists_section(model)])
 
 
 def _threshold(evaluation: Evaluation, given: float | None) -> float:

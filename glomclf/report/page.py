@@ -6,12 +6,29 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from .._runtime import written_whole
 from .blocks import Section
 from .pictures import Picture
 
-__all__ = ["Report"]
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["Report", "templates"]
+
+
+def templates() -> Environment:
+    """Return what fills the templates in; text is escaped in those of HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    return Environment(
+        loader=PackageLoader("glomclf.report"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -26,6 +43,8 @@ class Report:
     sections : sequence of Section
     made : datetime, default=now
         When.
+    card : str, default=""
+        The model card, Markdown; empty where there is none.
 
     Examples
     --------
@@ -40,6 +59,7 @@ class Report:
     lead: str
     sections: Sequence[Section]
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
+    card: str = ""
 
     @property
     def pictures(self) -> list[Picture]:
@@ -55,16 +75,7 @@ class Report:
         page : str
             It refers to nothing outside itself.
         """
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
-        environment = Environment(
-            loader=PackageLoader("glomclf.report"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("page.html").render(report=self)
+        return templates().get_template("page.html").render(report=self)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the HTML file, whole or not at all.

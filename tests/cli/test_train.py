@@ -246,6 +246,7 @@ def test_evaluate_writes_predictions_scores_and_pictures(trained, data, evaluate
         "biopsies.png",
         "bland_altman.png",
         "report.html",
+        "model_card.md",
     }
     table = pd.read_csv(out / "predictions.csv")
     assert list(table) == ["name", "probability", "prediction", "label", "participant"]

@@ -1,8 +1,10 @@
 """The checklists are whole, and answers go to items that exist."""
 
+import re
+
 import pytest
 
-from glomclf.report.sections.checklists import CLAIM, TRIPOD_AI
+from glomclf.report.sections.checklists import CLAIM, STARD_AI, TRIPOD_AI
 
 
 def test_claim_has_44_items_in_order():
@@ -17,10 +19,24 @@ def test_tripod_has_27_items_with_their_parts():
     assert len(set(numbers)) == len(numbers) == 52
 
 
-@pytest.mark.parametrize("checklist", [CLAIM, TRIPOD_AI], ids=lambda one: one.name)
+def test_stard_has_40_items_with_their_parts():
+    numbers = STARD_AI.items.index.tolist()
+    whole = [int(number.rstrip("abcd")) for number in numbers]
+    assert sorted(set(whole)) == list(range(1, 41))
+    assert whole == sorted(whole)
+    assert len(set(numbers)) == len(numbers) == 48
+    assert [n for n in numbers if not n.isdigit()] == [
+        *("15a", "15b", "15c", "15d", "16a", "16b", "16c", "17a", "17b"),
+        *("26a", "26b", "40a", "40b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "checklist", [CLAIM, STARD_AI, TRIPOD_AI], ids=lambda one: one.name
+)
 def test_every_item_has_a_section_and_asks_something(checklist):
     assert (checklist.items[["section", "asks"]] != "").to_numpy().all()
-    assert "2024" in checklist.reference
+    assert re.search("202[45]", checklist.reference)
     assert "doi:" in checklist.reference
 
 

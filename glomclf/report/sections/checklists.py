@@ -1,8 +1,9 @@
 """Reporting checklists for studies of prediction models, filled as far as a run knows.
 
 CLAIM [1]_ is for artificial intelligence in medical imaging, TRIPOD+AI [2]_ for
-prediction models. Items are told in our own short words; what an article must say is in
-the sources, and a filled item is a start for it, not the whole answer.
+prediction models, STARD-AI [3]_ for diagnostic accuracy. Items are told in our own
+short words; what an article must say is in the sources, and a filled item is a start
+for it, not the whole answer.
 
 References
 ----------
@@ -12,6 +13,9 @@ References
 .. [2] Collins GS, Moons KGM, Dhiman P, et al. TRIPOD+AI statement: updated guidance for
    reporting clinical prediction models that use regression or machine learning methods.
    BMJ 2024;385:e078378.
+.. [3] Sounderajah V, Guni A, Liu X, et al. The STARD-AI reporting guideline for
+   diagnostic accuracy studies using artificial intelligence. Nature Medicine
+   2025;31:3283-3289.
 """
 
 from __future__ import annotations
@@ -26,12 +30,20 @@ from typing import Any
 import pandas as pd
 
 from ...evaluation.scores import SCORES
-from ..blocks import Paragraph, Section, Table, estimate_row
+from ...evaluation.subgroups import Subgroups
+from ..blocks import Paragraph, Section, Table, estimate_row, number
 from ..environment import library_versions
 from ..evaluated_model import EvaluatedModel
 from .scores import CARDS
 
-__all__ = ["CLAIM", "TRIPOD_AI", "Checklist", "checklists_section"]
+__all__ = [
+    "CLAIM",
+    "STARD_AI",
+    "TRIPOD_AI",
+    "Checklist",
+    "checklists_section",
+    "known_facts",
+]
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _TEXTS = tomllib.loads((_TEMPLATES / "checklist_facts.toml").read_text("utf-8"))
@@ -96,15 +108,19 @@ CLAIM = Checklist("CLAIM 2024", _TEXTS["source"]["claim"], "claim_2024.csv")
 
 TRIPOD_AI = Checklist("TRIPOD+AI", _TEXTS["source"]["tripod_ai"], "tripod_ai.csv")
 
+STARD_AI = Checklist("STARD-AI", _TEXTS["source"]["stard_ai"], "stard_ai.csv")
+
+_SHOWN = (CLAIM, TRIPOD_AI, STARD_AI)
+
 
 def checklists_section(model: EvaluatedModel) -> Section:
-    """Fill both checklists as far as the run knows; the rest is listed as open."""
-    facts = _facts(model)
+    """Fill the checklists as far as the run knows; the rest is listed as open."""
+    facts = known_facts(model)
     intro = (
         "What the run knows is filled in, as a start for an article; open items are "
         "for its authors. Items are told in our own short words."
     )
-    tables = [_filled(checklist, facts) for checklist in (CLAIM, TRIPOD_AI)]
+    tables = [_filled(checklist, facts) for checklist in _SHOWN]
     return Section("Reporting checklists", [Paragraph(intro), *tables])
 
 
@@ -121,8 +137,24 @@ def _filled(checklist: Checklist, facts: dict[str, str]) -> Table:
     return Table(columns, [*rows, reference], caption, folded=True, texts=True)
 
 
-def _facts(model: EvaluatedModel) -> dict[str, str]:
+def known_facts(model: EvaluatedModel) -> dict[str, str]:
+    """Tell what the run knows, by the names that items ask for.
+
+    Parameters
+    ----------
+    model : EvaluatedModel
+
+    Returns
+    -------
+    facts : dict of str to str
+    """
     facts = _filled_in(_TEXTS["run"], **_known_of_run(model))
+    if (parts := model.evaluation.subgroups) is not None:
+        facts["subgroups"] = _subgroups(parts)
+    if "n_samples" in model.record:
+        n_aside = model.record.get("n_validation_samples", 0)
+        counts = {"n_samples": model.record["n_samples"], "n_aside": n_aside}
+        facts |= _filled_in(_TEXTS["trained"], **counts, n_test=len(model.y))
     if model.shared_participants is not None:
         facts["disjoint"] = _disjoint(model.shared_participants, model.owners)
     told, n_members = model.settings, len(model.members)
@@ -154,15 +186,28 @@ def _facts(model: EvaluatedModel) -> dict[str, str]:
     return facts
 
 
+def _subgroups(parts: Subgroups) -> str:
+    """Tell recall and specificity of each value, and which is the worst."""
+    told = "; ".join(
+        f"{value}: recall {number(one.scores['recall'])}, specificity "
+        f"{number(one.scores['specificity'])} in {one.n_samples} patches"
+        for value, one in parts.evaluations.items()
+    )
+    worst = "" if parts.worst is None else f" Lowest balanced accuracy: {parts.worst}."
+    return f"By {parts.column}: {told}.{worst}"
+
+
 def _filled_in(texts: Mapping[str, str], **values: Any) -> dict[str, str]:
     return {fact: text.format(**values) for fact, text in texts.items()}
 
 
 def _known_of_run(model: EvaluatedModel) -> dict[str, Any]:
     versions, evaluation = library_versions(), model.evaluation
+    (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
     scores = [estimate_row(evaluation, name, SCORES[name].title) for name in CARDS]
     biopsies = ", and agreement of the Percentage per biopsy"
     return {
+        **{"tn": tn, "fp": fp, "fn": fn, "tp": tp},
         "level": evaluation.level,
         "n_bootstrap": evaluation.n_bootstrap,
         "units": model.units,

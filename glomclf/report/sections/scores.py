@@ -24,7 +24,7 @@ from ..blocks import (
 from ..evaluated_model import EvaluatedModel
 from .subgroups import worst_subgroup
 
-__all__ = ["score_table", "scores_section", "summary_section"]
+__all__ = ["cautions_of", "score_table", "scores_section", "summary_section"]
 
 CARDS = ("recall", "precision", "f1", "roc_auc")  # at the top
 
@@ -37,7 +37,7 @@ def summary_section(model: EvaluatedModel) -> Section:
         title, value, ends = _card(model.biopsies, "mean_absolute_error", title, 1)
         told = f"percentage points, mean absolute error; {ends}"
         cards.append((title, value, told))
-    blocks: list[Block] = [Numbers(cards), *map(Caution, _cautions(model))]
+    blocks: list[Block] = [Numbers(cards), *map(Caution, cautions_of(model))]
     if (worst := worst_subgroup(model)) is not None:
         blocks.append(worst)
     return Section("Summary", blocks)
@@ -50,8 +50,20 @@ def _card(
     return title, value, told_span(estimates, name, digits)
 
 
-def _cautions(model: EvaluatedModel) -> list[str]:
-    told = [_shared(model)] if model.shared_participants else []
+def cautions_of(model: EvaluatedModel, *, named: bool = True) -> list[str]:
+    """Tell what stands against the scores.
+
+    Parameters
+    ----------
+    model : EvaluatedModel
+    named : bool, default=True
+        Whether to name participants that were trained on.
+
+    Returns
+    -------
+    cautions : list of str
+    """
+    told = [_shared(model, named)] if model.shared_participants else []
     if model.unknown and model.groups is not None:  # else the evaluation says so
         told.append(model.unknown)
     if model.other_training:
@@ -63,11 +75,12 @@ def _cautions(model: EvaluatedModel) -> list[str]:
     return told
 
 
-def _shared(model: EvaluatedModel) -> str:
+def _shared(model: EvaluatedModel, named: bool) -> str:
     participants = model.shared_participants or []
+    names = f": {some_of(participants)}" if named else ""
     return (
         f"{len(participants)} {model.owners} of the test set were trained on, so these "
-        f"scores may be too high: {some_of(participants)}."
+        f"scores may be too high{names}."
     )
 
 
