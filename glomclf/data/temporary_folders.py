@@ -19,9 +19,9 @@ _LOCK = ".lock"
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Make a folder for the block, and remove those that killed processes left.
+    """Make an empty folder for the block; remove those that killed processes left.
 
-    Each has a file that is locked for as long as its process lives.
+    Each lies beside a file that is locked for as long as its process lives.
 
     Yields
     ------
@@ -41,7 +41,9 @@ def temporary_folder() -> Iterator[Path]:
     try:
         if take_lock(handle):  # others must not find the file before it is locked
             os.rename(folder / f"{_LOCK}.new", folder / _LOCK)
-        yield folder
+        files = folder / "files"
+        files.mkdir()
+        yield files  # empty
     finally:
         os.close(handle)
         shutil.rmtree(folder, ignore_errors=True)

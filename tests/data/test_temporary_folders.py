@@ -19,6 +19,7 @@ def place(tmp_path, monkeypatch):
 def test_a_folder_is_removed_with_its_files(place):
     def fail():
         with temporary_folder() as folder:
+            assert list(folder.iterdir()) == []
             (folder / "a").mkdir()
             (folder / "a" / "rows.npy").write_text("1")
             raise KeyError("broken")
@@ -38,5 +39,5 @@ def test_what_a_kill_left_is_removed_and_what_is_in_use_is_not(place):
         other.mkdir()
     (place / "else" / ".lock").touch()
     with temporary_folder() as first, temporary_folder() as second:
-        assert sorted(place.iterdir()) == sorted([first, second, *others])
+        assert sorted(place.iterdir()) == sorted([first.parent, second.parent, *others])
     assert sorted(place.iterdir()) == sorted(others)
