@@ -18,9 +18,10 @@ from ..data.dihedral import DihedralImages, dihedral_view
 from ..data.image_source import ArraySource
 from ..data.loader import ImageLoader
 from ..data.stain import make_normalizer
-from ..errors import DivergenceError, ParameterError
+from ..errors import ParameterError
 from ..network import PatchClassifier, PatchEncoder
 from ..network.image_encoder import ImageEncoder
+from ..network.rows import finite_probability
 from ..samplers import make_sampler
 
 __all__ = [
@@ -356,21 +357,10 @@ def mean_over_views(pipeline: Pipeline, X: Any, n_views: int) -> np.ndarray:
         If one is not finite.
     """
     if n_views == 1:
-        return _finite(pipeline.predict_proba(X))
+        return finite_probability(pipeline.predict_proba(X))
     images, rest = pipeline[0].transform(X), pipeline[1:]
     views = [rest.predict_proba(_view(pipeline, images, k)) for k in range(n_views)]
-    return _finite(np.mean(views, axis=0))
-
-
-def _finite(probability: np.ndarray) -> np.ndarray:
-    n_lost = int((~np.isfinite(probability)).any(axis=1).sum())
-    if n_lost:
-        raise DivergenceError(
-            f"The probabilities of {n_lost} of {len(probability)} rows are not finite: "
-            "weights or features are too large. Train again, with a lower learning "
-            "rate, on features of an ordinary scale."
-        )
-    return probability
+    return finite_probability(np.mean(views, axis=0))
 
 
 def _view(pipeline: Pipeline, images: Any, k: int) -> Any:

@@ -23,7 +23,7 @@ from .parameters import (
     faults_of_validation,
 )
 from .processor import check_training_precision
-from .rows import check_rows, check_validation, refuse_other_shape
+from .rows import check_rows, check_validation, finite_probability, refuse_other_shape
 from .saving import net_from_parts, net_from_weights, net_to_parts
 from .weight_sources import weights_record
 
@@ -281,7 +281,7 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         X = check_rows(self, X, reset=False)
         # A single row comes back from SciKeras without its first dimension.
         proba = np.asarray(self.net_.predict_proba(X), dtype=np.float64).reshape(-1, 2)
-        return np.column_stack([1.0 - proba[:, 1], proba[:, 1]])
+        return finite_probability(np.column_stack([1.0 - proba[:, 1], proba[:, 1]]))
 
     def predict(self, X):
         """Give the class whose probability is at least one half.

@@ -13,6 +13,7 @@ from sklearn.utils.validation import (
 )
 
 from ..data.image_source import conversion
+from ..errors import DivergenceError
 
 if TYPE_CHECKING:
     from .backbones import Backbone
@@ -22,6 +23,7 @@ __all__ = [
     "are_images",
     "check_rows",
     "check_validation",
+    "finite_probability",
     "refuse_other_shape",
 ]
 
@@ -129,3 +131,30 @@ def _misfit(shape: tuple[int, ...], expected: str) -> str:
         "Give PatchEncoder and PatchClassifier the same backbone and "
         "trainable_layers, or pass uint8 images."
     )
+
+
+def finite_probability(probability: np.ndarray) -> np.ndarray:
+    """Return probabilities, all of them numbers.
+
+    Parameters
+    ----------
+    probability : ndarray of shape (n_samples, 2)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, 2)
+        The same.
+
+    Raises
+    ------
+    DivergenceError
+        If one is not finite.
+    """
+    n_lost = int((~np.isfinite(probability)).any(axis=1).sum())
+    if n_lost:
+        raise DivergenceError(
+            f"The probabilities of {n_lost} of {len(probability)} rows are not finite: "
+            "weights or features are too large. Train again, with a lower learning "
+            "rate, on features of an ordinary scale."
+        )
+    return probability

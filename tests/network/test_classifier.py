@@ -587,3 +587,11 @@ def test_a_training_that_diverged_is_a_named_error():
     net = PatchClassifier(learning_rate=1e38, epochs=2, optimizer="sgd", dense_units=4)
     with pytest.raises(DivergenceError, match=r"not finite after 2 epochs.*1e\+38"):
         net.fit(X, np.arange(32) % 2)
+
+
+def test_probabilities_that_are_not_finite_are_a_named_error():
+    X = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    net = PatchClassifier(epochs=1, dense_units=4).fit(X, np.arange(8) % 2)
+    set_owned_weights(net.net_.model_, [a * np.nan for a in net._owned_weights()])
+    with pytest.raises(DivergenceError, match="8 of 8 rows are not finite"):
+        net.predict(X)
