@@ -23,6 +23,7 @@ from .labels import labels_report
 from .page import Report
 from .pictures import Picture, draw_picture, thumbnail
 from .sections.mistakes import worst_mistakes
+from .sections.readers import readers_section
 from .tuning import tuning_report
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "ensemble_report",
     "evaluation_report",
     "labels_report",
+    "readers_section",
     "thumbnail",
     "tuning_report",
     "worst_mistakes",
