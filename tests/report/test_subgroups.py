@@ -10,11 +10,13 @@ from glomclf.report import Caution, Paragraph, Table, evaluation_report
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 
-def report_of(shift):
+def report_of(shift, n_centre_c=8):
     """Report participants of three centres, probabilities of C raised by a shift."""
     rng = np.random.RandomState(0)
     groups = np.repeat([f"P{n:02}" for n in range(24)], 15)
     centre = pd.Series(np.array(list("ABC"))[np.arange(360) // 15 % 3], name="centre")
+    few = np.unique(groups[centre == "C"])[n_centre_c:]
+    centre[np.isin(groups, few)] = "A"
     y = rng.binomial(1, 0.3, 360)
     logits = 3 * (y - 0.5) + rng.normal(size=360) + shift * (centre == "C")
     y_score = 1 / (1 + np.exp(-logits.to_numpy()))
@@ -51,6 +53,14 @@ def test_centres_that_differ_by_chance_are_told_so():
     told = worst_in_summary(report_of(shift=0))
     assert not isinstance(told, Caution)
     assert "Chance may explain the difference" in told.text
+
+
+def test_a_centre_of_one_participant_is_told_without_a_verdict():
+    told = worst_in_summary(report_of(shift=3, n_centre_c=1))
+    assert not isinstance(told, Caution)
+    assert "Worst by centre: C" in told.text
+    assert "15 patches of 1 participant." in told.text
+    assert "too few to tell more" in told.text
 
 
 def test_without_a_column_nothing_is_said_of_subgroups():

@@ -46,7 +46,7 @@ def worst_subgroup(model: EvaluatedModel) -> Paragraph | None:
     if high < 0:
         return Caution(f"{text} Do not rely on the scores above there.")
     if np.isnan(low):
-        return Paragraph(text)
+        return Paragraph(f"{text} Its participants are too few to tell more.")
     return Paragraph(f"{text} Chance may explain the difference.")
 
 
@@ -98,7 +98,8 @@ def _counts(parts: Subgroups, value: str) -> str:
     told = f"{one.n_samples} patches"
     if one.n_participants is None:
         return told
-    return f"{told} of {one.n_participants} participants"
+    plural = "" if one.n_participants == 1 else "s"
+    return f"{told} of {one.n_participants} participant{plural}"
 
 
 def _table(parts: Subgroups, *, apart: bool = False) -> Table:
