@@ -2,12 +2,14 @@
 
 import fuzz_csv
 import fuzz_excel
+import fuzz_images
 import fuzz_models
 import fuzz_tensors
 
 KINDS = {
     "csv": fuzz_csv.KIND,
     "excel": fuzz_excel.KIND,
+    "images": fuzz_images.KIND,
     "models": fuzz_models.KIND,
     "tensors": fuzz_tensors.KIND,
 }

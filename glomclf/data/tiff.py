@@ -244,28 +244,46 @@ def _check_palette(colours: tuple[int, ...], bits: int) -> None:
 
 def _check_parts(directory: _Directory, data: bytes) -> None:
     """Refuse strips or tiles that do not make up the image: others were left black."""
+    is_tiled = _TILES in directory.numbers
+    offsets = directory.numbers.get(_TILES if is_tiled else _STRIPS, ())
+    needed = _bytes_of_parts(directory, len(offsets), is_tiled=is_tiled)
+    compression = directory.one(_COMPRESSION, _RAW)
+    told = directory.numbers.get(_TILE_BYTES if is_tiled else _STRIP_BYTES)
+    lengths = needed if told is None and compression == _RAW else list(told or ())
+    if len(lengths) != len(needed):
+        raise _other_parts(len(needed))
+    for offset, length, n_bytes in zip(offsets, lengths, needed, strict=True):
+        if compression in _DEFLATE:
+            _check_deflate(data[offset : offset + length], max(needed))
+        elif compression == _RAW and length < n_bytes:
+            raise Refused(f"{CUT_SHORT}: a strip or tile is shorter than its rows")
+
+
+def _other_parts(n_parts: int) -> Refused:
+    return Refused(f"{CUT_SHORT}: not {n_parts} strips or tiles, which it needs")
+
+
+def _bytes_of_parts(
+    directory: _Directory, n_found: int, *, is_tiled: bool
+) -> list[int]:
+    """Return how many bytes each strip or tile needs when it is not compressed."""
     width, height = directory.one(_WIDTH, 0), directory.one(_HEIGHT, 0)
     across, down = width, min(directory.one(_ROWS_PER_STRIP, height), height)
-    offsets = directory.numbers.get(_STRIPS, ())
-    lengths = directory.numbers.get(_STRIP_BYTES, ())
-    if _TILES in directory.numbers:
+    if is_tiled:
         across, down = directory.one(_TILE_WIDTH, 0), directory.one(_TILE_HEIGHT, 0)
-        offsets = (*offsets, *directory.numbers[_TILES])
-        lengths = directory.numbers.get(_TILE_BYTES, ())
     if min(width, height, across, down) < 1:
         raise Refused("has no pixels")
     n_samples = directory.one(_SAMPLES, 1)
     n_planes = n_samples if directory.one(_PLANES, 1) == 2 else 1
-    n_parts = ceil(width / across) * ceil(height / down) * n_planes
-    compression = directory.one(_COMPRESSION, _RAW)
-    n_told = n_parts if compression == _RAW else len(lengths)
-    if not len(offsets) == n_parts == n_told:
-        raise Refused(f"{CUT_SHORT}: not {n_parts} strips or tiles, which it needs")
-    if compression in _DEFLATE:
-        bits = max(directory.numbers.get(_BITS, (1,))) * n_samples // n_planes
-        most = down * ceil(across * bits / 8)
-        for offset, length in zip(offsets, lengths, strict=True):
-            _check_deflate(data[offset : offset + length], most)
+    bits = max(directory.numbers.get(_BITS, (1,))) * n_samples // n_planes
+    row, n_down = ceil(across * bits / 8), ceil(height / down)
+    n_parts = n_down * ceil(width / across) * n_planes
+    if n_found != n_parts:
+        raise _other_parts(n_parts)
+    rows = [down] * n_down
+    if not is_tiled:
+        rows[-1] = height - (n_down - 1) * down
+    return [n * row for n in rows] * (n_parts // n_down)
 
 
 def _check_deflate(part: bytes, most: int) -> None:
