@@ -144,7 +144,7 @@ def _list_if_asked(ctx: click.Context, param: click.Parameter, values: Any) -> A
     from .settings import print_settings
 
     (recipe,) = (one for one in ctx.command.params if one.name == "recipe")
-    print_settings(ctx.params.get("recipe", recipe.get_default(ctx)))
+    print_settings(str(ctx.params.get("recipe", recipe.get_default(ctx))))
     ctx.exit()
 
 
