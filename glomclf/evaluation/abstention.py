@@ -116,7 +116,7 @@ def choose_abstention(
     ------
     ScoreError
         If an input cannot be used, or so little cannot be promised by so few
-        participants, even where nothing is missed (:func:`least_miss`).
+        participants, even where nothing is missed (:func:`glomclf.evaluation.least_miss`).
 
     Notes
     -----
@@ -200,8 +200,8 @@ def _refuse_faults(
         return
     can = "none"
     if n:
-        on_average = f"{least_miss(n, None):.3f} on average (confidence=None)"
-        at = "" if confidence is None else f" {least_miss(n, confidence):.3f}"
+        on_average = f"{_up(least_miss(n, None))} on average (confidence=None)"
+        at = "" if confidence is None else f" {_up(least_miss(n, confidence))}"
         with_it = "" if confidence is None else f" with confidence {confidence:g} or"
         can = f"at least{at}{with_it} {on_average}"
     raise ScoreError(
@@ -209,6 +209,10 @@ def _refuse_faults(
         f"participants with sclerotic glomeruli, which can promise {can}. Allow more, "
         "or take a model with more participants."
     )
+
+
+def _up(share: float) -> str:
+    return f"{np.ceil(1000 * share) / 1000:.3f}"
 
 
 def _n_with_class_1(record: OutOfFoldRecord) -> int:

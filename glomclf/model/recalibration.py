@@ -128,9 +128,10 @@ def fit_recalibration(
 
     Notes
     -----
-    Intercept and logarithm of the slope have normal priors around no change, with
-    standard deviations of 1 and 0.5; the most probable values are taken. "isotonic" is
-    scikit-learn's regression, kept from 0 and 1 as Laplace's rule does.
+    Few participants bear few parameters [1]_. Intercept and logarithm of the slope have
+    normal priors around no change, with standard deviations of 1 and 0.5; the most
+    probable values are taken. "isotonic" is scikit-learn's regression, kept from 0 and
+    1 as Laplace's rule does; it overfits fewer than 1,000 rows [2]_.
 
     References
     ----------
