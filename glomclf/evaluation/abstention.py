@@ -116,7 +116,8 @@ def choose_abstention(
     ------
     ScoreError
         If an input cannot be used, or so little cannot be promised by so few
-        participants, even where nothing is missed (:func:`glomclf.evaluation.least_miss`).
+        participants even where nothing is missed:
+        :func:`glomclf.evaluation.least_miss`.
 
     Notes
     -----
