@@ -81,11 +81,14 @@ def small_models(
     small = {"weights": None, "epochs": 1, "dense_units": 8}
     linear = make_pipeline(StandardScaler(), PCA(3), LogisticRegression())
     encoder = PatchEncoder("cnn", weights=None)
+    # Not made again by its name, so that the file holds its weights.
+    scaled = PatchEncoder("cnn", weights=None, normalization="imagenet")
     networks: dict[str, tuple[Any, np.ndarray, dict[str, Any]]] = {
         "probe": (LinearProbe([0.1, 1.0]), features, {"threshold": "f1"}),
         "linear": (linear, features, {}),
         "head": (PatchClassifier("cnn", **small), features, {}),
         "encoder": (LinearProbe(C=1.0), images, {"encoder": encoder}),
+        "scaled": (LinearProbe(C=1.0), images, {"encoder": scaled}),
         "stain": (
             PatchClassifier("cnn", trainable_layers=4, **small),
             images, {"stain_normalizer": "macenko"}
