@@ -168,7 +168,7 @@ class StudyFiles:
 
     def print_best(self) -> None:
         """Print the best settings, their scores, and how far to believe them."""
-        from ..report.tuned_study import setting_text
+        from ..report.tuned_study import score_title, setting_text
         from ..report.tuning import OPTIMISM
         from ..tuning.trials import finished_trials, objective_names, tuned_settings
 
@@ -177,7 +177,7 @@ class StudyFiles:
         for name, value in zip(objective_names(self.study), trial.values, strict=True):
             scores = trial.user_attrs["fold_scores"][name]
             ends = f"{min(scores):.3f}", f"{max(scores):.3f}"
-            rows.append((name, f"{value:.3f}", *ends))
+            rows.append((score_title(name), f"{value:.3f}", *ends))
         title = f"Trial {trial.number}, best of {n_trials}"
         print_table(title, ("score", "mean", "lowest", "highest"), rows)
         told = [(key, setting_text(v)) for key, v in tuned_settings(trial).items()]
@@ -217,17 +217,23 @@ def _settings(classifier: Any) -> dict[str, Any]:
 
 def _print_nested(nested: NestedResult) -> None:
     """Print the score to report, the optimism, and what tuning is worth."""
+    from ..report.tuned_study import score_title
+
     print_scores("Nested: report these", nested.evaluation)
     note(
-        f"The best {nested.scoring} of a study was {nested.best_score:.3f}; on "
-        f"participants that no trial saw, it was {nested.test_score:.3f} (means of the "
-        "outer folds)."
+        f"The best {score_title(nested.scoring)} of a study was "
+        f"{nested.best_score:.3f}; on participants that no trial saw, it was "
+        f"{nested.test_score:.3f} (means of the outer folds)."
     )
     comparison = nested.comparison
     if comparison is not None:
         names = (nested.scoring, "roc_auc", "recall", "precision")
         rows = [
-            (name, f"{comparison.scores[name]:+.3f}", _ends(comparison, name))
+            (
+                score_title(name),
+                f"{comparison.scores[name]:+.3f}",
+                _ends(comparison, name),
+            )
             for name in dict.fromkeys(names)
             if name in comparison.scores
         ]

@@ -362,6 +362,9 @@ def test_pictures_are_optunas_with_the_names_of_scores(study, drawn):
     assert set(pictures) == {"history", "importances"}
     (history,) = pictures["history"].figure.axes
     assert history.get_ylabel() == "ROC AUC"
+    assert all(tick.is_integer() for tick in history.get_xticks().tolist())
+    few = tuning_report(study_of(3)).pictures[0].figure.axes[0]
+    assert all(tick.is_integer() for tick in few.get_xticks().tolist())
     assert len(history.collections[0].get_offsets()) == 16
     bars = pictures["importances"].figure.axes[0].patches
     assert sum(bar.get_width() for bar in bars) == pytest.approx(1)

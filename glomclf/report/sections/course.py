@@ -114,6 +114,7 @@ def _drawn(
     """Let Optuna draw, and take its colours of text and page away."""
     from matplotlib import pyplot, rc_context
     from matplotlib.text import Text
+    from matplotlib.ticker import MaxNLocator
     from optuna.visualization import matplotlib as plots
 
     # It sets a style for good, is experimental, and remarks on rare settings.
@@ -122,6 +123,8 @@ def _drawn(
         axes = getattr(plots, plot)(study.study, **options)
         figure = axes.figure
         pyplot.close(figure)
+    if plot == "plot_optimization_history":  # there is no half a trial
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for side in ("left", "center", "right"):
         axes.set_title("", loc=side)
     if legend := axes.get_legend():
