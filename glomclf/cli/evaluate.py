@@ -35,6 +35,7 @@ from .options import (
     reading_options,
     threshold_option,
 )
+from .readers import READERS_FILE, compare_readers, reader_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,7 @@ _FILES = (
     "scores.csv",
     "scores.json",
     "subgroups.csv",
+    READERS_FILE,
     "biopsies.csv",
     "confusion_matrix.png",
     "roc_curve.png",
@@ -100,6 +102,15 @@ _AGREEMENT = {
     help="Column of CSV, such as centre, stain or scanner: scores of each of its "
     "values, too, and how far they are apart.",
 )
+@click.option(
+    "--reader",
+    "readers",
+    multiple=True,
+    metavar="COLUMN",
+    show_default=False,
+    help="Column of CSV with the labels of one reader, empty where a patch was not "
+    "read. Given for each reader: how far they agree, and the model with them.",
+)
 @quiet_option
 def command(
     csv: Path,
@@ -111,6 +122,7 @@ def command(
     train_csv: Path | None,
     threshold: float | None,
     by: str | None,
+    readers: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Predict the patches of CSV and score the predictions.
@@ -131,14 +143,17 @@ def command(
     check_inputs(inputs)  # to load a model takes long
     test, rows, train, features = _read(csv, train_csv, images, embeddings, reading)
     divided = None if by is None else _column(test, by, csv)
+    read = reader_columns(test, readers, csv)
     classifier = load_model(model, threshold, quiet)
     audit = None
     if train is not None:
         audit, _ = audit_pair(train, test, quiet, features)
     probability = classifier.predict_proba(rows)[:, 1]
     found = _score(test, probability, classifier.threshold_, divided, folder)
+    calls = probability >= classifier.threshold_
+    sections = compare_readers(test, read, calls, folder)
     known = {"classifier": classifier, "train": train, "audit": audit}
-    _write_report(test, probability, folder, **known, **found)
+    _write_report(test, probability, folder, sections=sections, **known, **found)
     drop_unwritten(folder / name for name in _FILES)
     _print(**found)  # last, for whoever reads it may close the pipe
     list_files()

@@ -483,11 +483,15 @@ def test_evaluate_by_a_column_scores_each_of_its_values(
 ):
     table = pd.read_csv(data / "public.csv")
     table["centre"] = ["A" if n % 2 else "B" for n in range(len(table))]
+    table["one"] = table["other"] = table["ground truth"]
+    table.loc[::7, "other"] = None
     csv, out = tmp_path / "test.csv", tmp_path / "out"
     table.to_csv(csv, index=False)
     words = ("evaluate", csv, "--images", data, "--model", trained[0], "-o", out, "-q")
-    result = run(*words, "--by", "centre")
+    result = run(*words, "--by", "centre", "--reader", "one", "--reader", "other")
     assert "By centre" in result.stdout
+    assert "kappa one / model" in (out / "readers.csv").read_text()
+    assert ">Readers</h2>" in (out / "report.html").read_text()
     assert "Worst by centre" in result.stderr
     found = pd.read_csv(out / "subgroups.csv")
     assert found["centre"].unique().tolist() == ["A", "B"]
