@@ -187,7 +187,7 @@ def _change_header(header: dict[str, Any], rng: np.random.Generator) -> None:
         case 0:
             del holder[path[-1]]
         case 1 if isinstance(holder, dict):
-            holder["x"] = _JUNK[rng.integers(len(_JUNK))]
+            holder["x"] = copy.deepcopy(_JUNK[rng.integers(len(_JUNK))])
         case 2:
             other = places[rng.integers(len(places))]
             found: Any = header
@@ -195,7 +195,7 @@ def _change_header(header: dict[str, Any], rng: np.random.Generator) -> None:
                 found = found[step]
             holder[path[-1]] = copy.deepcopy(found)
         case _:
-            holder[path[-1]] = _JUNK[rng.integers(len(_JUNK))]
+            holder[path[-1]] = copy.deepcopy(_JUNK[rng.integers(len(_JUNK))])
 
 
 def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
