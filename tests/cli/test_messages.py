@@ -142,7 +142,8 @@ def test_foreign_model_is_refused(data, tmp_path):
 
 
 def test_images_beside_a_folder_are_refused(data, tmp_path):
-    source = ("--model", "m", "--images", data, "--output", tmp_path / "p")
+    (tmp_path / "m").touch()
+    source = ("--model", tmp_path / "m", "--images", data, "--output", tmp_path / "p")
     assert "--images belongs to a csv" in run("predict", data, *source)
 
 
@@ -208,8 +209,9 @@ def test_participants_that_stand_for_others_are_warned_of_on_one_line(data):
 
 
 def test_missing_source_of_a_prediction_is_named(tmp_path):
-    message = run("predict", tmp_path / "nowhere", "--model", tmp_path / "model")
-    assert "nowhere cannot be read as a csv" in message
+    source, model = tmp_path / "nowhere", tmp_path / "model"
+    message = run("predict", source, "--model", model)
+    assert f"No such file: {source}, {model}." in message
 
 
 def test_evaluate_names_missing_files_before_anything_else(tmp_path, monkeypatch):
@@ -222,7 +224,10 @@ def test_evaluate_names_missing_files_before_anything_else(tmp_path, monkeypatch
 
 
 def test_a_single_image_is_not_predicted(tmp_path):
-    message = run("predict", tmp_path / "one.PNG", "--model", "m", "-o", tmp_path / "p")
+    image, model = tmp_path / "one.PNG", tmp_path / "m"
+    for file in (image, model):
+        file.touch()
+    message = run("predict", image, "--model", model, "-o", tmp_path / "p")
     assert "one.PNG is a single image. Give the folder that it lies in" in message
 
 
