@@ -15,7 +15,11 @@ from .inputs import (
     participant_folds,
     rows_of,
 )
-from .label_review import REVIEW_FILES, review_labels
+from .label_review import (
+    REVIEW_FILES,
+    refuse_to_lose_corrections,
+    review_labels,
+)
 from .options import (
     PATH,
     csv_argument,
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_folds", "audit_pair", "command"]
 
-_FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png", *REVIEW_FILES)
+_FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 
 
 @click.command()
@@ -96,8 +100,7 @@ def command(
         option = "--cv" if n_folds else "--check-labels"
         raise InputError(f"--test names the split: {option} has nothing to split.")
     own, others = embeddings_of_two(embeddings, test)
-    for name in _FILES:
-        check_output(folder / name, [csv, *([test] if test else []), *embeddings])
+    _check_outputs(folder, [csv, *([test] if test else []), *embeddings], check_labels)
     if test:
         given = (own, others)
         audit, manifest = _audit_two(csv, test, images, given, reading, quiet)
@@ -117,6 +120,13 @@ def command(
         note("Not all participants are known: there may be more of one person.")
     list_files()
     audit.raise_if_leaky()
+
+
+def _check_outputs(folder: Path, inputs: list[Path], check_labels: bool) -> None:
+    for name in (*_FILES, *(REVIEW_FILES if check_labels else ())):
+        check_output(folder / name, inputs)
+    if check_labels:
+        refuse_to_lose_corrections(folder)
 
 
 def _audit_two(

@@ -6,15 +6,41 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .console import note, output
+from .console import InputError, note, output
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["REVIEW_FILES", "review_labels"]
+__all__ = ["REVIEW_FILES", "refuse_to_lose_corrections", "review_labels"]
 
 REVIEW_FILES = ("labels.csv", "labels.html")
+
+
+def refuse_to_lose_corrections(folder: Path) -> None:
+    """Refuse to write over what a person filled in.
+
+    Raises
+    ------
+    InputError
+        If ``labels.csv`` in the folder has a corrected label.
+    """
+    from .._runtime import counted
+    from ..data.table_files import CORRECTED, read_table
+
+    kept = folder / REVIEW_FILES[0]
+    if not kept.exists():
+        return
+    header, lines = read_table(kept)
+    if CORRECTED not in header:
+        return
+    place = header.index(CORRECTED)
+    n_filled = sum(bool(cells[place].strip()) for cells in lines.values())
+    if n_filled:
+        raise InputError(
+            f"{kept} holds {counted(n_filled, 'corrected label')}, which would be lost."
+            " Give another --output."
+        )
 
 
 def review_labels(
@@ -105,7 +131,10 @@ def _table(
     from ..data.table_files import CORRECTED
 
     label = manifest["label"].to_numpy()
-    table = manifest.drop(columns=["path", "label", CORRECTED], errors="ignore")
+    made_here = ["name", "ground truth", "suspect", "probability"]
+    table = manifest.drop(
+        columns=["path", "label", CORRECTED, *made_here], errors="ignore"
+    )
     kind = participant_kind(manifest)
     stands_in = {"slide": ["participant"], "image": ["participant", "slide"]}
     table = table.drop(columns=stands_in.get(kind, []))

@@ -132,7 +132,8 @@ def _read_file(
     if len(missing) == len(images) > 1:
         told = "', '".join(list(place_of)[:3])
         missing = [f"all {len(images)}; the rows of the file are called '{told}', ..."]
-    faults.add("images without an embedding", missing)
+    told = "images without an embedding; add them to the file or leave them out"
+    faults.add(told, missing)
     twice = [f"{image}: {counts[key]} rows" for image, key in images if counts[key] > 1]
     faults.add("images that the file has more than once; keep one row each", twice)
     shared = [

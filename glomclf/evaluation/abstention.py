@@ -201,7 +201,9 @@ def _refuse_faults(
         return
     can = "none"
     if n:
-        on_average = f"{_up(least_miss(n, None))} on average (confidence=None)"
+        on_average = (
+            f"{_up(least_miss(n, None))} on average (in Python: confidence=None)"
+        )
         at = "" if confidence is None else f" {_up(least_miss(n, confidence))}"
         with_it = "" if confidence is None else f" with confidence {confidence:g} or"
         can = f"at least{at}{with_it} {on_average}"

@@ -269,7 +269,10 @@ class OnnxEncoder(ImageEncoder):
             found for found in map(read_onnx, there) if found.sha256 == header["sha256"]
         ]
         if not known:
-            state = "has changed" if there else "is not there"
+            one = len(there or places) == 1
+            state = "is not there" if one else "are not there"
+            if there:
+                state = "has changed" if one else "have changed"
             raise ModelFileError(
                 "The model needs its encoder, which is not part of the model file, and "
                 f"{' and '.join(map(str, there or places))} {state}. Put {given.name} "

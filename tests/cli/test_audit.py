@@ -123,6 +123,22 @@ def test_progress_goes_to_standard_error(data, tmp_path):
     assert "Comparing images" not in result.stdout
 
 
+def audit_again(csv, embeddings, out):
+    """What was filled in is not lost, and may be looked at a second time."""
+    again = (*embeddings, "--check-labels", "--cv", 4, "-o")
+    filled = (out / "labels.csv").read_bytes()
+    lost = run(csv, *again, out, code=2).stderr
+    assert "holds 1 corrected label, which would be lost" in " ".join(lost.split())
+    run(csv, *embeddings, "-o", out)  # an audit without the labels leaves them alone
+    assert (out / "labels.csv").read_bytes() == filled
+    run(out / "labels.csv", *again, out.parent / "second")
+    first, second = (
+        pd.read_csv(folder / "labels.csv") for folder in (out, out.parent / "second")
+    )
+    assert second.columns.tolist() == first.columns.tolist()
+    assert len(second) == len(first)
+
+
 def test_corrected_labels_are_read_back_by_train(data, tmp_path):
     everything = rows(data)
     wrong = everything["name"][5]
@@ -134,12 +150,11 @@ def test_corrected_labels_are_read_back_by_train(data, tmp_path):
         (flat / image.name).write_bytes(image.read_bytes())
     csv = written(everything, flat, "train.csv")
     features = pd.DataFrame({"name": everything["name"]})
-    truth = rows(data)["ground truth"]
     for place in range(4):
-        features[f"f{place}"] = truth + 0.01 * place * features.index
+        noise = 0.002 * (place + 1) * features.index
+        features[f"f{place}"] = rows(data)["ground truth"] + noise
     features.to_csv(tmp_path / "features.csv", index=False)
-    out = tmp_path / "out"
-    embeddings = ["--embeddings", tmp_path / "features.csv"]
+    out, embeddings = tmp_path / "out", ["--embeddings", tmp_path / "features.csv"]
     run(csv, *embeddings, "--cv", 4, "--check-labels", "-o", out)
     table = pd.read_csv(out / "labels.csv")
     assert len(table) == len(everything)
@@ -148,6 +163,7 @@ def test_corrected_labels_are_read_back_by_train(data, tmp_path):
     table["corrected label"] = table["corrected label"].astype(object)
     table.loc[0, "corrected label"] = 1 - table["ground truth"][0]
     table.to_csv(out / "labels.csv", index=False)
+    audit_again(csv, embeddings, out)
     manifest = read_manifest(out / "labels.csv", flat)
     found = dict(
         zip(
@@ -156,7 +172,9 @@ def test_corrected_labels_are_read_back_by_train(data, tmp_path):
             strict=True,
         )
     )
-    assert found == dict(zip(everything["name"], truth, strict=True))
+    assert found == dict(
+        zip(everything["name"], rows(data)["ground truth"], strict=True)
+    )
 
 
 def test_labels_of_two_files_are_not_checked(data):

@@ -120,7 +120,7 @@ def test_all_that_does_not_fit_is_told_at_once(tmp_path, manifest):
     with pytest.raises(EmbeddingsError) as caught:
         read_embeddings(path, manifest)
     told = str(caught.value)
-    assert f"without an embedding:\n    /data/patches/{NAMES[2]}" in told
+    assert f"or leave them out:\n    /data/patches/{NAMES[2]}" in told
     assert f"keep one row each:\n    /data/patches/{NAMES[0]}: 2 rows" in told
     assert f"not finite numbers:\n    /data/patches/{NAMES[1]}: 2 of 2" in told
 

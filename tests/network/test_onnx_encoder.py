@@ -291,7 +291,7 @@ def test_a_saved_model_finds_its_encoder_where_it_was_or_beside_it(
     with pytest.raises(ModelFileError, match=rf"has changed\. Put .*{sha256} beside"):
         read_classifier(model)
     moved.unlink()
-    with pytest.raises(ModelFileError, match=r"tiny\.onnx is not there"):
+    with pytest.raises(ModelFileError, match=r"tiny\.onnx are not there"):
         read_classifier(model)
 
 
