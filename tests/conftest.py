@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,14 @@ ROOT = Path(__file__).parents[1]
 for scripts in ("benchmarks", "fuzz"):  # no packages
     sys.path.append(str(ROOT / "examples" / scripts))
 CACHE = pytest.StashKey[str]()
+# Jobs in a script's background ignore these, and what they start inherits that.
+for name, handler in (
+    ("SIGINT", signal.default_int_handler),
+    ("SIGHUP", signal.SIG_DFL),
+):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 # How long an example takes says more of the machine than of the code.
