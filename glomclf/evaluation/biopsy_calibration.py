@@ -25,15 +25,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit, logit, logsumexp
+from scipy.special import expit, log_expit, logsumexp
 
 from .biopsy_record import OutOfFoldRecord
+from .recalibration import clipped_logits
 
 __all__ = ["ParticipantCalibration", "fit_calibration"]
 
 Floats = NDArray[np.float64]
 
-_EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before the logit
 _PRIOR_GLOMERULI = 2.0  # a biopsy's mean probability counts so many of the average one
 # Of intercept, log slope, context and log spread: normal.
 _PRIOR_MEAN = np.array([0.0, 0.0, 0.0, -0.5])
@@ -76,7 +76,7 @@ class ParticipantCalibration:
         intercept, slope, context, spread = self.draws.T
         own = spread * random_state.standard_normal(len(self.draws))
         shift = intercept + context * _context(probability, self.mean_probability) + own
-        chance = expit(shift[:, None] + slope[:, None] * _logits(probability))
+        chance = expit(shift[:, None] + slope[:, None] * clipped_logits(probability))
         return random_state.random_sample(chance.shape) < chance
 
 
@@ -139,7 +139,7 @@ class _Posterior:
         self.mean_probability = float(np.mean([part.mean() for part in parts]))
         told = [_context(part, self.mean_probability) for part in parts]
         self.context = np.repeat(told, [len(part) for part in parts])
-        self.logits = _logits(record.probability[order])
+        self.logits = clipped_logits(record.probability[order])
         self.sign = np.where(record.label[order] == 1, 1.0, -1.0)
 
     def negative(self, numbers: Floats) -> float:
@@ -152,10 +152,6 @@ class _Posterior:
         return float(prior - logsumexp(of_participants, axis=1).sum())
 
 
-def _logits(probability: Floats) -> Floats:
-    return np.asarray(logit(np.clip(probability, _EDGE, 1 - _EDGE)))
-
-
 def _context(probability: Floats, mean_probability: float) -> float:
     """Tell how far a participant's mean probability lies from the average, in logits.
 
@@ -163,7 +159,7 @@ def _context(probability: Floats, mean_probability: float) -> float:
     """
     total = probability.sum() + _PRIOR_GLOMERULI * mean_probability
     mean = total / (len(probability) + _PRIOR_GLOMERULI)
-    return float(np.diff(_logits(np.array([mean_probability, mean])))[0])
+    return float(np.diff(clipped_logits(np.array([mean_probability, mean])))[0])
 
 
 def _root(covariance: Floats) -> Floats:

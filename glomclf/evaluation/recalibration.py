@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-__all__ = ["WeightedLogistic", "recalibrations"]
+__all__ = ["WeightedLogistic", "clipped_logits", "recalibrations"]
 
 FloatArray = NDArray[np.float64]
 
@@ -17,6 +17,28 @@ _LOGIT_EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before the lo
 _MAX_STEPS = 25  # of Newton's method
 _STEP_TOLERANCE = 1e-4  # the next step would be of the order of its square
 _REACH = 10.0  # logits that one step may move a prediction
+
+
+def clipped_logits(probability: FloatArray) -> FloatArray:
+    """Return logits that are finite also for probabilities of 0 and 1.
+
+    Parameters
+    ----------
+    probability : ndarray, dtype float64
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray of the same shape, dtype float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.evaluation.recalibration import clipped_logits
+    >>> clipped_logits(np.array([0.0, 0.5, 1.0])).round(1)
+    array([-13.8,   0. ,  13.8])
+    """
+    return np.asarray(logit(np.clip(probability, _LOGIT_EDGE, 1 - _LOGIT_EDGE)))
 
 
 def recalibrations(
@@ -37,7 +59,7 @@ def recalibrations(
     shift, line : WeightedLogistic
         The intercept with the slope held at 1; intercept and slope.
     """
-    logits = logit(np.clip(y_score, _LOGIT_EDGE, 1 - _LOGIT_EDGE))
+    logits = clipped_logits(y_score)
     ones = np.ones_like(logits)
     return (
         WeightedLogistic(y_true, ones[:, None], logits),

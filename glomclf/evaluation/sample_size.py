@@ -26,12 +26,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 from scipy.stats import norm, rankdata
 
 from ..errors import ScoreError
 from .predictions import check_scores
-from .recalibration import recalibrations
+from .recalibration import clipped_logits, recalibrations
 
 __all__ = ["WIDTHS", "plan_validation", "validation_sample_size"]
 
@@ -46,8 +46,6 @@ WIDTHS = {
     "standardized_net_benefit": 0.2,
 }
 """Scores that a validation is planned for, and how wide their intervals may be."""
-
-_LOGIT_EDGE = 1e-6
 
 
 def validation_sample_size(
@@ -239,7 +237,7 @@ def plan_validation(
         specificity=float((~called)[y == 0].mean()),
         roc_auc=max(0.5, float(_placements(y, scores)[y == 1].mean())),
         threshold=threshold,
-        logits=logit(np.clip(scores, _LOGIT_EDGE, 1 - _LOGIT_EDGE)),
+        logits=clipped_logits(scores),
         widths=widths,
         patches_per_participant=len(y) / (codes.max() + 1),
         design_effect=_design_effects(y, scores, codes, threshold),
@@ -273,7 +271,7 @@ def _owed(
     places, odds = _placements(y, scores), threshold / (1 - threshold)
     gain = called * np.where(y == 1, 1.0, -odds)
     intercept, slope = recalibrations(y, scores)[1].fit(np.ones((1, len(y))))[0]
-    logits = logit(np.clip(scores, _LOGIT_EDGE, 1 - _LOGIT_EDGE))
+    logits = clipped_logits(scores)
     fitted = expit(intercept + slope * logits)
     spread = fitted * (1 - fitted)
     middle = np.sum(spread * logits) / np.sum(spread)

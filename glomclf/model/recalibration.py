@@ -15,12 +15,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit, logit
+from scipy.special import expit, log_expit
 from sklearn.isotonic import IsotonicRegression
 
 from ..errors import ScoreError
 from ..evaluation.participant_numbers import MIN_PARTICIPANTS, equal_number
 from ..evaluation.predictions import check_scores
+from ..evaluation.recalibration import clipped_logits
 
 __all__ = [
     "Method",
@@ -33,7 +34,6 @@ __all__ = [
 Floats = NDArray[np.float64]
 Method = Literal["auto", "intercept", "temperature", "logistic", "isotonic"]
 
-_EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before the logit
 # Normal, of the intercept and of the logarithm of the slope.
 _PRIOR_SD = np.array([1.0, 0.5])
 _FREE = {  # which of intercept and slope are learned
@@ -94,7 +94,7 @@ class Recalibration:
         scores = np.asarray(y_score, dtype=np.float64)
         if self.before:
             return np.interp(scores, self.before, self.after)
-        return np.asarray(expit(self.intercept + self.slope * _logits(scores)))
+        return np.asarray(expit(self.intercept + self.slope * clipped_logits(scores)))
 
 
 def fit_recalibration(
@@ -189,15 +189,11 @@ def _by_number(labels: NDArray[np.intp], codes: NDArray[np.intp]) -> str:
     return "isotonic" if many else "logistic"
 
 
-def _logits(probability: Floats) -> Floats:
-    return np.asarray(logit(np.clip(probability, _EDGE, 1 - _EDGE)))
-
-
 def _of_logits(
     method: str, labels: NDArray[np.intp], scores: Floats
 ) -> dict[str, float]:
     """Find the most probable intercept and slope."""
-    logits, sign = _logits(scores), np.where(labels == 1, 1.0, -1.0)
+    logits, sign = clipped_logits(scores), np.where(labels == 1, 1.0, -1.0)
     free = _FREE[method]
 
     def minus_log_posterior(learned: Floats) -> tuple[float, Floats]:
