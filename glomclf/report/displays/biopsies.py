@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..._runtime import counted
 from ...evaluation.biopsy import BiopsySummary, biopsy_summary
-from .canvas import CLASS_COLORS, OfPredictions, axes_or_new, legend_below
+from .canvas import CLASS_COLORS, OfCalls, axes_or_new, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ __all__ = ["BiopsyPercentageDisplay", "BlandAltmanDisplay"]
 _BARS = {"lower_limit": 106, "bias": 111, "upper_limit": 116}
 
 
-class _BiopsyDisplay(OfPredictions):
+class _BiopsyDisplay(OfCalls):
     """One point a biopsy; the children say where, and what it is compared with."""
 
     points_: PathCollection
@@ -31,10 +31,6 @@ class _BiopsyDisplay(OfPredictions):
 
     def __init__(self, summary: BiopsySummary):
         self.summary = summary
-
-    @staticmethod
-    def _known_of(estimator: Any) -> dict[str, Any]:
-        return {"threshold": getattr(estimator, "threshold_", 0.5)}
 
     @classmethod
     def from_predictions(

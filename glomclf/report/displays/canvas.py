@@ -86,6 +86,14 @@ class OfPredictions(Display):
         return {"name": type(estimator).__name__}
 
 
+class OfCalls(OfPredictions):
+    """A display that depends on which threshold is in use."""
+
+    @staticmethod
+    def _known_of(estimator: Any) -> dict[str, Any]:
+        return {"threshold": getattr(estimator, "threshold_", 0.5)}
+
+
 def axes_or_new(ax: Axes | None) -> Axes:
     """Return the axes given, or those of a new figure."""
     if ax is not None:

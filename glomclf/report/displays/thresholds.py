@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ...evaluation.net_benefit import threshold_table
-from .canvas import CLASS_COLORS, OfPredictions, axes_or_new, legend_below
+from .canvas import CLASS_COLORS, OfCalls, axes_or_new, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["DecisionCurveDisplay", "ThresholdsDisplay"]
 
 
-class _OverThresholds(OfPredictions):
+class _OverThresholds(OfCalls):
     """Curves over thresholds, the one in use marked; the children say which."""
 
     lines_: list[Line2D]
@@ -64,10 +64,6 @@ class _OverThresholds(OfPredictions):
         """
         table = threshold_table(y_true, y_score, **options)
         return cls(table, threshold=threshold).plot(ax)
-
-    @staticmethod
-    def _known_of(estimator: Any) -> dict[str, Any]:
-        return {"threshold": getattr(estimator, "threshold_", 0.5)}
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw the curves, and mark the threshold in use.
