@@ -19,7 +19,12 @@ from .._runtime import user_path
 from ..errors import ParameterError, WeightsError
 from .backend import as_delivered, keras, refuse_fork
 from .efficientnet import build_efficientnet_lite0, lite0_torch_name
-from .known_layers import KnownLayers, digest_of_shapes, fingerprint_of
+from .known_layers import (
+    KnownLayers,
+    digest_of_shapes,
+    fingerprint_of,
+    last_output,
+)
 from .normalization import Normalization
 from .random_weights import randomise
 from .resnet import build_resnet50_v15, resnet_torch_name
@@ -83,10 +88,16 @@ class Backbone:
 
         None stands for the image itself: there is no frozen part.
         """
-        layers = self.model.layers
-        frozen = layers[: len(layers) - self.n_trainable(trainable_layers)]
-        outputs = [layer.name for layer in frozen if _BLOCK_OUTPUT.search(layer.name)]
-        return outputs[-1] if outputs else None
+        n_frozen = len(self.model.layers) - self.n_trainable(trainable_layers)
+        return last_output(self.outputs(), n_frozen)
+
+    def outputs(self) -> dict[str, int]:
+        """Return the place of each layer that every path runs through."""
+        return {
+            layer.name: place
+            for place, layer in enumerate(self.model.layers)
+            if _BLOCK_OUTPUT.search(layer.name)
+        }
 
     def weights(self) -> list[np.ndarray]:
         """Return all weights as arrays, in Keras' order."""
@@ -228,9 +239,8 @@ def describe_layers(backbone: Backbone) -> KnownLayers:
     """
     model = backbone.model
     outputs = {
-        layer.name: (place, int(layer.output.shape[-1]))
-        for place, layer in enumerate(model.layers)
-        if _BLOCK_OUTPUT.search(layer.name)
+        name: (place, int(model.layers[place].output.shape[-1]))
+        for name, place in backbone.outputs().items()
     }
     shapes = digest_of_shapes(model.get_weights())
     return KnownLayers(len(model.layers), outputs, shapes, backbone.fingerprint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ __all__ = [
     "are_made_again",
     "digest_of_shapes",
     "fingerprint_of",
+    "last_output",
     "layers_of",
     "refuse_other_weights",
     "weights_of_file",
@@ -57,15 +58,33 @@ class KnownLayers(NamedTuple):
     def cut(self, trainable_layers: int | str) -> str | None:
         """Name the last block output before the first trainable layer, as Backbone."""
         n = self.n_layers if trainable_layers == "all" else int(trainable_layers)
-        frozen = [
-            name for name, (i, _) in self.outputs.items() if i < self.n_layers - n
-        ]
-        return frozen[-1] if frozen else None
+        places = {name: place for name, (place, _) in self.outputs.items()}
+        return last_output(places, self.n_layers - n)
 
     def width(self, cut: str) -> int | None:
         """Return the number of features at a cut, None where they are maps."""
         place, channels = self.outputs[cut]
         return channels if place == self.n_layers - 1 else None
+
+
+def last_output(places: Mapping[str, int], n_frozen: int) -> str | None:
+    """Name the last of the outputs that lie in the first layers, None if none does.
+
+    Parameters
+    ----------
+    places : mapping of str to int
+        Of the outputs, from the first to the last.
+    n_frozen : int
+        How many layers are the first.
+
+    Examples
+    --------
+    >>> from glomclf.network.known_layers import last_output
+    >>> last_output({"pool1": 4, "pool2": 8}, 6), last_output({"pool1": 4}, 4)
+    ('pool1', None)
+    """
+    frozen = [name for name, place in places.items() if place < n_frozen]
+    return frozen[-1] if frozen else None
 
 
 def layers_of(backbone: str) -> KnownLayers:
