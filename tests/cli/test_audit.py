@@ -10,13 +10,11 @@ from PIL import Image
 
 from glomclf import make_glomeruli, read_manifest
 from glomclf.cli import main
+from tests import commands
 
 
 def run(*arguments, code=0):
-    result = CliRunner().invoke(main, ["audit", *map(str, arguments), "-q"])
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    return result
+    return commands.run("audit", *arguments, "-q", code=code)
 
 
 @pytest.fixture(scope="module")

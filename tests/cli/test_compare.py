@@ -5,26 +5,19 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from glomclf import GlomeruliClassifier, make_glomeruli
-from glomclf.cli import main
 from glomclf.cli.compare import COMPARISON_FILES
 from glomclf.cli.compare import command as compare
 from glomclf.cli.train import command as train
 from glomclf.model.approach_comparison import COMPARED_SCORES
 from glomclf.model.approaches import APPROACHES
+from tests.commands import run
 
 TINY = (
     *("--set", "network.backbone=cnn", "--weights", "none", "--cv", "2"),
     *("--set", "image_size=32"),
 )
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 from glomclf import read_manifest
-from glomclf.cli import main
+from tests import commands
 
 
 @pytest.fixture
@@ -39,9 +38,7 @@ LABELS = ("--label", "GS=1", "--label", "NGS=0", "--label", "artery=skip")
 
 
 def run(*words, code=0):
-    result = CliRunner().invoke(main, ["extract", *map(str, words)])
-    assert result.exit_code == code, result.output
-    return result
+    return commands.run("extract", *words, code=code)
 
 
 def test_a_slide_becomes_patches_and_a_csv(folder):

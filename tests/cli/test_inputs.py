@@ -5,17 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from glomclf import GlomeruliClassifier
-from glomclf.cli import main
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    return result
+from tests.commands import run
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from glomclf import make_glomeruli, read_manifest
-from glomclf.cli import main
 from glomclf.errors import ManifestError
+from tests.commands import run
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +48,6 @@ AS = {
     "labels": {"GS": 1, "NGS": 0},
 }
 READING = [*COLUMNS, "--labels", "GS=1,NGS=0"]
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_a_split_of_a_table_is_read_as_the_table_itself(data):

@@ -15,12 +15,7 @@ from glomclf import (
 from glomclf.cli import main
 from glomclf.model import training_reference
 from glomclf.model.known_people import keep_record
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
+from tests.commands import run
 
 
 @pytest.fixture(scope="module")

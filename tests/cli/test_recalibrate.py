@@ -3,17 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression
 
 from glomclf import GlomeruliClassifier, read_classifier
-from glomclf.cli import main
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
+from tests.commands import run
 
 
 @pytest.fixture(scope="module")

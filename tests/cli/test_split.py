@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from glomclf import make_glomeruli, read_manifest
-from glomclf.cli import main
+from tests import commands
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +37,7 @@ def working_directory(data, monkeypatch):
 
 
 def run(*arguments, code=0):
-    result = CliRunner().invoke(main, ["split", *map(str, arguments)])
-    assert result.exit_code == code, result.output
-    return result
+    return commands.run("split", *arguments, code=code)
 
 
 def test_no_participant_is_in_both_files_and_no_row_is_lost(data):

@@ -21,18 +21,13 @@ from glomclf import (
 from glomclf.cli import main
 from glomclf.cli.train import _tell_threshold
 from glomclf.network import epochs
+from tests.commands import run
 
 TINY = (
     *("--recipe", "features"),
     *("--weights", "none", "--set", "image_size=32"),
     *("--set", "network.backbone=cnn", "--set", "network.epochs=2"),
 )
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -12,25 +12,17 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 from glomclf import GlomeruliClassifier, make_classifier, make_glomeruli
-from glomclf.cli import main
 from glomclf.cli.tune import _space
 from glomclf.cli.tune_files import TUNING_FILES
 from glomclf.report import Picture
+from tests.commands import run
 
 TINY = ("--cv", "2")
 for _setting in ("network.backbone=cnn", "network.weights=none", "image_size=32"):
     TINY += ("--set", _setting)
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    return result
 
 
 @pytest.fixture(scope="module")
