@@ -19,7 +19,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from pages import command, grid
 
-from glomclf.evaluation import biopsy_summary, compare_scores, evaluate
+from glomclf.evaluation import biopsy_agreement, compare_scores, evaluate
 from glomclf.evaluation.participant_numbers import equal_number
 from glomclf.evaluation.scores import ScoredRows
 
@@ -55,7 +55,7 @@ SETTINGS = {
 SECTIONS = {
     "evaluate": "`evaluate`",
     "compare_scores": "`compare_scores`: differences of two models",
-    "biopsy_summary": "`biopsy_summary`",
+    "biopsy_agreement": "`biopsy_agreement`",
     "percentile": "For comparison: percentile intervals of `evaluate`'s scores",
 }
 
@@ -101,7 +101,7 @@ def estimate_all(data, n_bootstrap: int, seed: int) -> dict[tuple[str, str], tup
         "compare_scores": compare_scores(
             y_true, model_a, model_b, groups=groups, **options
         ),
-        "biopsy_summary": biopsy_summary(y_true, model_a, groups, **options),
+        "biopsy_agreement": biopsy_agreement(y_true, model_a, groups, **options),
     }
     return {
         (function, name): (score, *estimates.interval(name))

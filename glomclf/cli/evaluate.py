@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from ..evaluation.biopsy import BiopsySummary
+    from ..evaluation.biopsy import BiopsyAgreement
     from ..evaluation.evaluation import Evaluation
 
 __all__ = ["command"]
@@ -204,7 +204,7 @@ def _score(
 ) -> dict[str, Any]:
     """Score patches and, where they are known, biopsies; write both."""
     from ..data.participants import participant_kind
-    from ..evaluation.biopsy import biopsy_summary
+    from ..evaluation.biopsy import biopsy_agreement
     from ..evaluation.evaluation import evaluate
     from .tables import predictions_table, write_csv, write_scores
 
@@ -219,7 +219,7 @@ def _score(
     if participant_kind(manifest) != "participant":
         note("There is no percentage per biopsy: not all participants are known.")
         return {"evaluation": evaluation, "biopsies": None}
-    biopsies = biopsy_summary(y, probability, groups, threshold=threshold)
+    biopsies = biopsy_agreement(y, probability, groups, threshold=threshold)
     write_csv(biopsies.table, folder / "biopsies.csv", index=True)
     return {"evaluation": evaluation, "biopsies": biopsies}
 
@@ -244,7 +244,7 @@ def _write_report(
         temporary.write_text(report.card, "utf-8", "backslashreplace")
 
 
-def _print(evaluation: Evaluation, biopsies: BiopsySummary | None) -> None:
+def _print(evaluation: Evaluation, biopsies: BiopsyAgreement | None) -> None:
     from .._runtime import counted
     from .tables import print_estimates, print_scores, print_subgroups
 

@@ -5,7 +5,7 @@ Everything here takes labels, probabilities and participants; nothing knows of i
 
 from .abstention import Abstention, choose_abstention, least_miss
 from .agreement import ReaderAgreement, reader_agreement
-from .biopsy import BiopsySummary, biopsy_summary
+from .biopsy import BiopsyAgreement, biopsy_agreement
 from .biopsy_estimates import (
     BiopsyEstimates,
     is_borderline,
@@ -39,8 +39,8 @@ __all__ = [
     "WIDTHS",
     "Abstention",
     "Band",
+    "BiopsyAgreement",
     "BiopsyEstimates",
-    "BiopsySummary",
     "Comparison",
     "Curves",
     "Estimates",
@@ -52,7 +52,7 @@ __all__ = [
     "Score",
     "Subgroups",
     "adjust_to_prevalence",
-    "biopsy_summary",
+    "biopsy_agreement",
     "choose_abstention",
     "choose_threshold",
     "compare_scores",

@@ -34,12 +34,12 @@ from .participant_numbers import MIN_PARTICIPANTS, exact_interval
 from .predictions import check_scores, threshold_faults
 from .scores import Counts, accuracy, recall, specificity
 
-__all__ = ["BiopsySummary", "biopsy_summary"]
+__all__ = ["BiopsyAgreement", "biopsy_agreement"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiopsySummary(Estimates):
-    """How well percentages a biopsy agree, as `biopsy_summary` returns it.
+class BiopsyAgreement(Estimates):
+    """How well percentages a biopsy agree, as `biopsy_agreement` returns it.
 
     `scores`, `interval`, `to_frame` and `to_dict` are those of
     `glomclf.evaluation.estimates.Estimates`.
@@ -64,7 +64,7 @@ class BiopsySummary(Estimates):
         )
 
 
-def biopsy_summary(
+def biopsy_agreement(
     y_true: ArrayLike,
     y_score: ArrayLike,
     groups: ArrayLike,
@@ -74,7 +74,7 @@ def biopsy_summary(
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     random_state: int | np.random.RandomState | None = 0,
-) -> BiopsySummary:
+) -> BiopsyAgreement:
     """Compare predicted and true percentages of sclerotic glomeruli, biopsy by biopsy.
 
     Parameters
@@ -105,7 +105,7 @@ def biopsy_summary(
 
     Returns
     -------
-    summary : BiopsySummary
+    agreement : BiopsyAgreement
         Its `scores`, in percentage points unless stated: ``mean_absolute_error``;
         ``bias`` (mean of predicted less true); ``lower_limit`` and ``upper_limit``
         (bias less and plus 1.96 standard deviations of the differences); ``icc``, the
@@ -121,13 +121,13 @@ def biopsy_summary(
 
     Examples
     --------
-    >>> from glomclf.evaluation.biopsy import biopsy_summary
+    >>> from glomclf.evaluation.biopsy import biopsy_agreement
     >>> y_true = [0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 0]
     >>> y_score = [0.1, 0.6, 0.2, 0.9, 0.8, 0.7, 0.4, 0.4, 0.2, 0.1, 0.3, 0.2]
-    >>> summary = biopsy_summary(y_true, y_score, list("aaaabbbbcccc"))
-    >>> summary.table["difference"].to_dict()
+    >>> agreement = biopsy_agreement(y_true, y_score, list("aaaabbbbcccc"))
+    >>> agreement.table["difference"].to_dict()
     {'a': 25.0, 'b': -25.0, 'c': 0.0}
-    >>> round(summary.scores["mean_absolute_error"], 1)
+    >>> round(agreement.scores["mean_absolute_error"], 1)
     16.7
     """
     faults = [
@@ -151,7 +151,7 @@ def biopsy_summary(
     content = vars(_with_exact_ends(estimates, agreement)) | {
         "caution": _caution(len(table))
     }
-    return BiopsySummary(**content, table=table, cut_offs=tuple(cut_offs))
+    return BiopsyAgreement(**content, table=table, cut_offs=tuple(cut_offs))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .._runtime import counted
 from ..data.participants import kind_of_groups, participant_kind
-from ..evaluation.biopsy import BiopsySummary, biopsy_summary
+from ..evaluation.biopsy import BiopsyAgreement, biopsy_agreement
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.predictions import check_scores
 from ..model.ensemble import FoldEnsembleClassifier
@@ -45,7 +45,7 @@ class EvaluatedModel:
     threshold : float or ndarray of shape (n_samples,)
         One a row where each fold has its own.
     evaluation : Evaluation
-    biopsies : BiopsySummary, default=None
+    biopsies : BiopsyAgreement, default=None
         None: it is made where groups are participants.
     classifier : object or None
         Fitted `GlomeruliClassifier`, `FoldEnsembleClassifier`, or whatever predicted.
@@ -70,7 +70,7 @@ class EvaluatedModel:
     groups: Any
     threshold: float | NDArray[np.float64]
     evaluation: Evaluation
-    biopsies: BiopsySummary | None = None
+    biopsies: BiopsyAgreement | None = None
     classifier: Any
     train: pd.DataFrame | None = None
     audit: Any = None
@@ -87,7 +87,7 @@ class EvaluatedModel:
         self.unit = kind_of_groups(self.X, groups)
         if self.biopsies is None and self.unit == "participant":
             level = self.evaluation.confidence
-            self.biopsies = biopsy_summary(
+            self.biopsies = biopsy_agreement(
                 y, y_score, groups, threshold=self.threshold, confidence=level
             )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ScoreError
-from ..evaluation.biopsy import BiopsySummary
+from ..evaluation.biopsy import BiopsyAgreement
 from ..evaluation.evaluation import Evaluation, evaluate
 from .blocks import Section
 from .evaluated_model import EvaluatedModel
@@ -65,7 +65,7 @@ def evaluation_report(
     audit: Any = None,
     command: Sequence[str] | None = None,
     evaluation: Evaluation | None = None,
-    biopsies: BiopsySummary | None = None,
+    biopsies: BiopsyAgreement | None = None,
     title: str = "Evaluation",
     n_mistakes: int = 6,
     sections: Sequence[Section] = (),
@@ -110,8 +110,8 @@ def evaluation_report(
         As from `glomclf.evaluate` of the same rows, where it is at hand. One with
         ``by=`` adds a section of its subgroups.
 
-    biopsies : BiopsySummary, default=None
-        As from `biopsy_summary` of the same rows, where at hand.
+    biopsies : BiopsyAgreement, default=None
+        As from `biopsy_agreement` of the same rows, where at hand.
 
     title : str, default="Evaluation"
 

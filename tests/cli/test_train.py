@@ -291,7 +291,7 @@ def test_evaluate_draws_and_resamples_once_for_each_result(
     count(glomclf.report.sections.curves, "evaluation_curves")
     count(glomclf.report.displays.curves, "evaluation_curves")
     count(glomclf.evaluation.evaluation, "evaluate")
-    count(glomclf.evaluation.biopsy, "biopsy_summary")
+    count(glomclf.evaluation.biopsy, "biopsy_agreement")
     count(Figure, "__init__")
     csv = data / "public.csv"
     run("evaluate", csv, "--model", trained[0], "-o", tmp_path, "-q")

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from glomclf.errors import ScoreError
-from glomclf.evaluation.biopsy import biopsy_summary
+from glomclf.evaluation.biopsy import biopsy_agreement
 from glomclf.evaluation.net_benefit import threshold_table
 from glomclf.evaluation.thresholds import even_odds
 
@@ -49,7 +49,7 @@ def test_every_threshold_has_the_scores_of_that_threshold():
         assert row["recall"] == pytest.approx(recall_score(y, called))
         assert row["precision"] == pytest.approx(precision_score(y, called))
         assert row["f1"] == pytest.approx(f1_score(y, called))
-        biopsies = biopsy_summary(y, y_score, groups, threshold=cut)
+        biopsies = biopsy_agreement(y, y_score, groups, threshold=cut)
         error = biopsies.scores["mean_absolute_error"]
         assert row["percentage_error"] == pytest.approx(error)
         assert row["net_benefit_low"] < row["net_benefit"] < row["net_benefit_high"]

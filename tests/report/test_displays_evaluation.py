@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
 
 from glomclf.errors import ScoreError
-from glomclf.evaluation.biopsy import biopsy_summary
+from glomclf.evaluation.biopsy import biopsy_agreement
 from glomclf.evaluation.curves import evaluation_curves
 from glomclf.report.displays import (
     BiopsyPercentageDisplay,
@@ -139,18 +139,18 @@ def test_reliability_says_how_many_rows_a_bin_has():
 def test_biopsies_lie_where_their_percentages_say(rows, fitted):
     X, y_true, groups = rows
     y_score = fitted.predict_proba(X)[:, 1]
-    table = biopsy_summary(y_true, y_score, groups, n_bootstrap=100).table
+    table = biopsy_agreement(y_true, y_score, groups, n_bootstrap=100).table
     share = BiopsyPercentageDisplay.from_predictions(
         y_true, y_score, groups=groups, n_bootstrap=100, ax=axes()
     )
     np.testing.assert_allclose(
         share.points_.get_offsets(), table[["true", "predicted"]]
     )
-    agreement = BlandAltmanDisplay(share.summary).plot(axes())
+    agreement = BlandAltmanDisplay(share.agreement).plot(axes())
     np.testing.assert_allclose(
         agreement.points_.get_offsets()[:, 1], table["difference"]
     )
-    bias = share.summary.scores["bias"]
+    bias = share.agreement.scores["bias"]
     assert set(agreement.line_.get_ydata()) == {bias}
 
 
@@ -176,7 +176,7 @@ def test_intervals_of_bland_and_altman_stand_side_by_side_and_cover_no_biopsy(ro
     places = {bar[0, 0] for bar in bars}
     assert len(places) == 3
     assert min(places) > 100
-    summary = display.summary
+    summary = display.agreement
     wanted = [summary.interval(n) for n in ("bias", "lower_limit", "upper_limit")]
     np.testing.assert_allclose([bar[:, 1] for bar in bars], wanted)
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
@@ -211,7 +211,7 @@ def test_own_threshold_of_the_classifier_is_used_for_biopsies(rows, fitted):
     display = BiopsyPercentageDisplay.from_estimator(
         strict, X, labels, groups=groups, n_bootstrap=100, ax=axes()
     )
-    assert (display.summary.table["predicted"] == 0).all()
+    assert (display.agreement.table["predicted"] == 0).all()
 
 
 def test_single_biopsy_has_a_bias_without_limits():
@@ -219,7 +219,7 @@ def test_single_biopsy_has_a_bias_without_limits():
         [0, 1], [0.2, 0.4], groups=["a", "a"], ax=axes()
     )
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    bias = display.summary.scores["bias"]
+    bias = display.agreement.scores["bias"]
     assert labels == [f"bias {bias:+.1f}", "biopsy of 2 patches"]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..._runtime import counted
-from ...evaluation.biopsy import BiopsySummary, biopsy_summary
+from ...evaluation.biopsy import BiopsyAgreement, biopsy_agreement
 from .canvas import CLASS_COLORS, OfCalls, axes_or_new, legend_below
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class _BiopsyDisplay(OfCalls):
     points_: PathCollection
     line_: Line2D
 
-    def __init__(self, summary: BiopsySummary):
-        self.summary = summary
+    def __init__(self, agreement: BiopsyAgreement):
+        self.agreement = agreement
 
     @classmethod
     def from_predictions(
@@ -58,7 +58,7 @@ class _BiopsyDisplay(OfCalls):
         ax : matplotlib Axes, default=None
             By default a new figure.
         **options
-            To `glomclf.evaluation.biopsy.biopsy_summary`.
+            To `glomclf.evaluation.biopsy.biopsy_agreement`.
 
         Returns
         -------
@@ -70,10 +70,10 @@ class _BiopsyDisplay(OfCalls):
         ScoreError
             If an input cannot be used.
         """
-        summary = biopsy_summary(
+        agreement = biopsy_agreement(
             y_true, y_score, groups, threshold=threshold, **options
         )
-        return cls(summary).plot(ax=ax)
+        return cls(agreement).plot(ax=ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw one point a biopsy, larger with more glomeruli.
@@ -89,7 +89,7 @@ class _BiopsyDisplay(OfCalls):
             Itself, with the attributes ``ax_``, ``figure_``, ``points_``, ``line_``.
         """
         ax = axes_or_new(ax)
-        n_glomeruli = self.summary.table["n_glomeruli"].to_numpy()
+        n_glomeruli = self.agreement.table["n_glomeruli"].to_numpy()
         self._draw_references(ax)
         self.points_ = ax.scatter(
             *self._points(),
@@ -118,8 +118,8 @@ class BiopsyPercentageDisplay(_BiopsyDisplay):
 
     Parameters
     ----------
-    summary : glomclf.evaluation.biopsy.BiopsySummary
-        From `glomclf.evaluation.biopsy.biopsy_summary`.
+    agreement : glomclf.evaluation.biopsy.BiopsyAgreement
+        From `glomclf.evaluation.biopsy.biopsy_agreement`.
 
     Attributes
     ----------
@@ -147,13 +147,13 @@ class BiopsyPercentageDisplay(_BiopsyDisplay):
     """
 
     def _points(self) -> tuple[Any, Any]:
-        return self.summary.table["true"], self.summary.table["predicted"]
+        return self.agreement.table["true"], self.agreement.table["predicted"]
 
     def _draw_references(self, ax: Axes) -> None:
         (self.line_,) = ax.plot(
             [0, 100], [0, 100], "--", color="gray", linewidth=1, label="agreement"
         )
-        for cut_off in self.summary.cut_offs:
+        for cut_off in self.agreement.cut_offs:
             for draw in (ax.axhline, ax.axvline):
                 draw(cut_off, color="gray", linestyle=":", linewidth=1.5)
         ax.set(
@@ -173,8 +173,8 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 
     Parameters
     ----------
-    summary : glomclf.evaluation.biopsy.BiopsySummary
-        From `glomclf.evaluation.biopsy.biopsy_summary`.
+    agreement : glomclf.evaluation.biopsy.BiopsyAgreement
+        From `glomclf.evaluation.biopsy.biopsy_agreement`.
 
     Attributes
     ----------
@@ -207,12 +207,12 @@ class BlandAltmanDisplay(_BiopsyDisplay):
     """
 
     def _points(self) -> tuple[Any, Any]:
-        table = self.summary.table
+        table = self.agreement.table
         return (table["true"] + table["predicted"]) / 2, table["difference"]
 
     def _draw_references(self, ax: Axes) -> None:
         ax.axhline(0, color="gray", linewidth=1)
-        scores = self.summary.scores
+        scores = self.agreement.scores
         limits = (
             f"limits of agreement {scores['lower_limit']:+.1f} and "
             f"{scores['upper_limit']:+.1f}"
@@ -230,12 +230,12 @@ class BlandAltmanDisplay(_BiopsyDisplay):
         )
 
     def _draw_level(self, ax: Axes, name: str, style: str, label: str | None) -> Any:
-        value, color = self.summary.scores[name], CLASS_COLORS[1]
+        value, color = self.agreement.scores[name], CLASS_COLORS[1]
         if not np.isfinite(value):
             return None
-        ends = np.array(self.summary.interval(name))
+        ends = np.array(self.agreement.interval(name))
         if np.isfinite(ends).all():
-            told = f"{self.summary.level} intervals" if name == "bias" else None
+            told = f"{self.agreement.level} intervals" if name == "bias" else None
             reach = np.abs(ends - value)[:, None]
             ax.errorbar(_BARS[name], value, reach, fmt="none", ecolor=color, capsize=3)
             ax.plot([], [], "|", color=color, markersize=9, label=told)
@@ -243,8 +243,8 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 
     def _reach(self) -> float:
         """Return how far the farthest of what is drawn lies from no difference."""
-        summary = self.summary
-        levels = [(summary.scores[name], *summary.interval(name)) for name in _BARS]
+        agreement = self.agreement
+        levels = [(agreement.scores[name], *agreement.interval(name)) for name in _BARS]
         drawn = np.concatenate([self._points()[1], np.ravel(levels)])
         return max(5.0, 1.1 * np.abs(drawn[np.isfinite(drawn)]).max())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..._runtime import counted
-from ...evaluation.biopsy import BiopsySummary
+from ...evaluation.biopsy import BiopsyAgreement
 from ..blocks import Block, Caution, Section, Table, estimate_row, sentence
 from ..evaluated_model import EvaluatedModel
 from ..pictures import Picture, draw_picture
@@ -22,36 +22,36 @@ _AGREEMENT = {
 
 def biopsies_section(model: EvaluatedModel) -> Section | None:
     """Draw percentages, their differences, and say how well they agree."""
-    summary = model.biopsies
-    if summary is None:
+    agreement = model.biopsies
+    if agreement is None:
         return None
     blocks: list[Block] = [
-        *_pictures(summary),
-        _agreement_table(summary),
-        _biopsy_table(summary),
+        *_pictures(agreement),
+        _agreement_table(agreement),
+        _biopsy_table(agreement),
     ]
-    if summary.caution:
-        blocks.insert(0, Caution(sentence(summary.caution)))
+    if agreement.caution:
+        blocks.insert(0, Caution(sentence(agreement.caution)))
     return Section("Percentage per biopsy", blocks)
 
 
-def _pictures(summary: BiopsySummary) -> list[Picture]:
+def _pictures(agreement: BiopsyAgreement) -> list[Picture]:
     from ..displays import BiopsyPercentageDisplay, BlandAltmanDisplay
 
     return [
         draw_picture(
-            lambda figure: BiopsyPercentageDisplay(summary).plot(figure.subplots()),
+            lambda figure: BiopsyPercentageDisplay(agreement).plot(figure.subplots()),
             alt="Predicted against true percentage of each biopsy",
             caption="Globally sclerotic glomeruli of each biopsy, in percent. Dotted: "
             "the cut-offs by which biopsies are judged.",
             name="biopsies",
         ),
         draw_picture(
-            lambda figure: BlandAltmanDisplay(summary).plot(figure.subplots()),
+            lambda figure: BlandAltmanDisplay(agreement).plot(figure.subplots()),
             alt="Bland-Altman plot of predicted and true percentages",
             caption="Bland-Altman plot. Above 0 the percentage is predicted too high. "
             "The bias is the mean difference; about 95 of 100 differences lie between "
-            f"the limits of agreement. Bars at the right: {summary.level} intervals "
+            f"the limits of agreement. Bars at the right: {agreement.level} intervals "
             "over biopsies. Those of the limits are too narrow: in simulations they "
             "held the truth less often than they claim, even with 50 biopsies.",
             name="bland_altman",
@@ -59,20 +59,20 @@ def _pictures(summary: BiopsySummary) -> list[Picture]:
     ]
 
 
-def _agreement_table(summary: BiopsySummary) -> Table:
+def _agreement_table(agreement: BiopsyAgreement) -> Table:
     shown = dict(_AGREEMENT)
-    for cut_off in summary.cut_offs:
+    for cut_off in agreement.cut_offs:
         for name in ("recall", "specificity", "accuracy"):
             title = f"{name.capitalize()} for biopsies above {cut_off:g} %"
             shown[f"{name}_above_{cut_off:g}"] = (title, 3)
-    rows = [estimate_row(summary, key, *told) for key, told in shown.items()]
-    return Table(["agreement", "value", f"{summary.level} interval"], rows)
+    rows = [estimate_row(agreement, key, *told) for key, told in shown.items()]
+    return Table(["agreement", "value", f"{agreement.level} interval"], rows)
 
 
-def _biopsy_table(summary: BiopsySummary) -> Table:
+def _biopsy_table(agreement: BiopsyAgreement) -> Table:
     rows = [
         [name, int(n_glomeruli), *(f"{share:.1f}" for share in shares)]
-        for name, n_glomeruli, *shares in summary.table.itertuples()
+        for name, n_glomeruli, *shares in agreement.table.itertuples()
     ]
     columns = ["biopsy", "patches", "true %", "predicted %", "predicted minus true"]
     return Table(columns, rows, f"Each of {counted(len(rows), 'biopsy')}", folded=True)

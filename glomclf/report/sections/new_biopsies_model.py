@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ...evaluation.biopsy import biopsy_summary
+from ...evaluation.biopsy import biopsy_agreement
 from ...evaluation.biopsy_record import OutOfFoldRecord
 from ...evaluation.evaluation import evaluate
 from ..blocks import Block, Caution, Code, Paragraph, Section, Table, estimate_row
@@ -121,7 +121,7 @@ def _evaluated(
     """Score the out-of-fold predictions that the model file keeps."""
     rows = (record.label, record.probability, record.participant)
     scores = evaluate(*rows[:2], groups=rows[2], threshold=threshold)
-    of_biopsies = biopsy_summary(*rows, threshold=threshold)
+    of_biopsies = biopsy_agreement(*rows, threshold=threshold)
     table = [estimate_row(scores, name, title) for name, title in _SCORES.items()]
     title = "Mean absolute error of the predicted percentage, points"
     table.append(estimate_row(of_biopsies, "mean_absolute_error", title, 1))
