@@ -18,6 +18,7 @@ from .console import (
     typed_command,
 )
 from .inputs import (
+    check_model,
     embeddings_of_two,
     labelled_manifest,
     labelled_pair,
@@ -141,6 +142,7 @@ def command(
     for name in _FILES:
         check_output(folder / name, inputs)
     check_inputs(inputs)  # to load a model takes long
+    check_model(model, embeddings[0] if embeddings else None)
     test, rows, train, features = _read(csv, train_csv, images, embeddings, reading)
     divided = None if by is None else _column(test, by, csv)
     read = reader_columns(test, readers, csv)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..model.ensemble import FoldEnsembleClassifier
 
 __all__ = [
+    "check_model",
     "embeddings_of_two",
     "labelled_manifest",
     "labelled_pair",
@@ -182,6 +183,46 @@ def _header(csv: Path, reading: dict[str, Any]) -> tuple[list[str], set[str | No
     chosen = check_columns(reading.get("columns"))
     titles = read_table(csv, chosen)[0]
     return titles, {column_name(title, chosen) for title in titles}
+
+
+def check_model(
+    path: Path, embeddings: Path | None, *, of_slides: bool = False
+) -> None:
+    """Refuse a model of other rows than are given, before any of them is read.
+
+    Parameters
+    ----------
+    path : Path
+    embeddings : Path or None
+        What stands in place of the images.
+    of_slides : bool, default=False
+        Whether the images are cut out of slides.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a model.
+    InputError
+        If it was trained on embeddings and images are given, or the other way.
+    """
+    from ..model.model_files import file_takes_features
+
+    takes_features = file_takes_features(path)
+    if takes_features and of_slides:
+        raise InputError(
+            f"{path} was trained on embeddings, and polygons of a slide give images. "
+            "Give a model that was trained on images."
+        )
+    if takes_features and embeddings is None:
+        raise InputError(
+            f"{path} was trained on embeddings. Give those of these patches, made by "
+            "the same encoder: --embeddings FILE."
+        )
+    if embeddings is not None and not takes_features:
+        raise InputError(
+            f"{path} was trained on images, and encodes them itself. Leave out "
+            "--embeddings, or give a model that was trained with it."
+        )
 
 
 def load_model(

@@ -17,7 +17,7 @@ from .console import (
     say,
 )
 from .extract import cut_options
-from .inputs import load_model, read_images, rows_of
+from .inputs import check_model, load_model, read_images, rows_of
 from .new_biopsies import (
     PREDICTION_FILES,
     abstention_of,
@@ -112,6 +112,7 @@ def command(
     check_options(context, annotations)
     inputs = [path for path in (source, model, annotations, embeddings) if path]
     check_inputs(inputs)  # to load a model takes long
+    check_model(model, embeddings, of_slides=annotations is not None)
     _check_output(folder, inputs, overwrite, is_slide=annotations is not None)
     if annotations is None:
         found = read_new(source, read_images(images, embeddings), **reading)

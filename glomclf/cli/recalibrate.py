@@ -17,7 +17,7 @@ from .console import (
     print_table,
     say,
 )
-from .inputs import labelled_manifest, load_model, rows_of
+from .inputs import check_model, labelled_manifest, load_model, rows_of
 from .options import (
     PATH,
     csv_argument,
@@ -90,6 +90,7 @@ def command(
     inputs = [path for path in (model, csv, embeddings) if path]
     check_output(target, inputs, overwrite=overwrite)
     check_inputs(inputs)
+    check_model(model, embeddings)
     manifest = labelled_manifest(
         csv, images, to_train=False, embeddings=embeddings, **reading
     )

@@ -25,6 +25,7 @@ from ..errors import ModelFileError
 __all__ = [
     "MODEL_FOLDER",
     "OF_EVERY_FILE",
+    "read_header",
     "read_model",
     "rebuilt",
     "write_model",
@@ -134,27 +135,14 @@ def read_model(
         If the file is missing, truncated, changed, foreign, of a later version or of
         another kind.
     """
-    metadata, arrays = _read_safetensors(user_path(path))
-    text = metadata.get("glomclf", "")
-    if not text:
-        raise ModelFileError(
-            f"{path} is not a glomclf model: it lacks the description that the save "
-            "method of a classifier writes."
-        )
+    metadata, arrays = _read_safetensors(path)
+    text = metadata["glomclf"]
     if metadata.get("sha256") != _digest(text, arrays):
         raise ModelFileError(
             f"{path} was changed after it was written: its contents do not have the "
             "SHA-256 it names. Use the original file, or train again."
         )
     header = _parsed(path, text)
-    found = header.get("format"), header.get("format_version")
-    if found != (_FORMAT, _FORMAT_VERSION):
-        raise ModelFileError(
-            f"{path} has the format {found[0]!r} version {found[1]!r}; this glomclf "
-            f"reads {_FORMAT!r} version {_FORMAT_VERSION}. Install the glomclf that "
-            "wrote it: "
-            f"{writer_of(header)}."
-        )
     if kind not in (None, header["kind"]):
         raise ModelFileError(
             f"{path} holds a {header['kind']}, not a {kind}. Load it with "
@@ -163,8 +151,42 @@ def read_model(
     return header, arrays
 
 
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the description of a model alone: quick, but not held against the SHA-256.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, foreign or of a later version.
+    """
+    metadata, _ = _read_safetensors(path, with_arrays=False)
+    return _parsed(path, metadata["glomclf"])
+
+
 def _parsed(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
-    """Read the description: a mapping, with no numbers but finite ones."""
+    """Read the description, if it is of the format that this glomclf writes."""
+    header = _mapping(path, text)
+    found = header.get("format"), header.get("format_version")
+    if found != (_FORMAT, _FORMAT_VERSION):
+        raise ModelFileError(
+            f"{path} has the format {found[0]!r} version {found[1]!r}; this glomclf "
+            f"reads {_FORMAT!r} version {_FORMAT_VERSION}. Install the glomclf that "
+            "wrote it: "
+            f"{writer_of(header)}."
+        )
+    return header
+
+
+def _mapping(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
+    """Read JSON: a mapping, with no numbers but finite ones."""
     try:
         header = json.loads(
             text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_once
@@ -246,22 +268,30 @@ def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+def _read_safetensors(
+    path: str | os.PathLike[str], *, with_arrays: bool = True
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
+    source = user_path(path)
+    if not source.is_file():
         raise ModelFileError(
-            f"{path} is not a file. Expected a model that glomclf saved."
+            f"{source} is not a file. Expected a model that glomclf saved."
         )
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(source, framework="numpy") as file:
             metadata = file.metadata() or {}
             # What is not ours may be large, or of types that NumPy does not know.
-            names = file.keys() if metadata.get("glomclf") else ()
+            names = file.keys() if with_arrays and metadata.get("glomclf") else ()
             arrays = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelFileError(
-            f"{path} cannot be read as a glomclf model; it is truncated, or another "
+            f"{source} cannot be read as a glomclf model; it is truncated, or another "
             f"kind of file ({error})."
         ) from error
+    if not metadata.get("glomclf"):
+        raise ModelFileError(
+            f"{source} is not a glomclf model: it lacks the description that the save "
+            "method of a classifier writes."
+        )
     return metadata, arrays

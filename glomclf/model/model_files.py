@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..data.archive import read_model, rebuilt, writer_of
+from ..data.archive import read_header, read_model, rebuilt, writer_of
 from ..errors import ModelFileError
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
 
-__all__ = ["read_classifier"]
+__all__ = ["file_takes_features", "read_classifier"]
 
 _CLASSES: dict[str, type[GlomeruliClassifier] | type[FoldEnsembleClassifier]] = {
     cls.__name__: cls for cls in (GlomeruliClassifier, FoldEnsembleClassifier)
@@ -69,3 +69,27 @@ def read_classifier(
         )
     build: Any = _CLASSES[kind]._from_parts
     return rebuilt(path, build, header, arrays)
+
+
+def file_takes_features(path: str | os.PathLike[str]) -> bool:
+    """Tell at once, before a model is loaded, whether it was trained on features.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that ``save`` or ``glomclf train`` wrote.
+
+    Returns
+    -------
+    bool
+        False also for a file that `read_classifier` will refuse.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, foreign or of a later version.
+    """
+    header: Any = read_header(path)
+    if isinstance(members := header.get("members"), list) and members:
+        header = members[0].get("header") if isinstance(members[0], dict) else None
+    return isinstance(header, dict) and header.get("of_features") is True

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from glomclf import GlomeruliClassifier
+from glomclf.data.archive import write_model
 from tests.commands import run
 
 
@@ -118,10 +119,31 @@ def test_a_model_of_embeddings_takes_no_others_and_no_images(data, model, tmp_pa
     narrow = ("--embeddings", data / "narrow.npz")
     result = run("predict", data / "test.csv", *narrow, *options, code=2)
     assert "expecting 48 features" in result.output
-    (tmp_path / "patch0.png").touch()
-    result = run("predict", tmp_path, *options, code=2)
-    assert "X holds images" in result.output
-    assert "--embeddings FILE" in result.output
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "recalibrate"])
+def test_a_model_of_embeddings_asks_for_them_before_it_looks_for_images(
+    data, model, tmp_path, command
+):
+    csv, out = data / "test.csv", ("-o", tmp_path / "out", "-q")
+    of_model = (model, csv) if command == "recalibrate" else (csv, "--model", model)
+    result = run(command, *of_model, *out, code=2)
+    assert "model.glomclf was trained on embeddings" in result.stderr
+    assert "--embeddings FILE" in result.stderr
+    assert "not found" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "recalibrate"])
+def test_a_model_of_images_refuses_embeddings_before_it_reads_them(
+    data, given, tmp_path, command
+):
+    model = tmp_path / "images.glomclf"
+    write_model(model, {"of_features": False}, {})
+    csv, out = data / "test.csv", ("-o", tmp_path / "out", "-q")
+    of_model = (model, csv) if command == "recalibrate" else (csv, "--model", model)
+    result = run(command, *of_model, *given, *out, code=2)
+    assert "was trained on images" in result.stderr
+    assert "Leave out --embeddings" in result.stderr
 
 
 def test_three_files_of_embeddings_are_refused(data, given, model, tmp_path):

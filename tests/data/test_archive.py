@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from glomclf import GlomeruliClassifier
 from glomclf.data import archive
-from glomclf.data.archive import read_model, write_model
+from glomclf.data.archive import read_header, read_model, write_model
 from glomclf.errors import ModelFileError
 
 HEADER = {"classes": [0, 1], "history": {"loss": [0.5, 0.25]}, "note": 'ü "quoted"\n'}
@@ -42,6 +42,7 @@ def scratch(tmp_path_factory):
 
 def test_a_model_comes_back_as_it_was_written(model):
     header, arrays = read_model(str(model))
+    assert read_header(model) == header
     assert {name: header[name] for name in HEADER} == HEADER
     assert set(arrays) == set(ARRAYS)
     for name, array in ARRAYS.items():
@@ -136,8 +137,9 @@ def test_a_truncated_file_is_refused(model, scratch, kept):
 @example(content=b"\x89HDF\r\n\x1a\n")
 def test_a_foreign_file_is_refused(scratch, content):
     scratch.write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"another kind of file|not a glomclf"):
-        read_model(scratch)
+    for read in (read_model, read_header):
+        with pytest.raises(ModelFileError, match=r"another kind of file|not a glomclf"):
+            read(scratch)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):

@@ -51,6 +51,7 @@ from glomclf.evaluation.thresholds import (
 from glomclf.leakage import audit_fit
 from glomclf.model.ensemble_parts import ensemble_to_parts
 from glomclf.model.folds import predict_folds
+from glomclf.model.model_files import file_takes_features
 from glomclf.report import ensemble_report, worst_mistakes
 from glomclf.report.displays import HistoryDisplay
 
@@ -494,6 +495,21 @@ def test_saved_ensemble_predicts_the_same(images, fitted, tmp_path):
     assert str(loaded.oof_evaluation_) == str(fitted.oof_evaluation_)
     histories = [one.history_ for one in loaded.estimators_]
     assert histories == [one.history_ for one in fitted.estimators_]
+
+
+@pytest.mark.parametrize("of_features", [True, False])
+def test_a_file_tells_before_it_is_loaded_what_it_was_trained_on(of_features, tmp_path):
+    header = {"members": [{"header": {"of_features": of_features}}]}
+    write_model(tmp_path / "model", header, {}, kind="FoldEnsembleClassifier")
+    assert file_takes_features(tmp_path / "model") is of_features
+    write_model(tmp_path / "model", header["members"][0]["header"], {})
+    assert file_takes_features(tmp_path / "model") is of_features
+
+
+@pytest.mark.parametrize("members", [[], [3], [{}], [{"header": 3}], 3])
+def test_a_description_that_fits_nothing_takes_no_features(members, tmp_path):
+    write_model(tmp_path / "model", {"members": members}, {})
+    assert not file_takes_features(tmp_path / "model")
 
 
 def test_frozen_weights_are_in_the_file_once(fitted, tmp_path, monkeypatch):
