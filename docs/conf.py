@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "ignore_repr_types": "matplotlib|displays",  # their pictures are shown
 }
 
 html_theme = "pydata_sphinx_theme"
