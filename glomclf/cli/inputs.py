@@ -53,6 +53,7 @@ def labelled_manifest(
         If it is a folder, or labels are missing or, for a csv to train on, all the
         same.
     """
+    from .._runtime import counted
     from ..data.manifest import read_manifest
 
     _refuse_folder(csv)
@@ -67,9 +68,9 @@ def labelled_manifest(
         )
     if to_train and manifest["label"].nunique() < 2:
         raise InputError(
-            f"All {len(manifest)} rows of {csv} have the label "
-            f"{manifest['label'].iloc[0]}. Training needs images of both classes, 0 "
-            "and 1."
+            f"{csv} has only the label {manifest['label'].iloc[0]}, in "
+            f"{counted(len(manifest), 'row')}. Training needs images of both classes, "
+            "0 and 1."
         )
     return manifest
 

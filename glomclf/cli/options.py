@@ -129,12 +129,19 @@ def setting(text: str) -> Any:
             f"{text!r} is not of the form KEY=VALUE, as network.epochs=5. `--set help` "
             "lists the keys."
         )
+    meant = _meant(value)
+    if key.endswith(".weights") and isinstance(meant, str):
+        _weights(meant)
+    return key, meant
+
+
+def _meant(value: str) -> Any:
     if value.lower() in _WORDS:
-        return key, _WORDS[value.lower()]
+        return _WORDS[value.lower()]
     try:
-        return key, ast.literal_eval(value)
+        return ast.literal_eval(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return key, value
+        return value
 
 
 def _list_if_asked(ctx: click.Context, param: click.Parameter, values: Any) -> Any:

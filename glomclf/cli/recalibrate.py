@@ -112,19 +112,21 @@ def _tell(
     """Say what was learned, and what it is worth on other participants of the site."""
     import numpy as np
 
+    from .._runtime import counted
     from ..model.recalibration_curve import recalibration_gain
 
     learned, cut = classifier.recalibration_, classifier.threshold_
     say(f"Recalibrated on {learned}.")
     if not 0 < learned.n_positive < learned.n_samples:
         note(
-            f"All {learned.n_samples} patches have one label. Participants with both "
-            "classes tell more."
+            f"There is one label alone, in {counted(learned.n_samples, 'patch')}. "
+            "Participants with both classes tell more."
         )
     if learned.n_participants < _LEAST_FOR_GAIN:
         note(
-            f"What this is worth cannot be measured on {learned.n_participants} "
-            f"participants; {_LEAST_FOR_GAIN} are needed."
+            "What this is worth cannot be measured on "
+            f"{counted(learned.n_participants, 'participant')}; {_LEAST_FOR_GAIN} are "
+            "needed."
         )
         return
     gain = recalibration_gain(y, scores, people, method=method, threshold=cut)

@@ -306,9 +306,9 @@ def _check_study(search: GlomeruliSearchCV) -> None:
     study = find_study(search.storage, search.study_name)
     if study is not None and study.trials and not search.resume:
         raise InputError(
-            f"The study {search.study_name!r} exists in {shown(search.storage)}, with "
-            f"{len(study.trials)} trials. Go on with it with --resume, or begin "
-            "another: give another --study."
+            f"The study {search.study_name!r} exists in {shown(search.storage)}; "
+            f"trials: {len(study.trials)}. Continue it with --resume, or give another "
+            "--study."
         )
 
 
@@ -317,17 +317,17 @@ def _check_study(search: GlomeruliSearchCV) -> None:
 
 def _run(search: GlomeruliSearchCV, rows: Any, manifest: pd.DataFrame) -> None:
     """Run the trials and train with the best settings."""
+    from .._runtime import counted
     from ..data.participants import participant_kind
     from .audit import audit_folds
 
-    n_participants, kind = manifest["participant"].nunique(), participant_kind(manifest)
+    people = counted(manifest["participant"].nunique(), participant_kind(manifest))
     note(
-        f"Tuning on {len(manifest)} patches of {n_participants} {kind}s, "
+        f"Tuning on {counted(len(manifest), 'patch')} of {people}, "
         f"{len(search.cv)} folds. The folds are audited for leaks first."
     )
     if rows is not manifest:
-        quiet = not search.verbose
-        audit_folds(manifest, search.cv, quiet, rows).raise_if_leaky()
+        audit_folds(manifest, search.cv, not search.verbose, rows).raise_if_leaky()
     y = manifest["label"].to_numpy()
     search.fit(rows, y, groups=manifest["participant"].to_numpy())
 

@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .._runtime import counted
 from .estimates import Estimates
 from .intervals import Scale, draw_replicates, settings_faults
 from .participant_numbers import MIN_PARTICIPANTS, exact_interval
@@ -59,7 +60,8 @@ class BiopsyAgreement(Estimates):
 
     def _heading(self) -> str:
         return (
-            f"Percentage of globally sclerotic glomeruli, {len(self.table)} biopsies, "
+            "Percentage of globally sclerotic glomeruli, "
+            f"{counted(len(self.table), 'biopsy')}, "
             f"{self.table['n_glomeruli'].sum()} glomeruli"
         )
 

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from .._runtime import counted
 from ..data.participants import participants_of
 from ..data.splitting import StratifiedGroupShuffleSplit
 from ..errors import ParameterError
@@ -59,7 +60,7 @@ def _described(findings: pd.DataFrame) -> str:
         of = f" of {row['participants']}" if row["participants"] else ""
         lines.append(
             f"fold {row['fold']}, {row['step']}: {row['kind']} "
-            f"({MEANINGS[row['kind']]}): {row['n_rows']} rows{of}"
+            f"({MEANINGS[row['kind']]}): {counted(row['n_rows'], 'row')}{of}"
         )
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
 
-from .._runtime import short_names
+from .._runtime import counted, short_names
 from ..data.participants import kind_of_groups, participants_of
 from ..errors import SplitError
 from ..evaluation.plain import plain
@@ -74,7 +74,7 @@ class SplitAudit(Audit):
         n_folds = self.folds["fold"].nunique()
         lines = [
             f"{'The split leaks' if self.is_leaky else 'No leak found'}: "
-            f"{self.n_samples} rows, {n_folds} fold{'' if n_folds == 1 else 's'}."
+            f"{self.n_samples} rows, {counted(n_folds, 'fold')}."
         ]
         if not self.participants_known:
             lines.append(_UNKNOWN[bool(self.folds["n_participants"].isna().all())])

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 from sklearn.isotonic import IsotonicRegression
 
+from .._runtime import counted
 from ..errors import ScoreError
 from ..evaluation.participant_numbers import MIN_PARTICIPANTS, equal_number
 from ..evaluation.predictions import check_scores
@@ -73,9 +74,8 @@ class Recalibration:
     n_participants: int
 
     def __str__(self) -> str:
-        told = f"{self.n_samples} patches ({self.n_positive} of class 1)"
-        people = f"{self.n_participants} participant"
-        people += "" if self.n_participants == 1 else "s"
+        told = f"{counted(self.n_samples, 'patch')} ({self.n_positive} of class 1)"
+        people = counted(self.n_participants, "participant")
         line = f": logit becomes {self.intercept:.2f} + {self.slope:.2f} x logit"
         return f"{told} of {people}, {self.method}{'' if self.before else line}"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import rankdata
 
+from .._runtime import counted
 from ..errors import TuningError
 from .objective import Objective
 from .scoring import Scoring
@@ -146,7 +147,9 @@ def _why_none(trials: Sequence[FrozenTrial]) -> str:
             "No trial was finished before time was up, or others are still at them. "
             "Give a longer timeout or fewer folds, or run the same again later."
         )
-    listed = "\n".join(f"  {n} times: {why}" for why, n in reasons.most_common())
+    listed = "\n".join(
+        f"  {counted(n, 'time')}: {why}" for why, n in reasons.most_common()
+    )
     return f"None of {len(trials)} trials is complete:\n{listed}"
 
 

@@ -21,7 +21,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import MaxTrialsCallback, StudyDirection
 from optuna.trial import TrialState
 
-from .._runtime import progress, threads_for
+from .._runtime import counted, progress, threads_for
 from ..errors import ParameterError, StudyError, TuningError
 from .digest import different_parts, study_digest
 from .objective import Objective
@@ -109,8 +109,8 @@ def _check_or_sign(
         )
     if n_trials and not resume:
         raise StudyError(
-            f"{where} exists already, with {n_trials} trials. Give resume=True to go "
-            "on with it, or another study_name."
+            f"{where} exists already, with {counted(n_trials, 'trial')}. Give "
+            "resume=True to go on with it, or another study_name."
         )
     if found is None:
         study.set_metric_names(list(objective.scoring.objectives))
@@ -334,13 +334,13 @@ def _best_so_far(study: Study) -> str:
 def what_is_kept(study: Study, storage: Any, n_trials: int | None) -> str:
     """Say what Ctrl-C left, and where it is."""
     planned = "" if n_trials is None else f" of {n_trials}"
-    finished = f"Stopped. {len(finished_trials(study))}{planned} trials are finished"
+    finished = f"Stopped. Finished trials: {len(finished_trials(study))}{planned}"
     if storage is None or in_memory(storage):
         return (
-            f"{finished}, and are in study_ only: the study is in memory. Name a "
-            "storage, as storage='sqlite:///study.db', to be able to go on."
+            f"{finished}, in study_ only: the study is in memory. Name a storage, as "
+            "storage='sqlite:///study.db', to be able to go on."
         )
-    return f"{finished}, and kept in {shown(storage)}, study {study.study_name!r}."
+    return f"{finished}, kept in {shown(storage)}, study {study.study_name!r}."
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from glomclf import make_glomeruli
 from glomclf.cli import console, main
+from glomclf.data.archive import write_model
 
 
 def run(*arguments, code=2):
@@ -68,7 +69,7 @@ def test_one_class_cannot_be_trained_on(data):
     csv = data / "public.csv"
     table = pd.read_csv(csv)
     table[table["ground truth"] == 0].to_csv(csv, index=False)
-    assert "have the label 0" in train(csv)
+    assert "only the label 0, in" in train(csv)
 
 
 def test_every_truncated_image_is_named_before_training(data):
@@ -89,7 +90,8 @@ def test_every_truncated_image_is_named_before_training(data):
             ["--set", "sampling_space=features", "--sampler", "augment"],
             "transforms images",
         ),
-        (["--weights", "nowhere.h5"], "nowhere.h5"),
+        (["--weights", "nowhere.h5"], "No such file: nowhere.h5"),
+        (["--set", "encoder.weights=nowhere.h5"], "No such file: nowhere.h5"),
         (["--cv", 7], "--cv 7"),
         (["--threshold", "nan"], "'nan' is not a number from 0 to 1"),
         (
@@ -142,7 +144,7 @@ def test_foreign_model_is_refused(data, tmp_path):
 
 
 def test_images_beside_a_folder_are_refused(data, tmp_path):
-    (tmp_path / "m").touch()
+    write_model(tmp_path / "m", {}, {})
     source = ("--model", tmp_path / "m", "--images", data, "--output", tmp_path / "p")
     assert "--images belongs to a csv" in run("predict", data, *source)
 
@@ -225,8 +227,8 @@ def test_evaluate_names_missing_files_before_anything_else(tmp_path, monkeypatch
 
 def test_a_single_image_is_not_predicted(tmp_path):
     image, model = tmp_path / "one.PNG", tmp_path / "m"
-    for file in (image, model):
-        file.touch()
+    image.touch()
+    write_model(model, {}, {})
     message = run("predict", image, "--model", model, "-o", tmp_path / "p")
     assert "one.PNG is a single image. Give the folder that it lies in" in message
 

@@ -1,12 +1,12 @@
 """Tables of others on the command line: their titles, and what their labels mean."""
 
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from glomclf import make_glomeruli, read_manifest
+from glomclf.data.archive import write_model
 from glomclf.errors import ManifestError
 from tests.commands import run
 
@@ -82,7 +82,7 @@ def test_every_command_that_reads_a_csv_is_told_how(data, words, monkeypatch):
         raise ManifestError("seen")
 
     monkeypatch.setattr("glomclf.data.manifest.read_manifest", read)
-    Path("m").touch()
+    write_model("m", {}, {})
     name, *more = words
     assert "seen" in run(name, data / "labor.csv", *more, *READING, code=2).stderr
     assert given == [AS]

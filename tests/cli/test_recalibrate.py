@@ -67,7 +67,17 @@ def test_few_participants_and_one_class_are_told(site, tmp_path):
     command[2] = tmp_path / "few.csv"
     result = run(*command)
     assert "3 are needed" in result.stderr
-    assert "have one label" in result.stderr
+    assert "one label alone" in result.stderr
+
+
+def test_one_patch_is_no_plural(site, tmp_path):
+    pd.read_csv(site / "site.csv")[:1].to_csv(tmp_path / "one.csv", index=False)
+    command = list(words(site, tmp_path / "here.glomclf"))
+    command[2] = tmp_path / "one.csv"
+    result = run(*command)
+    assert "Recalibrated on 1 patch (" in result.stdout
+    assert "one label alone, in 1 patch." in result.stderr
+    assert "cannot be measured on 1 participant;" in result.stderr
 
 
 def test_nobody_known_is_refused(site, tmp_path):

@@ -226,7 +226,7 @@ def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(folder, start, run
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt: Stopped." in errors
-    assert "of 6 trials are finished, and kept in" in errors
+    assert "of 6, kept in" in errors
     n_kept = n_finished(url)
     assert 1 <= n_kept < 6
     run_here(url)

@@ -119,7 +119,7 @@ def test_a_resumed_study_has_what_was_finished_and_goes_on(data, storage):
         )
 
     Interrupted.n_fits, Interrupted.moments = 0, {6}  # in the third trial
-    with pytest.raises(KeyboardInterrupt, match=r"2 of 8 .*Run the same again to go"):
+    with pytest.raises(KeyboardInterrupt, match=r"2 of 8.*Run the same again to go"):
         search().fit(X, y, groups=groups)
     resumed = search().fit(X, y, groups=groups)
     assert len(finished_trials(resumed.study_)) == 8

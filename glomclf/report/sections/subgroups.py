@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..._runtime import counted
 from ...evaluation.scores import SCORES
 from ...evaluation.subgroups import Subgroups
 from ..blocks import (
@@ -95,11 +96,10 @@ def _counted(parts: Subgroups) -> Table:
 
 def _counts(parts: Subgroups, value: str) -> str:
     one = parts.evaluations[value]
-    told = f"{one.n_samples} patches"
+    told = counted(one.n_samples, "patch")
     if one.n_participants is None:
         return told
-    plural = "" if one.n_participants == 1 else "s"
-    return f"{told} of {one.n_participants} participant{plural}"
+    return f"{told} of {counted(one.n_participants, 'participant')}"
 
 
 def _table(parts: Subgroups, *, apart: bool = False) -> Table:
