@@ -96,7 +96,7 @@ def test_commands(home):
         (home / name).touch()
     rows = [f"{name},{n % 2}" for n, name in enumerate(names)]
     (home / "many.csv").write_text("\n".join(["name,label", *rows]))
-    words = ["split", "~/many.csv", "--images", "~", "--output", "~/out"]
+    words = ["split", "~/many.csv", "--output", "~/out"]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     assert (home / "out" / "train.csv").is_file()

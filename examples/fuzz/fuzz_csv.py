@@ -94,11 +94,11 @@ def case(known: pd.DataFrame, folder: Path, rng: np.random.Generator) -> str:
     except ManifestError as error:
         if is_whole:
             raise Wrong(f"a whole table was refused: {error}") from error
-        _split(file, images, dialect, None)
+        _split(file, dialect)
         raise
     expected = known if is_whole else _parsed(content, dialect, known)
     _compare(found, expected)
-    _split(file, images, dialect, found)
+    _split(file, dialect)
     return "read whole" if is_whole else "read damaged"
 
 
@@ -204,15 +204,18 @@ def _normal(path: str) -> str:
     return normalize("NFC", os.path.normpath(path))
 
 
-def _split(
-    file: Path, images: str, dialect: Dialect, manifest: pd.DataFrame | None
-) -> None:
-    """Split the table by the command: it ends as the library does."""
-    words = ["split", str(file), "--images", images, "-o", str(file.parent / "out")]
+def _split(file: Path, dialect: Dialect) -> None:
+    """Split the table by the command, without images: it ends as the library does."""
+    reading = {"columns": dialect.titles, "labels": _meanings(dialect)}
+    try:
+        manifest = read_manifest(file, False, **reading)
+    except ManifestError:
+        manifest = None
+    words = ["split", str(file), "-o", str(file.parent / "out")]
     words += [
         w for pair in dialect.titles.items() for w in ("--columns", "=".join(pair))
     ]
-    if meanings := _meanings(dialect):
+    if meanings := reading["labels"]:
         words += ["--labels", ",".join(f"{text}={of}" for text, of in meanings.items())]
     result = CliRunner().invoke(main, words)
     if result.exit_code not in (0, 2) or "Traceback" in result.output:
@@ -222,8 +225,7 @@ def _split(
         if any(side.exists() for side in sides) or not result.exit_code:
             raise Wrong(f"files were written: {result.output}")
         return
-    reading = {"columns": dialect.titles, "labels": meanings}
-    both = pd.concat([read_manifest(side, images, **reading) for side in sides])
+    both = pd.concat([read_manifest(side, False, **reading) for side in sides])
     for column in ("path", "label", "participant"):
         wanted = manifest.sort_values("path")[column].tolist()
         if both.sort_values("path")[column].tolist() != wanted:

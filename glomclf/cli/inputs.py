@@ -27,7 +27,7 @@ __all__ = [
 
 def labelled_manifest(
     csv: Path,
-    images: Path | None,
+    images: Path | Literal[False] | None,
     *,
     to_train: bool = True,
     embeddings: Path | None = None,
@@ -38,7 +38,8 @@ def labelled_manifest(
     Parameters
     ----------
     csv : Path
-    images : Path or None
+    images : Path, False or None
+        False: they are not looked for.
     to_train : bool, default=True
     embeddings : Path or None, default=None
         Where they are given, images need not be there.
@@ -76,7 +77,7 @@ def labelled_manifest(
 
 
 def read_images(
-    images: Path | None, embeddings: Path | None
+    images: Path | Literal[False] | None, embeddings: Path | None
 ) -> Path | Literal[False] | None:
     """Return where `read_manifest` finds images: nowhere, if there are embeddings.
 

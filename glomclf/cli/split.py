@@ -12,7 +12,6 @@ from .console import check_output, list_files, note, print_table
 from .options import (
     csv_argument,
     folder_option,
-    images_option,
     overwrite_option,
     reading_options,
     seed_option,
@@ -26,7 +25,6 @@ __all__ = ["command"]
 
 @click.command()
 @csv_argument
-@images_option
 @reading_options
 @click.option(
     "--test-size",
@@ -44,7 +42,6 @@ __all__ = ["command"]
 @seed_option
 def command(
     csv: Path,
-    images: Path | None,
     reading: dict[str, Any],
     test_size: float,
     folder: Path,
@@ -55,7 +52,7 @@ def command(
 
     No participant is in both files. Each file gets its share of both classes, as near
     as the participants allow. All columns are kept. Participants that were inferred
-    from file names get a column.
+    from file names get a column. The images are not looked for.
 
     Example: glomclf split patches.csv --test-size 0.2
     """
@@ -67,7 +64,7 @@ def command(
     files = [folder / "train.csv", folder / "test.csv"]
     for file in files:  # a model may have been trained on what is there
         check_output(file, [csv], overwrite=overwrite)
-    manifest = labelled_manifest(csv, images, **reading)
+    manifest = labelled_manifest(csv, False, **reading)
     are_known = participant_kind(manifest) == "participant"
     sides = train_test_split_by_participant(
         manifest, manifest["label"], test_size=test_size, random_state=seed
@@ -76,7 +73,7 @@ def command(
     for file, side in zip(files, sides, strict=True):
         write_csv(rows.loc[side.index], file)
     _print(files, sides, participant_kind(manifest))
-    _note_options(csv, folder, images, reading)
+    _note_options(csv, folder, reading)
     list_files()
 
 
@@ -101,17 +98,18 @@ def _rows(
     return rows
 
 
-def _note_options(
-    csv: Path, folder: Path, images: Path | None, reading: dict[str, Any]
-) -> None:
+def _note_options(csv: Path, folder: Path, reading: dict[str, Any]) -> None:
     """Say what the commands after this one need to read its files."""
     from .messages import as_option
 
     words = [as_option(name, of) for name, of in reading.items() if of]
-    if os.path.realpath(folder) != os.path.realpath(csv.parent) and images is None:
+    lie_elsewhere = os.path.realpath(folder) != os.path.realpath(csv.parent)
+    if lie_elsewhere:
         words.insert(0, f"--images {csv.parent}")
     if words:
         note(f"Give the next commands {' '.join(words)}")
+    if lie_elsewhere:
+        note("--images is the folder of the images; with --embeddings, leave it out.")
 
 
 def _print(files: list[Path], sides: list[pd.DataFrame], owner: str) -> None:

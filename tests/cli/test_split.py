@@ -66,6 +66,16 @@ def test_another_folder_says_where_the_images_are(data, tmp_path):
     assert len(manifest)
 
 
+def test_a_table_is_enough(data):
+    before = pd.read_csv(data / "public.csv")
+    for image in data.rglob("*.png"):
+        image.unlink()
+    run(data / "public.csv")
+    sides = [pd.read_csv(data / f"{name}.csv") for name in ("train", "test")]
+    assert not set(sides[0]["participant"]) & set(sides[1]["participant"])
+    assert sorted(pd.concat(sides)["name"]) == sorted(before["name"])
+
+
 def test_files_go_to_the_working_directory_beside_data_that_cannot_be_written(
     data, tmp_path, monkeypatch
 ):
