@@ -81,9 +81,14 @@ class Evaluation(Estimates):
                     value: cls.from_dict(one)
                     for value, one in parts["evaluations"].items()
                 },
-                differences={
-                    value: Estimates(**{**one, **_by_name(one, names)})
-                    for value, one in parts["differences"].items()
+                **{
+                    kind: {
+                        value: Estimates(
+                            **{**one, **_by_name(one, list(one["scores"]))}
+                        )
+                        for value, one in parts[kind].items()
+                    }
+                    for kind in ("differences", "percentages")
                 },
             )
         told = {**content, **_by_name(content, names), **others}
@@ -146,8 +151,8 @@ def evaluate(
 
     by : array-like of shape (n_samples,), default=None
         A centre, stain or scanner of each row, 2 to 20 values. The result's `subgroups`
-        has all scores of each value, and how far they are from the other rows'. A
-        Series gives its name, too.
+        has all scores of each value, how far they are from the other rows', and the
+        error of each participant's percentage. A Series gives its name, too.
 
     specificity : float, default=0.9
         Where ``sensitivity_at_specificity`` is read, in (0, 1).
@@ -236,7 +241,8 @@ def evaluate(
     if values is None:
         return evaluation
     column = str(getattr(by, "name", None) or "group")
-    parts = score_subgroups(rows, values, column, judge, draw)
+    known = groups is not None
+    parts = score_subgroups(rows, values, column, judge, draw, known=known)
     return replace(evaluation, subgroups=parts)
 
 

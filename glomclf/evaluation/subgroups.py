@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .estimates import Estimates
-from .intervals import Replicates
+from .intervals import Replicates, Scale
 from .plain import plain
 from .scores import SCORES, ScoredRows
 
@@ -23,6 +23,8 @@ __all__ = ["MAX_SUBGROUPS", "Subgroups", "score_subgroups", "subgroup_values"]
 MAX_SUBGROUPS = 20  # of each, all scores are computed some thousand times
 _RANKED_BY = "balanced_accuracy"
 _SHOWN = ("recall", "specificity", "f1", _RANKED_BY)
+_PERCENTAGE_ERRORS = {"mean_absolute_error": Scale(0, 100), "bias": Scale(-100, 100)}
+_SCALES = {name: one.scale for name, one in SCORES.items()} | _PERCENTAGE_ERRORS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +42,19 @@ class Subgroups:
 
     differences : dict of str to Estimates
         Scores of these rows less those of all other rows, with intervals over
-        participants.
+        participants; of `percentages` as well.
+
+    percentages : dict of str to Estimates
+        How far the predicted percentages of class 1 of each participant are from the
+        true ones, in percentage points: ``mean_absolute_error`` and ``bias`` (mean of
+        predicted less true), as of :func:`biopsy_agreement`. Empty where participants
+        are not known, or none has two rows.
     """
 
     column: str
     evaluations: dict[str, Evaluation]
     differences: dict[str, Estimates]
+    percentages: dict[str, Estimates]
 
     @property
     def worst(self) -> str | None:
@@ -81,7 +90,8 @@ class Subgroups:
 
     def _table(self, value: str) -> pd.DataFrame:
         one = self.evaluations[value]
-        table = one.to_frame()
+        parts = [one, *([self.percentages[value]] if self.percentages else [])]
+        table = pd.concat([part.to_frame() for part in parts])
         table.insert(0, "n_samples", one.n_samples)
         table.insert(1, "n_positive", int(one.confusion_matrix[1].sum()))
         table.insert(2, "n_participants", one.n_participants)
@@ -99,6 +109,7 @@ class Subgroups:
         parts = {
             "evaluations": {k: one.to_dict() for k, one in self.evaluations.items()},
             "differences": {k: one.to_dict() for k, one in self.differences.items()},
+            "percentages": {k: one.to_dict() for k, one in self.percentages.items()},
         }
         return plain({"column": self.column, "worst": self.worst, **parts})
 
@@ -109,11 +120,18 @@ class Subgroups:
                     "rows": str(one.n_samples),
                     "participants": str(one.n_participants or "unknown"),
                     **{name: f"{one.scores[name]:.3f}" for name in _SHOWN},
+                    **self._error(value),
                 }
                 for value, one in self.evaluations.items()
             }
         ).T
         return table.rename_axis(self.column, axis=1).to_string()
+
+    def _error(self, value: str) -> dict[str, str]:
+        name = "mean_absolute_error"
+        if not self.percentages:
+            return {}
+        return {name: f"{self.percentages[value].scores[name]:.1f}"}
 
 
 def subgroup_values(
@@ -165,6 +183,8 @@ def score_subgroups(
     column: str,
     judge: Callable[[ScoredRows], Evaluation],
     draw: Callable[[NDArray[np.intp]], Replicates],
+    *,
+    known: bool,
 ) -> Subgroups:
     """Score the rows of each value, and their distance from all others.
 
@@ -183,24 +203,62 @@ def score_subgroups(
     draw : callable
         Makes replicates of participants from their strata.
 
+    known : bool
+        Whether rows are of participants that are known.
+
     Returns
     -------
     subgroups : Subgroups
     """
     names, codes = np.unique(values.astype(str), return_inverse=True)
     replicates = draw(_strata(rows, codes))
-    evaluations, differences = {}, {}
+    has_percentages = known and rows.n_groups < len(rows.y_true)
+    evaluations, differences, percentages = {}, {}, {}
     for code, name in enumerate(map(str, names)):
         inside, outside = _part(rows, codes == code), _part(rows, codes != code)
         evaluations[name] = judge(inside[0])
         of_in, of_out = (
-            part.score(replicates.weights[:, kept]) for part, kept in (inside, outside)
+            _scored(part, replicates.weights[:, kept], has_percentages)
+            for part, kept in (inside, outside)
         )
         differences[name] = replicates.estimates(
-            {score: of_in[score] - of_out[score] for score in SCORES},
-            {score: one.scale.of_differences for score, one in SCORES.items()},
+            {score: of_in[score] - of_out[score] for score in of_in},
+            {score: _SCALES[score].of_differences for score in of_in},
         )
-    return Subgroups(column=column, evaluations=evaluations, differences=differences)
+        if has_percentages:
+            own = draw(np.zeros(inside[0].n_groups, dtype=np.intp))
+            errors = _percentage_errors(inside[0], own.weights)
+            percentages[name] = own.estimates(errors, _PERCENTAGE_ERRORS)
+    return Subgroups(
+        column=column,
+        evaluations=evaluations,
+        differences=differences,
+        percentages=percentages,
+    )
+
+
+def _scored(
+    rows: ScoredRows, weights: NDArray[Any], has_percentages: bool
+) -> dict[str, NDArray[np.float64]]:
+    errors = _percentage_errors(rows, weights) if has_percentages else {}
+    return dict(rows.score(weights)) | errors
+
+
+def _percentage_errors(
+    rows: ScoredRows, weights: NDArray[Any]
+) -> dict[str, NDArray[np.float64]]:
+    """Compute the errors of each participant's percentage, under each row of weights.
+
+    Each participant counts once, however many rows are theirs.
+    """
+    _, fp, fn, _ = rows.counts.T
+    gap = 100 * (fp - fn) / rows.counts.sum(axis=1)
+    weights = weights.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a replicate may have none of the participants
+        return {
+            "mean_absolute_error": weights @ np.abs(gap) / weights.sum(axis=1),
+            "bias": weights @ gap / weights.sum(axis=1),
+        }
 
 
 def _part(

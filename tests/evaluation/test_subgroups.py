@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from glomclf.errors import ScoreError
+from glomclf.evaluation.biopsy import biopsy_agreement
 from glomclf.evaluation.evaluation import Evaluation, evaluate
 
 QUICK = {"n_bootstrap": 100}
@@ -54,10 +55,39 @@ def test_a_difference_is_from_all_other_rows_and_shows_the_worse_centre(result):
     assert low < 0 < high
 
 
+def test_percentages_of_a_centre_are_those_of_its_biopsies_alone(result):
+    y, y_score, groups, centre = three_centres()
+    of_c, others = (
+        biopsy_agreement(y[rows], y_score[rows], groups[rows], **QUICK)
+        for rows in ((centre == "C").to_numpy(), (centre != "C").to_numpy())
+    )
+    parts = result.subgroups
+    for name in ("mean_absolute_error", "bias"):
+        value = of_c.scores[name]
+        assert parts.percentages["C"].scores[name] == pytest.approx(value)
+        assert parts.percentages["C"].interval(name) == pytest.approx(
+            of_c.interval(name)
+        )
+        gap = parts.differences["C"].scores[name]
+        assert gap == pytest.approx(value - others.scores[name])
+    assert parts.differences["C"].interval("bias")[0] > 0  # C's are too high
+    table = parts.to_frame()
+    assert table.loc[("C", "bias"), "value"] == pytest.approx(of_c.scores["bias"])
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(360)])
+def test_without_participants_of_several_rows_there_are_no_percentages(groups):
+    y, y_score, _, centre = three_centres()
+    parts = evaluate(y, y_score, groups=groups, by=centre, **QUICK).subgroups
+    assert parts.percentages == {}
+    assert "bias" not in parts.differences["C"].scores
+    assert "mean_absolute_error" not in str(parts)
+
+
 def test_the_table_has_every_score_of_every_value_with_counts(result):
     table = result.subgroups.to_frame()
     assert table.index.names == ["centre", "score"]
-    assert len(table) == 3 * len(result.scores)
+    assert len(table) == 3 * (len(result.scores) + 2)  # errors of percentages, too
     row = table.loc[("A", "recall")]
     assert row["n_samples"] == 120
     assert row["n_participants"] == 8

@@ -40,8 +40,8 @@ def worst_subgroup(model: EvaluatedModel) -> Paragraph | None:
     low, high = apart.interval("balanced_accuracy")
     text = (
         f"Worst by {parts.column}: {worst}, with {', '.join([*shown, f1])}, in "
-        f"{_counts(parts, worst)}. Its balanced accuracy less that of the others is "
-        f"{number(apart.scores['balanced_accuracy'], 2)} "
+        f"{_counts(model, parts, worst)}. Its balanced accuracy less that of the "
+        f"others is {number(apart.scores['balanced_accuracy'], 2)} "
         f"({told_span(apart, 'balanced_accuracy', 2)})."
     )
     if high < 0:
@@ -68,9 +68,10 @@ def subgroups_section(model: EvaluatedModel) -> Section | None:
         [
             Paragraph(how),
             *_cautions(parts),
-            _counted(parts),
+            _counted(model, parts),
             _table(parts),
             _table(parts, apart=True),
+            *_percentages(model, parts),
             *(_all_scores(model, parts, value) for value in parts.evaluations),
         ],
     )
@@ -84,22 +85,28 @@ def _cautions(parts: Subgroups) -> list[Block]:
     ]
 
 
-def _counted(parts: Subgroups) -> Table:
+def _counted(model: EvaluatedModel, parts: Subgroups) -> Table:
     rows = []
     for value, one in parts.evaluations.items():
         (tn, fp), (fn, tp) = one.confusion_matrix.tolist()
         counts = [one.n_samples, one.n_participants, tn + fp, fn + tp]
-        rows.append([value, *counts, f"{fn} of {fn + tp}", f"{fp} of {fp + tn}"])
-    columns = [parts.column, "patches", "participants", "class 0", "class 1"]
-    return Table([*columns, "missed", "falsely called sclerotic"], rows)
+        rows.append([value, *counts, _share(fn, fn + tp), _share(fp, fp + tn)])
+    columns = [parts.column, "patches", model.units, "class 0", "class 1"]
+    shares = ["missed, of class 1", "falsely called sclerotic, of class 0"]
+    caption = "The last column is the false-positive rate, 1 less the specificity"
+    return Table([*columns, *shares], rows, caption)
 
 
-def _counts(parts: Subgroups, value: str) -> str:
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole}" + (f" ({100 * part / whole:.1f} %)" if whole else "")
+
+
+def _counts(model: EvaluatedModel, parts: Subgroups, value: str) -> str:
     one = parts.evaluations[value]
     told = counted(one.n_samples, "patch")
     if one.n_participants is None:
         return told
-    return f"{told} of {counted(one.n_participants, 'participant')}"
+    return f"{told} of {counted(one.n_participants, model.unit)}"
 
 
 def _table(parts: Subgroups, *, apart: bool = False) -> Table:
@@ -114,9 +121,35 @@ def _table(parts: Subgroups, *, apart: bool = False) -> Table:
     return Table([parts.column, *titles], rows, caption)
 
 
-def _told(value: float, ends: tuple[float, float]) -> str:
-    told = span(ends, 2)
-    return number(value, 2) if told == "–" else f"{number(value, 2)} ({told})"
+def _percentages(model: EvaluatedModel, parts: Subgroups) -> list[Block]:
+    """Show the error of a biopsy's percentage, where participants are known."""
+    if model.biopsies is None or not parts.percentages:
+        return []
+    rows = [
+        [
+            value,
+            parts.evaluations[value].n_participants,
+            *(
+                _told(of[value].scores[name], of[value].interval(name), digits=1)
+                for name in ("mean_absolute_error", "bias")
+                for of in (parts.percentages, parts.differences)
+            ),
+        ]
+        for value in parts.percentages
+    ]
+    less = "less that of the others"
+    columns = [parts.column, "biopsies", "mean absolute error", less, "bias", less]
+    caption = (
+        "Error of each biopsy's percentage, in percentage points. Bias: predicted less "
+        "true"
+    )
+    return [Table(columns, rows, caption)]
+
+
+def _told(value: float, ends: tuple[float, float], digits: int = 2) -> str:
+    told = span(ends, digits)
+    alone = number(value, digits)
+    return alone if told == "–" else f"{alone} ({told})"
 
 
 def _all_scores(model: EvaluatedModel, parts: Subgroups, value: str) -> Table:
