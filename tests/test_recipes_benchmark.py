@@ -23,6 +23,7 @@ from recipe_parts import (
     page,
     running,
     scoring,
+    shifted,
 )
 from recipe_parts.methods import METHODS, TABLES, Method, Table
 from recipe_parts.patches import Patches
@@ -224,6 +225,40 @@ def test_what_roc_auc_lacks_is_put_down_to_rows(csv):
     worst = limits.worst(rows)
     assert worst["kind"].value_counts().max() <= limits.N_MISTAKES
     assert ((worst["probability"] >= 0.5) != worst["label"]).all()
+
+
+def test_a_centre_is_moved_without_its_labels(csv):
+    patches = Patches(csv)
+    rng = np.random.default_rng(0)
+    fold = np.array(patches.manifest["centre"], dtype=str)
+    one = scoring.Pooled(np.arange(48), rng.random(48), np.full(48, 0.5), fold)
+    after, sites = shifted.moved(patches, one)
+    train, test = patches.folds["centre"]["Graz"]
+    patches.y = np.where(np.isin(np.arange(48), test), 1 - patches.y, patches.y)
+    relabelled, _ = shifted.moved(patches, one)
+    here = fold == "Graz"
+    np.testing.assert_array_equal(relabelled.probability[here], after.probability[here])
+    (share,) = (site.estimate for site in sites if site.centre == "Graz")
+    trained = patches.y[train].mean()
+    odds = one.probability[here] / (1 - one.probability[here])
+    odds *= share / (1 - share) * (1 - trained) / trained
+    np.testing.assert_allclose(after.probability[here], odds / (1 + odds))
+
+
+def test_the_page_has_each_centre_moved_and_all_of_them(run, tmp_path, use_tables):
+    weak = Method("colour", {"C": 0.01}, threshold=methods.FIXED)
+    use_tables(Table("Two", COLOUR, BOTH), weak=weak)
+    run("--methods", *BOTH, "--splits", "centre")
+    run("--report", str(tmp_path / "page.md"))
+    assert "## A centre without labels" not in (tmp_path / "page.md").read_text()
+    shifted_kinds = (*shifted.UNBALANCED, "colour")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shifted, "UNBALANCED", shifted_kinds)
+        run("--report", str(tmp_path / "page.md"))
+    part = (tmp_path / "page.md").read_text().split("## A centre without labels")[1]
+    found = re.findall(r"^\| weak \| (\w+) \|", part, re.MULTILINE)
+    assert found == ["Graz", "Lyon", "all"]
+    assert "colour statistics" not in part.split("\n## ")[0]  # its threshold is chosen
 
 
 # -- units of work ---------------------------------------------------------------------

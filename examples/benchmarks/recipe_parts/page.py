@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import limits
+from . import limits, shifted
 from .methods import MEAN, METHODS, PRETRAINED, SEED, SHARED, TABLES, Table, wanted
 from .results import Results, Unit
 from .scoring import (
@@ -94,7 +94,7 @@ class Page:
             command=" ".join(words),
         )
         parts = [line for table in TABLES for line in self._table(table)]
-        parts += [*self._times()]
+        parts += [*self._moved(), *self._times()]
         parts += [line for split in self.patches.splits for line in self._limits(split)]
         return "\n".join([heading, *parts, *self._not_run(), *self._methods()])
 
@@ -150,6 +150,29 @@ class Page:
             rows.append([name, *cells(own, crossed, "{:+.3f}")])
         lines = [f"Differences from *{reference}*, on the same patches:", ""]
         return [*lines, *grid(["", *COLUMNS, CROSS_FITTED], rows), ""]
+
+    # A new site whose labels are not known.
+
+    def _moved(self) -> list[str]:
+        """Show what the prevalence estimated at a centre does to its F1."""
+        if "centre" not in self.patches.splits:
+            return []
+        done = self._done(TABLES[0], "centre", [*self.patches.folds["centre"]])
+        rows = [
+            row
+            for name, one in done.items()
+            if shifted.is_of_training_prevalence(name)
+            for row in shifted.table_rows(self.patches, name, one.own)
+        ]
+        lines = [
+            "## A centre without labels, moved to its estimated prevalence",
+            "",
+            "Leaving one centre out, threshold 0.5. The prevalence of the centre is "
+            "estimated from its probabilities alone, and they are moved there "
+            "(Saerens, Latinne and Decaestecker 2002): no label of the centre is used.",
+            "",
+        ]
+        return [*lines, *grid(shifted.TITLES, rows), ""] if rows else []
 
     # What limits the best method.
 
