@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import shutil
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,10 @@ author = "The glomclf developers"
 copyright = author
 version = release = glomclf.__version__
 
+# OWNER/NAME on GitHub, where these pages are the branch gh-pages. Then notebooks install
+# glomclf from there, and examples have a badge that opens them in Google Colab.
+repository = os.environ.get("GLOMCLF_REPOSITORY", "")
+
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
@@ -40,6 +45,21 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+_SOURCE = f" @ git+https://github.com/{repository}" if repository else ""
+_FIRST_CELL = f"""\
+# Installs glomclf where it is missing, as in Google Colab.
+import importlib.util
+
+if importlib.util.find_spec("glomclf") is None:
+    %pip install --quiet "glomclf[pretrained,slides]{_SOURCE}"
+
+MOUNT_DRIVE = False  # True in Colab: your patches are then in /content/drive/MyDrive
+if MOUNT_DRIVE:
+    from google.colab import drive
+
+    drive.mount("/content/drive")
+"""
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -52,6 +72,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "first_notebook_cell": _FIRST_CELL,
     "ignore_repr_types": "matplotlib|displays",  # their pictures are shown
 }
 
@@ -168,6 +189,32 @@ def _table(module, names):
     return f".. autosummary::\n{options}\n{rows}\n"
 
 
+def add_badge(app, docname, source):
+    """Put a badge below the title of a published example: it opens Colab."""
+    folder, _, name = docname.rpartition("/")
+    if repository and folder == "auto_examples" and name.startswith("plot_"):
+        notebook = f"{repository}/blob/gh-pages/notebooks/{name}.ipynb"
+        badge = _BADGE.format(notebook=notebook)
+        source[0] = re.sub(r"^=+\n", rf"\g<0>{badge}", source[0], count=1, flags=re.M)
+
+
+_BADGE = """
+.. image:: https://colab.research.google.com/assets/colab-badge.svg
+   :target: https://colab.research.google.com/github/{notebook}
+   :alt: Open in Colab
+
+"""
+
+
+def publish_notebooks(app, exception):
+    """Put the notebooks where the badges look for them."""
+    if repository and exception is None:
+        folder = Path(app.outdir, "notebooks")
+        folder.mkdir(exist_ok=True)
+        for notebook in Path(app.srcdir, "auto_examples").glob("plot_*.ipynb"):
+            shutil.copy(notebook, folder)
+
+
 def skip_routing_methods(app, what, name, obj, skip, options):
     """Leave out what scikit-learn writes into every estimator."""
     routing = name.startswith("set_") and name.endswith("_request")
@@ -183,5 +230,7 @@ def mend_references(app, what, name, obj, options, lines):
 def setup(app):
     app.connect("config-inited", write_reference)
     app.connect("config-inited", write_recipes)
+    app.connect("source-read", add_badge)
+    app.connect("build-finished", publish_notebooks)
     app.connect("autodoc-process-docstring", mend_references, priority=100)
     app.connect("autodoc-skip-member", skip_routing_methods)

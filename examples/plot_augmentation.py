@@ -90,7 +90,7 @@ draw_views(shown, PatchAugmenter(**still))
 parser = argparse.ArgumentParser()
 parser.add_argument("--images", type=Path, help="folder of patches, searched through")
 parser.add_argument("--output", help="file to write the picture to")
-options = parser.parse_args()
+options, _ = parser.parse_known_args()  # a notebook has arguments of its own
 if options.images is not None:
     files = sorted(
         file

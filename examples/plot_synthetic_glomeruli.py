@@ -85,5 +85,5 @@ figure.tight_layout(pad=0.3)
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--output", help="file to write the sheet of the two classes to")
-if (output := parser.parse_args().output) is not None:
+if (output := parser.parse_known_args()[0].output) is not None:
     sheet.savefig(output, dpi=85)
