@@ -41,11 +41,14 @@ from .slide_predictions import (
     check_options,
     is_polygon_file,
     patches_of,
+    polygon_files,
+    read_slides,
     write_polygons,
 )
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from ..evaluation.abstention import Abstention
     from ..evaluation.biopsy_estimates import BiopsyEstimates
@@ -62,8 +65,8 @@ __all__ = ["command"]
 @embeddings_option
 @folder_option(
     "glomclf-predictions",
-    "Folder for predictions, biopsies and the report. Of a slide, also a file for its "
-    "polygons alone: .geojson, .json or .xml.",
+    "Folder for predictions, biopsies and the report. Of one slide, also a file for "
+    "its polygons alone: .geojson, .json or .xml.",
 )
 @cut_options
 @overwrite_option
@@ -100,8 +103,10 @@ def command(
     SOURCE is a folder, a csv or a slide. Of a folder, all images are read; each
     sub-folder is a biopsy. A csv says whose the patches are in its column
     `participant`. Of a slide, the polygons in ANNOTATIONS are cut out, as `glomclf
-    extract` does, and written again with their classes. Give --scale, --margin and
-    --outside as for the patches that the model was trained on.
+    extract` does, and written again with their classes. For many slides, give a csv
+    with the columns `slide` and `annotations` and, if known, `participant` and `mpp`.
+    Give --scale, --margin and --outside as for the patches that the model was trained
+    on.
 
     predictions.csv has a row a patch, biopsies.csv a row a biopsy, report.html a page
     a biopsy. The intervals, and --max-miss, need a model that was trained with --cv.
@@ -109,24 +114,24 @@ def command(
 
     Example: glomclf predict biopsies/ --model model.glomclf --output results/
     """
-    check_options(context, annotations)
     inputs = [path for path in (source, model, annotations, embeddings) if path]
     check_inputs(inputs)  # to load a model takes long
-    check_model(model, embeddings, of_slides=annotations is not None)
-    _check_output(folder, inputs, overwrite, is_slide=annotations is not None)
-    if annotations is None:
+    pairs = read_slides(source, annotations, images, cut.pop("mpp"))
+    check_options(context, pairs)
+    check_model(model, embeddings, of_slides=pairs is not None)
+    _check_output(folder, inputs, overwrite, pairs)
+    if pairs is None:
         found = read_new(source, read_images(images, embeddings), **reading)
         new: Any = nullcontext(found)
     else:
-        new = patches_of(source, annotations, **cut, verbose=int(not quiet))
+        new = patches_of(pairs, **cut, verbose=int(not quiet))
     classifier, estimates = load_model(model, threshold, quiet), None
     abstention = abstention_of(classifier, max_miss)
     with new as manifest:
         rows = rows_of(manifest, embeddings)
         probability = classifier.predict_proba(rows)[:, 1]
-        if annotations is not None:
-            cuts = (classifier.threshold_, abstention)
-            write_polygons(annotations, folder, manifest, probability, *cuts)
+        cuts = (probability, classifier.threshold_, abstention)
+        write_polygons(pairs, folder, manifest, *cuts)
         if not is_polygon_file(folder):
             told = (probability, classifier, folder, abstention)
             estimates = write_new(manifest, rows, *told)
@@ -171,17 +176,21 @@ def _tell_left(probability: np.ndarray, abstention: Abstention) -> None:
 
 
 def _check_output(
-    folder: Path, inputs: list[Path], overwrite: bool, *, is_slide: bool
+    folder: Path, inputs: list[Path], overwrite: bool, pairs: pd.DataFrame | None
 ) -> None:
     """Refuse a folder that cannot be written, or holds what may not be replaced."""
-    if is_slide and is_polygon_file(folder):
-        check_output(folder, inputs, overwrite=overwrite)
-        return
-    if is_polygon_file(folder):
+    if is_polygon_file(folder) and (pairs is None or len(pairs) > 1):
         raise InputError(
-            f"{folder} is a file of polygons, which are read beside a slide: glomclf "
-            "predict SLIDE ANNOTATIONS. Of patches, --output names a folder."
+            f"{folder} is a file of polygons, which are read beside one slide: glomclf "
+            "predict SLIDE ANNOTATIONS. Of patches and many slides, --output names a "
+            "folder."
         )
+    polygons = [] if pairs is None else polygon_files(pairs, folder)
+    inputs = [*inputs, *([] if pairs is None else map(Path, pairs["annotations"]))]
+    for file in polygons:
+        check_output(file, inputs, overwrite=overwrite)
+    if is_polygon_file(folder):
+        return
     if folder.suffix.lower() == ".csv" or folder.is_file():
         raise InputError(
             f"--output names a folder, and {folder} is a file: predictions.csv and "

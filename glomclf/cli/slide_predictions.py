@@ -1,4 +1,4 @@
-"""A slide and its polygons in `glomclf predict`: patches in, classes out."""
+"""Slides and their polygons in `glomclf predict`: patches in, classes out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from ..evaluation.abstention import Abstention
 
-__all__ = ["check_options", "is_polygon_file", "patches_of", "write_polygons"]
+__all__ = [
+    "check_options",
+    "is_polygon_file",
+    "patches_of",
+    "polygon_files",
+    "read_slides",
+    "write_polygons",
+]
 
 _OF_SLIDES = {name: f"--{name}" for name in ("mpp", "scale", "margin", "outside")}
 _OF_SLIDES["classes"] = "--label"
@@ -26,7 +33,67 @@ _OF_TABLES = {name: f"--{name}" for name in ("images", "columns", "labels")}
 _OF_TABLES["embeddings"] = "--embeddings"
 
 
-def check_options(context: click.Context, annotations: Path | None) -> None:
+def read_slides(
+    source: Path, annotations: Path | None, images: Path | None, mpp: float | None
+) -> pd.DataFrame | None:
+    """Return slides with their polygons; a slide is a biopsy, unless the csv says more.
+
+    Parameters
+    ----------
+    source : Path
+        A slide, or a csv with the columns `slide` and `annotations`.
+    annotations : Path or None
+        Polygons of the slide.
+    images : Path or None
+        Folder of the slides in the csv.
+    mpp : float or None
+        Of all slides, in place of what they say themselves.
+
+    Returns
+    -------
+    DataFrame or None
+        As `extract_patches` takes it. None: the source is neither.
+
+    Raises
+    ------
+    ManifestError
+        If the csv cannot be used.
+    InputError
+        If two slides have one name.
+    """
+    import pandas as pd
+
+    from ..data.slide_pairs import read_pairs
+
+    if annotations is not None:
+        pairs = pd.DataFrame([{"slide": source, "annotations": annotations}])
+    elif _names_slides(source):
+        pairs = read_pairs(source, images)
+    else:
+        return None
+    stems = pairs["slide"].map(lambda path: Path(path).stem)
+    if twice := sorted(set(stems[stems.str.casefold().duplicated()])):
+        raise InputError(
+            f"{source} has slides of one name: {', '.join(twice)}. Predictions are "
+            "told apart by it. Put all polygons of a slide into one file, or rename a "
+            "slide."
+        )
+    if "participant" not in pairs:
+        pairs["participant"] = stems
+    return pairs if mpp is None else pairs.assign(mpp=mpp)
+
+
+def _names_slides(source: Path) -> bool:
+    """Tell a csv of slides from one of patches."""
+    from ..data.table_files import column_name, read_table
+
+    if source.suffix.lower() not in (".csv", ".xlsx") or not source.is_file():
+        return False
+    titles = {(column_name(title) or "").lower() for title in read_table(source)[0]}
+    return {"slide", "annotations"} <= titles and "name" not in titles
+
+
+def check_options(context: click.Context, pairs: pd.DataFrame | None) -> None:
     """Refuse options that would have no effect.
 
     Raises
@@ -34,14 +101,16 @@ def check_options(context: click.Context, annotations: Path | None) -> None:
     InputError
         If there are some: of slides without polygons, or of tables with them.
     """
-    idle = _OF_SLIDES if annotations is None else _OF_TABLES
+    idle = _OF_SLIDES if pairs is None else dict(_OF_TABLES)
+    if context.params["annotations"] is None:
+        idle.pop("images", None)  # also of a csv of slides
     typed = [
         option
         for name, option in idle.items()
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]
     if typed:
-        kind = "a slide with a file of polygons" if annotations is None else "a csv"
+        kind = "a slide with polygons" if pairs is None else "a csv of patches"
         raise InputError(f"Leave out {', '.join(typed)}, which only {kind} can have.")
 
 
@@ -52,21 +121,16 @@ def is_polygon_file(path: Path) -> bool:
 
 @contextmanager
 def patches_of(
-    slide: Path,
-    annotations: Path,
-    *,
-    classes: Mapping[str, Any],
-    mpp: float | None,
-    **how: Any,
+    pairs: pd.DataFrame, *, classes: Mapping[str, Any], **how: Any
 ) -> Iterator[pd.DataFrame]:
-    """Cut polygons out for as long as the block runs; a slide is a biopsy.
+    """Cut polygons out for as long as the block runs.
 
     Parameters
     ----------
-    slide, annotations : Path
+    pairs : DataFrame
+        As from `read_slides`.
     classes : mapping of str to {0, 1, None, "skip"}
         What to take and what to skip; all polygons are taken where it is empty.
-    mpp : float or None
     **how
         As for `extract_patches`.
 
@@ -75,48 +139,60 @@ def patches_of(
     DataFrame
         Without labels.
     """
-    import pandas as pd
-
     from ..data.annotations import DEFAULT_LABELS
     from ..data.extraction import extract_patches
     from ..data.temporary_folders import temporary_folder
 
     table = {**DEFAULT_LABELS, **classes}
     labels = {name: "skip" if one == "skip" else None for name, one in table.items()}
-    pair = {"slide": slide, "annotations": annotations, "participant": slide.stem}
-    pairs = pd.DataFrame([pair if mpp is None else {**pair, "mpp": mpp}])
     with temporary_folder() as folder:
         yield extract_patches(pairs, folder, labels if classes else None, **how)
 
 
+def polygon_files(pairs: pd.DataFrame, output: Path) -> list[Path]:
+    """Name the file that the polygons of each slide go to.
+
+    In a folder, they have the format that they came in.
+    """
+    from ..data.annotations.writer import ending_of
+
+    if is_polygon_file(output):
+        return [output]
+    return [
+        output / f"{Path(slide).stem}-predicted{ending_of(Path(annotations))}"
+        for slide, annotations in zip(pairs["slide"], pairs["annotations"], strict=True)
+    ]
+
+
 def write_polygons(
-    annotations: Path,
+    pairs: pd.DataFrame | None,
     output: Path,
     manifest: pd.DataFrame,
     probability: np.ndarray,
     threshold: float,
     abstention: Abstention | None = None,
 ) -> None:
-    """Write the polygons with their classes: to a file, or into a folder.
+    """Write the polygons of slides with their classes: to a file, or into a folder.
 
-    In a folder, they have the format that they came in. Borderline are those that are
-    left to a person, where that is asked for.
+    Borderline are those that are left to a person, where that is asked for.
     """
-    from ..data.annotations.writer import ending_of, write_annotations
+    from ..data.annotations.writer import write_annotations
     from ..evaluation.biopsy_estimates import is_borderline
 
-    target = output
-    if not is_polygon_file(output):
-        target = output / f"{annotations.stem}-predicted{ending_of(annotations)}"
+    if pairs is None:
+        return
     near = is_borderline(probability, threshold)
     if abstention is not None:
         near = abstention.is_left(probability)
-    names = manifest["annotation_id"]
-    write_annotations(
-        annotations,
-        target,
-        dict(zip(names, probability.tolist(), strict=True)),
-        threshold=threshold,
-        borderline=set(names[near]),
-    )
-    written_files().append(target)
+    names, of = manifest["annotation_id"], manifest["slide"].to_numpy()
+    targets = polygon_files(pairs, output)
+    for pair, target in zip(pairs.to_dict("records"), targets, strict=True):
+        own = of == Path(pair["slide"]).stem
+        write_annotations(
+            pair["annotations"],
+            target,
+            dict(zip(names[own], probability[own].tolist(), strict=True)),
+            threshold=threshold,
+            borderline=set(names[own & near]),
+        )
+        written_files().append(target)

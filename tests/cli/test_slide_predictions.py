@@ -1,6 +1,7 @@
 """``glomclf predict`` of a slide and its polygons: from the drawn slide to a viewer."""
 
 import json
+import shutil
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,6 +18,7 @@ from glomclf import (
 )
 from glomclf.cli import main
 from glomclf.evaluation import is_borderline
+from tests import commands
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,93 @@ def test_polygons_alone_are_written_in_the_format_of_the_ending(
         values = ElementTree.parse(target).findall(".//Region/Attributes/Attribute")
         found = sorted(float(value.get("Value")) for value in values)
         np.testing.assert_allclose(found, sorted(expected.values()), atol=1e-6)
+
+
+@pytest.fixture
+def csv(drawn, tmp_path):
+    """Two slides of one person; the second has half of the polygons."""
+    folder, _ = drawn
+    for name in ("s1", "s2"):
+        shutil.copy(folder / "s1.tif", tmp_path / f"{name}.tif")
+    whole = json.loads((folder / "s1.geojson").read_text())
+    shutil.copy(folder / "s1.geojson", tmp_path)
+    half = {**whole, "features": whole["features"][6:]}
+    (tmp_path / "s2.geojson").write_text(json.dumps(half))
+    rows = ["slide,annotations,participant,mpp"]
+    rows += [f"{name}.tif,{name}.geojson,P7,0.5" for name in ("s1", "s2")]
+    (tmp_path / "slides.csv").write_text("\n".join(rows))
+    return tmp_path / "slides.csv"
+
+
+def run_csv(drawn, csv, *words, code=0):
+    model = ("--model", drawn[0] / "tiny.glomclf", "--margin", 0, "-q")
+    return commands.run("predict", csv, *words, *model, code=code)
+
+
+def test_a_csv_of_slides_gives_polygons_a_slide_and_biopsies_of_all(
+    drawn, csv, tmp_path, undrawn
+):
+    out, expected = tmp_path / "out", drawn[1]
+    run_csv(drawn, csv, "-o", out)
+    told = pd.read_csv(out / "biopsies.csv").set_index("participant")
+    assert told["n_glomeruli"].to_dict() == {"P7": 18}
+    for name, n in (("s1", 12), ("s2", 6)):
+        written = json.loads((out / f"{name}-predicted.geojson").read_text())
+        found = {
+            one["id"]: one["properties"]["measurements"]["glomclf: probability"]
+            for one in written["features"]
+        }
+        names = list(expected)[-n:]
+        assert list(found) == names
+        wanted = [expected[one] for one in names]
+        np.testing.assert_allclose([*found.values()], wanted, atol=1e-6)
+
+
+def test_without_participants_a_slide_is_a_biopsy_and_images_are_the_slides(
+    drawn, csv, tmp_path, undrawn
+):
+    table = pd.read_csv(csv).drop(columns=["participant", "mpp"])
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = tmp_path / "elsewhere" / "slides.csv"
+    table.to_csv(elsewhere, index=False)
+    run_csv(drawn, elsewhere, "--images", tmp_path, "-o", tmp_path / "out")
+    told = pd.read_csv(tmp_path / "out" / "biopsies.csv").set_index("participant")
+    assert told["n_glomeruli"].to_dict() == {"s1": 12, "s2": 6}
+
+
+def test_polygons_of_an_earlier_run_are_kept_unless_overwriting_is_asked_for(
+    drawn, csv, tmp_path
+):
+    kept = tmp_path / "out" / "s2-predicted.geojson"
+    kept.parent.mkdir()
+    kept.write_text("corrected by hand")
+    message = run_csv(drawn, csv, "-o", kept.parent, code=2).stderr
+    assert "s2-predicted.geojson exists. Pass --overwrite" in message
+    assert kept.read_text() == "corrected by hand"
+    (tmp_path / "s2.geojson").rename(tmp_path / "s2-predicted.geojson")
+    text = csv.read_text().replace("s2.geojson", "s2-predicted.geojson")
+    csv.write_text(text)
+    message = run_csv(drawn, csv, "-o", tmp_path, "--overwrite", code=2).stderr
+    assert "would be overwritten" in message
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-o", "out.geojson"), "many slides, --output names a folder"),
+        (("--labels", "a=1,b=0"), "Leave out --labels, which only a csv of patches"),
+    ],
+)
+def test_what_a_csv_of_slides_cannot_have_is_refused(drawn, csv, words, message):
+    assert message in run_csv(drawn, csv, *words, code=2).stderr
+
+
+def test_slides_of_one_name_are_refused(drawn, csv, tmp_path):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "S1.tif").touch()
+    text = csv.read_text().replace("s2.tif", "more/S1.tif")
+    csv.write_text(text)
+    assert "slides of one name: S1" in run_csv(drawn, csv, code=2).stderr
 
 
 @pytest.mark.parametrize(
