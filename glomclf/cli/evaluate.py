@@ -29,6 +29,7 @@ from .options import (
     PATH,
     csv_argument,
     embeddings_pair_option,
+    explain_option,
     folder_option,
     images_option,
     model_option,
@@ -112,6 +113,7 @@ _AGREEMENT = {
     help="Column of CSV with the labels of one reader, empty where a patch was not "
     "read. Given for each reader: how far they agree, and the model with them.",
 )
+@explain_option
 @quiet_option
 def command(
     csv: Path,
@@ -124,43 +126,59 @@ def command(
     threshold: float | None,
     by: str | None,
     readers: tuple[str, ...],
+    explain: bool,
     quiet: bool,
 ) -> None:
     """Predict the patches of CSV and score the predictions.
 
     CSV has the columns `name` and `ground truth` and, if known, `participant`.
     Intervals of scores respect that patches of one participant are alike. --by centre
-    shows whether the scores hold at each centre. With --train,
-    the exit code is 2 if participants or images of CSV were trained on. All files are
-    written even so.
+    shows whether the scores hold at each centre. --explain draws what the model looked
+    at in the worst mistakes. With --train, the exit code is 2 if participants or images
+    of CSV were trained on. All files are written even so.
 
     Example: glomclf evaluate test.csv --model model.glomclf --train train.csv
     """
+    from ..model.explanation import refuse_unexplained
     from .audit import audit_pair
 
-    inputs = [csv, model, *embeddings, *([] if train_csv is None else [train_csv])]
-    for name in _FILES:
-        check_output(folder / name, inputs)
-    check_inputs(inputs)  # to load a model takes long
-    check_model(model, embeddings[0] if embeddings else None)
+    _check_files(folder, csv, model, embeddings, train_csv)
     test, rows, train, features = _read(csv, train_csv, images, embeddings, reading)
     divided = None if by is None else _column(test, by, csv)
     read = reader_columns(test, readers, csv)
     classifier = load_model(model, threshold, quiet)
     audit = None
+    if explain:
+        refuse_unexplained(classifier)
     if train is not None:
         audit, _ = audit_pair(train, test, quiet, features)
     probability = classifier.predict_proba(rows)[:, 1]
     found = _score(test, probability, classifier.threshold_, divided, folder)
     calls = probability >= classifier.threshold_
     sections = compare_readers(test, read, calls, folder)
-    known = {"classifier": classifier, "train": train, "audit": audit}
-    _write_report(test, probability, folder, sections=sections, **known, **found)
+    known: dict[str, Any] = {"classifier": classifier, "train": train, "audit": audit}
+    known |= {"sections": sections, "explain": explain}
+    _write_report(test, probability, folder, **known, **found)
     drop_unwritten(folder / name for name in _FILES)
     _print(**found)  # last, for whoever reads it may close the pipe
     list_files()
     if audit is not None:
         audit.raise_if_leaky()
+
+
+def _check_files(
+    folder: Path,
+    csv: Path,
+    model: Path,
+    embeddings: tuple[Path, ...],
+    train_csv: Path | None,
+) -> None:
+    """Refuse files that cannot be read or written, before a model is loaded."""
+    inputs = [csv, model, *embeddings, *([] if train_csv is None else [train_csv])]
+    for name in _FILES:
+        check_output(folder / name, inputs)
+    check_inputs(inputs)
+    check_model(model, embeddings[0] if embeddings else None)
 
 
 def _read(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PREDICTION_FILES",
     "abstention_of",
+    "check_explained",
     "print_biopsies",
     "read_new",
     "write_new",
@@ -126,6 +127,35 @@ def abstention_of(model: Any, max_miss: float | None) -> Abstention | None:
     return choose_abstention(record, threshold=model.threshold_, max_miss=max_miss)
 
 
+def check_explained(manifest: pd.DataFrame, model: Any, folder: Path) -> None:
+    """Refuse --explain where there is no report to draw in, or nothing to explain.
+
+    Raises
+    ------
+    InputError
+        If there will be no report.
+    ParameterError
+        If the model takes features.
+    """
+    from ..data.participants import participant_kind
+    from ..model.explanation import refuse_unexplained
+    from .slide_predictions import is_polygon_file
+
+    is_known = participant_kind(manifest) != "image"
+    if is_polygon_file(folder) or not is_known:
+        reason = (
+            f"{folder} is a file of polygons. Give --output a folder"
+            if is_known
+            else "it is not known which patches are of one biopsy. Add a column "
+            "'participant'"
+        )
+        raise InputError(
+            "--explain draws into report.html, and none is written: "
+            f"{reason}, or leave --explain out."
+        )
+    refuse_unexplained(model)
+
+
 def write_new(
     manifest: pd.DataFrame,
     X: Any,
@@ -133,6 +163,8 @@ def write_new(
     model: Any,
     folder: Path,
     abstention: Abstention | None = None,
+    *,
+    explain: bool = False,
 ) -> BiopsyEstimates | None:
     """Write predictions and, where it is known whose patches these are, biopsies.
 
@@ -148,6 +180,8 @@ def write_new(
     folder : Path
     abstention : Abstention or None, default=None
         Which patches are left to a person.
+    explain : bool, default=False
+        Whether the report shows what the model looked at.
 
     Returns
     -------
@@ -180,7 +214,7 @@ def write_new(
         n_left = table.groupby("participant")["left_to_person"].sum()
         told = told.assign(n_left_to_person=n_left)
     write_csv(told, folder / "biopsies.csv", index=True)
-    _write_report(estimates, distances, table, X, model, folder)
+    _write_report(estimates, distances, table, X, model, folder, explain)
     return estimates
 
 
@@ -196,6 +230,7 @@ def _write_report(
     X: Any,
     model: Any,
     folder: Path,
+    explain: bool,
 ) -> None:
     from ..model.pipeline import holds_features
     from ..report import biopsies_report
@@ -210,6 +245,7 @@ def _write_report(
         distances=distances,
         classifier=model,
         command=typed_command(),
+        explain=explain,
     )
     write_report(report, folder, PREDICTION_FILES)
 

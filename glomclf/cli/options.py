@@ -19,6 +19,7 @@ __all__ = [
     "csv_argument",
     "embeddings_option",
     "embeddings_pair_option",
+    "explain_option",
     "folder_option",
     "images_option",
     "metric",
@@ -281,6 +282,13 @@ overwrite_option = click.option(
 )
 quiet_option = click.option(
     "--quiet", "-q", is_flag=True, show_default=False, help="Show no progress."
+)
+explain_option = click.option(
+    "--explain",
+    is_flag=True,
+    show_default=False,
+    help="Draw what the model looked at into the report. Seconds with a model that was "
+    "trained here, about a second a patch with an encoder from elsewhere.",
 )
 threshold_option = click.option(
     "--threshold",

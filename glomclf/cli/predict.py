@@ -21,6 +21,7 @@ from .inputs import check_model, load_model, read_images, rows_of
 from .new_biopsies import (
     PREDICTION_FILES,
     abstention_of,
+    check_explained,
     print_biopsies,
     read_new,
     write_new,
@@ -28,6 +29,7 @@ from .new_biopsies import (
 from .options import (
     PATH,
     embeddings_option,
+    explain_option,
     folder_option,
     images_option,
     model_option,
@@ -81,6 +83,7 @@ __all__ = ["command"]
     "sclerotic ones among the others is missed: the mean over new participants, with "
     "confidence 0.95. 0.05 needs 59 participants in the model's record.",
 )
+@explain_option
 @quiet_option
 @click.pass_context
 def command(
@@ -96,6 +99,7 @@ def command(
     overwrite: bool,
     threshold: float | None,
     max_miss: float | None,
+    explain: bool,
     quiet: bool,
 ) -> None:
     """Predict patches, and the percentage of sclerotic glomeruli of each biopsy.
@@ -111,6 +115,7 @@ def command(
     predictions.csv has a row a patch, biopsies.csv a row a biopsy, report.html a page
     a biopsy. The intervals, and --max-miss, need a model that was trained with --cv.
     With --max-miss, polygons that are left to a person are called borderline.
+    --explain draws what the model looked at in at most six patches of each biopsy.
 
     Example: glomclf predict biopsies/ --model model.glomclf --output results/
     """
@@ -125,19 +130,39 @@ def command(
         new: Any = nullcontext(found)
     else:
         new = patches_of(pairs, **cut, verbose=int(not quiet))
-    classifier, estimates = load_model(model, threshold, quiet), None
+    classifier = load_model(model, threshold, quiet)
     abstention = abstention_of(classifier, max_miss)
     with new as manifest:
+        if explain:
+            check_explained(manifest, classifier, folder)
         rows = rows_of(manifest, embeddings)
         probability = classifier.predict_proba(rows)[:, 1]
-        cuts = (probability, classifier.threshold_, abstention)
-        write_polygons(pairs, folder, manifest, *cuts)
-        if not is_polygon_file(folder):
-            told = (probability, classifier, folder, abstention)
-            estimates = write_new(manifest, rows, *told)
-            drop_unwritten(folder / name for name in PREDICTION_FILES)
+        told = (probability, classifier, folder, abstention)
+        estimates = _write(manifest, rows, pairs, *told, explain=explain)
     _tell(probability, classifier.threshold_)
     _tell_more(probability, abstention, estimates)
+
+
+def _write(
+    manifest: pd.DataFrame,
+    rows: Any,
+    pairs: pd.DataFrame | None,
+    probability: np.ndarray,
+    classifier: Any,
+    folder: Path,
+    abstention: Abstention | None,
+    *,
+    explain: bool,
+) -> BiopsyEstimates | None:
+    """Write polygons, where there are some, and all other files, if asked for."""
+    cuts = (probability, classifier.threshold_, abstention)
+    write_polygons(pairs, folder, manifest, *cuts)
+    if is_polygon_file(folder):
+        return None
+    told = (probability, classifier, folder, abstention)
+    estimates = write_new(manifest, rows, *told, explain=explain)
+    drop_unwritten(folder / name for name in PREDICTION_FILES)
+    return estimates
 
 
 def _tell(probability: np.ndarray, threshold: float) -> None:

@@ -4,6 +4,7 @@ from .approach_comparison import ApproachComparison, compare_approaches
 from .approaches import APPROACHES, Approach
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
+from .explanation import Explanation, explain
 from .folds import FittedFold, fit_folds, predict_folds
 from .linear_probe import LinearProbe
 from .model_files import read_classifier
@@ -17,6 +18,7 @@ __all__ = [
     "RECIPES",
     "Approach",
     "ApproachComparison",
+    "Explanation",
     "FittedFold",
     "FoldEnsembleClassifier",
     "GlomeruliClassifier",
@@ -24,6 +26,7 @@ __all__ = [
     "Recalibration",
     "TrainingReference",
     "compare_approaches",
+    "explain",
     "fit_folds",
     "fit_recalibration",
     "make_classifier",

@@ -15,7 +15,13 @@ from .batches import BatchedModel
 from .cuts import LIVE_MOMENTUM, make_tail, make_trunk
 from .optimisation import Course, TrainingSpec, make_optimizer
 
-__all__ = ["HeadSpec", "build_network", "owned_weights", "set_owned_weights"]
+__all__ = [
+    "HeadSpec",
+    "build_map_network",
+    "build_network",
+    "owned_weights",
+    "set_owned_weights",
+]
 
 # bfloat16 takes products; weights and their updates stay in float32.
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -97,6 +103,38 @@ def build_network(
     )
     _compile(model, spec, tail)
     return model
+
+
+@as_delivered()
+def build_map_network(
+    model: BatchedModel,
+    backbone: Backbone,
+    trainable_layers: int | str,
+    *,
+    from_images: bool,
+) -> Any:
+    """Build the part of a network with a tail up to its last feature maps.
+
+    Parameters
+    ----------
+    model : BatchedModel
+        As from `build_network`; weights are shared with it.
+    backbone, trainable_layers, from_images
+        As there.
+
+    Returns
+    -------
+    keras.Model
+        Rows -> the maps that the pooling, the last layer of the tail, takes.
+    """
+    (tail,) = (la for la in _owned_layers(model) if isinstance(la, keras.Model))
+    dtype = "uint8" if from_images else "float32"
+    x = inputs = keras.Input(model.input_shape[1:], dtype=dtype, name="rows")
+    if from_images:
+        x = _frozen_part(x, backbone, trainable_layers)
+    if len(tail.layers) > 2:  # more than its input and the pooling
+        x = keras.Model(tail.input, tail.layers[-2].output)(x)
+    return keras.Model(inputs, x, name="maps")
 
 
 def _compile(model: BatchedModel, spec: HeadSpec, tail: Any | None) -> None:

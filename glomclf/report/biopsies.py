@@ -29,6 +29,7 @@ def biopsies_report(
     classifier: Any = None,
     command: Sequence[str] | None = None,
     title: str = "New biopsies",
+    explain: bool = False,
 ) -> Report:
     """Report the percentage of sclerotic glomeruli of biopsies without labels.
 
@@ -51,10 +52,19 @@ def biopsies_report(
     command : sequence of str, default=None
         The words of the command that repeats the run.
     title : str, default="New biopsies"
+    explain : bool, default=False
+        Whether to draw what the classifier looked at, as `glomclf.explain` tells it, in
+        at most six patches of each biopsy: the three most probable ones, and the three
+        nearest to the threshold. It needs `X` and the classifier.
 
     Returns
     -------
     report : Report
+
+    Raises
+    ------
+    ParameterError
+        If the classifier cannot be explained.
 
     Examples
     --------
@@ -75,6 +85,7 @@ def biopsies_report(
         distances=distances,
         classifier=classifier,
         command=command,
+        explain=explain,
     )
     n_patches, n_biopsies = len(scores), len(estimates.table)
     lead = (

@@ -168,12 +168,15 @@ class GalleryItem:
         What is written below it.
     marked : bool, default=False
         Whether it stands out by its frame.
+    overlay : str, default=""
+        Data address of a second image below it: what the classifier looked at.
     """
 
     source: str
     alt: str
     facts: Mapping[str, str]
     marked: bool = False
+    overlay: str = ""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ class EvaluatedModel:
         Words of the command that made the run.
     n_mistakes : int, default=6
         How many mistakes of either kind are shown.
+    explain : bool, default=False
+        Whether to draw what the classifier looked at in them.
 
     Attributes
     ----------
@@ -76,6 +78,7 @@ class EvaluatedModel:
     audit: Any = None
     command: Sequence[str] | None = None
     n_mistakes: int = 6
+    explain: bool = False
     unit: str = field(init=False, default="participant")
 
     def __post_init__(self) -> None:

@@ -68,6 +68,7 @@ def evaluation_report(
     biopsies: BiopsyAgreement | None = None,
     title: str = "Evaluation",
     n_mistakes: int = 6,
+    explain: bool = False,
     sections: Sequence[Section] = (),
 ) -> Report:
     """Report how a classifier does on a test set.
@@ -118,6 +119,10 @@ def evaluation_report(
     n_mistakes : int, default=6
         How many mistakes of either kind are shown.
 
+    explain : bool, default=False
+        Whether to draw what the classifier looked at in them, as `glomclf.explain`
+        tells it.
+
     sections : sequence of Section, default=()
         Further ones, set before the checklists.
 
@@ -132,6 +137,8 @@ def evaluation_report(
         is of another threshold.
     ImageError
         If the image of a mistake cannot be read.
+    ParameterError
+        If mistakes of this classifier cannot be explained.
 
     Examples
     --------
@@ -157,6 +164,7 @@ def evaluation_report(
         audit=audit,
         command=command,
         n_mistakes=n_mistakes,
+        explain=explain,
     )
     shown = [made for make in _ON_TEST_SET if (made := make(model))]
     shown += [*sections, checklists_section(model)]

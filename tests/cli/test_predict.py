@@ -100,6 +100,35 @@ def test_predict_marks_what_is_left_to_a_person(model, biopsies, tmp_path, undra
     assert told["n_left_to_person"].sum() == left.sum()
 
 
+def test_predict_draws_what_the_model_looked_at(model, biopsies, tmp_path, undrawn):
+    out = tmp_path / "out"
+    run("predict", biopsies, "--model", model, "-o", out, "-q", "--explain")
+    page = (out / "report.html").read_text("utf-8")
+    # Three of the right biopsy, and of the left no more than twice as many.
+    assert 6 <= page.count("what the model looked at in it") <= 8
+    assert "by how far the log odds fall where a square is covered" in page
+
+
+def test_evaluate_draws_what_the_model_looked_at_in_mistakes(
+    model, data, tmp_path, undrawn
+):
+    words = ("evaluate", data / "public.csv", "--model", model, "--threshold", 0)
+    run(*words, "-o", tmp_path, "-q", "--explain")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert page.count("what the model looked at in it") == 6  # false alarms
+
+
+def test_what_is_explained_is_drawn_into_a_report(model, biopsies, tmp_path):
+    csv = tmp_path / "new.csv"
+    for row, path in enumerate(sorted(biopsies.rglob("*.png"))):
+        path.rename(tmp_path / f"{row}.png")
+    pd.DataFrame({"name": [f"{row}.png" for row in range(8)]}).to_csv(csv, index=False)
+    words = ("predict", csv, "--model", model, "-o", tmp_path / "out", "-q")
+    result = run(*words, "--explain", code=2)
+    assert "--explain draws into report.html, and none is written" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_cannot_be_promised_is_refused(model, biopsies, tmp_path):
     words = ("predict", biopsies, "-q", "--max-miss", 0.05, "-o", tmp_path / "out")
     assert "participants with sclerotic" in run(*words, "--model", model, code=2).stderr

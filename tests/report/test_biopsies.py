@@ -6,9 +6,12 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.special import expit
 
+from glomclf import PatchEncoder, make_classifier, make_glomeruli
+from glomclf.errors import ParameterError
 from glomclf.evaluation import OutOfFoldRecord, summarize_biopsies
 from glomclf.report import biopsies_report
 from glomclf.report.displays import BiopsyIntervalsDisplay
+from glomclf.report.overlays import overlay
 
 P = np.array([0.1, 0.9, 0.4, 0.2, 0.05, 0.95])
 GROUPS = ["A", "A", "A", "B", "B", "B"]
@@ -35,6 +38,42 @@ def test_patches_are_sorted_and_the_borderline_ones_marked(estimates):
     facts = [(one.facts["image"], one.marked) for one in gallery.items]
     assert facts == [("v", False), ("w", True), ("u", False)]
     assert report.render().count('class="marked"') == 2  # one of B lies at 0.2
+
+
+def test_what_the_model_looked_at_is_drawn_in_a_few_patches_of_each_biopsy():
+    X, y, groups = make_glomeruli(
+        40, n_participants=2, sclerotic_fraction=0.4, image_size=64, random_state=0
+    )
+    encoder = PatchEncoder("cnn", weights=None)
+    classifier = make_classifier("linear", encoder=encoder, image_size=64)
+    p = classifier.fit(X, y).predict_proba(X)[:, 1]
+    found = summarize_biopsies(p, groups)
+    told = {"X": X, "classifier": classifier, "explain": True}
+    report = biopsies_report(found, p, groups, **told)
+    for name in found.table.index:
+        *_, text, gallery = _section(report, f"Biopsy {name}").blocks
+        drawn = [bool(one.overlay) for one in gallery.items]
+        assert 3 <= sum(drawn) <= 6
+        assert all(drawn[:3])  # the most probable
+        assert "red speaks for globally sclerotic" in text.text
+    page = report.render()
+    assert page.count('alt="what the model looked at in it"') == sum(
+        bool(one.overlay)
+        for section in report.sections
+        for block in section.blocks
+        if block.kind == "gallery"
+        for one in block.items
+    )
+    with pytest.raises(ParameterError, match="X=None was given"):
+        biopsies_report(found, p, groups, classifier=classifier, explain=True)
+
+
+def test_an_overlay_is_red_for_and_blue_against_and_grey_where_nothing_speaks():
+    image = np.tile(np.uint8([200, 40, 60]), (1, 3, 1))
+    red, none, blue = overlay(image, np.array([[1.0, 0.0, -1.0]]))[0].astype(int)
+    assert red[0] > red[2] + 50
+    assert blue[2] > blue[0] + 50
+    assert none.tolist() == [100, 100, 100]
 
 
 def test_a_biopsy_unlike_the_training_is_named(estimates):

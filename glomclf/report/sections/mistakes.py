@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..._runtime import short_names
 from ...evaluation.predictions import check_scores, threshold_faults
 from ..blocks import Gallery, GalleryItem, Paragraph, Section, Table
 from ..evaluated_model import EvaluatedModel
+from ..overlays import draw_overlays
 from ..pictures import images_of, thumbnail
 
 __all__ = ["mistakes_section", "worst_mistakes"]
@@ -36,21 +38,27 @@ def mistakes_section(model: EvaluatedModel) -> Section:
     )
     if table.empty:
         return Section(title, [Paragraph("No patch was judged wrongly.")])
+    overlays, legend = [""] * len(table), ""
+    if model.explain:
+        overlays, legend = draw_overlays(model.classifier, model.X, table.index)
     if model.X is None or model.of_features:
         if isinstance(model.X, pd.DataFrame):
             table.insert(0, "image", [_image_names(model.X)[i] for i in table.index])
         return Section(title, [Table.from_frame(table.drop(columns="label"))])
-    text = "Those whose probability lies farthest from the threshold."
-    return Section(title, [Paragraph(text), *_galleries(model, table)])
+    text = f"Those whose probability lies farthest from the threshold. {legend}".strip()
+    return Section(title, [Paragraph(text), *_galleries(model, table, overlays)])
 
 
-def _galleries(model: EvaluatedModel, table: pd.DataFrame) -> list[Gallery]:
+def _galleries(
+    model: EvaluatedModel, table: pd.DataFrame, overlays: list[str]
+) -> list[Gallery]:
     images = images_of(model.X, table.index, _IMAGE_SIZE)
     names = _image_names(model.X)
     galleries: dict[str, list[GalleryItem]] = {}
     mistakes = table.reset_index().to_dict("records")
-    for image, mistake in zip(images, mistakes, strict=True):
+    for image, overlay, mistake in zip(images, overlays, mistakes, strict=True):
         item = _item(image, names[mistake["row"]], mistake, model.unit)
+        item = replace(item, overlay=overlay)
         galleries.setdefault(_TITLES[mistake["kind"]], []).append(item)
     return [Gallery(title, items) for title, items in galleries.items()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ from ..blocks import (
     Table,
     span,
 )
+from ..overlays import draw_overlays
 from ..pictures import Picture, draw_picture, images_of, thumbnail
 
 __all__ = ["NewBiopsies", "all_section", "biopsy_section"]
 
 _IMAGE_SIZE = 112  # pixels a side in the gallery
 _MOST_IMAGES = 60  # of a biopsy
+_EXPLAINED = 3  # of a biopsy: the most probable, and as many nearest to the threshold
 _FEW = {
     "fewer than 10": "Fewer than 10 glomeruli: the Banff classification calls such a "
     "sample inadequate or marginal.",
@@ -49,11 +52,22 @@ class NewBiopsies:
     distances: pd.DataFrame | None
     classifier: Any
     command: Sequence[str] | None
+    explain: bool
 
     @property
     def level(self) -> str:
         """The confidence of all intervals, in words."""
         return f"{100 * self.estimates.confidence:g} %"
+
+    @cached_property
+    def overlays(self) -> tuple[dict[int, str], str]:
+        """What the classifier looked at in some patches, by row, and a legend."""
+        if not self.explain:
+            return {}, ""
+        names = self.estimates.table.index
+        rows = np.concatenate([_explained_rows(self, name) for name in names])
+        drawn, legend = draw_overlays(self.classifier, self.X, rows)
+        return dict(zip(rows.tolist(), drawn, strict=True)), legend
 
     def is_unlike(self, name: str) -> bool:
         """Tell whether a biopsy is unlike anything that was trained on."""
@@ -136,7 +150,6 @@ def _picture(told: NewBiopsies, names: list[Any], file: str = "") -> Picture:
 def biopsy_section(told: NewBiopsies, name: str) -> Section:
     """Show one biopsy: its numbers, how far it is from the training, its patches."""
     row: Any = told.estimates.table.loc[name]
-    rows = np.flatnonzero(told.groups == name)
     blocks: list[Block] = [Numbers(_numbers(told, row))]
     if told.is_unlike(name):
         text = (
@@ -148,7 +161,7 @@ def biopsy_section(told: NewBiopsies, name: str) -> Section:
         blocks.append(Caution(_FEW[row["adequacy"]]))
     blocks.append(_picture(told, [name]))
     blocks += [Paragraph(text) for text in _distances(told, name)]
-    return Section(f"Biopsy {name}", [*blocks, *_patches(told, rows)])
+    return Section(f"Biopsy {name}", [*blocks, *_patches(told, name)])
 
 
 def _numbers(told: NewBiopsies, row: pd.Series) -> list[tuple[str, str, str]]:
@@ -207,11 +220,18 @@ def _distances(told: NewBiopsies, name: str) -> list[str]:
     ]
 
 
-def _patches(told: NewBiopsies, rows: NDArray[np.intp]) -> list[Block]:
+def _rows_of(told: NewBiopsies, name: Any) -> NDArray[np.intp]:
+    """Return the patches of a biopsy from the most to the least probable."""
+    rows = np.flatnonzero(told.groups == name)
+    return rows[np.argsort(-told.probability[rows], kind="stable")]
+
+
+def _patches(told: NewBiopsies, name: Any) -> list[Block]:
     """Show the patches from the most to the least probable; mark the borderline."""
-    rows = rows[np.argsort(-told.probability[rows], kind="stable")]
+    rows = _rows_of(told, name)
     borderline = is_borderline(told.probability[rows], told.estimates.threshold)
     summary = f"Borderline: {borderline.sum()} of {counted(len(rows), 'patch')}."
+    legend = told.overlays[1]
     if told.X is None:
         remarks = np.where(borderline, "borderline", "")
         cells = [
@@ -228,6 +248,7 @@ def _patches(told: NewBiopsies, rows: NDArray[np.intp]) -> list[Block]:
         )
     rows, borderline = rows[shown], borderline[shown]
     images = images_of(told.X, rows, _IMAGE_SIZE)
+    summary = f"{summary} {legend}".strip()
     items = [
         _item(told, row, near, image)
         for row, near, image in zip(rows, borderline, images, strict=True)
@@ -244,6 +265,17 @@ def _shown(borderline: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.sort(np.concatenate([near, far[places]]))
 
 
+def _explained_rows(told: NewBiopsies, name: Any) -> NDArray[np.intp]:
+    """Choose, of the patches shown, the most probable and the least certain."""
+    rows = _rows_of(told, name)
+    probability = told.probability[rows]
+    threshold = told.estimates.threshold
+    rows = rows[_shown(is_borderline(probability, threshold))]
+    certainty = np.abs(told.probability[rows] - threshold)
+    least = rows[np.argsort(certainty, kind="stable")[:_EXPLAINED]]
+    return np.union1d(rows[:_EXPLAINED], least)
+
+
 def _item(
     told: NewBiopsies, row: int, near: bool, image: NDArray[np.uint8]
 ) -> GalleryItem:
@@ -253,5 +285,9 @@ def _item(
         facts["remark"] = "borderline"
     alt = f"{told.names[row]}, probability {probability}"
     return GalleryItem(
-        thumbnail(image), alt, {**facts, "image": told.names[row]}, marked=bool(near)
+        thumbnail(image),
+        alt,
+        {**facts, "image": told.names[row]},
+        marked=bool(near),
+        overlay=told.overlays[0].get(row, ""),
     )
