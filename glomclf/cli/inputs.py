@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .console import InputError
+from .readers import label_by_readers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ def labelled_manifest(
     *,
     to_train: bool = True,
     embeddings: Path | None = None,
+    readers: tuple[str, ...] = (),
     **reading: Any,
 ) -> pd.DataFrame:
     """Read a csv that has labels.
@@ -43,6 +45,8 @@ def labelled_manifest(
     to_train : bool, default=True
     embeddings : Path or None, default=None
         Where they are given, images need not be there.
+    readers : tuple of str, default=()
+        Columns of readers, whose majority makes the labels: see `label_by_readers`.
     **reading : object
         What `options.reading_options` gave: `columns` and `labels`.
 
@@ -59,6 +63,8 @@ def labelled_manifest(
 
     _refuse_folder(csv)
     manifest = read_manifest(csv, read_images(images, embeddings), **reading)
+    if readers:
+        manifest = label_by_readers(manifest, readers, csv)
     if "label" not in manifest:
         titles, _ = _header(csv, reading)
         raise InputError(

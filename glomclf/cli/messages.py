@@ -39,6 +39,7 @@ _AS_OPTIONS = {
     "mpp=NUMBER": "--mpp NUMBER",
     "weights=None": "--weights none",
     "weights=PATH": "--weights FILE",
+    "sample_weight:": "--reader:",
     "n_splits=": "--cv ",
     "n_splits": "--cv",
     "n_folds=": "--cv ",

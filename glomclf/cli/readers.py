@@ -1,19 +1,27 @@
-"""Several readers of a test set: checked before a model is run, and compared after."""
+"""Several readers: their labels to train on, or to be compared with a model's calls."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .console import InputError
+from .console import InputError, note
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["READERS_FILE", "compare_readers", "reader_columns"]
+__all__ = [
+    "LABEL_WEIGHT",
+    "READERS_FILE",
+    "compare_readers",
+    "label_by_readers",
+    "reader_columns",
+]
 
 READERS_FILE = "readers.csv"
+LABEL_WEIGHT = "label weight"
+_SHOWN = 3  # patches that are named
 
 
 def reader_columns(
@@ -71,3 +79,49 @@ def compare_readers(
     agreement = reader_agreement(readers, groups=test["participant"], model=calls)
     write_csv(agreement.to_frame(), folder / READERS_FILE, index=True)
     return [readers_section(agreement)]
+
+
+def label_by_readers(
+    manifest: pd.DataFrame, readers: tuple[str, ...], csv: Path
+) -> pd.DataFrame:
+    """Label patches by the majority of readers; leave out those without one.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        As from `read_manifest`, with the columns of the readers.
+    readers : tuple of str
+        Their titles.
+    csv : Path
+        For messages.
+
+    Returns
+    -------
+    labelled : DataFrame
+        The other rows, with the columns ``label`` and `LABEL_WEIGHT`, which is in (0,
+        1].
+
+    Raises
+    ------
+    InputError
+        If columns are not those of readers, or no patch has a majority.
+    """
+    from .._runtime import counted, short_names
+    from ..evaluation.reader_labels import combine_readings
+
+    combined = combine_readings(reader_columns(manifest, readers, csv))
+    kept = combined["label"].notna().to_numpy()
+    if not kept.any():
+        raise InputError(f"--reader: in {csv} the readers of no patch have a majority.")
+    told = f"Labels are the majority's of {counted(len(set(readers)), 'reader')}; a "
+    told += "patch counts by how far they agree."
+    if lost := short_names(manifest["path"][~kept]):
+        shown = ", ".join(lost[:_SHOWN]) + (", ..." if len(lost) > _SHOWN else "")
+        told += (
+            f" Left out, without a majority: {counted(len(lost), 'patch')} ({shown})."
+        )
+    note(told)
+    labelled = manifest[kept].reset_index(drop=True)
+    found = combined[kept].reset_index(drop=True)
+    weights = {LABEL_WEIGHT: found["weight"]}
+    return labelled.assign(label=found["label"].astype("int64"), **weights)

@@ -23,6 +23,7 @@ def checked_classifier(
     random_state: int | None = None,
     verbose: int = 0,
     of_features: bool = False,
+    is_weighted: bool = False,
     **options: Any,
 ) -> GlomeruliClassifier:
     """Make a classifier whose settings, sampler and weights can be used.
@@ -36,6 +37,8 @@ def checked_classifier(
     of_features : bool, default=False
         Whether it is to take embeddings: then what the recipe does with images is left
         out.
+    is_weighted : bool, default=False
+        Whether its rows have weights.
     **options
         Options of the command line, as for `given_values`.
 
@@ -63,7 +66,9 @@ def checked_classifier(
         _leave_images_out(classifier, recipe, options.get("weights"))
     classifier.set_params(**values)
     classifier._validate_params()
-    refuse_contradictions(classifier, of_features=of_features or None)
+    refuse_contradictions(
+        classifier, of_features=of_features or None, is_weighted=is_weighted
+    )
     _check_parts(classifier, of_features=of_features)
     return classifier
 

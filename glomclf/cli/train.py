@@ -24,6 +24,7 @@ from .options import (
     reading_options,
     seed_option,
 )
+from .readers import LABEL_WEIGHT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +67,16 @@ _UNFINISHED = "unfinished"
     show_default=False,
     help="Keep the classifiers of --cv; their mean is the model.",
 )
+@click.option(
+    "--reader",
+    "readers",
+    multiple=True,
+    metavar="COLUMN",
+    show_default=False,
+    help="Column of CSV with the labels of one reader, empty where a patch was not "
+    "read. Given for each reader: the label is the majority's, and a patch counts by "
+    "how far they agree. Ties are left out.",
+)
 @classifier_options(recipe="linear")
 @seed_option
 @quiet_option
@@ -78,6 +89,7 @@ def command(
     overwrite: bool,
     n_folds: int | None,
     ensemble: bool,
+    readers: tuple[str, ...],
     seed: int,
     quiet: bool,
     **options: Any,
@@ -94,29 +106,40 @@ def command(
     Example: glomclf train train.csv --cv 5 --output model.glomclf
     """
     from .settings import as_ensemble, checked_classifier
-    from .training_files import TRAINING_FILES
 
-    folder = model.with_name(f"{model.stem}-training")
     inputs = [csv, *([embeddings] if embeddings else [])]
     check_output(model, inputs, overwrite=overwrite)
-    for name in TRAINING_FILES:
-        check_output(folder / name, inputs)
+    files = _files_beside(model, inputs)
     _check_ensemble(ensemble, n_folds)
-    manifest = labelled_manifest(csv, images, embeddings=embeddings, **reading)
+    manifest = labelled_manifest(
+        csv, images, embeddings=embeddings, readers=readers, **reading
+    )
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier = checked_classifier(
         **options,
         of_features=embeddings is not None,
+        is_weighted=bool(readers),
         random_state=seed,
         verbose=int(not quiet),
     )
     rows = rows_of(manifest, embeddings)
     classifier = as_ensemble(classifier, len(folds)) if ensemble else classifier
     claim_output(model, overwrite=overwrite)
-    with _state_kept(classifier, folder / _UNFINISHED):
-        _train(classifier, rows, manifest, folds, model, folder)
-    drop_unwritten(folder / name for name in TRAINING_FILES)
+    with _state_kept(classifier, files[0].with_name(_UNFINISHED)):
+        _train(classifier, rows, manifest, folds, readers, model, files[0].parent)
+    drop_unwritten(files)
     list_files()
+
+
+def _files_beside(model: Path, inputs: list[Path]) -> list[Path]:
+    """Return what a training may leave beside its model, none of which is an input."""
+    from .training_files import TRAINING_FILES
+
+    folder = model.with_name(f"{model.stem}-training")
+    files = [folder / name for name in TRAINING_FILES]
+    for file in files:
+        check_output(file, inputs)
+    return files
 
 
 def _check_ensemble(ensemble: bool, n_folds: int | None) -> None:
@@ -132,6 +155,7 @@ def _train(
     rows: Any,
     manifest: pd.DataFrame,
     folds: list[Any],
+    readers: tuple[str, ...],
     model: Path,
     folder: Path,
 ) -> None:
@@ -146,17 +170,19 @@ def _train(
     is_ensemble = hasattr(classifier, "estimator")
     if rows is manifest:
         rows = _load(classifier.estimator if is_ensemble else classifier, manifest)
+    weight = manifest[LABEL_WEIGHT].to_numpy() if readers else None
     out_of_fold = None
     if folds and not is_ensemble:
         title = f"Cross-validated by participant, {len(folds)} folds"
         note(f"{title}:")
         scores, out_of_fold = write_out_of_fold(
-            classifier, rows, manifest, folds, folder
+            classifier, rows, manifest, folds, folder, weight
         )
         print_scores(title, scores)
     note(f"Training on {len(manifest)} patches.")
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    classifier.fit(rows, y, groups=participants)
+    classifier.fit(rows, y, groups=participants, sample_weight=weight)
+    _record_readers(classifier, readers)
     _tell_threshold(classifier)
     _keep_people(classifier, rows, y, participants, out_of_fold)
     save_model(classifier, model)
@@ -165,6 +191,13 @@ def _train(
         write_ensemble_training(classifier, manifest, folder)
         title = f"Scores of single members, out of {len(folds)} folds"
         print_scores(title, classifier.oof_evaluation_)
+
+
+def _record_readers(classifier: Any, readers: tuple[str, ...]) -> None:
+    """Keep in the model whose labels it learnt."""
+    if readers:
+        told = f"majority of {', '.join(dict.fromkeys(readers))}, weighted by agreement"
+        classifier.training_record_["labels"] = told
 
 
 def _keep_people(

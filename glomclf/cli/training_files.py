@@ -43,6 +43,7 @@ def write_out_of_fold(
     manifest: pd.DataFrame,
     folds: list[Any],
     folder: Path,
+    weight: np.ndarray | None = None,
 ) -> tuple[Evaluation, np.ndarray]:
     """Predict participants that were not trained on; write predictions and scores.
 
@@ -56,6 +57,8 @@ def write_out_of_fold(
         Columns ``label`` and ``participant``.
     folds : list of (ndarray, ndarray)
     folder : Path
+    weight : ndarray of shape (n_samples,), default=None
+        Of the rows, to train with; scores take all rows alike.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def write_out_of_fold(
 
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     predicted = predict_folds(
-        classifier, X, y, groups=participants, cv=folds
+        classifier, X, y, groups=participants, cv=folds, sample_weight=weight
     ).sort_values("row")
     # Each fold's own, where they were chosen inside.
     threshold = predicted["threshold"].to_numpy()

@@ -21,6 +21,7 @@ from .prevalence import (
     adjust_to_prevalence,
     estimate_prevalence,
 )
+from .reader_labels import combine_readings
 from .reliability import ReliabilityBins
 from .sample_size import WIDTHS, plan_validation, validation_sample_size
 from .scores import SCORE_NAMES, SCORES, Score
@@ -55,6 +56,7 @@ __all__ = [
     "biopsy_agreement",
     "choose_abstention",
     "choose_threshold",
+    "combine_readings",
     "compare_scores",
     "cross_fitted_thresholds",
     "estimate_prevalence",

@@ -20,7 +20,7 @@ from .estimates import Estimates
 from .intervals import Scale, draw_replicates, settings_faults
 from .participant_numbers import MIN_PARTICIPANTS, equal_number, exact_interval
 from .predictions import group_codes
-from .readings import Readings, icc
+from .readings import Readings, icc, reader_faults, readers_table
 
 __all__ = ["ReaderAgreement", "pair_name", "reader_agreement"]
 
@@ -151,7 +151,7 @@ def reader_agreement(
     table, codes = _checked(
         readers, groups, model, settings_faults(n_bootstrap, confidence)
     )
-    readings = Readings(table.to_numpy(dtype=np.float64), codes)
+    readings = Readings(table.to_numpy(dtype=np.float64, na_value=np.nan), codes)
     replicates = draw_replicates(readings.strata, n_bootstrap, confidence, random_state)
     if model is not None:
         table = table.assign(**{MODEL: np.asarray(model)})
@@ -178,7 +178,7 @@ def _scores(
 ) -> dict[str, FloatArray]:
     """Compute all scores under each row of weights; `table` has the model, too."""
     weights = weights.astype(np.float64)
-    every = replace(readings, labels=table.to_numpy(dtype=np.float64))
+    every = replace(readings, labels=table.to_numpy(dtype=np.float64, na_value=np.nan))
     names, n_readers = list(map(str, table)), readings.labels.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         pairs = {
@@ -220,25 +220,12 @@ def _explain(estimates: Estimates, readings: Readings) -> Estimates:
     return replace(estimates, notes=notes, intervals=intervals)
 
 
-def _table(readers: Any) -> pd.DataFrame:
-    """Return one column a reader; those of an array are called by numbers from 1."""
-    if isinstance(readers, (pd.DataFrame, Mapping)):
-        return pd.DataFrame(dict(readers)).reset_index(drop=True)
-    values = np.asarray(readers)
-    if values.ndim != 2:
-        raise ScoreError(
-            f"readers must have shape (n_samples, n_readers), got {values.shape}"
-        )
-    names = [f"reader {number + 1}" for number in range(values.shape[1])]
-    return pd.DataFrame(values, columns=names)
-
-
 def _checked(
     readers: Any, groups: ArrayLike | None, model: ArrayLike | None, faults: list[str]
 ) -> tuple[pd.DataFrame, NDArray[np.intp]]:
     """Return the readers' labels and the number of each row's participant."""
-    table = _table(readers)
-    faults = [*faults, *_reader_faults(table, model)]
+    table = readers_table(readers)
+    faults = [*faults, *reader_faults(table), *_model_faults(table, model)]
     codes = np.arange(len(table))
     if groups is not None:
         codes = group_codes(groups, len(table), faults)
@@ -247,22 +234,10 @@ def _checked(
     return table, codes
 
 
-def _reader_faults(table: pd.DataFrame, model: ArrayLike | None) -> list[str]:
-    """Say what is wrong with the labels of readers, and with those of the model."""
-    faults = []
-    if table.shape[1] < 2 or table.empty:
-        faults.append(f"readers must have rows and two columns, got {table.shape}")
-    for name, column in table.items():
-        strange = [one for one in column if not pd.isna(one) and one not in (0, 1)]
-        if strange:
-            faults.append(
-                f"reader {name!r} has {len(strange)} labels other than 0 and 1, as "
-                f"{strange[0]!r}"
-            )
-        elif column.isna().all():
-            faults.append(f"reader {name!r} has read no patch")
+def _model_faults(table: pd.DataFrame, model: ArrayLike | None) -> list[str]:
     if model is None:
-        return faults
+        return []
+    faults = []
     if MODEL in table:
         faults.append(f"a reader is called {MODEL!r}, as the model is; rename it")
     calls = np.asarray(model)

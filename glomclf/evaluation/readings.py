@@ -15,13 +15,17 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Readings", "icc"]
+from ..errors import ScoreError
+
+__all__ = ["Readings", "icc", "reader_faults", "readers_table"]
 
 FloatArray = NDArray[np.float64]
 
@@ -183,6 +187,61 @@ def icc(percentages: FloatArray, weights: FloatArray) -> FloatArray:
     within = weights @ ((table - middle[:, None]) ** 2).sum(axis=1)
     error = (within - (k - 1) * columns) / ((n - 1) * (k - 1))
     return (rows - error) / (rows + (k - 1) * error + k * (columns - error) / n)
+
+
+def readers_table(
+    readers: pd.DataFrame | Mapping[str, ArrayLike] | ArrayLike,
+) -> pd.DataFrame:
+    """Return one column a reader; those of an array are called by numbers from 1.
+
+    Parameters
+    ----------
+    readers : DataFrame, mapping or array-like of shape (n_samples, n_readers)
+
+    Returns
+    -------
+    table : DataFrame of shape (n_samples, n_readers)
+        Its index counts from 0.
+
+    Raises
+    ------
+    ScoreError
+        If an array has another shape.
+    """
+    if isinstance(readers, (pd.DataFrame, Mapping)):
+        return pd.DataFrame(dict(readers)).reset_index(drop=True)
+    values = np.asarray(readers)
+    if values.ndim != 2:
+        raise ScoreError(
+            f"readers must have shape (n_samples, n_readers), got {values.shape}"
+        )
+    names = [f"reader {number + 1}" for number in range(values.shape[1])]
+    return pd.DataFrame(values, columns=names)
+
+
+def reader_faults(table: pd.DataFrame) -> list[str]:
+    """Say what is wrong with the labels of readers; nothing where all is well.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from glomclf.evaluation.readings import reader_faults
+    >>> reader_faults(pd.DataFrame({"A": [0, 1], "B": [None, 2]}))
+    ["reader 'B' has 1 labels other than 0 and 1, as 2.0"]
+    """
+    faults = []
+    if table.shape[1] < 2 or table.empty:
+        faults.append(f"readers must have rows and two columns, got {table.shape}")
+    for name, column in table.items():
+        strange = [one for one in column if not pd.isna(one) and one not in (0, 1)]
+        if strange:
+            faults.append(
+                f"reader {name!r} has {len(strange)} labels other than 0 and 1, as "
+                f"{strange[0]!r}"
+            )
+        elif column.isna().all():
+            faults.append(f"reader {name!r} has read no patch")
+    return faults
 
 
 def _beyond_chance(observed: FloatArray, by_chance: FloatArray) -> FloatArray:

@@ -49,6 +49,7 @@ _EVALUATION: dict[str, list[Any]] = {
 }
 
 OF_EVERY_RECORD: dict[str, list[Any]] = {
+    "labels": [str, None],
     "n_samples": COUNT,
     "n_participants": [*COUNT, None],
     "class_counts": [dict],

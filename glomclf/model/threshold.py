@@ -158,7 +158,8 @@ def training_record(
     Returns
     -------
     dict
-        Plain values; ``class_counts_resampled`` is None where it is not known, and
+        Plain values; ``labels`` is None, for ``fit`` does not know how they were made;
+        ``class_counts_resampled`` is None where it is not known, and
         ``weights`` where no step started from any.
     """
     counts = class_counts(y)
@@ -172,6 +173,7 @@ def training_record(
     steps = pipeline.named_steps.values()
     weights = (getattr(step, "weights_record_", None) for step in steps)
     return {
+        "labels": None,
         "weights": next(filter(None, weights), None),
         "n_samples": len(y),
         "n_validation_samples": 0 if y_val is None else _num_samples(y_val),

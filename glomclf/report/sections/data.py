@@ -63,6 +63,8 @@ def _row(
 
 def _remarks(model: EvaluatedModel, rows: list[list[Any]]) -> list[str]:
     told = ["Class 1 is globally sclerotic, class 0 the rest."]
+    if model.record.get("labels"):
+        told.append(f"Labels trained on: {model.record['labels']}.")
     together = model.record.get("n_participants")
     if together is not None and any(row[-1] is None for row in rows):
         aside = any(row[0] == "validation" for row in rows)

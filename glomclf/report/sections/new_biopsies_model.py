@@ -106,6 +106,8 @@ def _facts(classifier: Any) -> dict[str, str]:
         "trained on": trained if people is None else f"{trained} of {people} people",
         "threshold": f"{classifier.threshold_:g}",
     }
+    if record.get("labels"):
+        facts["labels"] = record["labels"]
     if hasattr(classifier, "recalibration_"):
         facts["recalibrated on"] = str(classifier.recalibration_)
     for name in ("encode", "classify"):
