@@ -177,8 +177,8 @@ _COMPARED: dict[str, Method] = {
     "mean of linear and scratch": Method(
         MEAN, {"of": ("linear", "scratch")}, threshold=FIXED
     ),
-    "mean of linear, with and without fixed stain, and scratch": Method(
-        MEAN, {"of": ("linear", "linear, fixed stain", "scratch")}, threshold=FIXED
+    "mean of linear, fine-tune and scratch": Method(
+        MEAN, {"of": ("linear", "fine-tune", "scratch")}, threshold=FIXED
     ),
 }
 _LINEAR: dict[str, Method] = {
