@@ -109,8 +109,8 @@ def command(
     `participant`. Of a slide, the polygons in ANNOTATIONS are cut out, as `glomclf
     extract` does, and written again with their classes. For many slides, give a csv
     with the columns `slide` and `annotations` and, if known, `participant` and `mpp`.
-    Give --scale, --margin and --outside as for the patches that the model was trained
-    on.
+    They are cut out as the patches that the model was trained on, where `glomclf
+    extract` made these; else give the same --scale, --margin and --outside.
 
     predictions.csv has a row a patch, biopsies.csv a row a biopsy, report.html a page
     a biopsy. The intervals, and --max-miss, need a model that was trained with --cv.
@@ -125,13 +125,13 @@ def command(
     check_options(context, pairs)
     check_model(model, embeddings, of_slides=pairs is not None)
     _check_output(folder, inputs, overwrite, pairs)
-    if pairs is None:
-        found = read_new(source, read_images(images, embeddings), **reading)
-        new: Any = nullcontext(found)
-    else:
-        new = patches_of(pairs, **cut, verbose=int(not quiet))
+    place = read_images(images, embeddings)
+    found = read_new(source, place, **reading) if pairs is None else None
     classifier = load_model(model, threshold, quiet)
     abstention = abstention_of(classifier, max_miss)
+    new: Any = nullcontext(found)
+    if pairs is not None:
+        new = patches_of(pairs, cut, classifier, context)
     with new as manifest:
         if explain:
             check_explained(manifest, classifier, folder)

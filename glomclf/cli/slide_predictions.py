@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from .console import InputError, written_files
+from .console import InputError, note, written_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,7 +121,7 @@ def is_polygon_file(path: Path) -> bool:
 
 @contextmanager
 def patches_of(
-    pairs: pd.DataFrame, *, classes: Mapping[str, Any], **how: Any
+    pairs: pd.DataFrame, cut: dict[str, Any], classifier: Any, context: click.Context
 ) -> Iterator[pd.DataFrame]:
     """Cut polygons out for as long as the block runs.
 
@@ -129,10 +129,12 @@ def patches_of(
     ----------
     pairs : DataFrame
         As from `read_slides`.
-    classes : mapping of str to {0, 1, None, "skip"}
-        What to take and what to skip; all polygons are taken where it is empty.
-    **how
-        As for `extract_patches`.
+    cut : dict
+        As from `cut_options`, without ``mpp``. Of ``classes``, all are taken where it
+        is empty.
+    classifier : GlomeruliClassifier or FoldEnsembleClassifier
+        What its record says stands in place of what was not typed.
+    context : click.Context
 
     Yields
     ------
@@ -143,10 +145,38 @@ def patches_of(
     from ..data.extraction import extract_patches
     from ..data.temporary_folders import temporary_folder
 
+    classes, quiet = cut.pop("classes"), context.params["quiet"]
     table = {**DEFAULT_LABELS, **classes}
     labels = {name: "skip" if one == "skip" else None for name, one in table.items()}
+    how = {**_as_trained(cut, classifier, context), "verbose": int(not quiet)}
     with temporary_folder() as folder:
         yield extract_patches(pairs, folder, labels if classes else None, **how)
+
+
+def _as_trained(
+    cut: dict[str, Any], classifier: Any, context: click.Context
+) -> dict[str, Any]:
+    """Say how patches are cut out: as those that the model learned from, if known."""
+    record = classifier.training_record_["patches"]
+    known = {name: record[name] for name in cut} if record else {}
+    typed = {
+        name: value
+        for name, value in cut.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    chosen = {**cut, **known, **typed}
+    words = _words(chosen)
+    if not known:
+        note(f"Cut out by {words}: the model does not say what it was trained on.")
+    elif chosen == known:
+        note(f"Cut out as what the model was trained on: {words}.")
+    else:
+        note(f"Caution: cut out by {words}, and trained on {_words(known)}.")
+    return chosen
+
+
+def _words(cut: Mapping[str, Any]) -> str:
+    return " ".join(f"--{name} {value}" for name, value in cut.items())
 
 
 def polygon_files(pairs: pd.DataFrame, output: Path) -> list[Path]:

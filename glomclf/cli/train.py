@@ -182,7 +182,7 @@ def _train(
     note(f"Training on {len(manifest)} patches.")
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     classifier.fit(rows, y, groups=participants, sample_weight=weight)
-    _record_readers(classifier, readers)
+    _record(classifier, readers, manifest)
     _tell_threshold(classifier)
     _keep_people(classifier, rows, y, participants, out_of_fold)
     save_model(classifier, model)
@@ -193,8 +193,11 @@ def _train(
         print_scores(title, classifier.oof_evaluation_)
 
 
-def _record_readers(classifier: Any, readers: tuple[str, ...]) -> None:
-    """Keep in the model whose labels it learnt."""
+def _record(classifier: Any, readers: tuple[str, ...], manifest: pd.DataFrame) -> None:
+    """Keep in the model whose labels it learnt, and how its patches were cut."""
+    from .training_files import keep_cut
+
+    keep_cut(classifier, manifest)
     if readers:
         told = f"majority of {', '.join(dict.fromkeys(readers))}, weighted by agreement"
         classifier.training_record_["labels"] = told

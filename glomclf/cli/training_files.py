@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRAINING_FILES",
+    "keep_cut",
     "write_ensemble_training",
     "write_out_of_fold",
     "write_training",
@@ -35,6 +36,27 @@ TRAINING_FILES = (
     "class_proportions.png",
     "synthetic_images.png",
 )
+
+
+def keep_cut(model: Any, manifest: pd.DataFrame) -> None:
+    """Keep in a model how its patches were cut out of slides, where the csv says so.
+
+    Parameters
+    ----------
+    model : GlomeruliClassifier or FoldEnsembleClassifier
+        Fitted.
+    manifest : DataFrame
+        The rows that it was fitted on.
+    """
+    from ..data.patch_cuts import cut_of
+
+    cut = model.training_record_["patches"] = cut_of(manifest)
+    if cut is None and "patch_scale" in manifest:
+        note(
+            "Caution: the columns patch_scale, patch_margin and patch_outside are not "
+            "the same in all rows. Patches of one scale are easier to learn from, and "
+            "the model keeps no scale for `glomclf predict`."
+        )
 
 
 def write_out_of_fold(

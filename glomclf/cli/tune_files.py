@@ -18,7 +18,7 @@ from .console import (
 )
 from .pictures import write_report
 from .tables import print_scores, write_csv, write_json
-from .training_files import write_out_of_fold
+from .training_files import keep_cut, write_out_of_fold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,6 +116,7 @@ class StudyFiles:
     def write_best(self, rows: Any, manifest: pd.DataFrame, folds: list[Any]) -> None:
         """Write trials, the model with the best settings, and what these are worth."""
         self.write_trials()
+        keep_cut(self.search.best_estimator_, manifest)
         save_model(self.search.best_estimator_, self.folder / "model.glomclf")
         write_json(self._summary(), self.folder / "best.json")
         note("Predicting each fold with the best settings, for intervals.")

@@ -28,6 +28,7 @@ from .annotations.reading import DEFAULT_LABELS, Annotation, read_checked
 from .image_folders import Faults
 from .images import MAX_PIXELS
 from .manifest import read_manifest
+from .patch_cuts import OUTSIDE, PatchCut
 from .slides import Box, Slide, open_slide
 from .table_files import as_cell
 
@@ -36,14 +37,6 @@ __all__ = ["PATCHES_CSV", "extract_patches"]
 PATCHES_CSV = "patches.csv"
 _PLAIN_ID = re.compile(r"[a-z0-9-]{1,64}")
 _SETTINGS = "glomclf"  # the key in a patch's PNG for what it was cut out by
-
-
-class _Cut(NamedTuple):
-    """How all patches are cut out."""
-
-    scale: float
-    margin: float
-    outside: str
 
 
 class _Crop(NamedTuple):
@@ -63,7 +56,7 @@ class _Crop(NamedTuple):
         "labels": [Mapping, None],
         "scale": [Interval(Real, 0, None, closed="neither")],
         "margin": [Interval(Real, 0, None, closed="left")],
-        "outside": [StrOptions({"keep", "white"})],
+        "outside": [StrOptions({*OUTSIDE})],
         "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
@@ -109,7 +102,8 @@ def extract_patches(
     manifest : DataFrame of shape (n_polygons, n_columns)
         As :func:`glomclf.read_manifest` reads `patches.csv`: `path`, `label` (where
         there are labels), `slide` and `participant`, then `centre` (where it is given),
-        `annotation_id` and `area_um2`, the area of the polygon in square micrometres.
+        `annotation_id`, `area_um2`, the area of the polygon in square micrometres, and
+        `patch_scale`, `patch_margin` and `patch_outside`, as given here.
 
     Raises
     ------
@@ -147,13 +141,13 @@ def extract_patches(
     ...     with Image.open(patches["path"][0]) as patch:
     ...         print(patch.size)
     (60, 40)
-    >>> patches.drop(columns="path")
+    >>> patches[["label", "slide", "participant", "annotation_id", "area_um2"]]
        label slide participant annotation_id  area_um2
     0      1    s1          P1            a1     100.0
     """
     target = user_path(folder)
     _check_pairs(pairs)
-    cut = _Cut(float(scale), float(margin), outside)
+    cut = PatchCut(float(scale), float(margin), outside)
     plan = _plan(pairs, labels, cut)
     rows = [crop.row for crops in plan for crop in crops]
     _check_rows(rows)
@@ -186,7 +180,7 @@ def _check_pairs(pairs: pd.DataFrame) -> None:
 
 
 def _plan(
-    pairs: pd.DataFrame, labels: Mapping[str, int | str | None] | None, cut: _Cut
+    pairs: pd.DataFrame, labels: Mapping[str, int | str | None] | None, cut: PatchCut
 ) -> list[list[_Crop]]:
     """Say for each pair what is cut out; raise one error for all that cannot be."""
     plan, errors = [], []
@@ -208,7 +202,7 @@ def _crops(
     pair: Mapping[Any, Any],
     slide: Slide,
     labels: Mapping[str, int | str | None] | None,
-    cut: _Cut,
+    cut: PatchCut,
 ) -> list[_Crop]:
     path, annotations = user_path(pair["slide"]), user_path(pair["annotations"])
     mpp = _scale_of(pair, slide)
@@ -218,7 +212,7 @@ def _crops(
             polygon,
             *_frame(polygon, mpp, cut),
             _settings(path, polygon, mpp, cut),
-            _row(pair, path, polygon, mpp),
+            _row(pair, path, polygon, mpp) | cut.columns(),
         )
         for polygon in read_checked(annotations, labels, check)
     ]
@@ -228,7 +222,7 @@ def _check_place(
     slide: Slide,
     path: Path,
     mpp: tuple[float, float],
-    cut: _Cut,
+    cut: PatchCut,
     polygon: Annotation,
 ) -> None:
     """Refuse a polygon that does not lie on the slide, or is too large for a patch."""
@@ -261,7 +255,7 @@ def _scale_of(pair: Mapping[Any, Any], slide: Slide) -> tuple[float, float]:
 
 
 def _frame(
-    polygon: Annotation, mpp: tuple[float, float], cut: _Cut
+    polygon: Annotation, mpp: tuple[float, float], cut: PatchCut
 ) -> tuple[Box, tuple[int, int]]:
     """Return the rectangle around a polygon, and its size at the scale of patches."""
     x_low, y_low, x_high, y_high = polygon.geometry.bounds
@@ -310,7 +304,7 @@ def _as_cell(value: Any) -> Any:
 
 
 def _settings(
-    path: Path, polygon: Annotation, mpp: tuple[float, float], cut: _Cut
+    path: Path, polygon: Annotation, mpp: tuple[float, float], cut: PatchCut
 ) -> str:
     """Tell a patch's content: two patches with the same text have the same pixels."""
     stat = path.stat()
@@ -319,7 +313,7 @@ def _settings(
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _write(slide: Slide, crop: _Crop, cut: _Cut, folder: Path) -> None:
+def _write(slide: Slide, crop: _Crop, cut: PatchCut, folder: Path) -> None:
     """Write a patch, unless it is there."""
     path = folder / crop.row["name"]
     if _settings_of(path) == crop.settings:

@@ -374,7 +374,9 @@ class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
     ) -> None:
         """Keep what is known of the fit."""
         self.training_record_ = {
-            "labels": None,  # `fit` does not know how they were made
+            # `fit` knows neither how labels were made nor how patches were cut out.
+            "labels": None,
+            "patches": None,
             "n_samples": len(y),
             "n_participants": None if groups is None else len(np.unique(groups)),
             "n_members": len(self.estimators_),

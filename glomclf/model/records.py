@@ -31,6 +31,11 @@ __all__ = [
 COUNT: list[Any] = [Interval(Integral, 0, None, closed="left")]
 """A number of rows."""
 
+_PATCHES: dict[str, list[Any]] = {
+    "scale": [Interval(Real, 0, None, closed="neither")],
+    "margin": [Interval(Real, 0, None, closed="left")],
+    "outside": [StrOptions({"keep", "white"})],
+}
 _SHARE = Interval(Real, 0, 1, closed="both")
 _EVALUATION: dict[str, list[Any]] = {
     "scores": [dict],
@@ -66,6 +71,7 @@ OF_EVERY_RECORD: dict[str, list[Any]] = {
         )
     ],
     "threshold_n_samples": COUNT,
+    "patches": [dict, None],
 }
 """What the record of a classifier and that of an ensemble have in common."""
 
@@ -82,6 +88,8 @@ def check_record(record: Any, constraints: dict[str, list[Any]]) -> dict[str, An
         counts = record.get(name)
         if counts is not None:
             check_fields(name, counts, dict.fromkeys(counts, COUNT))
+    if record["patches"] is not None:
+        check_fields("patches", record["patches"], _PATCHES)
     if record.get("weights") is not None:
         weights_record_from_json(record["weights"])
     return record

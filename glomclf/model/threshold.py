@@ -158,7 +158,8 @@ def training_record(
     Returns
     -------
     dict
-        Plain values; ``labels`` is None, for ``fit`` does not know how they were made;
+        Plain values; ``labels`` and ``patches`` are None, for ``fit`` knows neither how
+        labels were made nor how patches were cut out of slides;
         ``class_counts_resampled`` is None where it is not known, and
         ``weights`` where no step started from any.
     """
@@ -175,6 +176,7 @@ def training_record(
     return {
         "labels": None,
         "weights": next(filter(None, weights), None),
+        "patches": None,
         "n_samples": len(y),
         "n_validation_samples": 0 if y_val is None else _num_samples(y_val),
         "n_participants": None if groups is None else len(np.unique(groups)),

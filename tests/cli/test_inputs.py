@@ -10,6 +10,8 @@ from glomclf import GlomeruliClassifier
 from glomclf.data.archive import write_model
 from tests.commands import run
 
+CUT = {"scale": 0.25, "margin": 10.0, "outside": "white"}
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
@@ -21,7 +23,8 @@ def data(tmp_path_factory):
     names = np.array([f"patch{i}.png" for i in range(80)])
     who = np.repeat([f"P{i}" for i in range(20)], 4)
     table = pd.DataFrame({"name": names, "label": y, "participant": who})
-    table[:60].to_csv(folder / "train.csv", index=False)
+    cut = {f"patch_{name}": value for name, value in CUT.items()}
+    table[:60].assign(**cut).to_csv(folder / "train.csv", index=False)
     table[60:].to_csv(folder / "test.csv", index=False)
     np.savez(folder / "features.npz", features=features, names=names)
     np.savez(folder / "narrow.npz", features=features[:, 1:], names=names)
@@ -45,6 +48,7 @@ def model(data, given):
 def test_train_writes_a_model_of_features_and_its_scores(model):
     loaded = GlomeruliClassifier.load(model)
     assert loaded.n_features_in_ == 48
+    assert loaded.training_record_["patches"] == CUT
     assert list(loaded.pipeline_.named_steps) == ["sample", "classify"]
     folder = model.with_name("model-training")
     assert len(pd.read_csv(folder / "cv_predictions.csv")) == 60
@@ -77,7 +81,24 @@ def test_tune_searches_the_head_alone(data, given, tmp_path, undrawn):
     options = ("--recipe", "linear", "--trials", 2, "--cv", 2, "-o", tmp_path, "-q")
     run("tune", data / "train.csv", *given, *options)
     assert set(json.loads((tmp_path / "best.json").read_text())["tuned"]) >= {"C"}
-    assert GlomeruliClassifier.load(tmp_path / "model.glomclf").n_features_in_ == 48
+    best = GlomeruliClassifier.load(tmp_path / "model.glomclf")
+    assert best.n_features_in_ == 48
+    assert best.training_record_["patches"] == CUT
+
+
+def test_patches_of_two_scales_leave_none_in_the_model_and_it_is_said(
+    data, given, tmp_path
+):
+    table = pd.read_csv(data / "train.csv")
+    table.loc[:20, "patch_scale"] = 1.0
+    table.to_csv(tmp_path / "mixed.csv", index=False)
+    out = ("-o", tmp_path / "m.glomclf", "-q")
+    result = run("train", tmp_path / "mixed.csv", *given, *out)
+    assert "patch_scale, patch_margin and patch_outside are not the same" in (
+        result.stderr
+    )
+    model = GlomeruliClassifier.load(tmp_path / "m.glomclf")
+    assert model.training_record_["patches"] is None
 
 
 def test_audit_finds_a_copy_by_its_embedding(data, tmp_path):

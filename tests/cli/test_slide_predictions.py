@@ -11,6 +11,7 @@ import tifffile
 from click.testing import CliRunner
 
 from glomclf import (
+    GlomeruliClassifier,
     PatchEncoder,
     make_classifier,
     make_glomeruli,
@@ -104,6 +105,53 @@ def test_polygons_alone_are_written_in_the_format_of_the_ending(
         values = ElementTree.parse(target).findall(".//Region/Attributes/Attribute")
         found = sorted(float(value.get("Value")) for value in values)
         np.testing.assert_allclose(found, sorted(expected.values()), atol=1e-6)
+
+
+@pytest.fixture
+def of_patches(drawn, tmp_path):
+    """A model that knows how its patches were cut."""
+    model = GlomeruliClassifier.load(drawn[0] / "tiny.glomclf")
+    cut = {"scale": 0.5, "margin": 0.0, "outside": "keep"}
+    model.training_record_["patches"] = cut
+    model.save(tmp_path / "cut.glomclf")
+    return tmp_path / "cut.glomclf"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            (),
+            "Cut out as what the model was trained on: --scale 0.5 --margin 0.0 "
+            "--outside keep.",
+        ),
+        (
+            ("--margin", 3),
+            "Caution: cut out by --scale 0.5 --margin 3.0 --outside keep, and trained "
+            "on --scale 0.5 --margin 0.0 --outside keep.",
+        ),
+    ],
+)
+def test_polygons_are_cut_out_as_the_model_was_trained(
+    drawn, of_patches, tmp_path, words, told
+):
+    folder, expected = drawn
+    pair = (folder / "s1.tif", folder / "s1.geojson")
+    out = ("--model", of_patches, "-q", "-o", tmp_path / "out.geojson")
+    assert told in commands.run("predict", *pair, *words, *out).stderr
+    written = json.loads((tmp_path / "out.geojson").read_text())["features"]
+    found = [
+        one["properties"]["measurements"]["glomclf: probability"] for one in written
+    ]
+    are_same = np.allclose(found, [*expected.values()], atol=1e-6)
+    assert are_same == (not words)
+
+
+def test_a_model_that_does_not_know_says_how_polygons_are_cut_out(drawn, tmp_path):
+    folder, _ = drawn
+    result = run(folder, folder / "s1.geojson", "-o", tmp_path / "out.geojson")
+    assert "Cut out by --scale 0.5 --margin 15.0 --outside keep" in result.stderr
+    assert "does not say what it was trained on" in result.stderr
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from PIL import Image
 
 from glomclf import extract_patches, read_manifest
 from glomclf.data import extraction, read_image
+from glomclf.data.patch_cuts import cut_of
 from glomclf.errors import AnnotationError, ParameterError, SlideError
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
@@ -80,11 +81,35 @@ def test_each_crop_equals_the_drawn_pixels(slide, tmp_path):
     assert set(patches["slide"]) == {"S1"}
     assert set(patches["participant"]) == {"P1"}
     assert set(patches["centre"]) == {"Lyon"}
+    cut = {"scale": 0.5, "margin": 2.5, "outside": "keep"}
+    assert cut_of(patches) == cut
     names = sorted(file.name for file in (tmp_path / "out").iterdir())
     assert len(names) == 4
     assert names[1:] == ["S1_a.png", "S1_b.png", "patches.csv"]
     again = read_manifest(tmp_path / "out" / "patches.csv")
     pd.testing.assert_frame_equal(patches, again)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("scale", [0.5, 1.0]),
+        ("scale", [0.0, 0.0]),
+        ("scale", [np.inf, np.inf]),
+        ("scale", ["half", "half"]),
+        ("margin", [-1, -1]),
+        ("margin", [np.nan, np.nan]),
+        ("outside", ["black", "black"]),
+        ("outside", [None, None]),
+    ],
+)
+def test_a_cut_that_is_not_one_is_not_known(name, values):
+    table = pd.DataFrame(
+        {"patch_scale": 0.5, "patch_margin": 15, "patch_outside": "keep"}, index=[0, 1]
+    )
+    assert cut_of(table) is not None
+    assert cut_of(table.drop(columns=f"patch_{name}")) is None
+    assert cut_of(table.assign(**{f"patch_{name}": values})) is None
 
 
 def test_patches_of_two_slides_have_one_scale(slide, tmp_path):
