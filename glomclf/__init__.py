@@ -7,7 +7,34 @@ nor matplotlib.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data import (
+        ImageLoader,
+        PatchAugmenter,
+        StainNormalizer,
+        extract_patches,
+        image_folder_manifest,
+        make_glomeruli,
+        read_annotations,
+        read_embeddings,
+        read_manifest,
+        train_test_split_by_participant,
+        write_annotations,
+    )
+    from .evaluation import RecallAtLeast, evaluate
+    from .model import (
+        FoldEnsembleClassifier,
+        GlomeruliClassifier,
+        LinearProbe,
+        explain,
+        make_classifier,
+        read_classifier,
+    )
+    from .network import OnnxEncoder, PatchClassifier, PatchEncoder
+    from .samplers import AugmentationOverSampler, ImageSampler
+    from .tuning import GlomeruliSearchCV
 
 __version__ = "0.1.0"
 

@@ -1,8 +1,10 @@
 """The package itself: light to import, names loaded on first use."""
 
+import ast
 import importlib
 import inspect
 import json
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,14 @@ def test_every_room_a_name_comes_from_lists_it_as_public():
 
 def test_public_names_are_sorted_and_each_has_a_room():
     assert glomclf.__all__ == sorted(glomclf._ROOM_OF)
+
+
+def test_type_checkers_are_told_of_every_public_name():
+    assert Path(glomclf.__file__).with_name("py.typed").is_file()
+    tree = ast.parse(Path(glomclf.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    told = {(a.name, n.module) for n in block.body for a in n.names}
+    assert told == set(glomclf._ROOM_OF.items())
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -89,7 +89,7 @@ def _check_backend(name: str) -> None:
 
 
 _settings = threading.Lock()
-_found: tuple[str, str] = ("float32", "channels_last")
+_found: tuple[str, str, bool] = ("float32", "channels_last", True)
 _n_inside = 0
 
 
@@ -99,14 +99,17 @@ def as_delivered() -> Iterator[None]:
 
     Layers, losses, optimizers and SciKeras take the precision and the order of
     channels of the whole process where they are not told. Those are set here while any
-    thread is inside, and then set back.
+    thread is inside, and then set back. So is TF32, in which newer GPUs round what is
+    multiplied to 10 bits: features of a CPU and of a GPU share one cache.
     """
     global _found, _n_inside
-    config = keras.config
+    config, numbers = keras.config, tf.config.experimental
     policy = config.dtype_policy()  # of this thread alone
     with _settings:
         if _n_inside == 0:
-            _found = config.floatx(), config.image_data_format()
+            tf32 = numbers.tensor_float_32_execution_enabled()
+            _found = config.floatx(), config.image_data_format(), tf32
+            numbers.enable_tensor_float_32_execution(False)
             config.set_floatx("float32")
             config.set_image_data_format("channels_last")
         _n_inside += 1
@@ -120,6 +123,7 @@ def as_delivered() -> Iterator[None]:
             if _n_inside == 0:
                 config.set_floatx(_found[0])
                 config.set_image_data_format(_found[1])
+                numbers.enable_tensor_float_32_execution(_found[2])
 
 
 _is_forked = False

@@ -136,7 +136,7 @@ def compile_trunk(
 @functools.lru_cache(maxsize=8)
 def _compile_keras(backbone: Backbone, cut: str) -> Callable[[np.ndarray], np.ndarray]:
     """Trace a ``tf.function`` of any batch and image size: quicker than ``predict``."""
-    from .backend import tf
+    from .backend import as_delivered, tf
     from .cuts import make_trunk
 
     model = make_trunk(backbone, cut)
@@ -146,7 +146,7 @@ def _compile_keras(backbone: Backbone, cut: str) -> Callable[[np.ndarray], np.nd
     def forward(images):
         return model(images, training=False)
 
-    return lambda images: forward(images).numpy()
+    return as_delivered()(lambda images: forward(images).numpy())
 
 
 @functools.lru_cache(maxsize=8)

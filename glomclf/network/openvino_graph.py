@@ -68,6 +68,23 @@ def import_quietly(name: str) -> ModuleType:
         ) from error
 
 
+@contextmanager
+def _tensorflow_known() -> Iterator[None]:
+    """Tell OpenVINO which TensorFlow there is, which it fails to find out itself.
+
+    It sets a local variable with ``exec``, and Python 3.13 and later drop it.
+    """
+    from .backend import tf
+
+    utils: Any = import_quietly("openvino.frontend.tensorflow.utils")
+    original = utils.get_environment_setup
+    utils.get_environment_setup = lambda _: {"tensorflow": tf.__version__}
+    try:
+        yield
+    finally:
+        utils.get_environment_setup = original
+
+
 def convert_trunk(backbone: Backbone, cut: str) -> Any:
     """Return the frozen part as an ``openvino.Model`` of any batch and image size."""
     from .backend import tf
@@ -78,7 +95,7 @@ def convert_trunk(backbone: Backbone, cut: str) -> Any:
     signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
     # Autograph would write a module into the folder of temporary files.
     forward = tf.function(lambda images: model(images, training=False), autograph=False)
-    with _without_reports():
+    with _without_reports(), _tensorflow_known():
         return openvino.convert_model(forward.get_concrete_function(*signature))
 
 

@@ -188,6 +188,29 @@ def test_settings_of_keras_and_numpy_change_nothing_and_stay(settings_restored):
         assert config.dtype_policy().name == "mixed_float16"
 
 
+@pytest.fixture(params=[True, False])
+def tf32(request):
+    numbers = backend.tf.config.experimental
+    kept = numbers.tensor_float_32_execution_enabled()
+    numbers.enable_tensor_float_32_execution(request.param)
+    yield request.param
+    numbers.enable_tensor_float_32_execution(kept)
+
+
+def test_networks_run_without_tf32_which_is_then_as_before(tf32, monkeypatch):
+    is_on = backend.tf.config.experimental.tensor_float_32_execution_enabled
+    seen, call = [], backend.keras.Model.__call__
+
+    def noted(*args, **kwargs):
+        seen.append(is_on())
+        return call(*args, **kwargs)
+
+    monkeypatch.setattr(backend.keras.Model, "__call__", noted)
+    features_and_probabilities()
+    assert set(seen) == {False}
+    assert is_on() is tf32
+
+
 def test_settings_of_keras_return_when_the_last_thread_is_done(settings_restored):
     settings_restored.set_floatx("float64")
     entered, leave = threading.Event(), threading.Event()

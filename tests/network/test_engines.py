@@ -128,6 +128,21 @@ def test_openvino_takes_images_of_any_number_and_size(cnn, patches):
 
 
 @needs_openvino
+def test_openvino_need_not_find_out_which_tensorflow_there_is(
+    cnn, patches, recompiled, monkeypatch
+):
+    from openvino.frontend.tensorflow import utils
+
+    def fail(framework):
+        raise NameError("name 'tensorflow' is not defined")  # as in Python 3.13
+
+    monkeypatch.setattr(utils, "get_environment_setup", fail)
+    forward = compile_trunk(cnn, "block4_out", "openvino")
+    assert forward(patches[0][:1]).shape == (1, 2, 2, 128)
+    assert utils.get_environment_setup is fail
+
+
+@needs_openvino
 def test_threads_may_share_a_compiled_graph(cnn, patches):
     X, _ = patches
     forward = compile_trunk(cnn, "avg_pool", "openvino")
