@@ -214,7 +214,8 @@ def write_new(
         n_left = table.groupby("participant")["left_to_person"].sum()
         told = told.assign(n_left_to_person=n_left)
     write_csv(told, folder / "biopsies.csv", index=True)
-    _write_report(estimates, distances, table, X, model, folder, explain)
+    known = {"distances": distances, "abstention": abstention, "explain": explain}
+    _write_report(estimates, table, X, model, folder, known)
     return estimates
 
 
@@ -225,12 +226,11 @@ def _distances(model: Any, X: Any, groups: np.ndarray) -> pd.DataFrame | None:
 
 def _write_report(
     estimates: BiopsyEstimates,
-    distances: pd.DataFrame | None,
     predictions: pd.DataFrame,
     X: Any,
     model: Any,
     folder: Path,
-    explain: bool,
+    known: dict[str, Any],
 ) -> None:
     from ..model.pipeline import holds_features
     from ..report import biopsies_report
@@ -242,10 +242,9 @@ def _write_report(
         predictions["participant"],
         X=None if holds_features(X) else X,
         names=predictions["name"].to_list(),
-        distances=distances,
         classifier=model,
         command=typed_command(),
-        explain=explain,
+        **known,
     )
     write_report(report, folder, PREDICTION_FILES)
 

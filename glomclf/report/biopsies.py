@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .._runtime import counted
+from ..evaluation.abstention import Abstention
 from ..evaluation.biopsy_estimates import BiopsyEstimates
 from .page import Report
 from .sections.new_biopsies import NewBiopsies, all_section, biopsy_section
@@ -26,6 +27,7 @@ def biopsies_report(
     X: Any = None,
     names: Sequence[str] | None = None,
     distances: pd.DataFrame | None = None,
+    abstention: Abstention | None = None,
     classifier: Any = None,
     command: Sequence[str] | None = None,
     title: str = "New biopsies",
@@ -47,6 +49,9 @@ def biopsies_report(
         What each row is called; by default its number.
     distances : DataFrame, default=None
         As from `glomclf.model.TrainingReference.distances`.
+    abstention : Abstention, default=None
+        As from `glomclf.evaluation.choose_abstention`: which patches are left to a
+        person. They are framed and counted, in place of the borderline ones.
     classifier : GlomeruliClassifier or FoldEnsembleClassifier, default=None
         Fitted; tells what the model is and how it was evaluated.
     command : sequence of str, default=None
@@ -83,6 +88,7 @@ def biopsies_report(
         X=X,
         names=list(map(str, range(len(scores)) if names is None else names)),
         distances=distances,
+        abstention=abstention,
         classifier=classifier,
         command=command,
         explain=explain,

@@ -98,6 +98,9 @@ def test_predict_marks_what_is_left_to_a_person(model, biopsies, tmp_path, undra
     assert "the 70 of the record" in result.stdout
     told = pd.read_csv(out / "biopsies.csv")
     assert told["n_left_to_person"].sum() == left.sum()
+    page = (out / "report.html").read_text("utf-8")
+    assert f"Left to a person: {left.sum()} of 8 patches" in page
+    assert page.count('class="marked"') == left.sum()
 
 
 def test_predict_draws_what_the_model_looked_at(model, biopsies, tmp_path, undrawn):

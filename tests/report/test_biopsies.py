@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from glomclf import PatchEncoder, make_classifier, make_glomeruli
 from glomclf.errors import ParameterError
-from glomclf.evaluation import OutOfFoldRecord, summarize_biopsies
+from glomclf.evaluation import Abstention, OutOfFoldRecord, summarize_biopsies
 from glomclf.report import biopsies_report
 from glomclf.report.displays import BiopsyIntervalsDisplay
 from glomclf.report.overlays import overlay
@@ -38,6 +38,27 @@ def test_patches_are_sorted_and_the_borderline_ones_marked(estimates):
     facts = [(one.facts["image"], one.marked) for one in gallery.items]
     assert facts == [("v", False), ("w", True), ("u", False)]
     assert report.render().count('class="marked"') == 2  # one of B lies at 0.2
+
+
+def test_patches_left_to_a_person_are_framed_and_counted(estimates):
+    promise = {"max_miss": 0.05, "confidence": 0.95, "n_participants": 12}
+    left = Abstention(low=0.15, high=0.5, share_left=0.2, **promise)
+    images = np.full((6, 32, 32, 3), 200, dtype=np.uint8)
+    told = {"X": images, "names": list("uvwxyz"), "abstention": left}
+    report = biopsies_report(estimates, P, GROUPS, **told)
+    *_, text, gallery = _section(report, "Biopsy B").blocks
+    assert text.text == "Left to a person: 1 of 3 patches."
+    facts = {one.facts["image"]: one.facts.get("remark") for one in gallery.items}
+    assert facts == {"z": None, "x": "left to a person", "y": None}
+    *_, promised, table = _section(report, "All biopsies").blocks
+    assert "Left to a person: 2 of 6 patches" in promised.text
+    assert "at most 5 % are missed" in promised.text
+    assert "like the 12 of the record" in promised.text
+    assert table.columns[-1] == "left to a person"
+    assert [row[-1] for row in table.rows] == ["1", "1"]
+    page = report.render()
+    assert page.count('class="marked"') == 2
+    assert "orderline" not in page
 
 
 def test_what_the_model_looked_at_is_drawn_in_a_few_patches_of_each_biopsy():

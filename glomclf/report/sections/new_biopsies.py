@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..._runtime import counted
+from ...evaluation.abstention import Abstention
 from ...evaluation.biopsy_estimates import BiopsyEstimates, is_borderline
 from ..blocks import (
     Block,
@@ -50,6 +51,7 @@ class NewBiopsies:
     X: Any
     names: list[str]
     distances: pd.DataFrame | None
+    abstention: Abstention | None
     classifier: Any
     command: Sequence[str] | None
     explain: bool
@@ -58,6 +60,18 @@ class NewBiopsies:
     def level(self) -> str:
         """The confidence of all intervals, in words."""
         return f"{100 * self.estimates.confidence:g} %"
+
+    @property
+    def mark(self) -> str:
+        """What is said of the patches that are framed."""
+        return "borderline" if self.abstention is None else "left to a person"
+
+    @cached_property
+    def is_marked(self) -> NDArray[np.bool_]:
+        """Which patches are framed: those left to a person, else the borderline."""
+        if self.abstention is not None:
+            return self.abstention.is_left(self.probability)
+        return is_borderline(self.probability, self.estimates.threshold)
 
     @cached_property
     def overlays(self) -> tuple[dict[int, str], str]:
@@ -88,6 +102,11 @@ def all_section(told: NewBiopsies) -> Section:
         [name, int(row["n_glomeruli"]), f"{row['predicted']:.0f}", *_cells(told, row)]
         for name, row in table.iterrows()
     ]
+    if told.abstention is not None:
+        columns.append(told.mark)
+        for row in rows:
+            row.append(int(told.is_marked[told.groups == row[0]].sum()))
+        blocks.append(Paragraph(_what_is_left(told, told.abstention)))
     unlike = [str(name) for name in table.index if told.is_unlike(name)]
     if unlike:
         blocks.append(
@@ -105,6 +124,21 @@ def _what_is_missing(told: NewBiopsies) -> str:
         f"How sure the model is cannot be told, for {told.estimates.missing}. The "
         "interval is that of sampling alone, as if every prediction were right; the "
         "true one is wider. Train with `--cv 5` to have it."
+    )
+
+
+def _what_is_left(told: NewBiopsies, abstention: Abstention) -> str:
+    sure = ""
+    if abstention.confidence is not None:
+        sure = f", with confidence {abstention.confidence:g}"
+    return (
+        f"Left to a person: {told.is_marked.sum()} of "
+        f"{counted(len(told.probability), 'patch')}, with probabilities from "
+        f"{abstention.low:.3g} to {abstention.high:.3g}. Of the sclerotic glomeruli "
+        f"among the others at most {100 * abstention.max_miss:g} % are missed: the "
+        f"mean over participants like the {abstention.n_participants} of the record "
+        f"who had any{sure}. Percentages and intervals count all patches, as the model "
+        "calls them."
     )
 
 
@@ -227,38 +261,37 @@ def _rows_of(told: NewBiopsies, name: Any) -> NDArray[np.intp]:
 
 
 def _patches(told: NewBiopsies, name: Any) -> list[Block]:
-    """Show the patches from the most to the least probable; mark the borderline."""
+    """Show the patches from the most to the least probable; mark the unsure ones."""
     rows = _rows_of(told, name)
-    borderline = is_borderline(told.probability[rows], told.estimates.threshold)
-    summary = f"Borderline: {borderline.sum()} of {counted(len(rows), 'patch')}."
+    marked = told.is_marked[rows]
+    summary = (
+        f"{told.mark.capitalize()}: {marked.sum()} of {counted(len(rows), 'patch')}."
+    )
     legend = told.overlays[1]
     if told.X is None:
-        remarks = np.where(borderline, "borderline", "")
+        remarks = np.where(marked, told.mark, "")
         cells = [
             [told.names[row], float(told.probability[row]), remark]
             for row, remark in zip(rows, remarks, strict=True)
         ]
         table = Table(["patch", "probability", "remark"], cells, "Patches", folded=True)
         return [Paragraph(summary), table]
-    shown = _shown(borderline)
+    shown = _shown(marked)
     if len(shown) < len(rows):
         summary += (
-            f" {len(shown)} are shown: first of all the borderline ones, and of the "
+            f" {len(shown)} are shown: first of all the framed ones, and of the "
             "others an even choice."
         )
-    rows, borderline = rows[shown], borderline[shown]
+    rows = rows[shown]
     images = images_of(told.X, rows, _IMAGE_SIZE)
     summary = f"{summary} {legend}".strip()
-    items = [
-        _item(told, row, near, image)
-        for row, near, image in zip(rows, borderline, images, strict=True)
-    ]
+    items = [_item(told, row, image) for row, image in zip(rows, images, strict=True)]
     return [Paragraph(summary), Gallery("Patches by falling probability", items)]
 
 
-def _shown(borderline: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _shown(marked: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Choose the patches that are shown, in their order."""
-    near, far = np.flatnonzero(borderline), np.flatnonzero(~borderline)
+    near, far = np.flatnonzero(marked), np.flatnonzero(~marked)
     near = near[:_MOST_IMAGES]
     n_far = min(len(far), _MOST_IMAGES - len(near))
     places = np.linspace(0, len(far) - 1, n_far).round().astype(int)
@@ -268,26 +301,24 @@ def _shown(borderline: NDArray[np.bool_]) -> NDArray[np.intp]:
 def _explained_rows(told: NewBiopsies, name: Any) -> NDArray[np.intp]:
     """Choose, of the patches shown, the most probable and the least certain."""
     rows = _rows_of(told, name)
-    probability = told.probability[rows]
     threshold = told.estimates.threshold
-    rows = rows[_shown(is_borderline(probability, threshold))]
+    rows = rows[_shown(told.is_marked[rows])]
     certainty = np.abs(told.probability[rows] - threshold)
     least = rows[np.argsort(certainty, kind="stable")[:_EXPLAINED]]
     return np.union1d(rows[:_EXPLAINED], least)
 
 
-def _item(
-    told: NewBiopsies, row: int, near: bool, image: NDArray[np.uint8]
-) -> GalleryItem:
+def _item(told: NewBiopsies, row: int, image: NDArray[np.uint8]) -> GalleryItem:
     probability = f"{told.probability[row]:.3f}"
     facts = {"probability": probability}
-    if near:
-        facts["remark"] = "borderline"
+    marked = bool(told.is_marked[row])
+    if marked:
+        facts["remark"] = told.mark
     alt = f"{told.names[row]}, probability {probability}"
     return GalleryItem(
         thumbnail(image),
         alt,
         {**facts, "image": told.names[row]},
-        marked=bool(near),
+        marked=marked,
         overlay=told.overlays[0].get(row, ""),
     )

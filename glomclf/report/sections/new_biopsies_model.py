@@ -24,9 +24,12 @@ _SCORES = {
 def meaning_section(told: NewBiopsies) -> Section:
     """Say what each number means, and by which rules words are given."""
     texts = [*_of_intervals(told), _of_verdicts(told), *_of_distances(told)]
+    if told.abstention is None:
+        texts.append(
+            "Borderline: the odds of the probability lie within a factor of 4 of those "
+            f"of the threshold, {told.estimates.threshold:g}."
+        )
     texts += [
-        "Borderline: the odds of the probability lie within a factor of 4 of those of "
-        f"the threshold, {told.estimates.threshold:g}.",
         "Adequacy: the Banff classification asks for 10 glomeruli (Racusen 1999, "
         "doi:10.1046/j.1523-1755.1999.00299.x). With fewer than 25 the percentage did "
         "not foretell the outcome (Wang 1998, doi:10.1093/ndt/13.1.165).",
