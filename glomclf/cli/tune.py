@@ -15,7 +15,6 @@ from .console import (
     check_output,
     list_files,
     note,
-    typed_command,
     written_files,
 )
 from .inputs import labelled_manifest, participant_folds, rows_of
@@ -117,9 +116,7 @@ _METRIC = "average_precision"
     default=1,
     help="Processes that run trials at the same time. Each has its share of the cores.",
 )
-@classifier_options(
-    without=("backbone", "weights", "sampler", "threshold", "cache_dir")
-)
+@classifier_options(recipe="linear", without=("weights", "sampler", "threshold"))
 @seed_option
 @quiet_option
 def command(
@@ -139,20 +136,20 @@ def command(
 ) -> None:
     """Search for better settings on CSV, and train with them.
 
-    Each trial is cross-validated by participant. Tuned are the sampler and its space,
-    trainable_layers, dense_units, dropout, optimizer, learning_rate, batch_size and
-    class_weight of the network; with --recipe linear C and class_weight of the
-    regression. What --set gives is fixed. With --set sampling_space=features the head
-    alone is trained, which takes seconds a trial.
+    Each trial is cross-validated by participant. Tuned are the sampler, the stain, and
+    C and class_weight of the regression. With the other recipes, the sampler and its
+    space, and trainable_layers, dense_units, dropout, optimizer, learning_rate,
+    batch_size and class_weight of the network: plan for hours, or train the head alone
+    with --set sampling_space=features. What --set gives is fixed.
 
     The best score of a study is too good: report that of --nested, or of participants
     that were set aside before (`glomclf split`, then `glomclf evaluate`).
 
     After Ctrl-C, or to add trials or processes, run the same command with --resume.
 
-    Example: glomclf tune train.csv --set sampling_space=features -o tuning
+    Example: glomclf tune train.csv --output tuning
     """
-    from .tune_files import StudyFiles
+    from .tune_files import StudyFiles, words_to_resume
 
     _check_outputs(folder, [csv, *([embeddings] if embeddings else [])])
     sought, bounds = _checked_scores(metrics)
@@ -165,7 +162,7 @@ def command(
     search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
     _check_study(search)
     rows = rows_of(manifest, embeddings)
-    files = StudyFiles(search, folder, _words_to_resume())
+    files = StudyFiles(search, folder, words_to_resume())
     with _nothing_lost(files):
         _run(search, rows, manifest)
         files.write_best(rows, manifest, folds)
@@ -195,10 +192,13 @@ def _search(
     from .settings import checked_classifier, given_values
 
     given = given_values(recipe, settings=settings)
-    if of_features and recipe != "linear":  # as if the layers before were frozen
+    if of_features and recipe == "linear":
+        given["stain_normalizer"] = None
+    elif of_features:  # as if the layers before were frozen
         given["sampling_space"] = "features"
         settings = (*settings, ("sampling_space", "features"))
-    if given.get("sampling_space") == "features" and "sampler" not in given:
+    in_features = recipe != "linear" and given.get("sampling_space") == "features"
+    if in_features and "sampler" not in given:
         # The part of the recipe's sampler that needs no images; it is tuned.
         settings = (*settings, ("sampler", "smote"))
     default = checked_classifier(
@@ -226,7 +226,7 @@ def _space(recipe: str, default: Any, given: dict[str, Any]) -> Any:
 
     space = linear_search_space if recipe == "linear" else search_space
     parts = set(PARTS[space.__name__])
-    fixed = {name: given[name] for name in parts & set(given)}
+    fixed = {name: given[name] for name in (parts | {"sampling_space"}) & set(given)}
     layers = "network__trainable_layers"
     if recipe in ("fine-tune", "scratch"):
         own = default.get_params()
@@ -391,10 +391,3 @@ def _say_how_to_go_on(files: StudyFiles) -> None:
         text = command_text(files.resume)
         hint = " (with the password in place of ***)" if "***" in text else ""
         note(f"To go on{hint}:\n  {text}")
-
-
-def _words_to_resume() -> list[str] | None:
-    words = typed_command()
-    if words is None or "--resume" in words:
-        return words
-    return [*words, "--resume"]

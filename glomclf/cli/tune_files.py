@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..evaluation.evaluation import Evaluation
     from ..tuning import GlomeruliSearchCV, NestedResult
 
-__all__ = ["TUNING_FILES", "StudyFiles"]
+__all__ = ["TUNING_FILES", "StudyFiles", "words_to_resume"]
 
 TUNING_FILES = (
     "trials.csv",
@@ -199,6 +199,14 @@ class StudyFiles:
             return
         say("\nTo look into the study (pip install optuna-dashboard):")
         say(f"  {command_text(dashboard_command(self.search.storage))}")
+
+
+def words_to_resume() -> list[str] | None:
+    """Return the words of the command that goes on with this one; None outside."""
+    words = typed_command()
+    if words is None or "--resume" in words:
+        return words
+    return [*words, "--resume"]
 
 
 def _settings(classifier: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ another function or by a fixed value.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from imblearn.over_sampling import SMOTE, RandomOverSampler
@@ -89,6 +90,10 @@ _NETWORK: dict[str, Callable[[Any], Any]] = {
 _LINEAR: dict[str, Callable[[Any], Any]] = {
     "network__C": lambda trial: trial.suggest_float("C", 1e-4, 10.0, log=True),
     "network__class_weight": _NETWORK["network__class_weight"],
+    "sampler": partial(suggest_sampler, images=False),
+    "stain_normalizer": lambda trial: trial.suggest_categorical(
+        "stain_normalizer", [None, "fixed-reinhard"]
+    ),
 }
 _SAMPLING: dict[str, Callable[[Any], Any]] = {
     "sampler": suggest_sampler,
@@ -130,7 +135,7 @@ def search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     See Also
     --------
     feature_search_space : What is tuned in minutes.
-    linear_search_space : What is tuned in seconds.
+    linear_search_space : What is tuned quickest.
 
     Examples
     --------
@@ -183,15 +188,16 @@ def feature_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
 
 
 def linear_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
-    """Choose the logistic regression of ``make_classifier("linear")``.
+    """Choose the settings of ``make_classifier("linear")``.
 
-    These are ``network__C`` and ``network__class_weight``. The recipe chooses ``C`` by
-    itself; here each trial gives it one number.
+    These are ``network__C``, ``network__class_weight``, ``stain_normalizer``, and
+    ``sampler``, a sampler of features. The recipe chooses ``C`` by itself; here each
+    trial gives it one number. The frozen layers run once for each stain.
 
     Parameters
     ----------
     trial : optuna.trial.Trial
-    **parts : callable or as in LinearProbe
+    **parts : callable or as in GlomeruliClassifier
         As in `search_space`.
 
     Returns
@@ -207,7 +213,7 @@ def linear_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
     >>> sorted(linear_search_space(optuna.create_study().ask()))[0]
     'network__C'
     """
-    return _values({**_LINEAR, **parts}, trial)
+    return _values({"sampling_space": "features", **_LINEAR, **parts}, trial)
 
 
 def _choose_sampling(trial: Any, sampler: Any, sampling_space: Any) -> dict[str, Any]:

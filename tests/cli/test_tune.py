@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 
 from glomclf import GlomeruliClassifier, make_classifier, make_glomeruli
 from glomclf.cli.tune import _space
+from glomclf.cli.tune import command as command_of_tune
 from glomclf.cli.tune_files import TUNING_FILES
 from glomclf.report import Picture
 from tests.commands import run
 
-TINY = ("--cv", "2")
+TINY = ("--cv", "2", "--recipe", "features")
 for _setting in ("network.backbone=cnn", "network.weights=none", "image_size=32"):
     TINY += ("--set", _setting)
 
@@ -43,7 +44,7 @@ def data(tmp_path_factory):
 def fit(self, X, y, groups=None):
     """Learn nothing: a network takes too long for tests of files."""
     self.threshold_ = self.threshold
-    self.classes_ = np.array([0, 1])
+    self.classes_, self.training_record_ = np.array([0, 1]), {}
     return self
 
 
@@ -248,9 +249,7 @@ def test_study_that_exists_is_not_touched_without_resume(data, tmp_path, quick):
     before = (tmp_path / "study.journal").read_bytes()
     result = run(*command(data, tmp_path), code=2)
     assert "exists in" in result.stderr
-    assert "with 1 trials. Go on with it with --resume" in " ".join(
-        result.stderr.split()
-    )
+    assert "trials: 1. Continue it with --resume" in " ".join(result.stderr.split())
     assert (tmp_path / "study.journal").read_bytes() == before
 
 
@@ -291,7 +290,7 @@ def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(
     interrupt_at(quick, n_fits)
     words = command(data, tmp_path)
     result = run(*words, code=130)
-    assert f"Stopped. {n_done} of 3 trials are finished, and kept in" in result.stderr
+    assert f"Stopped. Finished trials: {n_done} of 3, kept in" in result.stderr
     assert f"glomclf {' '.join(map(str, words))} --resume" in result.stderr
     assert len(pd.read_csv(tmp_path / "trials.csv")) == n_done
     quick.setattr(GlomeruliClassifier, "fit", fit)
@@ -302,7 +301,7 @@ def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(
 def test_interrupt_after_the_trials_keeps_the_model(data, tmp_path, quick):
     interrupt_at(quick, 8)  # 3 trials of 2 folds, the model, the first fold again
     result = run(*command(data, tmp_path), code=130)
-    assert "3 of 3 trials are finished" in result.stderr
+    assert "Finished trials: 3 of 3" in result.stderr
     assert (tmp_path / "model.glomclf").exists()
     assert not (tmp_path / "report.html").exists()
 
@@ -382,8 +381,9 @@ def test_unreachable_server_is_named_without_its_password(data, tmp_path):
 
 def test_nothing_left_to_tune_is_said(data, tmp_path):
     options = ["--recipe", "linear"]
-    for given in ("C=1.0", "class_weight=none"):
-        options += ["--set", f"network.{given}"]
+    given = ("network.C=1.0", "network.class_weight=none", "sampler=none")
+    for setting in (*given, "stain_normalizer=none"):
+        options += ["--set", setting]
     words = ["tune", data / "public.csv", "-o", tmp_path / "out", *options]
     result = run(*words, "--set", "encoder.weights=none", code=2)
     assert "All settings that can be tuned were given" in result.stderr
@@ -404,6 +404,13 @@ def test_features_train_the_head_alone_unless_layers_are_given():
     given = _space("features", classifier, {**features, layers: 5})
     assert given.keywords[layers] == 5
     assert layers not in _space("features", classifier, {}).keywords
+
+
+def test_the_regression_is_tuned_by_default_and_what_is_given_is_fixed():
+    (recipe,) = (one for one in command_of_tune.params if one.name == "recipe")
+    assert recipe.default == "linear"
+    given = {"sampling_space": "pixels", "network__C": 0.1}
+    assert _space("linear", make_classifier("linear"), given).keywords == given
 
 
 @pytest.mark.parametrize(
@@ -466,7 +473,7 @@ def test_ctrl_c_in_a_process_of_its_own_and_resume(data, tmp_path, without_netwo
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    n_done = int(re.search(r"Stopped\. (\d) of 3 trials are finished", errors)[1])
+    n_done = int(re.search(r"Finished trials: (\d) of 3", errors)[1])
     assert 1 <= n_done < 3
     assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == n_done
     (line,) = [line for line in errors.splitlines() if line.endswith("--resume")]

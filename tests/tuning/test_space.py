@@ -85,3 +85,14 @@ def test_the_linear_space_fits_the_linear_recipe():
     fixed, params = draw(partial(linear_search_space, network__C=0.5), 0)
     assert fixed["network__C"] == 0.5
     assert "C" not in params
+
+
+def test_the_linear_space_never_contradicts_itself_and_needs_no_images():
+    samplers = set()
+    for seed in range(20):
+        chosen, params = draw(linear_search_space, seed)
+        refuse_contradictions(make_classifier("linear").set_params(**chosen))
+        samplers.add(params["sampler"])
+        assert chosen["sampling_space"] == "features"
+        assert chosen["stain_normalizer"] in (None, "fixed-reinhard")
+    assert samplers == {"none", "smote", "oversample", "undersample"}
