@@ -6,6 +6,8 @@ reported there is false. Serial sections are drawn, and copies of real images ar
 in known ways: what is missed there is missed. Pairs of one real slide that are reported
 are counted, and drawn to be looked at.
 
+Embeddings are measured in the same way, with those of the recipe "linear".
+
     python examples/benchmarks/near_duplicates.py --data public.csv --output table.md
 """
 
@@ -24,7 +26,7 @@ import pandas as pd
 from pages import grid
 from PIL import Image, ImageEnhance, ImageOps
 
-from glomclf import make_glomeruli, read_manifest
+from glomclf import make_classifier, make_glomeruli, read_manifest
 from glomclf.data.images import read_image
 from glomclf.errors import ParticipantWarning
 from glomclf.leakage.duplicates import (
@@ -33,6 +35,8 @@ from glomclf.leakage.duplicates import (
     find_duplicates,
     fingerprint_images,
 )
+from glomclf.leakage.embedding_pairs import _INDEPENDENT, find_duplicate_embeddings
+from glomclf.model.pipeline import make_pipeline
 
 DISTANCES = (0.30, 0.35, 0.40, 0.45, 0.50)
 
@@ -180,6 +184,87 @@ def _n_pairs_apart(owner: np.ndarray) -> int:
     return int(len(owner) * (len(owner) - 1) // 2 - (counts * (counts - 1) // 2).sum())
 
 
+def embed(images: list[np.ndarray]) -> np.ndarray:
+    """Compute the features that the recipe "linear" classifies."""
+    from tempfile import TemporaryDirectory
+
+    pipeline = make_pipeline(make_classifier("linear", cache_dir=False), 0, 0)
+    with TemporaryDirectory() as folder:
+        paths = [f"{folder}/{row}.png" for row in range(len(images))]
+        for image, path in zip(images, paths, strict=True):
+            Image.fromarray(image).save(path, compress_level=1)
+        loaded = pipeline["load"].fit(paths).transform(paths)
+        return np.asarray(pipeline["encode"].fit_transform(loaded))
+
+
+def embedding_distances(
+    images: list[np.ndarray], seed: int
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Measure pairs of embeddings, and how far copies of each kind are; 2 is far."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(images), min(200, len(images)), replace=False)
+    rows, n, far = embed(images), len(images), {"max_distance": max(DISTANCES)}
+    distances = {}
+    for name, change in COPIES.items():
+        copies = [np.asarray(change(Image.fromarray(images[row]))) for row in chosen]
+        pairs = find_duplicate_embeddings(np.concatenate([rows, embed(copies)]), **far)
+        pairs = pairs[pairs["second"] >= n]
+        copy = pairs["second"].to_numpy() - n
+        own = chosen[copy] == pairs["first"]
+        distances[name] = np.full(len(chosen), 2.0)
+        distances[name][copy[own]] = pairs["distance"][own]
+    return find_duplicate_embeddings(rows, **far), distances
+
+
+def limits_table(
+    pairs: pd.DataFrame, participants: np.ndarray, distances: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """Count what each limit would find among embeddings."""
+    apart, rows = _differ(pairs, participants), []
+    n_apart = _n_pairs_apart(participants)
+    for limit in DISTANCES:
+        near = pairs["distance"] <= limit
+        found = {
+            f"copies of {name}": f"{(distances[name] <= limit).mean():.1%}"
+            for name in ("JPEG, quality 95", "JPEG, quality 75")
+        }
+        rows.append(
+            {
+                "limit": f"{limit:.2f}",
+                "the number that puts 0.4 here": f"{_number(limit):.0f}",
+                f"different participants (of {n_apart})": (near & apart).sum(),
+                "same participant": (near & ~apart).sum(),
+                **found,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def kinds_table(distances: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Say of each kind of copy how many are found by their embeddings."""
+    rows = [
+        {
+            "copy": name,
+            "found": f"{(one <= NEAR_DUPLICATE_DISTANCE).mean():.1%}",
+            "median distance": _near_or_far(np.median(one)),
+            "95 % below": _near_or_far(np.quantile(one, 0.95)),
+        }
+        for name, one in distances.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _number(limit: float) -> float:
+    """Tell with which number of independent features this distance would be 0.4."""
+    ratio = np.arctanh(1 - limit) / np.arctanh(1 - NEAR_DUPLICATE_DISTANCE)
+    return float(_INDEPENDENT * ratio**2)
+
+
+def _near_or_far(distance: float) -> str:
+    farthest = max(DISTANCES)
+    return f"{distance:.3f}" if distance <= farthest else f"over {farthest:g}"
+
+
 def timing(n_samples: int, seed: int) -> str:
     """Time a set as large as the largest public one, decoded and compared."""
     X, _, _ = make_glomeruli(
@@ -241,6 +326,7 @@ def main() -> None:
     arguments = parser.parse_args()
     real, participants, images = real_pairs(arguments.data)
     drawn, owner = drawn_pairs(arguments.drawn, arguments.seed)
+    embedded, copied = embedding_distances(images, arguments.seed)
     if arguments.pairs:
         draw_pairs(arguments.data, arguments.pairs)
     blocks = [
@@ -258,6 +344,14 @@ def main() -> None:
         "Pairs within a participant may be right or wrong; they have to be looked at.",
         "## Copies of real patches",
         as_markdown(copies_table(images, arguments.seed)),
+        "## Embeddings",
+        'Features of the recipe "linear", one view of each patch. The cosine of two '
+        "rows is read as a correlation of a fixed number of independent features: "
+        f"{_INDEPENDENT}. With a larger number the limit of 0.4 lies where the table "
+        "has a smaller one.",
+        as_markdown(limits_table(embedded, participants, copied)),
+        "Copies of real patches, by their embeddings:",
+        as_markdown(kinds_table(copied)),
         "## Time",
         timing(arguments.large, arguments.seed),
     ]
