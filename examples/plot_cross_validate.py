@@ -21,10 +21,14 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_validate
 
 from glomclf import (
     GlomeruliClassifier,
+    ImageLoader,
     PatchClassifier,
     make_glomeruli,
     read_manifest,
 )
+from glomclf.report.displays import ClassProportionsDisplay, SyntheticImagesDisplay
+from glomclf.samplers import make_sampler
+from glomclf.samplers.trace import trace_resampling
 
 folder = tempfile.TemporaryDirectory()
 make_glomeruli(
@@ -51,6 +55,25 @@ for train, test in cv.split(X, y, participants):
         f"{len(train)} to train, {len(test)} to judge, "
         f"{y.iloc[test].sum()} of them sclerotic, {len(shared)} participants in both"
     )
+
+# %%
+# What a sampler does
+# -------------------
+# The training rows of one fold, before and after each step of ``"smote+augment"``. New
+# images are mixed from similar ones of the smaller class, or are other views of one.
+
+images, labels = ImageLoader(64).transform(X)[train], y.iloc[train].to_numpy()
+sampler = make_sampler("smote+augment", random_state=0)
+sampler.fit_resample(images, labels)
+trace = trace_resampling(sampler, images, labels, n_examples=9)
+
+figure, ax = plt.subplots(figsize=(9, 4.4), layout="constrained")
+SyntheticImagesDisplay(trace).plot(ax)
+
+# %%
+
+figure, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
+ClassProportionsDisplay.from_trace(trace, ax=ax)
 
 # %%
 # Three samplers

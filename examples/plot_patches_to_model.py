@@ -20,7 +20,11 @@ import matplotlib.pyplot as plt
 import glomclf
 from glomclf.leakage import audit_splits
 from glomclf.report import evaluation_report
-from glomclf.report.displays import BiopsyPercentageDisplay, RocBandDisplay
+from glomclf.report.displays import (
+    BiopsyPercentageDisplay,
+    RocBandDisplay,
+    ThresholdsDisplay,
+)
 
 folder = Path(tempfile.mkdtemp())
 glomclf.make_glomeruli(
@@ -79,6 +83,12 @@ result.to_frame().loc[["recall", "precision", "f1", "roc_auc"]].round(2)
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
 RocBandDisplay.from_predictions(**held_out, y_score=probability, ax=axes[0])
 BiopsyPercentageDisplay.from_predictions(**held_out, y_score=probability, ax=axes[1])
+
+# %%
+# What each threshold would bring. Choose one on other participants than these.
+
+figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
+ThresholdsDisplay.from_predictions(**held_out, y_score=probability, ax=ax)
 
 # %%
 # The report

@@ -8,6 +8,7 @@ import inspect
 import re
 import shlex
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import matplotlib
@@ -17,7 +18,8 @@ import glomclf
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-PAGES = sorted((ROOT / "docs").glob("*.rst"))
+DOCS = ROOT / "docs"
+PAGES = sorted({*DOCS.glob("*.rst")} - {*DOCS.glob("sg_*")})  # sg: left by a build
 
 pytestmark = pytest.mark.skipif(
     not README.is_file(), reason="installed without the README and the pages"
@@ -43,6 +45,7 @@ def command_lines() -> list[str]:
     for page in PAGES:
         for language in ("console", "bash"):
             scripts += directives(page.read_text(), language)
+        scripts += re.findall(r"^     - ``(glomclf [^`]+)``", page.read_text(), re.M)
     lines = "\n".join(scripts).replace("\\\n", " ").splitlines()
     lines = [re.sub(r"^(\$ |srun )", "", line) for line in lines]
     return [line for line in lines if line.startswith("glomclf ")]
@@ -97,6 +100,55 @@ def test_a_page_names_things_that_exist(page):
     for name in named:
         room, _, last = name.rpartition(".")
         assert hasattr(importlib.import_module(room), last), name
+
+
+# Pages of tables, questions and rules, where a picture would only fill space.
+WITHOUT_PICTURE = {
+    *("architecture", "benchmarks", "command_line", "faq", "install"),
+    *("model_files", "speed", "weights"),
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_has_pictures_that_exist_and_say_what_they_show(page):
+    text = page.read_text()
+    pictures = re.findall(r"^ *\.\. image:: (\S+)\n +:alt: \S", text, re.MULTILINE)
+    assert len(pictures) == len(re.findall(r"\.\. image::", text))
+    assert (page.stem in WITHOUT_PICTURE) == (not pictures)
+    for picture in pictures:
+        drawn = re.fullmatch(
+            r"auto_examples/images/sphx_glr_(plot_\w+)_\d{3}\.png", picture
+        )
+        source = f"../examples/{drawn[1]}.py" if drawn else picture
+        assert (page.parent / source).is_file()
+
+
+def test_addresses_are_whole_and_lead_out_by_https():
+    pages = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+    text = "\n".join(page.read_text() for page in pages)
+    found = re.findall(r"\bhttps?://[^\s`'\"<>)]*", text)
+    assert found
+    for address in found:
+        scheme, host = urlsplit(address)[:2]
+        assert scheme == "https", address
+        assert re.fullmatch(r"[\w-]+(\.[\w-]+)+", host), address
+        assert not address.endswith((".", ",", ";")), address
+
+
+def test_what_stands_beside_other_libraries_can_be_called():
+    text = (ROOT / "docs" / "data.rst").read_text()
+    _, _, section = text.partition("Coming from another library")
+    section, _, _ = section.partition("When something is wrong")
+    cells = re.findall(r"^     - ``([^`]+)``", section, re.MULTILINE)
+    calls = [cell for cell in cells if not cell.startswith("glomclf ")]
+    assert len(calls) >= 4
+    for code in calls:
+        called = ast.parse(code, mode="eval").body
+        while isinstance(called.func, ast.Attribute):
+            called = called.func.value
+        given = [keyword.arg for keyword in called.keywords]
+        signature = inspect.signature(getattr(glomclf, called.func.id))
+        signature.bind_partial(*called.args, **dict.fromkeys(given))
 
 
 def test_the_architecture_names_files_that_exist():
