@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
@@ -26,6 +27,7 @@ from ..evaluation.evaluation import Evaluation, evaluate
 from ..evaluation.intervals import draw_replicates
 from ..evaluation.scores import SCORES, ScoredRows
 from .approaches import APPROACHES, draw_folds, load_rows, run_approach, try_splits
+from .checks import refuse_contradictions
 from .classifier import GlomeruliClassifier
 
 __all__ = ["COMPARED_SCORES", "ApproachComparison", "compare_approaches"]
@@ -180,7 +182,8 @@ def compare_approaches(
     Raises
     ------
     ParameterError
-        If the estimator resamples features, not images.
+        If the estimator resamples features, not images, or cannot be trained on rows
+        that a sampler made.
     SplitError
         If labels or participants do not allow the comparison.
     ImageError, SamplingError
@@ -230,6 +233,8 @@ def compare_approaches(
             'estimator has sampling_space="features", but the approaches resample '
             'images; pass sampling_space="pixels"'
         )
+    for approach in APPROACHES:  # not when others have run for hours
+        refuse_contradictions(clone(estimator).set_params(sampler=approach.sampler))
     labels, participants = _checked_rows(X, y, groups)
     folds = draw_folds(labels, participants, n_folds, random_state)
     try_splits(labels, participants, folds, estimator)

@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
 from glomclf.errors import ParameterError, SplitError, SplitWarning
-from glomclf.model import approach_comparison, approaches
+from glomclf.model import LinearProbe, approach_comparison, approaches
 from glomclf.model.approach_comparison import COMPARED_SCORES, compare_approaches
 from glomclf.model.approaches import (
     APPROACHES,
@@ -373,6 +373,14 @@ def test_sampler_of_features_is_refused(biopsies):
     estimator = Memoriser(sampling_space="features", sampler="smote")
     with pytest.raises(ParameterError, match="but the approaches resample images"):
         compare(biopsies, estimator=estimator)
+
+
+def test_an_estimator_that_no_sampler_suits_is_refused_at_once(biopsies, monkeypatch):
+    seen = []
+    monkeypatch.setattr(approach_comparison, "load_rows", seen.append)
+    with pytest.raises(ParameterError, match="one number as network__C"):
+        compare(biopsies, estimator=Memoriser(network=LinearProbe()))
+    assert seen == []
 
 
 @pytest.mark.parametrize(
