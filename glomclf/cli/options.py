@@ -287,8 +287,8 @@ explain_option = click.option(
     "--explain",
     is_flag=True,
     show_default=False,
-    help="Draw what the model looked at into the report. Seconds with a model that was "
-    "trained here, about a second a patch with an encoder from elsewhere.",
+    help="Draw what the model looked at into the report. A patch takes one more pass "
+    "through the network, or 50 where its feature maps are coarse or not to be had.",
 )
 threshold_option = click.option(
     "--threshold",

@@ -91,7 +91,8 @@ def explain(classifier: Any, X: Any, *, method: str | None = None) -> Explanatio
     -----
     The images are explained as they are given: of ``predict_views`` the first alone,
     and before any recalibration. Nothing is kept in the store of features. A map says
-    where the network looked, not why.
+    where the network looked, not why. How far to trust one is measured on the page
+    "What the network looked at" of the benchmarks.
 
     References
     ----------

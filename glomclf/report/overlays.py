@@ -17,7 +17,8 @@ __all__ = ["draw_overlays", "overlay"]
 _FOR, _AGAINST = (214, 39, 40), (31, 119, 180)  # red and blue
 _MOST_COLOUR = 0.65  # what is below stays visible
 _BY = {
-    "cam": "the part of each place in the log odds (class activation map)",
+    "cam": "the log odds of each place, whose mean is that of the patch (class "
+    "activation map)",
     "occlusion": "how far the log odds fall where a square is covered (occlusion)",
 }
 
@@ -84,7 +85,7 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.
     >>> from glomclf.report.overlays import overlay
     >>> white = np.full((1, 3, 3), 255, dtype=np.uint8)
     >>> overlay(white, np.array([[1.0, 0.0, -1.0]])).tolist()
-    [[[228, 114, 115], [255, 255, 255], [109, 166, 206]]]
+    [[[228, 115, 115], [255, 255, 255], [109, 167, 206]]]
     """
     grey = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
     colour = np.where(heat[..., np.newaxis] > 0, _FOR, _AGAINST)
