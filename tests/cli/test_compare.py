@@ -80,6 +80,7 @@ def test_compare_has_the_options_of_train_but_for_the_sampler():
         "overwrite",
         "embeddings",
         "ensemble",
+        "readers",
         "n_folds",
         "sampler",
     }
