@@ -56,7 +56,11 @@ def test_notebook_runs_and_shows_a_picture(name, write_notebook, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Jupyter's own
         ran = nbclient.NotebookClient(
-            notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+            notebook,
+            timeout=300,
+            startup_timeout=300,  # a busy machine is slow to start and to answer
+            iopub_timeout=60,
+            resources={"metadata": {"path": str(tmp_path)}},
         ).execute()
 
     outputs = [one for cell in ran.cells for one in cell.get("outputs", [])]

@@ -33,6 +33,9 @@ FEWER = {
     ),
     "StratifiedGroupKFold(5, shuffle=True": "StratifiedGroupKFold(2, shuffle=True",
     "n_trials=50": "n_trials=2",
+    'make_classifier("linear")': (
+        'make_classifier("linear", predict_views=1, image_size=64)'
+    ),
     "make_classifier(recipe, random_state=0)": (
         "make_classifier(recipe, random_state=0, **small[recipe])"
     ),
