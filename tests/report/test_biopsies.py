@@ -124,5 +124,7 @@ def test_the_picture_has_both_intervals_or_that_of_sampling(estimates):
         ends = lines.get_segments()[0][:, 0]
         row = estimates.table.loc["B"]
         assert ends.tolist() == [row[f"{part}_low"], row[f"{part}_high"]]
+    marked = [line for line in display.kidney_.axes.lines if line.get_marker() == "|"]
+    assert np.ravel([line.get_xdata() for line in marked]).tolist() == ends.tolist()
     alone = BiopsyIntervalsDisplay(summarize_biopsies(P, GROUPS))
     assert alone.plot(Figure().subplots()).biopsy_ is None

@@ -94,6 +94,9 @@ class BiopsyIntervalsDisplay(Display):
                 linewidth=7,
                 label="of this biopsy",
             )
+            # Ends, without which an interval of no width would not be seen.
+            ends = table[["biopsy_low", "biopsy_high"]].to_numpy()
+            ax.plot(ends, places, "|", color=CLASS_COLORS[0], markersize=9)
         value = table["predicted" if is_alone else "estimate"]
         name = "predicted" if is_alone else "estimate"
         self.points_ = ax.scatter(
