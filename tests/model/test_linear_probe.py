@@ -25,6 +25,7 @@ from glomclf.model import linear_probe
         if probe._chooses
         else {}
     ),
+    xfail_strict=False,  # on some processors the folds choose the same C
 )
 def test_it_is_an_estimator_of_scikit_learn(estimator, check):
     check(estimator)
