@@ -34,7 +34,7 @@ FEWER = {
     "StratifiedGroupKFold(5, shuffle=True": "StratifiedGroupKFold(2, shuffle=True",
     "n_trials=50": "n_trials=2",
     'search, manifest, manifest["label"], cv=5': (
-        'search, manifest, manifest["label"], cv=2'
+        'search, manifest, manifest["label"], cv=3'
     ),
     'make_classifier("linear")': (
         'make_classifier("linear", predict_views=1, image_size=64)'
