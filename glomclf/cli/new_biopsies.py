@@ -216,7 +216,21 @@ def write_new(
     write_csv(told, folder / "biopsies.csv", index=True)
     known = {"distances": distances, "abstention": abstention, "explain": explain}
     _write_report(estimates, table, X, model, folder, known)
+    _caution(told)
     return estimates
+
+
+def _caution(biopsies: pd.DataFrame) -> None:
+    """Name biopsies whose percentage rests on patches unlike those of the training."""
+    if "unlike_training" not in biopsies:
+        return
+    unlike = biopsies.index[biopsies["unlike_training"].astype(bool)]
+    if len(unlike):
+        note(
+            "Caution: unlike anything that the model was trained on: "
+            f"{', '.join(unlike.astype(str))}. Check that these are patches of "
+            "glomeruli, stained and cut out as those of the training were."
+        )
 
 
 def _distances(model: Any, X: Any, groups: np.ndarray) -> pd.DataFrame | None:
@@ -257,12 +271,13 @@ def print_biopsies(estimates: BiopsyEstimates) -> None:
     """Print the percentage of each biopsy with both intervals."""
     alone = bool(estimates.missing)
     value, first = ("predicted", "sampling") if alone else ("estimate", "biopsy")
-    columns = ["biopsy", "n", "by sampling alone" if alone else "of this biopsy"]
+    columns = ["biopsy", "n", "predicted"]
+    columns += ["by sampling alone" if alone else "of this biopsy"]
     cuts = [] if alone else [f"{cut_off:g}" for cut_off in estimates.cut_offs]
     columns += [] if alone else ["of kidney", *(f"> {cut} %" for cut in cuts)]
     rows = []
     for name, row in estimates.table.iterrows():
-        cells = [str(name), f"{row['n_glomeruli']}"]
+        cells = [str(name), f"{row['n_glomeruli']}", f"{row['predicted']:.0f}"]
         cells += [f"{row[value]:.0f} ({_ends(row, first)})"]
         cells += [] if alone else [_ends(row, "kidney")]
         rows.append([*cells, *(row[f"kidney_verdict_{cut}"] for cut in cuts)])
@@ -274,4 +289,8 @@ def print_biopsies(estimates: BiopsyEstimates) -> None:
             "with --cv 5. The interval is that of sampling alone."
         )
     else:
-        note("Of kidney, above 20 %: the whole kidney that the biopsy comes from.")
+        note(
+            "Predicted: the share of patches above the threshold. Of this biopsy: read "
+            "from the probabilities and the model's record, with its interval. Of "
+            "kidney: the same of the whole kidney that the biopsy comes from."
+        )

@@ -104,5 +104,9 @@ def _found(names: pd.Series, places: list[Path], faults: Faults) -> list[str]:
         file is not None and not any(is_inside(file, place) for place in places)
         for file in files
     ]
-    faults.add(f"files that do not lie in {searched}", cells_at(names, outside))
+    faults.add(
+        f"files that do not lie in {searched} (give absolute paths, or the folder above "
+        "all of them by images)",
+        cells_at(names, outside),
+    )
     return [os.path.abspath(str(file)) for file in files]

@@ -94,7 +94,17 @@ class SplitAudit(Audit):
         told = described(leaks, self.folds["fold"].nunique())
         return (
             f"The split leaks.\n{told}\nKeep all images of a participant, and all "
-            "views of a glomerulus, on one side."
+            f"views of a glomerulus, on one side.{self._doubt(leaks)}"
+        )
+
+    def _doubt(self, leaks: pd.DataFrame) -> str:
+        """Say what else may be so where images are merely alike."""
+        if not self.participants_known or set(leaks["kind"]) != {"near-duplicate"}:
+            return ""
+        return (
+            " No participant is on both sides here. Look at the pairs, which `glomclf "
+            "audit` draws into pairs.png. If they show different glomeruli, only what "
+            "surrounds these is alike: cut the patches out with less of it."
         )
 
 
