@@ -139,6 +139,12 @@ def _refuse_folder(csv: Path) -> None:
         return
     inside = sorted(csv.glob("*.csv"))
     hint = f" Did you mean {inside[0]}?" if len(inside) == 1 else ""
+    if not inside:
+        hint = (
+            " The csv has the columns 'name' (of the image), 'ground truth' (0 or 1) "
+            "and, if known, 'participant'. For a folder a class, image_folder_manifest "
+            "in Python makes the table."
+        )
     raise InputError(f"{csv} is a folder; a csv was expected.{hint}")
 
 

@@ -75,7 +75,23 @@ def _read_folder(source: Path, labels: Mapping[str, int] | None) -> pd.DataFrame
         "the folder itself are told apart by their names where all of these say whose "
         "they are; else they are one biopsy."
     )
+    _caution_of_names(manifest)
     return manifest
+
+
+def _caution_of_names(manifest: pd.DataFrame) -> None:
+    """Say which biopsies may be several, because their files are named like several."""
+    names = manifest["path"].map(lambda path: Path(path).stem)
+    beginnings = names.str.extract(r"^(.+?)[_-]\d+$", expand=False)
+    for biopsy, own in beginnings.groupby(manifest["participant"]):
+        found = sorted(own.dropna().unique())
+        if own.notna().all() and len(found) > 1:
+            note(
+                f"Caution: {biopsy} counts as one biopsy, and its files begin in "
+                f"{len(found)} ways: {', '.join(found[:5])}. If these are several "
+                "biopsies, make a sub-folder for each, or give a csv with the columns "
+                "'name' and 'participant'."
+            )
 
 
 def _counts(n_images: pd.Series, most: int = 5) -> str:
@@ -213,15 +229,17 @@ def write_new(
     if abstention is not None:
         n_left = table.groupby("participant")["left_to_person"].sum()
         told = told.assign(n_left_to_person=n_left)
-    write_csv(told, folder / "biopsies.csv", index=True)
+    _write_biopsies(told, folder)
     known = {"distances": distances, "abstention": abstention, "explain": explain}
     _write_report(estimates, table, X, model, folder, known)
-    _caution(told)
     return estimates
 
 
-def _caution(biopsies: pd.DataFrame) -> None:
-    """Name biopsies whose percentage rests on patches unlike those of the training."""
+def _write_biopsies(biopsies: pd.DataFrame, folder: Path) -> None:
+    """Write a row a biopsy, and name those whose patches are unlike the training's."""
+    from .tables import write_csv
+
+    write_csv(biopsies, folder / "biopsies.csv", index=True)
     if "unlike_training" not in biopsies:
         return
     unlike = biopsies.index[biopsies["unlike_training"].astype(bool)]

@@ -109,7 +109,10 @@ def _note_options(csv: Path, folder: Path, reading: dict[str, Any]) -> None:
     if words:
         note(f"Give the next commands {' '.join(words)}")
     if lie_elsewhere:
-        note("--images is the folder of the images; with --embeddings, leave it out.")
+        note(
+            "--images is the folder of the images: that of the csv, unless yours lie "
+            "elsewhere. With --embeddings, leave it out."
+        )
 
 
 def _print(files: list[Path], sides: list[pd.DataFrame], owner: str) -> None:

@@ -105,8 +105,8 @@ def _found(names: pd.Series, places: list[Path], faults: Faults) -> list[str]:
         for file in files
     ]
     faults.add(
-        f"files that do not lie in {searched} (give absolute paths, or the folder above "
-        "all of them by images)",
+        f"files that do not lie in {searched} (give absolute paths, or a folder "
+        "above all of them as images)",
         cells_at(names, outside),
     )
     return [os.path.abspath(str(file)) for file in files]

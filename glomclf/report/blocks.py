@@ -221,6 +221,8 @@ def number(value: float, digits: int = 3) -> str:
     >>> number(0.5), number(float("nan"))
     ('0.500', 'undefined')
     """
+    if digits < 3 and value < 1 and round(value, digits) == 1:
+        digits = 3  # what is below 1 must not be read as 1
     return "undefined" if value != value else f"{value:.{digits}f}"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from glomclf import (
     GlomeruliClassifier,
@@ -13,6 +14,7 @@ from glomclf import (
     read_manifest,
 )
 from glomclf.cli import main
+from glomclf.cli.new_biopsies import read_new
 from glomclf.model import training_reference
 from glomclf.model.known_people import keep_record
 from tests.commands import run
@@ -208,3 +210,15 @@ def test_a_missing_model_is_named_before_anything_is_read(tmp_path, monkeypatch)
     result = CliRunner().invoke(main, ["predict", str(tmp_path), "--model", str(model)])
     assert result.exit_code == 2
     assert f"No such file: {model}." in result.output
+
+
+def test_a_folder_whose_files_are_named_like_several_biopsies_is_said(
+    tmp_path, monkeypatch, capsys
+):
+    for name in ("B10_001", "B10_002", "B11_001"):
+        Image.new("RGB", (32, 32)).save(tmp_path / f"{name}.png")
+    read_new(tmp_path, None)
+    assert "begin in 2 ways: B10, B11" in " ".join(capsys.readouterr().err.split())
+    (tmp_path / "B11_001.png").unlink()
+    read_new(tmp_path, None)
+    assert "Caution" not in capsys.readouterr().err

@@ -647,7 +647,7 @@ def test_checklists_are_filled_where_the_run_knows_and_open_elsewhere():
         n_open = [list(each.values()).count("open") for each in answers]
         assert n_open[0] > n_open[1] > 20
     claim = {row[0]: row[3] for row in known[0].rows}
-    assert "Sampler smote" in claim["25"]
+    assert "Sampler: smote" in claim["25"]
     assert "seed 7" in claim["24"]
     assert claim["16"] == claim["44"] == "open"
     assert known[0].caption == f"CLAIM 2024: {44 - n_open_of(known[0])} filled, " + (

@@ -198,7 +198,8 @@ def _subgroups(parts: Subgroups) -> str:
 
 
 def _filled_in(texts: Mapping[str, str], **values: Any) -> dict[str, str]:
-    return {fact: text.format(**values) for fact, text in texts.items()}
+    told = {name: "none" if one == "None" else one for name, one in values.items()}
+    return {fact: text.format(**told) for fact, text in texts.items()}
 
 
 def _known_of_run(model: EvaluatedModel) -> dict[str, Any]:
