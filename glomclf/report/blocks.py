@@ -218,8 +218,8 @@ def number(value: float, digits: int = 3) -> str:
     Examples
     --------
     >>> from glomclf.report.blocks import number
-    >>> number(0.5), number(float("nan"))
-    ('0.500', 'undefined')
+    >>> number(0.5), number(float("nan")), number(0.997, digits=2)
+    ('0.500', 'undefined', '0.997')
     """
     if digits < 3 and value < 1 and round(value, digits) == 1:
         digits = 3  # what is below 1 must not be read as 1

@@ -79,9 +79,18 @@ def test_predict_writes_a_row_a_patch_a_row_a_biopsy_and_a_report(
     assert told.loc["left", "n_predicted"] == left["prediction"].sum()
     assert (told["biopsy_low"] <= told["estimate"]).all()
     assert not told["unlike_training"].any()  # they are of the training data
+    assert "unlike" not in result.stderr
     page = (out / "report.html").read_text("utf-8")
     for words in ("Biopsy left", "Of the kidney:", "12 training participants"):
         assert words in page
+
+
+def test_a_biopsy_unlike_the_training_is_named(model, biopsies, tmp_path, undrawn):
+    for path in (biopsies / "right").iterdir():
+        Image.new("RGB", (64, 64), "blue").save(path)
+    result = run("predict", biopsies, "--model", model, "-o", tmp_path / "o", "-q")
+    said = " ".join(result.stderr.split())
+    assert "unlike anything that the model was trained on: right." in said
 
 
 def test_predict_marks_what_is_left_to_a_person(model, biopsies, tmp_path, undrawn):
