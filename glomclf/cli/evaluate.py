@@ -37,7 +37,7 @@ from .options import (
     reading_options,
     threshold_option,
 )
-from .readers import READERS_FILE, compare_readers, reader_columns
+from .readers import READERS_FILE, compare_readers, reader_columns, reader_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,15 +104,7 @@ _AGREEMENT = {
     help="Column of CSV, such as centre, stain or scanner: scores of each of its "
     "values, too, and how far they are apart.",
 )
-@click.option(
-    "--reader",
-    "readers",
-    multiple=True,
-    metavar="COLUMN",
-    show_default=False,
-    help="Column of CSV with the labels of one reader, empty where a patch was not "
-    "read. Given for each reader: how far they agree, and the model with them.",
-)
+@reader_option("how far they agree, and the model with them.")
 @explain_option
 @quiet_option
 def command(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from .console import InputError, note
 
@@ -17,11 +20,25 @@ __all__ = [
     "compare_readers",
     "label_by_readers",
     "reader_columns",
+    "reader_option",
 ]
 
 READERS_FILE = "readers.csv"
 LABEL_WEIGHT = "label weight"
 _SHOWN = 3  # patches that are named
+
+
+def reader_option(use: str) -> Callable[..., Any]:
+    """Make the option that names columns of readers; `use` ends its help."""
+    return click.option(
+        "--reader",
+        "readers",
+        multiple=True,
+        metavar="COLUMN",
+        show_default=False,
+        help="Column of CSV with the labels of one reader, empty where a patch was not "
+        f"read. Given for each reader: {use}",
+    )
 
 
 def reader_columns(

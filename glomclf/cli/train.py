@@ -24,7 +24,7 @@ from .options import (
     reading_options,
     seed_option,
 )
-from .readers import LABEL_WEIGHT
+from .readers import LABEL_WEIGHT, reader_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,15 +67,9 @@ _UNFINISHED = "unfinished"
     show_default=False,
     help="Keep the classifiers of --cv; their mean is the model.",
 )
-@click.option(
-    "--reader",
-    "readers",
-    multiple=True,
-    metavar="COLUMN",
-    show_default=False,
-    help="Column of CSV with the labels of one reader, empty where a patch was not "
-    "read. Given for each reader: the label is the majority's, and a patch counts by "
-    "how far they agree. Ties are left out.",
+@reader_option(
+    "the label is the majority's, and a patch counts by how far they agree. Ties are "
+    "left out."
 )
 @classifier_options(recipe="linear")
 @seed_option

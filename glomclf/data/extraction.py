@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
-from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import validate_params
 
 from .._runtime import progress, user_path, written_whole
 from ..errors import AnnotationError, ParameterError, SlideError
@@ -28,7 +27,7 @@ from .annotations.reading import DEFAULT_LABELS, Annotation, read_checked
 from .image_folders import Faults
 from .images import MAX_PIXELS
 from .manifest import read_manifest
-from .patch_cuts import OUTSIDE, PatchCut
+from .patch_cuts import CUT_CONSTRAINTS, PatchCut
 from .slides import Box, Slide, open_slide
 from .table_files import as_cell
 
@@ -54,9 +53,7 @@ class _Crop(NamedTuple):
         "pairs": [pd.DataFrame],
         "folder": [str, os.PathLike],
         "labels": [Mapping, None],
-        "scale": [Interval(Real, 0, None, closed="neither")],
-        "margin": [Interval(Real, 0, None, closed="left")],
-        "outside": [StrOptions({*OUTSIDE})],
+        **CUT_CONSTRAINTS,
         "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,

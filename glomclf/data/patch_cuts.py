@@ -7,11 +7,19 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions
 
-__all__ = ["OUTSIDE", "PatchCut", "cut_of"]
+__all__ = ["CUT_CONSTRAINTS", "OUTSIDE", "PatchCut", "cut_of"]
 
 OUTSIDE = ("keep", "white")
 """What may become of pixels outside of the polygon."""
+
+CUT_CONSTRAINTS: dict[str, list[Any]] = {
+    "scale": [Interval(Real, 0, None, closed="neither")],
+    "margin": [Interval(Real, 0, None, closed="left")],
+    "outside": [StrOptions({*OUTSIDE})],
+}
+"""What each field of a `PatchCut` may be."""
 
 
 class PatchCut(NamedTuple):

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import (
 )
 
 from ..data.archive_fields import check_fields, check_numbers
+from ..data.patch_cuts import CUT_CONSTRAINTS
 from ..errors import ModelFileError
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.scores import SCORES
@@ -31,11 +32,6 @@ __all__ = [
 COUNT: list[Any] = [Interval(Integral, 0, None, closed="left")]
 """A number of rows."""
 
-_PATCHES: dict[str, list[Any]] = {
-    "scale": [Interval(Real, 0, None, closed="neither")],
-    "margin": [Interval(Real, 0, None, closed="left")],
-    "outside": [StrOptions({"keep", "white"})],
-}
 _SHARE = Interval(Real, 0, 1, closed="both")
 _EVALUATION: dict[str, list[Any]] = {
     "scores": [dict],
@@ -89,7 +85,7 @@ def check_record(record: Any, constraints: dict[str, list[Any]]) -> dict[str, An
         if counts is not None:
             check_fields(name, counts, dict.fromkeys(counts, COUNT))
     if record["patches"] is not None:
-        check_fields("patches", record["patches"], _PATCHES)
+        check_fields("patches", record["patches"], CUT_CONSTRAINTS)
     if record.get("weights") is not None:
         weights_record_from_json(record["weights"])
     return record
