@@ -184,12 +184,12 @@ def polygon_files(pairs: pd.DataFrame, output: Path) -> list[Path]:
 
     In a folder, they have the format that they came in.
     """
-    from ..data.annotations.writer import ending_of
+    from ..data.annotations.reading import read_shapes
 
     if is_polygon_file(output):
         return [output]
     return [
-        output / f"{Path(slide).stem}-predicted{ending_of(Path(annotations))}"
+        output / f"{Path(slide).stem}-predicted{read_shapes(Path(annotations))[0]}"
         for slide, annotations in zip(pairs["slide"], pairs["annotations"], strict=True)
     ]
 

@@ -8,21 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from .._runtime import as_text, user_path
-from ..errors import ManifestError
+from .._runtime import as_text
 from .image_folders import (
     CLASS_FOLDERS,
     LEAVING,
-    Faults,
+    folder_of,
     images_in,
-    is_inside,
     path_column,
-    refuse_controls,
+    refuse_paths,
 )
-from .images import IMAGE_SUFFIXES
 from .participants import infer_participants
-
-__all__ = ["biopsy_folder_manifest"]
+from .user_files import Faults
 
 
 def biopsy_folder_manifest(
@@ -63,24 +59,12 @@ def biopsy_folder_manifest(
     ...     biopsy_folder_manifest(folder)["participant"].tolist()
     ['left', 'right', 'right']
     """
-    root = user_path(folder)
-    if not root.is_dir():
-        raise ManifestError(f"{root} is not a folder; a folder of images was expected.")
+    root = folder_of(folder)
     faults = Faults(root)
     paths = sorted(_images_below(root, faults))
-    if not paths and not faults.items:
-        endings = ", ".join(IMAGE_SUFFIXES)
-        faults.add(f"no images: no file ends in {endings}", [str(root)])
-    leaving = [path for path in paths if not is_inside(path, root)]
-    faults.add(LEAVING, [repr(str(path.relative_to(root))) for path in leaving])
-    refuse_controls([str(path.relative_to(root)) for path in paths], faults)
-    faults.raise_if_any()
-    return pd.DataFrame(
-        {
-            "path": path_column(paths),
-            "participant": _biopsies(root, paths, class_folders),
-        }
-    )
+    refuse_paths(root, paths, faults)
+    biopsies = _biopsies(root, paths, class_folders)
+    return pd.DataFrame({"path": path_column(paths), "participant": biopsies})
 
 
 def _images_below(root: Path, faults: Faults) -> Iterator[Path]:

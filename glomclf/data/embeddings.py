@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .._runtime import short_names, user_path
 from ..errors import EmbeddingsError
 from .embedding_files import EmbeddingRows, read_rows
-from .image_folders import Faults
+from .user_files import Faults
 
 __all__ = ["read_embeddings"]
 

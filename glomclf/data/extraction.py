@@ -22,14 +22,14 @@ from sklearn.utils._param_validation import validate_params
 from .._runtime import progress, user_path, written_whole
 from ..errors import AnnotationError, ParameterError, SlideError
 from .annotations.extras import needed
-from .annotations.geometry import UnusableShape
-from .annotations.reading import DEFAULT_LABELS, Annotation, read_checked
-from .image_folders import Faults
+from .annotations.reading import DEFAULT_LABELS, Labels, read_checked
+from .annotations.shapes import Annotation, UnusableShape
 from .images import MAX_PIXELS
 from .manifest import read_manifest
 from .patch_cuts import CUT_CONSTRAINTS, PatchCut
 from .slides import Box, Slide, open_slide
 from .table_files import as_cell
+from .user_files import Faults
 
 __all__ = ["PATCHES_CSV", "extract_patches"]
 
@@ -61,7 +61,7 @@ class _Crop(NamedTuple):
 def extract_patches(
     pairs: pd.DataFrame,
     folder: str | os.PathLike[str],
-    labels: Mapping[str, int | str | None] | None = DEFAULT_LABELS,
+    labels: Labels = DEFAULT_LABELS,
     *,
     scale: float = 0.5,
     margin: float = 15.0,
@@ -176,9 +176,7 @@ def _check_pairs(pairs: pd.DataFrame) -> None:
         )
 
 
-def _plan(
-    pairs: pd.DataFrame, labels: Mapping[str, int | str | None] | None, cut: PatchCut
-) -> list[list[_Crop]]:
+def _plan(pairs: pd.DataFrame, labels: Labels, cut: PatchCut) -> list[list[_Crop]]:
     """Say for each pair what is cut out; raise one error for all that cannot be."""
     plan, errors = [], []
     for pair in pairs.to_dict("records"):
@@ -198,7 +196,7 @@ def _plan(
 def _crops(
     pair: Mapping[Any, Any],
     slide: Slide,
-    labels: Mapping[str, int | str | None] | None,
+    labels: Labels,
     cut: PatchCut,
 ) -> list[_Crop]:
     path, annotations = user_path(pair["slide"]), user_path(pair["annotations"])

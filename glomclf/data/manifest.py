@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from .._runtime import user_path
-from ..errors import ManifestError
 from .image_folders import (
     FOLDER_LABELS,
-    LEAVING,
-    Faults,
     check_class_folders,
     check_paths,
+    folder_of,
     images_in,
-    is_inside,
     locate_images,
-    refuse_controls,
+    path_column,
+    refuse_paths,
 )
-from .images import IMAGE_SUFFIXES
-from .manifest_rows import as_numbers, check_cells, check_labels, name_columns
+from .manifest_rows import as_numbers, check_cells, check_labels, read_rows
 from .participants import KIND, participant_kind
 from .spellings import is_missing
 from .stand_ins import slides_and_participants, warn_of_spellings
-from .table_files import check_columns, read_table
-
-__all__ = [
-    "image_folder_manifest",
-    "read_manifest",
-    "stack_manifests",
-]
+from .table_files import check_columns
+from .user_files import Faults
 
 
 def read_manifest(
@@ -131,15 +123,14 @@ def read_manifest(
     source, chosen = user_path(csv), check_columns(columns)
     meanings = check_labels(labels)
     faults = Faults(source)
-    header, lines = read_table(source, chosen)
-    rows = name_columns(header, lines, chosen, faults)
+    rows = read_rows(source, faults, chosen, needed=["name"])
     check_cells(rows, meanings, faults)
-    paths: Sequence[str | Path | None] = []
+    paths: Any = []
     if "name" in rows:
         folders = FOLDER_LABELS | (meanings or {})
         paths = _find_images(rows, source, images, folders, faults)
     faults.raise_if_any()
-    return _assemble(rows, paths, header)
+    return _assemble(rows, paths)
 
 
 def _find_images(
@@ -148,19 +139,18 @@ def _find_images(
     images: str | os.PathLike[str] | Literal[False] | None,
     folders: Mapping[str, int],
     faults: Faults,
-) -> Sequence[str | Path | None]:
+) -> Iterable[Any]:
     """Return the image of each row; its name, where images are not looked for."""
-    if images is False:
-        check_paths(rows, [None] * len(rows), folders, faults)
-        return rows["name"].to_list()
-    places = [source.parent]
-    if images is not None and not user_path(images).is_dir():
-        faults.add("images is not a folder", [str(images)])
-    elif images is not None:
-        places.insert(0, user_path(images))
-    paths = locate_images(rows["name"], places, folders, faults)
+    paths: list[Path | None] = [None] * len(rows)
+    if images is not False:
+        places = (
+            [source.parent] if images is None else [user_path(images), source.parent]
+        )
+        if not places[0].is_dir():
+            faults.add("images is not a folder", [str(images)])
+        paths = locate_images(rows["name"], places, folders, faults)
     check_paths(rows, paths, folders, faults)
-    return [path and os.path.abspath(path) for path in paths]
+    return rows["name"] if images is False else path_column(filter(None, paths))
 
 
 def image_folder_manifest(
@@ -214,26 +204,17 @@ def image_folder_manifest(
     0      1  18-162_PAS_1of6      18-162
     1      0  18-162_PAS_1of6      18-162
     """
-    root, classes = user_path(folder), check_labels(labels) or FOLDER_LABELS
-    if not root.is_dir():
-        raise ManifestError(f"{root} is not a folder; a folder of images was expected.")
+    root, classes = folder_of(folder), check_labels(labels) or FOLDER_LABELS
     faults = Faults(root)
     present = [root / name for name in classes if (root / name).is_dir()]
     paths = sorted(path for place in present or [root] for path in images_in(place))
     if present or labels is not None:
         check_class_folders(root, classes, paths, faults)
-    if not paths:
-        endings = ", ".join(IMAGE_SUFFIXES)
-        faults.add(f"no images: no file ends in {endings}", [str(root)])
-    faults.add(
-        LEAVING, [repr(path.name) for path in paths if not is_inside(path, root)]
-    )
-    refuse_controls([path.name for path in paths], faults)
-    faults.raise_if_any()
+    refuse_paths(root, paths, faults)
     rows = pd.DataFrame({"name": [path.name for path in paths]}, dtype=object)
     if present:
         rows["label"] = [classes[path.parent.name] for path in paths]
-    return _assemble(rows, [os.path.abspath(path) for path in paths])
+    return _assemble(rows, path_column(paths))
 
 
 def stack_manifests(*manifests: pd.DataFrame) -> pd.DataFrame:
@@ -261,22 +242,20 @@ def stack_manifests(*manifests: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _assemble(
-    rows: pd.DataFrame, paths: Sequence[str | Path | None], titles: Sequence[str] = ()
-) -> pd.DataFrame:
+def _assemble(rows: pd.DataFrame, paths: Iterable[str]) -> pd.DataFrame:
     """Put the columns of a manifest together, once nothing is wrong."""
     # Arrow's text would hold no name that is not UTF-8.
-    columns: dict[str, Any] = {"path": pd.Series(map(str, paths), dtype=object)}
+    columns: dict[str, Any] = {"path": pd.Series(list(paths), dtype=object)}
     if "label" in rows:
         columns["label"] = rows["label"].to_list()
-    slides, participants, kind = slides_and_participants(rows, titles)
+    slides, participants, kind = slides_and_participants(rows, rows.columns)
     columns |= {"slide": slides, "participant": participants}
     for title in rows.columns.difference(["name", *columns], sort=False):
-        is_name = title == "centre"  # a name made of digits is one, too
-        cells = (
-            rows[title].mask(rows[title].map(is_missing)) if is_name else rows[title]
-        )
-        columns[title] = (cells if is_name else as_numbers(cells)).to_list()
+        cells = rows[title]
+        if title == "centre":  # a name made of digits is one, too
+            columns[title] = cells.mask(cells.map(is_missing)).to_list()
+        else:
+            columns[title] = as_numbers(cells).to_list()
     manifest = pd.DataFrame(columns)
     manifest.attrs[KIND] = kind
     warn_of_spellings(rows)

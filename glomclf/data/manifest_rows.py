@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from ..errors import ParameterError
-from .image_folders import CONTROLLING, Faults, cells_at, has_controls
-from .table_files import COLUMNS, CORRECTED, column_name
-
-__all__ = ["as_numbers", "check_cells", "check_labels", "name_columns"]
+from .table_files import COLUMNS, CORRECTED, column_name, read_table
+from .user_files import CONTROLLING, Faults, has_controls
 
 _LABELS = {"0": 0, "0.0": 0, "0,0": 0, "1": 1, "1.0": 1, "1,0": 1}
 _SHOWN = 20  # titles in a message; a table may have thousands
@@ -34,28 +33,30 @@ def check_labels(labels: Mapping[str, int] | None) -> dict[str, int] | None:
     return {str(text).strip(): int(label) for text, label in labels.items()}
 
 
-def name_columns(
-    header: Sequence[str],
-    lines: Mapping[int, Sequence[str]],
-    chosen: Mapping[str, str],
+def read_rows(
+    source: Path,
     faults: Faults,
+    chosen: Mapping[str, str] | None = None,
+    needed: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Return the rows as text, with glomclf's column names, indexed by line.
+    """Read a table as text, with glomclf's column names, indexed by line.
 
     Parameters
     ----------
-    header : sequence of str
-    lines : mapping of int to sequence of str
-    chosen : mapping of str to str
-        As from `check_columns`.
+    source : Path
     faults : Faults
         What is wrong is noted there.
+    chosen : mapping of str to str, default=None
+        As from `check_columns`.
+    needed : collection of str, default=()
+        Columns that must be there.
 
     Returns
     -------
     DataFrame
         A column of labels without any is left out.
     """
+    header, lines = read_table(source, chosen)
     wrong = [line for line, row in lines.items() if len(row) != len(header)]
     faults.add(
         f"rows that do not have the {len(header)} fields of the header",
@@ -65,7 +66,18 @@ def name_columns(
     for place, title in enumerate(header):
         if name := column_name(title, chosen):
             places.setdefault(name, []).append(place)
-    _check_header(header, places, chosen, faults)
+    twice = [[header[place] for place in of] for of in places.values() if len(of) > 1]
+    faults.add("columns given twice; keep one", [_listed(of, " and ") for of in twice])
+    titles = f"its columns are {_listed(header)}"
+    absent = [
+        repr(title) for name, title in (chosen or {}).items() if name not in places
+    ]
+    if absent:
+        faults.add("columns that it does not have", [*absent, titles])
+    for name in needed:
+        if name not in {*places, *(chosen or {})}:
+            way = "" if chosen is None else f"; columns={{{name!r}: 'TITLE'}} names it"
+            faults.add(f"no column {name!r}{way}", [titles])
     columns = {
         name: [row[of[0]] if of[0] < len(row) else "" for row in lines.values()]
         for name, of in places.items()
@@ -77,32 +89,6 @@ def name_columns(
     if "label" in rows and not rows["label"].any():
         return rows.drop(columns="label")
     return rows
-
-
-def _check_header(
-    header: Sequence[str],
-    places: Mapping[str, Sequence[int]],
-    chosen: Mapping[str, str],
-    faults: Faults,
-) -> None:
-    """Note columns that are there twice, or not at all."""
-    faults.add(
-        "columns given twice; keep one",
-        [
-            _listed([header[place] for place in of], " and ")
-            for of in places.values()
-            if len(of) > 1
-        ],
-    )
-    titles = f"its columns are {_listed(header)}"
-    absent = [repr(title) for name, title in chosen.items() if name not in places]
-    if absent:
-        faults.add("columns that it does not have", [*absent, titles])
-    if "name" not in {*places, *chosen}:
-        faults.add(
-            "no column 'name'; columns={'name': 'TITLE'} says which one names images",
-            [titles],
-        )
 
 
 def _listed(titles: Sequence[str], link: str = ", ") -> str:
@@ -120,54 +106,44 @@ def check_cells(
     Parameters
     ----------
     rows : DataFrame
-        As from `name_columns`.
+        As from `read_rows`.
     labels : mapping of str to int, or None
         As from `check_labels`.
     faults : Faults
     """
     if "name" in rows:
         is_empty = rows["name"].str.strip() == ""
-        faults.add("rows without a name", cells_at(rows["name"], is_empty))
+        faults.add_cells("rows without a name", rows["name"], is_empty)
     for name in rows.columns.intersection(list(COLUMNS)):
         is_controlling = rows[name].map(has_controls)
-        faults.add(f"{name}s with {CONTROLLING}", cells_at(rows[name], is_controlling))
+        faults.add_cells(f"{name}s with {CONTROLLING}", rows[name], is_controlling)
     if "label" in rows:
         rows["label"] = _codes(rows["label"], labels, faults)
-        if CORRECTED in rows:
-            _correct_labels(rows, labels, faults)
-
-
-def _correct_labels(
-    rows: pd.DataFrame, labels: Mapping[str, int] | None, faults: Faults
-) -> None:
-    """Put the corrected labels in place of the labels, where there are any."""
-    given = rows[CORRECTED][rows[CORRECTED] != ""]
-    codes = _codes(given, labels, faults)
-    rows.loc[given.index, "label"] = codes
-    rows[CORRECTED] = rows[CORRECTED].where(
-        rows[CORRECTED] == "", rows["label"].map(str)
-    )
+    if "label" in rows and CORRECTED in rows:
+        is_given = rows[CORRECTED] != ""
+        codes = _codes(rows.loc[is_given, CORRECTED], labels, faults)
+        rows.loc[is_given, "label"] = codes
+        rows.loc[is_given, CORRECTED] = codes.map(str)
 
 
 def _codes(
     texts: pd.Series, labels: Mapping[str, int] | None, faults: Faults
 ) -> pd.Series:
     """Return what labels mean: 1 or 0, and -1 where it is not known, which is noted."""
-    expected = "1 (globally sclerotic) or 0 (the rest) was expected; other texts need "
-    expected += "labels={'GS': 1, 'NGS': 0}"
+    expected = (
+        "1 (globally sclerotic) or 0 (the rest) was expected; other texts need "
+        "labels={'GS': 1, 'NGS': 0}"
+    )
     if labels is not None:
         expected = f"{_listed(list(labels), ' or ')} was expected"
     codes = texts.map(labels or _LABELS)
     unknown = texts[codes.isna()]
-    n_rows = unknown.value_counts()
-    faults.add(
-        f"unknown labels; {expected}",
-        [
-            f"line {line}: {text!r}"
-            + (f", and in {n_rows[text] - 1} more rows" if n_rows[text] > 1 else "")
-            for line, text in unknown.drop_duplicates().items()
-        ],
-    )
+    more = unknown.map(unknown.value_counts() - 1)[~unknown.duplicated()]
+    told = [
+        f"line {line}: {unknown[line]!r}" + (f", and in {n} more rows" if n else "")
+        for line, n in more.items()
+    ]
+    faults.add(f"unknown labels; {expected}", told)
     return codes.fillna(-1).astype("int64")
 
 

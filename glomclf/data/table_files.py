@@ -14,15 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ManifestError, ParameterError
-
-__all__ = [
-    "COLUMNS",
-    "CORRECTED",
-    "as_cell",
-    "check_columns",
-    "column_name",
-    "read_table",
-]
+from .user_files import bytes_of
 
 COLUMNS = ("name", "label", "slide", "participant", "centre")
 """What a column of a table may be; any other is kept as it is."""
@@ -33,7 +25,7 @@ _TITLES = {
     "path": "name",
     "center": "centre",
     "corrected label": CORRECTED,
-    **{name: name for name in COLUMNS},
+    **{name: name for name in (*COLUMNS, "annotations", "mpp")},
 }
 _SEPARATORS = ",;\t"
 # The line by which Excel is told the separator.
@@ -59,7 +51,7 @@ def check_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
     """
     is_mapping = columns is None or isinstance(columns, Mapping)
     given = columns or {} if is_mapping else {}
-    chosen = {name: _folded(str(title)) for name, title in given.items()}
+    chosen = {name: folded(str(title)) for name, title in given.items()}
     are_known = is_mapping and chosen.keys() <= set(COLUMNS)
     if not are_known or len(set(chosen.values())) < len(chosen):
         raise ParameterError(
@@ -91,15 +83,16 @@ def column_name(title: str, chosen: Mapping[str, str] | None = None) -> str | No
     >>> [column_name(title, {"label": "class"}) for title in ("class", "label")]
     ['label', None]
     """
-    folded, chosen = _folded(title), chosen or {}
+    chosen = chosen or {}
     for name, wanted in chosen.items():
-        if folded == wanted:
+        if folded(title) == wanted:
             return name
-    name = _TITLES.get(folded, title.strip())
+    name = _TITLES.get(folded(title), title.strip())
     return None if name in chosen else name
 
 
-def _folded(title: str) -> str:
+def folded(title: str) -> str:
+    """Take upper and lower case, blanks and underscores for the same."""
     return " ".join(title.casefold().replace("_", " ").split())
 
 
@@ -130,7 +123,7 @@ def read_table(
     ManifestError
         If it is no such file, or holds no row beside its header.
     """
-    content = _content(source)
+    content = bytes_of(source, _MAX_BYTES, ManifestError, "a csv")
     if content.startswith(_OLD_EXCEL):
         raise ManifestError(
             f"{source} is an Excel file of the old kind, or has a password. Save it as "
@@ -177,23 +170,6 @@ def _from_cell(text: str) -> str:
 
 def _is_formula(text: str) -> bool:
     return bool(_FORMULA.match(text)) and not _NUMBER.fullmatch(text)
-
-
-def _content(source: Path) -> bytes:
-    try:
-        if source.exists() and not source.is_file():
-            # To read a pipe would wait for ever, to read a device would never end.
-            kind = "a folder" if source.is_dir() else "not a regular file"
-            raise ManifestError(f"{source} is {kind}; a csv was expected.")
-        if (n_bytes := source.stat().st_size) > _MAX_BYTES:
-            raise ManifestError(
-                f"{source} holds {n_bytes:,} bytes; a csv of at most {_MAX_BYTES:,} "
-                "was expected."
-            )
-        return source.read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ManifestError(f"{source} cannot be read as a csv: {reason}.") from error
 
 
 def _text(content: bytes, source: Path) -> str:

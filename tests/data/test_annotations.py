@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import hypothesis
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from glomclf.data import read_annotations, write_annotations
 from glomclf.data.annotations import files
-from glomclf.data.annotations.geometry import Shape
-from glomclf.data.annotations.writer import FORMATS
+from glomclf.data.annotations.reading import FORMATS
+from glomclf.data.annotations.shapes import Annotation
 from glomclf.errors import (
     AnnotationError,
     AnnotationWarning,
@@ -312,34 +313,29 @@ def test_a_file_of_too_many_parts_is_refused(save, monkeypatch, content):
         read_annotations(save(content))
 
 
-def test_strings_are_told_from_brackets_across_parts(save, monkeypatch):
-    monkeypatch.setattr(files, "_CHUNK", 16)
-    name = '[{"}\\' * 30
+def test_brackets_in_names_are_no_depth(save):
+    name = '[{"}\\' * 99
     (polygon,) = read_annotations(save(feature(name=name)), {name: 1})
     assert polygon.label == 1
     with pytest.raises(AnnotationError, match="more than 64 levels"):
         read_annotations(save(f"{{{json.dumps(name)}: [" * 33))
 
 
-def test_brackets_in_names_are_no_depth(save):
-    (polygon,) = read_annotations(save(feature(name="[{" * 99)), {"[{" * 99: 1})
-    assert polygon.label == 1
-
-
 def test_a_file_that_is_too_large_is_not_read(save, monkeypatch):
     file = save(feature())
     with file.open("r+b") as stream:
         stream.truncate(2_000_000_000)  # takes no room on the disk
-    monkeypatch.setattr(files.Path, "read_bytes", lambda _: pytest.fail("was read"))
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("was read"))
     with pytest.raises(
-        AnnotationError, match="2,000,000,000 bytes; at most 100,000,000"
+        AnnotationError,
+        match="2,000,000,000 bytes; a file of polygons of at most 100,000,000",
     ):
         read_annotations(file)
 
 
 @pytest.mark.parametrize("name", ["absent.json", "."])
 def test_what_is_no_file_is_refused(tmp_path, name):
-    with pytest.raises(AnnotationError, match=r"cannot be read|is not a file"):
+    with pytest.raises(AnnotationError, match=r"cannot be read|is a folder"):
         read_annotations(tmp_path / name)
 
 
@@ -409,8 +405,8 @@ def test_polygons_come_back_as_they_were(
     source, tmp_path_factory, geometry, target, probability
 ):
     folder = tmp_path_factory.mktemp("round")
-    shape = Shape("b2f7-1", (GS,), [], [])
-    document = FORMATS[source].document_of([(shape, geometry)])
+    one = Annotation("b2f7-1", (GS,), geometry, 1)
+    document = FORMATS[source].document_of([one])
     first = folder / f"in{source}"
     if source == ".xml":
         ElementTree.ElementTree(document).write(first)

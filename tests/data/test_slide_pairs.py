@@ -38,7 +38,7 @@ def test_all_faults_are_listed_at_once(folder):
     with pytest.raises(ManifestError) as caught:
         read_pairs(write(inner, "\n".join(rows)))
     text = str(caught.value)
-    for fault in ("do not lie in", "not found in", "without participant", "no number"):
+    for fault in ("lead out of", "not found in", "without participant", "no number"):
         assert fault in text
     assert "line 2: '../s1.svs'" in text
 
@@ -46,11 +46,11 @@ def test_all_faults_are_listed_at_once(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("slide,polygons\ns1.svs,s1.json\n", "columns missing.*\n    'annotations'"),
+        ("slide,polygons\ns1.svs,s1.json\n", "no column 'annotations':\n"),
         ("", "holds 0 rows"),
         ("slide,annotations\n", "holds 1 rows"),
-        ("slide,annotations\na,b,c\n", "lines without the 2 cells.*: 2"),
-        ("slide,Slide,annotations\na,b,c\n", "a column twice"),
+        ("slide,annotations\na,b,c\n", "the 2 fields of the header:\n    line 2"),
+        ("slide,Slide,annotations\na,b,c\n", "given twice.*\n    'slide' and"),
     ],
 )
 def test_a_csv_that_names_no_pairs_is_refused(folder, text, message):

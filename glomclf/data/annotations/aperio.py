@@ -11,27 +11,26 @@ Several programs write the names in several cases.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
 from .extras import needed
-from .geometry import Shape, UnusableShape, ellipse, geometry_of, rectangle, rings_of
-from .verdicts import Verdict
-
-__all__ = ["describes", "document_of", "mark", "shapes"]
+from .shapes import (
+    Annotation,
+    Shape,
+    UnusableShape,
+    Verdict,
+    geometry_of,
+    outline_of,
+    rings_of,
+)
 
 _KEPT_ID = "GlomclfId"
 _NO_AREA = {"3": "arrow", "4": "ruler", "arrow": "arrow", "ruler": "ruler"}
+_OF_TWO_CORNERS = {"1": "rectangle", "2": "ellipse"}
 _PROBABILITY = "probability"
-
-
-class _Region(NamedTuple):
-    number: str
-    is_hole: bool
-    outer: str  # number of the region that a hole is in, "0" where it is not said
-    shape: Shape
 
 
 def describes(document: Any) -> bool:
@@ -41,157 +40,121 @@ def describes(document: Any) -> bool:
 
 def shapes(document: Element) -> Iterator[Shape]:
     """Yield the regions of a document, each with its holes."""
-    found: dict[str, Shape] = {}
-    for place, layer in enumerate(_children(document, "annotation"), start=1):
-        regions = list(_regions(layer, place))
-        outer = [region for region in regions if not region.is_hole]
-        holes = [region for region in regions if region.is_hole]
-        for hole, around in _around(holes, outer):
-            if around is None:
-                nothing = hole.shape._replace(parts=[], kind="negative region")
-                yield nothing
-            else:
-                around.shape.parts[0].append(hole.shape.parts[0][0])  # type: ignore[attr-defined]
-                around.shape.nodes.extend(hole.shape.nodes)
-        for region in outer:
-            shape = region.shape
-            if _get(shape.nodes[0], _KEPT_ID) and shape.id in found:
-                found[shape.id].parts.extend(shape.parts)  # type: ignore[attr-defined]
-                found[shape.id].nodes.extend(shape.nodes)
-            elif _get(shape.nodes[0], _KEPT_ID):
-                found[shape.id] = shape
-            else:
-                yield shape
-    yield from found.values()
-
-
-def _regions(layer: Element, place: int) -> Iterator[_Region]:
-    names = _layer_names(layer)
-    layer_id = _get(layer, "Id") or str(place)
-    regions = [
-        region
-        for group in _children(layer, "regions")
-        for region in _children(group, "region")
-    ]
-    for order, region in enumerate(regions, start=1):
-        number = _get(region, "Id") or f"unnamed-{order}"
-        own = _get(region, _KEPT_ID) or _get(region, "GlobalId")
-        kind = (_get(region, "Type") or "0").lower()
-        parts = [] if kind in _NO_AREA else [[_outline(region, kind)]]
-        text = _get(region, "Text")
-        shape = Shape(
-            own or f"{layer_id}-{number}",
-            tuple(dict.fromkeys(filter(None, (text, *names)))),
-            parts,
-            [region],
-            _NO_AREA.get(kind, "region"),
-        )
-        is_hole = _get(region, "NegativeROA") == "1" and bool(parts)
-        yield _Region(number, is_hole, _get(region, "InputRegionId") or "0", shape)
-
-
-def _layer_names(layer: Element) -> list[str]:
-    """Return what names a layer: its name, then what stands among its attributes."""
-    names = [_get(layer, "Name")]
-    for group in _children(layer, "attributes"):
-        for attribute in _children(group, "attribute"):
+    for place, layer in enumerate(_below(document, "annotation"), start=1):
+        names = [_get(layer, "Name")]
+        for attribute in _below(layer, "attributes", "attribute"):
             title = _get(attribute, "Name")
             names += [_get(attribute, "Value"), title if title != "Description" else ""]
-    return names
+        regions = [
+            _shape(region, _get(layer, "Id") or str(place), order, names)
+            for order, region in enumerate(_below(layer, "regions", "region"), start=1)
+        ]
+        holes = [one for one in regions if one.parts and _is_negative(one)]
+        outer = [one for one in regions if not (one.parts and _is_negative(one))]
+        yield from _cut(outer, holes)
+
+
+def _shape(region: Element, layer: str, order: int, names: list[str]) -> Shape:
+    number = _get(region, "Id") or f"unnamed-{order}"
+    kept, given = _get(region, _KEPT_ID), _get(region, "GlobalId")
+    kind = (_get(region, "Type") or "0").lower()
+    return Shape(
+        kept or given or f"{layer}-{number}",
+        tuple(dict.fromkeys(filter(None, (_get(region, "Text"), *names)))),
+        [] if kind in _NO_AREA else [[_outline(region, kind)]],
+        [region],
+        _NO_AREA.get(kind, "region"),
+        is_part=bool(kept),
+    )
 
 
 def _outline(region: Element, kind: str) -> Any:
     """Return the corners of a region; of a shape, those that its corners stand for."""
     points = [
         (_get(vertex, "X"), _get(vertex, "Y"))
-        for group in _children(region, "vertices")
-        for vertex in group
-        if _tag(vertex) in ("vertex", "v")
+        for vertex in _below(region, "vertices", "vertex")
     ]
-    is_ellipse = kind in ("2", "ellipse")
-    if not is_ellipse and (kind not in ("1", "rectangle") or len(points) != 2):
+    kind = _OF_TWO_CORNERS.get(kind, kind)
+    if kind != "ellipse" and (kind != "rectangle" or len(points) != 2):
         return points
     try:
-        low, high = (f(np.array(points, dtype=float), axis=0) for f in (np.min, np.max))
+        corners = np.array(points, dtype=float)
+        low, high = corners.min(axis=0), corners.max(axis=0)
     except ValueError:
         return points
-    make = ellipse if is_ellipse else rectangle
-    return make((low + high) / 2, *(high - low))[0]
+    return outline_of(kind, (low + high) / 2, *(high - low))
 
 
-def _around(
-    holes: list[_Region], regions: list[_Region]
-) -> Iterator[tuple[_Region, _Region | None]]:
-    """Yield each hole with the region it is cut from: the one named, or the smallest.
+def _is_negative(shape: Shape) -> bool:
+    return _get(shape.nodes[0], "NegativeROA") == "1"
 
-    A tree of all regions finds those around a hole: there may be many of both.
+
+def _cut(regions: list[Shape], holes: list[Shape]) -> Iterator[Shape]:
+    """Yield the regions of a layer with their holes, and the holes of no region.
+
+    A hole is of the region that it names, or of the smallest around it. A tree of all
+    regions finds those around it: there may be many of both.
     """
-    shapely = needed("shapely")
-    usable = [region for region in regions if region.shape.parts] if holes else []
-    by_number = {region.number: region for region in reversed(usable)}
-    outlines = [_geometry(region) or shapely.Polygon() for region in usable]
-    tree = shapely.STRtree(outlines)
+    usable = [region for region in regions if region.parts] if holes else []
+    named = {_get(one.nodes[0], "Id"): one for one in reversed(usable)}
+    outlines = [_polygon(region) or needed("shapely").Polygon() for region in usable]
+    tree = needed("shapely").STRtree(outlines)
     for hole in holes:
-        if hole.outer != "0" and hole.outer in by_number:
-            yield hole, by_number[hole.outer]
-            continue
-        around = tree.query(_geometry(hole), "intersects").tolist()
-        place = min(around, key=lambda one: outlines[one].area, default=None)
-        yield hole, None if place is None else usable[place]
+        name = _get(hole.nodes[0], "InputRegionId")
+        region = named.get(name) if name not in ("", "0") else None
+        if region is None:
+            around = tree.query(_polygon(hole), "intersects").tolist()
+            place = min(around, key=lambda one: outlines[one].area, default=None)
+            region = None if place is None else usable[place]
+        if region is None:
+            yield hole._replace(parts=[], kind="negative region")
+        else:
+            region.parts[0] += hole.parts[0]
+            region.nodes.extend(hole.nodes)
+    yield from regions
 
 
-def _geometry(region: _Region) -> Any:
+def _polygon(region: Shape) -> Any:
     """Return the outline of a region as a polygon, None where it is not usable."""
     try:
-        return geometry_of(region.shape._replace(parts=[region.shape.parts[0][:1]]))
+        return geometry_of(region)
     except UnusableShape:
         return None
 
 
-def mark(
-    document: Element, found: Iterable[Shape], verdicts: dict[str, Verdict]
-) -> Element:
-    """Move the regions of a document into layers of their classes.
+def mark(document: Element, marked: Iterable[tuple[Shape, Verdict]]) -> None:
+    """Move regions of a document into layers of their classes.
 
     Each layer is split on its own: numbers of regions are unique in a layer, and holes
     refer to them.
     """
-    verdict_of = {
-        node: (shape.id, verdicts[shape.id])
-        for shape in found
-        if shape.id in verdicts
-        for node in shape.nodes
-    }
-    layers = list(_children(document, "annotation"))
+    marks = {node: (one.id, verdict) for one, verdict in marked for node in one.nodes}
+    layers = list(_below(document, "annotation"))
     numbers = [_get(layer, "Id") for layer in layers]
     last = max((int(one) for one in numbers if one.isdecimal()), default=0)
     for layer in layers:
         made: dict[str, Element] = {}
-        for group in _children(layer, "regions"):
-            for region in list(_children(group, "region")):
-                if region not in verdict_of:
-                    continue
-                shape_id, verdict = verdict_of[region]
+        for group in _below(layer, "regions"):
+            for region in [one for one in group if one in marks]:
+                name, verdict = marks[region]
                 if verdict.name not in made:
                     last += 1
-                    made[verdict.name] = _new_layer(document, last, verdict)
+                    made[verdict.name] = _verdict_layer(document, last, verdict)
                 group.remove(region)
                 made[verdict.name].append(region)
                 if not _get(region, "GlobalId"):
-                    region.set(_KEPT_ID, shape_id)
+                    region.set(_KEPT_ID, name)
                 _measure(region, verdict.probability)
-    return document
 
 
-def _new_layer(document: Element, number: int, verdict: Verdict) -> Element:
+def _verdict_layer(document: Element, number: int, verdict: Verdict) -> Element:
     """Add a layer of a class, and return the element for its regions."""
     red, green, blue = verdict.colour
-    colour = str(red + (green << 8) + (blue << 16))
     layer = SubElement(
         document,
         "Annotation",
-        {"Id": str(number), "Name": verdict.name, "LineColor": colour}
-        | {"Type": "4", "Visible": "1", "Selected": "0"},
+        {"Id": str(number), "Name": verdict.name, "Type": "4", "Selected": "0"}
+        | {"LineColor": str(red + (green << 8) + (blue << 16)), "Visible": "1"},
     )
     attributes = SubElement(layer, "Attributes")
     SubElement(attributes, "Attribute", Name="Description", Id="0", Value=verdict.name)
@@ -202,61 +165,52 @@ def _new_layer(document: Element, number: int, verdict: Verdict) -> Element:
 
 
 def _measure(region: Element, probability: float) -> None:
-    group = next(_children(region, "attributes"), None)
+    group = next(_below(region, "attributes"), None)
     if group is None:
         group = SubElement(region, "Attributes")
-    for known in list(group):
-        if _get(known, "Name") == _PROBABILITY:
-            group.remove(known)
+    for known in [one for one in group if _get(one, "Name") == _PROBABILITY]:
+        group.remove(known)
     SubElement(group, "Attribute", Name=_PROBABILITY, Id="1", Value=repr(probability))
 
 
-def document_of(found: Iterable[tuple[Shape, Any]]) -> Element:
-    """Return a document of shapes from another format, in one layer a class."""
+def document_of(annotations: Iterable[Annotation]) -> Element:
+    """Return a document of polygons from another format, in one layer a class."""
     root = Element("Annotations")
     layers: dict[str, Element] = {}
     number = 0
-    for shape, geometry in found:
-        name = shape.names[0] if shape.names else ""
+    for one in annotations:
+        name = one.names[0] if one.names else ""
         if name not in layers:
             place = str(len(layers) + 1)
             layer = SubElement(root, "Annotation", Id=place, Name=name, Visible="1")
             layers[name] = SubElement(layer, "Regions")
-        for rings in rings_of(geometry):
-            outer = number = number + 1
+        for rings in rings_of(one.geometry):
+            outer = number + 1
             for ring in rings:
-                holes = {"NegativeROA": "0", "InputRegionId": "0"}
-                if ring is not rings[0]:
-                    number += 1
-                    holes = {"NegativeROA": "1", "InputRegionId": str(outer)}
-                region = SubElement(
-                    layers[name],
-                    "Region",
-                    {"Id": str(number), "Type": "0", _KEPT_ID: shape.id} | holes,
-                )
-                _write_vertices(region, ring)
+                number += 1
+                of = {"NegativeROA": "0", "InputRegionId": "0"}
+                if number > outer:
+                    of = {"NegativeROA": "1", "InputRegionId": str(outer)}
+                own = {"Id": str(number), "Type": "0", _KEPT_ID: one.id} | of
+                region = SubElement(layers[name], "Region", own)
+                vertices = SubElement(region, "Vertices")
+                for x, y in ring:
+                    SubElement(vertices, "Vertex", X=repr(x), Y=repr(y), Z="0")
     return root
-
-
-def _write_vertices(region: Element, ring: np.ndarray) -> None:
-    vertices = SubElement(region, "Vertices")
-    for x, y in ring[:-1].tolist():
-        SubElement(vertices, "Vertex", X=repr(x), Y=repr(y), Z="0")
 
 
 def _tag(element: Element) -> str:
     return str(element.tag).rpartition("}")[2].lower()
 
 
-def _children(element: Element, tag: str) -> Iterator[Element]:
-    return (child for child in element if _tag(child) == tag)
+def _below(element: Element, tag: str, *inner: str) -> Iterator[Element]:
+    """Yield what lies at a path of tags, whatever their case."""
+    for child in element:
+        if _tag(child) == tag:
+            yield from _below(child, *inner) if inner else (child,)
 
 
 def _get(element: Element, name: str) -> str:
     """Return an attribute, whatever the case of its name; empty where there is none."""
-    value = element.get(name)
-    if value is None:
-        lower = name.lower()
-        cases = (v for k, v in element.items() if k.lower() == lower)
-        value = next(cases, "")
-    return value.strip()
+    cases = (v for k, v in element.items() if k.lower() == name.lower())
+    return (element.get(name) or next(cases, "")).strip()

@@ -13,10 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .files import mapping, text
-from .geometry import Shape, ellipse, rectangle, rings_of
-from .verdicts import Verdict
-
-__all__ = ["describes", "document_of", "mark", "shapes"]
+from .shapes import Annotation, Shape, Verdict, outline_of, rings_of
 
 _ID = re.compile(r"[0-9a-f]{24}")
 _KEPT_ID = "glomclf_id"  # in `user`, where it is not one that the server takes
@@ -35,94 +32,67 @@ def _layers(document: Any) -> list[dict[str, Any]]:
 
 
 def shapes(document: Any) -> Iterator[Shape]:
-    """Yield the elements of a document; those of one polygon in parts, as one."""
-    found: dict[str, Shape] = {}
-    for number, (layer, element) in enumerate(_elements(document), start=1):
+    """Yield the elements of a document."""
+    elements = (
+        (layer, mapping(element))
+        for layer in _layers(document)
+        for element in _items(layer.get("elements"))
+    )
+    for number, (layer, element) in enumerate(elements, start=1):
         kept = text(mapping(element.get("user")).get(_KEPT_ID))
         label = mapping(element.get("label")).get("value")
         names = map(text, (label, element.get("group"), layer.get("name")))
         kind = text(element.get("type")) or "nothing"
-        shape = Shape(
+        yield Shape(
             kept or text(element.get("id")) or f"unnamed-{number}",
             tuple(dict.fromkeys(filter(None, names))),
             _parts(kind, element),
             [element],
             kind,
+            is_part=bool(kept),
         )
-        if not kept:
-            yield shape
-        elif kept in found:
-            found[kept].parts.extend(shape.parts)  # type: ignore[attr-defined]
-            found[kept].nodes.append(element)
-        else:
-            found[kept] = shape
-    yield from found.values()
 
 
-def _elements(document: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for layer in _layers(document):
-        elements = layer.get("elements")
-        for element in elements if isinstance(elements, list) else []:
-            yield layer, mapping(element)
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
-def _parts(kind: str, element: dict[str, Any]) -> list[list[Any]]:
+def _parts(kind: str, element: dict[str, Any]) -> list[Any]:
     """Return outline and holes of an element; nothing if it has no area."""
     if kind == "polyline" and element.get("closed") is True:
-        holes = element.get("holes")
-        return [[element.get("points"), *(holes if isinstance(holes, list) else [])]]
-    if kind in ("rectangle", "ellipse"):
-        make = rectangle if kind == "rectangle" else ellipse
-        width, height = element.get("width"), element.get("height")
-        turn = element.get("rotation", 0)
-        return [make(element.get("center"), width, height, turn)]
+        return [[element.get("points"), *_items(element.get("holes"))]]
+    sides = element.get("width"), element.get("height"), element.get("rotation", 0)
     if kind == "circle" and isinstance(radius := element.get("radius"), float | int):
-        return [ellipse(element.get("center"), 2 * radius, 2 * radius)]
+        kind, sides = "ellipse", (2 * radius, 2 * radius, 0)
+    if kind in ("rectangle", "ellipse"):
+        return [[outline_of(kind, element.get("center"), *sides)]]
     return []
 
 
-def mark(document: Any, found: Iterable[Shape], verdicts: dict[str, Verdict]) -> Any:
-    """Give the elements of a document their labels, groups, colours and numbers."""
-    for shape in found:
-        if (verdict := verdicts.get(shape.id)) is None:
-            continue
+def mark(document: Any, marked: Iterable[tuple[Shape, Verdict]]) -> None:
+    """Give elements of a document their labels, groups, colours and numbers."""
+    for shape, verdict in marked:
+        colour = ", ".join(map(str, verdict.colour))
         for element in shape.nodes:
-            colour = ", ".join(map(str, verdict.colour))
-            element["label"] = {
-                **mapping(element.get("label")),
-                "value": verdict.name,
-            }
+            element["label"] = mapping(element.get("label")) | {"value": verdict.name}
             element["group"] = verdict.name
             element["lineColor"] = f"rgb({colour})"
             element["fillColor"] = f"rgba({colour}, 0.25)"
-            user = mapping(element.get("user"))
-            element["user"] = {**user, "probability": verdict.probability}
-    return document
+            number = {"probability": verdict.probability}
+            element["user"] = mapping(element.get("user")) | number
 
 
-def document_of(found: Iterable[tuple[Shape, Any]]) -> dict[str, Any]:
-    """Return an annotation of shapes from another format, one element a part."""
+def document_of(annotations: Iterable[Annotation]) -> dict[str, Any]:
+    """Return an annotation of polygons from another format, one element a part."""
     elements = []
-    for shape, geometry in found:
-        polygons = list(rings_of(geometry))
-        is_taken = _ID.fullmatch(shape.id) and len(polygons) == 1
-        for outline, *holes in polygons:
-            element: dict[str, Any] = {
-                "type": "polyline",
-                "closed": True,
-                "points": _points(outline),
-            }
-            if holes:
-                element["holes"] = [_points(hole) for hole in holes]
-            if shape.names:
-                element["label"] = {"value": shape.names[0]}
-            elements.append(
-                element
-                | ({"id": shape.id} if is_taken else {"user": {_KEPT_ID: shape.id}})
-            )
+    for one in annotations:
+        polygons = list(rings_of(one.geometry))
+        is_taken = _ID.fullmatch(one.id) and len(polygons) == 1
+        own: Any = {"id": one.id} if is_taken else {"user": {_KEPT_ID: one.id}}
+        if one.names:
+            own["label"] = {"value": one.names[0]}
+        for rings in polygons:
+            outline, *holes = ([[x, y, 0] for x, y in ring] for ring in rings)
+            shape = {"type": "polyline", "closed": True, "points": outline}
+            elements.append(shape | {"holes": holes} | own)
     return {"name": _MADE, "elements": elements}
-
-
-def _points(ring: Any) -> list[list[float]]:
-    """Return the corners, the first not again at the end, with z."""
-    return [[x, y, 0] for x, y in ring[:-1].tolist()]

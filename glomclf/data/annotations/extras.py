@@ -7,8 +7,6 @@ from typing import Any
 
 from ...errors import SlideError
 
-__all__ = ["needed"]
-
 
 def needed(module: str) -> Any:
     """Import a module of the extra ``slides``.

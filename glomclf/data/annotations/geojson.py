@@ -8,14 +8,13 @@ documentation, "Exporting annotations", and RFC 7946.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .extras import needed
 from .files import mapping, text
-from .geometry import Shape, rings_of
-from .verdicts import Verdict
-
-__all__ = ["describes", "document_of", "mark", "shapes"]
+from .shapes import Annotation, Shape, Verdict
 
 _POLYGONS = {"Polygon": lambda rings: [rings], "MultiPolygon": lambda parts: parts}
 _GEOMETRIES = {*_POLYGONS, "Point", "MultiPoint", "LineString", "MultiLineString"}
@@ -86,21 +85,18 @@ def _names(classification: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys([": ".join(parts), *parts[::-1]])) if parts else ()
 
 
-def mark(document: Any, found: Iterable[Shape], verdicts: dict[str, Verdict]) -> Any:
-    """Give the features of a document their classes and probabilities."""
-    for shape in found:
-        if (verdict := verdicts.get(shape.id)) is None:
-            continue
+def mark(document: Any, marked: Iterable[tuple[Shape, Verdict]]) -> None:
+    """Give features of a document their classes and probabilities."""
+    for shape, verdict in marked:
         for feature in shape.nodes:
             properties = mapping(feature.get("properties"))
-            feature["properties"] = properties
             properties.setdefault("objectType", "annotation")
             properties["classification"] = {
                 "name": verdict.name,
                 "color": list(verdict.colour),
             }
             _measure(properties, verdict.probability)
-    return document
+            feature["properties"] = properties
 
 
 def _measure(properties: dict[str, Any], probability: float) -> None:
@@ -113,24 +109,14 @@ def _measure(properties: dict[str, Any], probability: float) -> None:
         properties["measurements"] = {**mapping(known), title: probability}
 
 
-def document_of(found: Iterable[tuple[Shape, Any]]) -> dict[str, Any]:
-    """Return a document of shapes from another format."""
+def document_of(annotations: Iterable[Annotation]) -> dict[str, Any]:
+    """Return a document of polygons from another format."""
     features = []
-    for shape, geometry in found:
-        parts = [[ring.tolist() for ring in rings] for rings in rings_of(geometry)]
-        is_one = len(parts) == 1
+    for one in annotations:
         properties: dict[str, Any] = {"objectType": "annotation"}
-        if shape.names:
-            properties["classification"] = {"name": shape.names[0]}
-        features.append(
-            {
-                "type": "Feature",
-                "id": shape.id,
-                "geometry": {
-                    "type": "Polygon" if is_one else "MultiPolygon",
-                    "coordinates": parts[0] if is_one else parts,
-                },
-                "properties": properties,
-            }
-        )
+        if one.names:
+            properties["classification"] = {"name": one.names[0]}
+        geometry = json.loads(needed("shapely").to_geojson(one.geometry))
+        feature = {"type": "Feature", "id": one.id, "geometry": geometry}
+        features.append(feature | {"properties": properties})
     return {"type": "FeatureCollection", "features": features}

@@ -6,62 +6,32 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..._runtime import user_path
+from ..._runtime import counted, user_path
 from ...errors import AnnotationError, AnnotationWarning, ParameterError
-from ..image_folders import CLASS_FOLDERS, Faults
+from ..image_folders import CLASS_FOLDERS
+from ..table_files import folded
+from ..user_files import Faults
 from . import aperio, dsa, geojson
-from .files import read_document
-from .geometry import Shape, UnusableShape, geometry_of
+from .files import EXPECTED, read_document
+from .shapes import Annotation, Shape, UnusableShape, geometry_of, joined
 
-__all__ = [
-    "DEFAULT_LABELS",
-    "UNCLASSIFIED",
-    "Annotation",
-    "annotations_of",
-    "format_of",
-    "read_annotations",
-    "read_checked",
-]
+Labels = Mapping[str, int | str | None] | None
 
 DEFAULT_LABELS = {name: label for label, name in enumerate(CLASS_FOLDERS)}
 UNCLASSIFIED = "unclassified"
 """Stands for the class of polygons that have none."""
 _VALUES = (0, 1, None, "skip")
 _LONGEST_ID = 200
-_FORMATS = (geojson, dsa, aperio)
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """One polygon on a slide.
-
-    Parameters
-    ----------
-    id : str
-        As in the file; where it has none, a name made of the polygon's place in it.
-    names : tuple of str
-        What may name its class, the most specific first: the class or label, the group,
-        the layer.
-    geometry : shapely.Polygon or shapely.MultiPolygon
-        In pixels of the slide at full resolution, x to the right, y downwards.
-    label : {0, 1} or None
-        1 for globally sclerotic, 0 for the rest, None where it is not known.
-    """
-
-    id: str
-    names: tuple[str, ...]
-    geometry: Any
-    label: int | None
+FORMATS: dict[str, ModuleType] = {".geojson": geojson, ".json": dsa, ".xml": aperio}
+"""What reads and writes each format, by the ending of its files."""
 
 
 def read_annotations(
-    file: str | os.PathLike[str],
-    labels: Mapping[str, int | str | None] | None = DEFAULT_LABELS,
+    file: str | os.PathLike[str], labels: Labels = DEFAULT_LABELS
 ) -> list[Annotation]:
     """Read the polygons that were drawn on a slide.
 
@@ -132,42 +102,36 @@ def read_annotations(
 
 
 def read_checked(
-    path: Path,
-    labels: Mapping[str, int | str | None] | None,
-    check: Callable[[Annotation], None] | None = None,
+    path: Path, labels: Labels, check: Callable[[Annotation], None] | None = None
 ) -> list[Annotation]:
     """Read polygons, and list what `check` finds wrong with them among the faults.
 
     It is called with each polygon, and raises `UnusableShape`.
     """
-    document = read_document(path)
-    found = format_of(document, path).shapes(document)
-    return [one for _, one in annotations_of(found, path, labels, check)]
+    return annotations_of(read_shapes(path)[2], path, labels, check)
 
 
-def format_of(document: Any, path: Path) -> ModuleType:
-    """Return the module that reads and writes a document.
+def read_shapes(path: Path) -> tuple[str, Any, list[Shape]]:
+    """Return the ending of a file's format, its content and the shapes in it.
 
     Raises
     ------
     AnnotationError
-        If there is none.
+        If it is of no known format.
     """
-    for form in _FORMATS:
+    document = read_document(path)
+    for ending, form in FORMATS.items():
         if form.describes(document):
-            return form
-    raise AnnotationError(
-        f"{path} holds no polygons of a known format. GeoJSON of QuPath, JSON of "
-        "Digital Slide Archive or XML of Aperio ImageScope was expected."
-    )
+            return ending, document, joined(form.shapes(document))
+    raise AnnotationError(f"{path} holds no polygons of a known format. {EXPECTED}")
 
 
 def annotations_of(
-    found: Iterable[Shape],
+    shapes: Iterable[Shape],
     path: Path,
-    labels: Mapping[str, int | str | None] | None,
+    labels: Labels,
     check: Callable[[Annotation], None] | None = None,
-) -> list[tuple[Shape, Annotation]]:
+) -> list[Annotation]:
     """Check the shapes of a file and give them their labels.
 
     Raises
@@ -177,21 +141,21 @@ def annotations_of(
     """
     table = _table(labels)
     faults = Faults(path, AnnotationError)
-    labelled = [(shape, _label(shape.names, table)) for shape in found]
+    labelled = [(shape, _label(shape.names, table)) for shape in shapes]
     wanted = [(shape, label) for shape, label in labelled if label != "skip"]
     usable = []
     for shape, label in wanted:
         try:
             if shape.parts:
-                geometry = geometry_of(shape)
-                one = Annotation(shape.id, shape.names, geometry, label)  # type: ignore[arg-type]
+                one = Annotation(shape.id, shape.names, geometry_of(shape), label)
                 if check is not None:
                     check(one)
-                usable.append((shape, one))
+                usable.append(one)
         except UnusableShape as why:
             kind, detail = why.args
             faults.add(kind, [f"{shape.id!r}: {detail}"])
-    _add_faults(faults, wanted, usable)
+    unknown = [one for one, label in wanted if label == "unknown" and one.parts]
+    _add_faults(faults, usable, [(one.names or (UNCLASSIFIED,))[0] for one in unknown])
     faults.raise_if_any()
     if left_out := Counter(shape.kind for shape, _ in wanted if not shape.parts):
         kinds = ", ".join(f"{kind} ({n})" for kind, n in left_out.items())
@@ -200,9 +164,7 @@ def annotations_of(
     return usable
 
 
-def _table(
-    labels: Mapping[str, int | str | None] | None,
-) -> dict[str, int | str | None] | None:
+def _table(labels: Labels) -> dict[str, Any] | None:
     if labels is None:
         return None
     if wrong := [repr(label) for label in labels.values() if label not in _VALUES]:
@@ -210,51 +172,34 @@ def _table(
             f"labels has the values {', '.join(wrong)}; 1, 0, None or 'skip' was "
             "expected."
         )
-    return {_folded(name): label for name, label in labels.items()}
+    return {folded(name): label for name, label in labels.items()}
 
 
-def _add_faults(
-    faults: Faults,
-    wanted: list[tuple[Shape, int | str | None]],
-    usable: list[tuple[Shape, Annotation]],
-) -> None:
-    unknown = Counter(
-        (shape.names or (UNCLASSIFIED,))[0]
-        for shape, label in wanted
-        if label == "unknown" and shape.parts
-    )
-    times = Counter(annotation.id for _, annotation in usable)
+def _label(names: tuple[str, ...], table: dict[str, Any] | None) -> Any:
+    """Return the label of the first name that has one, or "unknown"."""
+    if table is None:
+        return None
+    keys = [folded(name) for name in names or (UNCLASSIFIED,)]
+    return next((table[key] for key in keys if key in table), "unknown")
+
+
+def _add_faults(faults: Faults, usable: list[Annotation], unknown: list[str]) -> None:
+    times = Counter(one.id for one in usable)
     faults.add(
         "identifiers given twice",
         [f"{one!r}: {n} polygons" for one, n in times.items() if n > 1],
     )
     faults.add(
         "identifiers that are too long, or cannot be printed",
-        [f"{one[:_LONGEST_ID]!r}" for one in times if not _is_printable(one)],
+        [
+            f"{one[:_LONGEST_ID]!r}"
+            for one in times
+            if len(one) > _LONGEST_ID or not one.isprintable()
+        ],
     )
     faults.add(
         "classes without a label; give each one by labels={NAME: 1, 0, None or 'skip'}",
-        [f"{name!r}: {n} polygon{'s' * (n > 1)}" for name, n in unknown.items()],
+        [f"{name!r}: {counted(n, 'polygon')}" for name, n in Counter(unknown).items()],
     )
     if not usable and not faults.items:
         faults.add("no polygons", ["nothing is left to be cut out"])
-
-
-def _label(
-    names: tuple[str, ...], table: dict[str, int | str | None] | None
-) -> int | str | None:
-    """Return the label of the first name that has one, or "unknown"."""
-    if table is None:
-        return None
-    for name in names or (UNCLASSIFIED,):
-        if _folded(name) in table:
-            return table[_folded(name)]
-    return "unknown"
-
-
-def _is_printable(name: str) -> bool:
-    return name.isprintable() and len(name) <= _LONGEST_ID
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").split())

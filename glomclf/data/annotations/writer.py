@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Container, Mapping
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 from xml.etree.ElementTree import Element, ElementTree
 
 from ..._runtime import user_path, written_whole
 from ...errors import AnnotationError
-from . import aperio, dsa, geojson
-from .files import read_document
-from .reading import annotations_of, format_of
-from .verdicts import BORDERLINE, PREDICTED, Verdict
+from .reading import FORMATS, annotations_of, read_shapes
+from .shapes import Verdict, joined
 
-__all__ = ["FORMATS", "ending_of", "write_annotations"]
-
-FORMATS: dict[str, ModuleType] = {".geojson": geojson, ".json": dsa, ".xml": aperio}
-"""Formats by the ending of the file."""
+# The prefix keeps predictions from being read as labels later.
+_PREDICTED = (
+    ("predicted_non_globally_sclerotic_glomeruli", (0, 114, 178)),
+    ("predicted_globally_sclerotic_glomeruli", (213, 94, 0)),
+)
+_BORDERLINE = ("predicted_borderline_glomeruli", (240, 228, 66))
 
 
 def write_annotations(
@@ -77,39 +74,26 @@ def write_annotations(
     {'glomclf: probability': 0.9}
     """
     path, target = user_path(source), user_path(target)
-    if target.suffix.lower() not in FORMATS:
+    wanted = target.suffix.lower()
+    if wanted not in FORMATS:
         raise AnnotationError(
             f"{target} does not end in {', '.join(FORMATS)}; its ending tells the "
             "format."
         )
-    document = read_document(path)
-    form, wanted = format_of(document, path), FORMATS[target.suffix.lower()]
-    found = list(form.shapes(document))
-    if missing := sorted(set(probability) - {shape.id for shape in found}):
+    ending, document, shapes = read_shapes(path)
+    if missing := sorted(set(probability) - {shape.id for shape in shapes}):
         raise AnnotationError(f"{path} has no polygons {', '.join(missing)}.")
-    if form is not wanted:
-        usable = annotations_of(found, path, None)
-        document = wanted.document_of((shape, one.geometry) for shape, one in usable)
-        found = list(wanted.shapes(document))
-    verdicts = {
-        name: _verdict(float(value), threshold, name in borderline)
-        for name, value in probability.items()
-    }
-    _write(wanted.mark(document, found, verdicts), target)
-
-
-def ending_of(source: Path) -> str:
-    """Return the ending for a file of the format that a file has."""
-    form = format_of(read_document(source), source)
-    return next(ending for ending, one in FORMATS.items() if one is form)
-
-
-def _verdict(probability: float, threshold: float, is_borderline: bool) -> Verdict:
-    name, colour = BORDERLINE if is_borderline else PREDICTED[probability >= threshold]
-    return Verdict(name, colour, probability)
-
-
-def _write(document: Any, target: Path) -> None:
+    if ending != wanted:
+        document = FORMATS[wanted].document_of(annotations_of(shapes, path, None))
+        shapes = joined(FORMATS[wanted].shapes(document))
+    marked = []
+    for shape in shapes:
+        if shape.id in probability:
+            value = float(probability[shape.id])
+            is_borderline = shape.id in borderline
+            look = _BORDERLINE if is_borderline else _PREDICTED[value >= threshold]
+            marked.append((shape, Verdict(*look, value)))
+    FORMATS[wanted].mark(document, marked)
     with written_whole(target) as temporary:
         if isinstance(document, Element):
             ElementTree(document).write(temporary, "utf-8", xml_declaration=True)
