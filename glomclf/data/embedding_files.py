@@ -7,8 +7,6 @@ unpickled.
 from __future__ import annotations
 
 import math
-import zipfile
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +19,6 @@ from ..errors import EmbeddingsError
 from .hdf5_files import hdf5_fault
 from .table_files import column_name
 from .tensor_files import read_tensors
-
-__all__ = ["EMBEDDING_SUFFIXES", "MAX_BYTES", "EmbeddingRows", "read_rows"]
 
 MAX_BYTES = 8 * 1024**3
 """Largest size of the numbers of a file: a million rows of 2048 features."""
@@ -74,12 +70,13 @@ def read_rows(path: Path, known: Collection[str] = ()) -> EmbeddingRows:
         )
     try:
         return _READERS[suffix](path, known)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        if isinstance(error, EmbeddingsError):
-            raise
+    except EmbeddingsError:
+        raise
+    except Exception as error:  # whatever a damaged file makes of a reader
         raise EmbeddingsError(
             f"{path} cannot be read as {suffix} ({type(error).__name__}: {error}). It "
-            "is damaged, or a file of another kind."
+            "is damaged, a file of another kind, or holds Python objects in place of "
+            "numbers and text."
         ) from error
 
 
@@ -104,29 +101,9 @@ def _read_hdf5(path: Path, known: Collection[str]) -> EmbeddingRows:
 
 
 def _read_npz(path: Path, known: Collection[str]) -> EmbeddingRows:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as file:
-                _check_npy(path, member, file)
-        _refuse_large(path, sum(member.file_size for member in archive.infolist()))
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        _refuse_large(path, sum(member.file_size for member in arrays.zip.infolist()))
         return _rows_of_arrays(path, dict(arrays))
-
-
-def _check_npy(path: Path, member: zipfile.ZipInfo, file: Any) -> None:
-    """Compare what a header promises with the size of its member."""
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[np.lib.format.read_magic(file)]
-    shape, _, dtype = read(file)
-    if dtype.hasobject:
-        raise EmbeddingsError(
-            f"{path} holds Python objects in {member.filename!r}, which are not read: "
-            "they can run code. Save text as np.array(names, dtype=str)."
-        )
-    if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
-        raise ValueError(f"{member.filename} does not have the size of its header")
 
 
 def _read_tensors(path: Path, known: Collection[str]) -> EmbeddingRows:
@@ -140,7 +117,7 @@ def _rows_of_arrays(path: Path, arrays: Mapping[str, Any]) -> EmbeddingRows:
     two_d = [name for name, array in numbers.items() if array.ndim == 2]
     name = "features" if "features" in numbers else two_d[0] if len(two_d) == 1 else ""
     if not name:
-        return EmbeddingRows(*_rows_by_name(path, arrays, numbers))
+        return _rows_by_name(path, arrays, numbers)
     features = numbers[name]
     if features.ndim != 2 or 0 in features.shape:
         raise EmbeddingsError(
@@ -148,13 +125,8 @@ def _rows_of_arrays(path: Path, arrays: Mapping[str, Any]) -> EmbeddingRows:
             "image: (n_images, n_features)."
         )
     _refuse_large(path, 4 * math.prod(features.shape))
-    texts = {
-        key: array
-        for key, array in arrays.items()
-        if array.dtype.kind in "SUO" and array.shape == features.shape[:1]
-    }
     values = np.asarray(features[()], dtype=np.float32)
-    if names := _only_names(path, texts):
+    if (names := _only_names(path, arrays, len(values))) is not None:
         return EmbeddingRows(values, names)
     if places is not None and places.shape == (len(values), 2):
         return EmbeddingRows(values, None, np.asarray(places[()], dtype=np.float64))
@@ -165,10 +137,15 @@ def _rows_of_arrays(path: Path, arrays: Mapping[str, Any]) -> EmbeddingRows:
     )
 
 
-def _only_names(path: Path, texts: Mapping[str, Any]) -> list[str] | None:
+def _only_names(path: Path, arrays: Mapping[str, Any], n_rows: int) -> list[str] | None:
     """Return the one array of text, or of several the one that is called names."""
+    texts = [
+        key
+        for key, array in arrays.items()
+        if array.dtype.kind in "SUO" and array.shape == (n_rows,)
+    ]
     called = [key for key in texts if key in ("names", "name", "paths", "path")]
-    chosen = called if len(called) == 1 else [*texts]
+    chosen = called if len(called) == 1 else texts
     if len(chosen) > 1:
         raise EmbeddingsError(
             f"{path} has several arrays of text, one entry a row: {', '.join(chosen)}. "
@@ -176,32 +153,25 @@ def _only_names(path: Path, texts: Mapping[str, Any]) -> list[str] | None:
         )
     if not chosen:
         return None
-    cells = texts[chosen[0]][()].tolist()
+    cells = arrays[chosen[0]][()].tolist()
     return [cell.decode() if isinstance(cell, bytes) else str(cell) for cell in cells]
 
 
 def _rows_by_name(
     path: Path, arrays: Mapping[str, Any], numbers: Mapping[str, Any]
-) -> tuple[NDArray[np.float32], list[str]]:
+) -> EmbeddingRows:
     """Take arrays that are called by their images, one vector each."""
-    shapes = Counter(array.shape for array in numbers.values())
-    ((shape, _),) = shapes.most_common(1) or [((), 0)]
-    if len(shape) != 1:
+    shapes = {array.shape for array in numbers.values()}
+    if len(shapes) != 1 or len(shape := shapes.pop()) != 1:
         raise EmbeddingsError(
             f"{path} holds no embeddings that are known by their image. Its arrays are "
             f"{_shapes(arrays) or 'none'}. Expected 'features' of shape (n_images, "
-            "n_features) with the names of the images, or one vector an image, called "
-            "by its name."
-        )
-    others = {key: a for key, a in numbers.items() if a.shape != shape}
-    if others:
-        raise EmbeddingsError(
-            f"{path} holds vectors of {shape[0]} features, and others: "
-            f"{_shapes(others)}. Expected one length."
+            "n_features) with the names of the images, or one vector an image, all of "
+            "one length, called by its name."
         )
     _refuse_large(path, 4 * len(numbers) * shape[0])
     rows = [np.asarray(array[()], dtype=np.float32) for array in numbers.values()]
-    return np.stack(rows), list(numbers)
+    return EmbeddingRows(np.stack(rows), list(numbers))
 
 
 def _shapes(arrays: Mapping[str, Any]) -> str:
@@ -258,7 +228,8 @@ def _rows_of_table(
             "images and labels in one csv, and keep the features in another."
         )
     if features.shape[1] == 1 and features.dtypes.iloc[0].kind == "O":
-        return EmbeddingRows(_stacked(path, features.iloc[:, 0]), names)
+        lists = [np.asarray(cell, dtype=np.float32) for cell in features.iloc[:, 0]]
+        return EmbeddingRows(np.vstack(lists), names)
     text = [str(c) for c in features if not pd.api.types.is_numeric_dtype(features[c])]
     if text:
         raise EmbeddingsError(
@@ -267,17 +238,6 @@ def _rows_of_table(
             "manifest."
         )
     return EmbeddingRows(features.to_numpy(dtype=np.float32), names)
-
-
-def _stacked(path: Path, cells: pd.Series) -> NDArray[np.float32]:
-    """Stack a column of lists."""
-    lengths = Counter(len(cell) if hasattr(cell, "__len__") else -1 for cell in cells)
-    if len(lengths) > 1 or isinstance(cells.iloc[0], str):
-        raise EmbeddingsError(
-            f"{path} has a column {cells.name!r} that is neither of numbers nor of "
-            "lists of one length."
-        )
-    return np.stack([np.asarray(cell, dtype=np.float32) for cell in cells])
 
 
 def _refuse_large(path: Path, n_bytes: int) -> None:
@@ -289,14 +249,9 @@ def _refuse_large(path: Path, n_bytes: int) -> None:
 
 
 _READERS: dict[str, Callable[[Path, Collection[str]], EmbeddingRows]] = {
-    ".h5": _read_hdf5,
-    ".hdf5": _read_hdf5,
-    ".npz": _read_npz,
-    ".parquet": _read_parquet,
-    ".csv": _read_csv,
-    ".safetensors": _read_tensors,
-    ".pt": _read_tensors,
-    ".pth": _read_tensors,
+    **dict.fromkeys((".h5", ".hdf5"), _read_hdf5),
+    **{".npz": _read_npz, ".parquet": _read_parquet, ".csv": _read_csv},
+    **dict.fromkeys((".safetensors", ".pt", ".pth"), _read_tensors),
 }
 EMBEDDING_SUFFIXES = tuple(_READERS)
 """Endings, in lower case, of the files that `read_embeddings` understands."""

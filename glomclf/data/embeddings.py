@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
@@ -15,8 +14,6 @@ from .._runtime import short_names, user_path
 from ..errors import EmbeddingsError
 from .embedding_files import EmbeddingRows, read_rows
 from .user_files import Faults
-
-__all__ = ["read_embeddings"]
 
 _NO_FEATURES = ("label", "slide", "participant", "centre")
 _BY_CHANCE = 10  # in fewer rows a feature may be the label by chance
@@ -83,10 +80,8 @@ def read_embeddings(
     source = user_path(file)
     faults = Faults(source, EmbeddingsError)
     manifest = manifest.reset_index(drop=True)
-    if source.is_dir():
-        values = _read_slides(source, manifest, faults)
-    else:
-        values = _read_file(source, manifest, faults)
+    read = _read_slides if source.is_dir() else _read_file
+    values = read(source, manifest, faults)
     _refuse_values(values, manifest, faults)
     faults.raise_if_any()
     return values
@@ -102,18 +97,16 @@ def _read_slides(
     missing = [str(one) for one in slides if not (folder / f"{one}.h5").is_file()]
     faults.add("slides without a file <slide>.h5", missing)
     faults.raise_if_any()
-    parts, widths = {}, {}
-    for slide, rows in manifest.groupby("slide", sort=False):
-        parts[slide] = _read_file(folder / f"{slide}.h5", rows, faults)
-        widths[slide] = parts[slide].shape[1]
-    if len(set(widths.values())) > 1:
-        told = [f"{slide}.h5: {width} features" for slide, width in widths.items()]
+    groups = dict(list(manifest.groupby("slide", sort=False)))
+    parts = [_read_file(folder / f"{one}.h5", groups[one], faults) for one in slides]
+    widths = [part.shape[1] for part in parts]
+    if len(set(widths)) > 1:
+        told = zip(slides, widths, strict=True)
+        told = [f"{slide}.h5: {width} features" for slide, width in told]
         faults.add("files of different numbers of features", told)
         faults.raise_if_any()
-    values = np.empty((len(manifest), widths[slides[0]]), dtype=np.float32)
-    for slide, rows in manifest.groupby("slide", sort=False):
-        values[rows.index] = parts[slide]
-    return values
+    order = np.concatenate([groups[one].index for one in slides])
+    return np.concatenate(parts)[np.argsort(order)]
 
 
 def _read_file(
@@ -125,24 +118,25 @@ def _read_file(
         keys, wanted = _keys_of_names(found.names, manifest["path"])
     else:
         keys, wanted = _keys_of_coordinates(found, manifest, path)
-    place_of = {key: place for place, key in enumerate(keys)}
-    counts, used = Counter(keys), Counter(wanted)
-    images = list(zip(map(str, manifest["path"]), wanted, strict=True))
-    missing = [image for image, key in images if key not in place_of]
+    places = pd.Series(range(len(keys)), pd.Index(keys, dtype=object))
+    images = pd.Index(manifest["path"].map(str), dtype=object)
+    of = pd.Series(wanted, images, dtype=object)
+    n_rows = of.map(places.groupby(level=0).size()).fillna(0).astype(int)
+    is_there = n_rows.to_numpy() > 0
+    missing = list(images[~is_there])
     if len(missing) == len(images) > 1:
-        told = "', '".join(list(place_of)[:3])
+        told = "', '".join(dict.fromkeys(keys[:3]))
         missing = [f"all {len(images)}; the rows of the file are called '{told}', ..."]
     told = "images without an embedding; add them to the file or leave them out"
     faults.add(told, missing)
-    twice = [f"{image}: {counts[key]} rows" for image, key in images if counts[key] > 1]
+    twice = [f"{image}: {n} rows" for image, n in n_rows.items() if n > 1]
     faults.add("images that the file has more than once; keep one row each", twice)
-    shared = [
-        f"{image}: {key}" for image, key in images if key in place_of and used[key] > 1
-    ]
-    faults.add("images of which one row could be of several", shared)
+    shared = of[of.duplicated(keep=False) & is_there].items()
+    told = "images of which one row could be of several"
+    faults.add(told, [f"{image}: {key}" for image, key in shared])
     values = np.zeros((len(images), found.values.shape[1]), dtype=np.float32)
-    known = [i for i, (_, key) in enumerate(images) if key in place_of]
-    values[known] = found.values[[place_of[images[i][1]] for i in known]]
+    rows = of[is_there].map(places[~places.index.duplicated()])
+    values[is_there] = found.values[rows.to_numpy(dtype=int)]
     return values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -14,21 +14,10 @@ from sklearn.utils.validation import check_consistent_length
 
 from ..errors import LeakageError, SplitError
 
-__all__ = [
-    "KIND",
-    "infer_participants",
-    "inferred_from",
-    "kind_of_groups",
-    "participant_kind",
-    "participants_of",
-    "refuse_shared_participants",
-]
-
 # Of a table: what its participants are. Rows that are taken from it keep it.
 KIND = "glomclf.participants"
 _SEED_NAME = re.compile(
-    r"(?P<slide>(?P<batch>S-\d{4}|\d+)-(?P<number>\d+)"
-    r"_[A-Za-z]+_(?P<part>\d+)of(?P<parts>\d+))_.+"
+    r"((S-\d{4}|\d+)-(\d+)_[A-Za-z]+_(\d+)of(\d+))_.+"  # slide, batch, number, parts
 )
 _SET_REACH = 50
 
@@ -137,23 +126,18 @@ def infer_participants(names: Iterable[str]) -> NDArray[np.object_]:
     ... )
     array(['S-2010-004230', 'S-2010-004230', '18-162', None], dtype=object)
     """
-    sections = [_Section.from_name(name) for name in names]
-    participant = _participant_of({section for section in sections if section})
-    found = np.empty(len(sections), dtype=object)
-    found[:] = [section and participant[section.accession] for section in sections]
-    return found
+    return inferred_from(names)["participant"].to_numpy()
 
 
-def inferred_from(names: Sequence[str]) -> pd.DataFrame:
+def inferred_from(names: Iterable[str]) -> pd.DataFrame:
     """Return slide and participant as file names tell them, None where they do not."""
-    sections = [_Section.from_name(name) for name in names]
-    return pd.DataFrame(
-        {
-            "slide": [section.slide if section else None for section in sections],
-            "participant": infer_participants(names),
-        },
-        dtype=object,
-    )
+    sections = [_section(name) for name in names]
+    participant = _participant_of({section for section in sections if section})
+    rows = [
+        (section.slide, participant[section.accession]) if section else (None, None)
+        for section in sections
+    ]
+    return pd.DataFrame(rows, columns=["slide", "participant"], dtype=object)
 
 
 class _Accession(NamedTuple):
@@ -173,66 +157,43 @@ class _Section(NamedTuple):
     parts: int
     slide: str
 
-    @classmethod
-    def from_name(cls, name: str) -> _Section | None:
-        match = _SEED_NAME.fullmatch(PurePath(name).name)
-        if match is None:
-            return None
-        batch, number = match["batch"], match["number"]
-        return cls(
-            accession=_Accession(batch, int(number), False, f"{batch}-{number}"),
-            part=int(match["part"]),
-            parts=int(match["parts"]),
-            slide=match["slide"],
-        )
-
-    @property
-    def pair(self) -> _Accession:
-        """The pair it is a half of, known by the number of `2of2`, the lower one."""
+    def links(self, after: Iterable[_Section]) -> Iterator[_Accession]:
+        """Yield accessions of the same participant, of what is sorted after it, too."""
         batch, number, _, text = self.accession
-        lower = number if self.part == 2 else number - 1
-        width = len(text) - len(batch) - 1
-        return _Accession(batch, lower, True, f"{batch}-{lower:0{width}d}")
+        yield self.accession
+        if self.parts == 2 and batch.startswith("S-"):
+            # A pair is known by the number of its 2of2, the lower one.
+            lower, width = number - (self.part != 2), len(text) - len(batch) - 1
+            yield _Accession(batch, lower, True, f"{batch}-{lower:0{width}d}")
+        if self.parts < 3 or not batch.startswith("S-"):
+            return
+        for other in after:
+            there = other.accession
+            if there.batch != batch or there.number - number > _SET_REACH:
+                return
+            if other.parts == self.parts and other.part != self.part:
+                yield there
 
 
-def _participant_of(sections: set[_Section]) -> dict[_Accession, str]:
+def _section(name: str) -> _Section | None:
+    if (match := _SEED_NAME.fullmatch(PurePath(name).name)) is None:
+        return None
+    slide, batch, number, part, parts = match.groups()
+    accession = _Accession(batch, int(number), False, f"{batch}-{number}")
+    return _Section(accession, int(part), int(parts), slide)
+
+
+def _participant_of(sections: Iterable[_Section]) -> dict[_Accession, str]:
     """Return the participant of each accession, named by its lowest accession."""
     linked: dict[_Accession, set[_Accession]] = {}
-    for one, other in _links(sorted(sections)):
-        own = linked.setdefault(one, {one})
-        others = linked.setdefault(other, {other})
-        if own is not others:
-            own |= others
-            linked.update(dict.fromkeys(others, own))
-    lowest: dict[int, str] = {}
-    for accession in sorted(linked):
-        lowest.setdefault(id(linked[accession]), accession.text)
-    return {accession: lowest[id(group)] for accession, group in linked.items()}
-
-
-def _links(sections: list[_Section]) -> Iterator[tuple[_Accession, _Accession]]:
-    """Yield pairs of accessions of one participant, each also with itself."""
-    for rank, section in enumerate(sections):
-        yield section.accession, section.accession
-        if not section.accession.batch.startswith("S-"):
-            continue
-        if section.parts == 2:
-            yield section.accession, section.pair
-        elif section.parts > 2:
-            for other in _set_after(section, sections[rank + 1 :]):
-                yield section.accession, other.accession
-
-
-def _set_after(section: _Section, after: list[_Section]) -> Iterator[_Section]:
-    """Yield the further parts of the same set, from sections sorted by number."""
-    batch, number, *_ = section.accession
-    for other in after:
-        if other.accession.batch != batch:
-            return
-        if other.accession.number - number > _SET_REACH:
-            return
-        if other.parts == section.parts and other.part != section.part:
-            yield other
+    ordered = sorted(sections)
+    for rank, section in enumerate(ordered):
+        own = linked.setdefault(section.accession, {section.accession})
+        for other in section.links(ordered[rank + 1 :]):
+            if other not in own:
+                own |= linked.get(other, {other})
+                linked.update(dict.fromkeys(own, own))
+    return {accession: min(group).text for accession, group in linked.items()}
 
 
 def participant_kind(*manifests: pd.DataFrame) -> str:

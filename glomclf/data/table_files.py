@@ -9,7 +9,6 @@ import re
 import warnings
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +283,4 @@ def _as_text(value: Any) -> str:
         return str(value).upper()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, datetime):
-        return value.isoformat(" ")
     return str(value)

@@ -206,7 +206,7 @@ def test_hdf5_that_reaches_elsewhere_is_refused(tmp_path, manifest):
 
 def test_python_objects_are_not_read(tmp_path, manifest):
     np.savez(tmp_path / "e.npz", features=VALUES, names=np.array(NAMES, dtype=object))
-    with pytest.raises(EmbeddingsError, match=r"Python objects in 'names\.npy'"):
+    with pytest.raises(EmbeddingsError, match="Python objects"):
         read_embeddings(tmp_path / "e.npz", manifest)
 
 
@@ -216,7 +216,7 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path, manifest
     np.lib.format.write_array_header_1_0(header, about)
     with zipfile.ZipFile(tmp_path / "e.npz", "w") as archive:
         archive.writestr("features.npy", header.getvalue())
-    with pytest.raises(EmbeddingsError, match="size of its header"):
+    with pytest.raises(EmbeddingsError, match="cannot be read as"):
         read_embeddings(tmp_path / "e.npz", manifest)
 
 
