@@ -57,7 +57,7 @@ def csv(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Small images, few inner folds and replicates: quicker, and the same code."""
-    monkeypatch.setattr("glomclf.model.inner_folds._N_FOLDS", 2)
+    monkeypatch.setattr("glomclf.model.folds._N_INNER", 2)
     monkeypatch.setattr(fitting, "NATIVE_SIZE", 32)
     for name, function in (("evaluate", evaluate), ("compare_scores", compare_scores)):
 
@@ -399,7 +399,7 @@ def test_neither_predictions_nor_threshold_depend_on_the_rows_judged(
 ):
     """Each row is described on its own, and the threshold is of training rows alone."""
     monkeypatch.setattr(fitting, "SVM_COSTS", (1.0,))
-    monkeypatch.setattr("glomclf.model.inner_folds._N_FOLDS", 3)  # the SVM folds again
+    monkeypatch.setattr("glomclf.model.folds._N_INNER", 3)  # the SVM folds again
     patches = Patches(csv)
     train, test = patches.folds["centre"]["Graz"]
     method, rows = Method(kind), patches.rows(train)

@@ -85,7 +85,7 @@ def command(
 
     Example: glomclf recalibrate mine.glomclf site.csv --output here.glomclf
     """
-    from ..model.recalibrated import recalibrate_by, scores_as_trained
+    from ..model.binary import recalibrate_by, scores_as_trained
 
     inputs = [path for path in (model, csv, embeddings) if path]
     check_output(target, inputs, overwrite=overwrite)

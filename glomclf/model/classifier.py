@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import _safe_indexing
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import (
     check_consistent_length,
-    check_is_fitted,
     column_or_1d,
     validate_data,
 )
 
-from ..data.archive import read_model, rebuilt, write_model
-from ..data.labels import check_weights, encode_labels, positive_class
+from ..data.labels import check_weights
 from ..data.large_arrays import arrays_in
-from ..data.participants import participants_of
+from ..data.participants import participants_of, refuse_shared_participants
 from ..data.stain import NORMALIZER_NAMES, StainNormalizer
 from ..data.store import resolve_cache_dir
-from ..network import PatchClassifier
+from .binary import BinaryClassifier
 from .checks import THRESHOLD_CONSTRAINT, refuse_contradictions, refuse_other_rows
+from .classifier_parts import classifier_from_parts, classifier_to_parts
 from .known_people import forget_fit
-from .parts import classifier_from_parts, classifier_to_parts
 from .pipeline import (
     encoder_of,
     fit_pipeline,
@@ -35,16 +31,18 @@ from .pipeline import (
     mean_over_views,
     network_of,
     seeds_of_fit,
+    takes_features,
+    takes_images,
     unfitted_pipeline,
 )
-from .recalibrated import Recalibrated
-from .threshold import choose_inside, training_record
-from .validation import rows_of, set_aside, validation_rows
+from .rows import Rows, class_counts, record_of
+from .threshold import choose_inside
+from .validation import set_aside
 
 __all__ = ["GlomeruliClassifier"]
 
 
-class GlomeruliClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
+class GlomeruliClassifier(BinaryClassifier):
     """Classify glomeruli as globally sclerotic (1) or not (0).
 
     Validation participants are set aside before anything is resampled. The other rows
@@ -261,111 +259,72 @@ class GlomeruliClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
             X = validate_data(self, X)
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        classes = encode_labels(y)[0]  # before images are read for hours
-        self.pos_label_ = positive_class(classes, pos_label)
+        self._find_classes(y, pos_label)  # before images are read for hours
         groups = participants_of(X, groups)
         refuse_contradictions(
             self,
             of_features=of_features,
-            classes=classes,
+            classes=self.classes_,
             has_X_val=X_val is not None,
             has_y_val=y_val is not None,
             is_weighted=sample_weight is not None,
         )
-        weight = check_weights(sample_weight, y)
-        self._fit(X, y, groups, weight, of_features, {"X_val": X_val, "y_val": y_val})
+        rows = Rows(X, y, groups, check_weights(sample_weight, y))
+        self._fit(rows, {"X_val": X_val, "y_val": y_val}, of_features)
         return self
 
-    def _fit(self, X, y, groups, weight, of_features, given):
-        seeds = seeds_of_fit(self.random_state)
-        train, self.validation_indices_ = set_aside(
-            self, y, groups, seeds[0], has_X_val=given["X_val"] is not None
-        )
-        validation = validation_rows(X, y, groups, self.validation_indices_, **given)
-        self.pipeline_ = make_pipeline(self, *seeds[1:3], of_features=of_features)
+    def _fit(self, rows, given, of_features):
+        X_val, y_val = given.values()
+        of_rows, *seeds, of_threshold = seeds_of_fit(self.random_state)
+        train, aside = set_aside(self, rows, of_rows, has_X_val=X_val is not None)
+        self.validation_indices_, validation = aside, None
+        if X_val is not None:
+            refuse_shared_participants(rows.groups, X_val)
+            validation = Rows(X_val, column_or_1d(y_val), participants_of(X_val))
+        elif len(aside):
+            validation = rows.take(aside)
         # All rows are not copied, of which there may be more than memory holds.
-        rows = X if len(train) == len(y) else _safe_indexing(X, train)
-        owners, weights = rows_of(groups, train), rows_of(weight, train)
+        trained = rows.take(train) if len(aside) else rows
+        self.pipeline_ = make_pipeline(self, *seeds, of_features=of_features)
         with self._large_arrays_in_cache():
-            fit_pipeline(self.pipeline_, rows, y[train], owners, validation, weights)
-        self.classes_ = self.pipeline_["classify"].classes_
-        chosen = choose_inside(self, X, y, groups, weight, validation, given, seeds[3])
-        self.threshold_ = float(chosen.value)
+            fit_pipeline(self.pipeline_, trained, validation)
         self.history_ = getattr(self.pipeline_["classify"], "history_", {})
-        self.training_record_ = training_record(
-            self.pipeline_, y[train], validation.y, groups, chosen
+        chosen = choose_inside(self, rows, validation, given, of_threshold)
+        self.threshold_ = float(chosen.value)
+        self.training_record_ = record_of(
+            trained.y,
+            rows.groups,
+            n_validation_samples=0 if validation is None else len(validation.y),
+            class_counts_resampled=self._counts_resampled(trained.y),
+            weights=self._weights_record(),
+            **chosen.record,
         )
 
-    def predict_proba(self, X):
-        """Give the probability of each class.
+    def _counts_resampled(self, y):
+        """Count rows behind the sampler, None where that is not known."""
+        counts = class_counts(y)
+        if "sample" not in self.pipeline_.named_steps:
+            return counts
+        # Classifiers of other libraries do not count what they are given.
+        found = getattr(self.pipeline_["classify"], "class_count_", None)
+        return (
+            found if found is None else dict(zip(counts, map(int, found), strict=True))
+        )
 
-        Parameters
-        ----------
-        X : DataFrame, array-like of paths, or ndarray
-            As in ``fit``; no labels or participants are needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, 2), float64 in [0, 1]
-            Columns in the order of ``classes_``.
-        """
-        check_is_fitted(self)
-        refuse_other_rows(self, X)
-        if "load" not in self.pipeline_.named_steps:
-            X = validate_data(self, X, reset=False)
-        return self._recalibrated(self._probability(X))
+    def _weights_record(self):
+        """Say what the initial weights were, None where no step started from any."""
+        steps = self.pipeline_.named_steps.values()
+        records = (getattr(step, "weights_record_", None) for step in steps)
+        return next(filter(None, records), None)
 
     def _probability(self, X):
+        refuse_other_rows(self, X)
+        if takes_features(self):
+            X = validate_data(self, X, reset=False)
         with self._large_arrays_in_cache():
             return mean_over_views(self.pipeline_, X, self.predict_views)
 
-    @property
-    def _positive(self):
-        """Column of the positive class."""
-        return self.classes_.tolist().index(self.pos_label_)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted classifier to one file, without pickle.
-
-        The file holds all weights (but frozen random ones, which are made again), so
-        that it needs neither the internet nor a weights file. Parameters that only
-        training needs and that are not plain values (a RandomState instance) are left
-        out.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        ModelFileError
-            If the sampler, encoder or network cannot be described without pickle.
-        """
-        check_is_fitted(self)
-        write_model(path, *classifier_to_parts(self))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> GlomeruliClassifier:
-        """Read a classifier that ``save`` wrote; it predicts the same.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        GlomeruliClassifier
-            Fitted.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is truncated, changed or foreign, or holds another kind of
-            model.
-        """
-        parts = read_model(path, kind="GlomeruliClassifier")
-        return rebuilt(path, cls._from_parts, *parts)
-
+    _to_parts = classifier_to_parts
     _from_parts: Any = classmethod(classifier_from_parts)
 
     def _large_arrays_in_cache(self):
@@ -374,16 +333,8 @@ class GlomeruliClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
             None if self.cache_dir is False else resolve_cache_dir(self.cache_dir)
         )
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "training_record_")
-
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        encodes = isinstance(network_of(self), PatchClassifier)
-        takes_images = self.encoder is not None or encodes
-        tags.input_tags.three_d_array = takes_images
-        tags.input_tags.one_d_array = takes_images
-        tags.input_tags.string = takes_images
-        tags.non_deterministic = self.random_state is None
+        tags, of_images = super().__sklearn_tags__(), takes_images(self)
+        for name in ("three_d_array", "one_d_array", "string"):
+            setattr(tags.input_tags, name, of_images)
         return tags

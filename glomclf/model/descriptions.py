@@ -7,7 +7,8 @@ file can make nothing else be imported or run.
 from __future__ import annotations
 
 import importlib
-from dataclasses import asdict, is_dataclass
+import pkgutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,45 +29,26 @@ __all__ = [
 
 # Any public estimator of these.
 _ROOMS = (
-    "glomclf.samplers",
-    "glomclf.data",
-    "glomclf.network",
-    "glomclf.evaluation",
-    "imblearn.over_sampling",
-    "imblearn.under_sampling",
-    "imblearn.combine",
+    *("glomclf.samplers", "glomclf.data", "glomclf.network", "glomclf.evaluation"),
+    *("imblearn.over_sampling", "imblearn.under_sampling", "imblearn.combine"),
 )
 _KINDS = (BaseEstimator, RecallAtLeast)
 # These classes, by what they need to predict.
-_LEARNED = {
-    "glomclf.model.LinearProbe": (
-        "C_",
-        "coef_",
-        "intercept_",
-        "n_features_in_",
-    ),
+_LEARNED: dict[str, tuple[str, ...]] = {
+    "glomclf.model.LinearProbe": ("C_", "coef_", "intercept_", "n_features_in_"),
     "sklearn.decomposition.PCA": (
-        "components_",
-        "explained_variance_",
-        "mean_",
-        "n_components_",
-        "n_features_in_",
+        *("components_", "explained_variance_", "mean_"),
+        *("n_components_", "n_features_in_"),
     ),
     "sklearn.linear_model.LogisticRegression": (
-        "coef_",
-        "intercept_",
-        "n_features_in_",
-        "n_iter_",
+        *("coef_", "intercept_", "n_features_in_", "n_iter_"),
     ),
     "sklearn.preprocessing.StandardScaler": (
-        "mean_",
-        "n_features_in_",
-        "n_samples_seen_",
-        "scale_",
-        "var_",
+        *("mean_", "n_features_in_", "n_samples_seen_", "scale_", "var_"),
     ),
     "sklearn.pipeline.Pipeline": (),
 }
+_OF_ENSEMBLES = "glomclf.model.GlomeruliClassifier"
 
 
 def estimator_to_json(estimator: Any) -> Any:
@@ -90,11 +72,12 @@ def estimator_to_json(estimator: Any) -> Any:
         raise ModelFileError(
             f"{estimator!r} cannot be written into a model file: only classes of "
             f"{', '.join(_ROOMS)} and {', '.join(_LEARNED)} can. Prediction needs no "
-            "sampler: call set_params(sampler=None) on the fitted classifier, then "
-            "save."
+            "sampler: call set_params(sampler=None) on the fitted classifier, or on "
+            "each of the estimators_ of an ensemble, then save."
         )
-    parameters = _parameters(estimator).items()
-    described = {key: estimator_to_json(value) for key, value in parameters}
+    is_one = isinstance(estimator, BaseEstimator)
+    parameters = estimator.get_params(deep=False) if is_one else vars(estimator)
+    described = {key: estimator_to_json(value) for key, value in parameters.items()}
     return {"class": name, "parameters": described}
 
 
@@ -108,7 +91,7 @@ def estimator_from_json(description: Any) -> Any:
         return tuple(estimator_from_json(item) for item in description["tuple"])
     if "mapping" in description:
         return dict(description["mapping"])
-    cls = _public_class(str(description["class"]))
+    cls = _public_classes().get(str(description["class"]))
     if cls is None:
         raise ModelFileError(
             f"{description['class']!r} is not an estimator that glomclf builds."
@@ -189,27 +172,19 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _parameters(estimator: Any) -> dict[str, Any]:
-    if is_dataclass(estimator) and not isinstance(estimator, type):
-        return asdict(estimator)
-    return estimator.get_params(deep=False)
-
-
-def _public_class(name: str) -> type | None:
-    """Return the class of that name, if a model file may name it."""
-    room, _, cls = name.rpartition(".")
-    is_public = room in _ROOMS and cls in importlib.import_module(room).__all__
-    if not is_public and name not in _LEARNED:
-        return None
-    found = getattr(importlib.import_module(room), cls)
-    is_class = isinstance(found, type) and issubclass(found, _KINDS)
-    return found if is_class else None
+@cache
+def _public_classes() -> dict[str, type]:
+    """Return the classes that a model file may name."""
+    rooms = {room: importlib.import_module(room).__all__ for room in _ROOMS}
+    names = [f"{room}.{name}" for room, names in rooms.items() for name in names]
+    names += [*_LEARNED, _OF_ENSEMBLES]
+    found = {name: pkgutil.resolve_name(name) for name in names}
+    return {
+        name: one
+        for name, one in found.items()
+        if isinstance(one, type) and issubclass(one, _KINDS)
+    }
 
 
 def _public_name(cls: type) -> str | None:
-    rooms = (*_ROOMS, *(name.rpartition(".")[0] for name in _LEARNED))
-    for room in rooms:
-        name = f"{room}.{cls.__name__}"
-        if _public_class(name) is cls:
-            return name
-    return None
+    return next((name for name, one in _public_classes().items() if one is cls), None)

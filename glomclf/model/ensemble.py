@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
-from sklearn.utils import (
-    check_random_state,
-    get_tags,
-    indexable,
-)
+from sklearn.base import _fit_context, clone
+from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.random import sample_without_replacement
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ..data.archive import read_model, rebuilt, write_model
-from ..data.labels import check_weights, encode_labels, positive_class
+from ..data.labels import check_weights
 from ..data.participants import participants_of
 from ..errors import ParameterError
 from ..evaluation.evaluation import evaluate
 from ..evaluation.thresholds import choose_threshold, cross_fitted_thresholds
+from .binary import BinaryClassifier
 from .checks import THRESHOLD_CONSTRAINT, chooses_threshold
 from .classifier import GlomeruliClassifier
 from .ensemble_parts import ensemble_from_parts, ensemble_to_parts
-from .folds import Split, _splits, fit_folds, refuse_unfit_folds
+from .folds import fit_folds, refuse_unfit_folds, splits_of
 from .known_people import forget_fit, keep_record
-from .recalibrated import Recalibrated
-from .threshold import ChosenThreshold, class_counts
+from .rows import Rows, record_of
+from .threshold import ChosenThreshold
 
 __all__ = ["FoldEnsembleClassifier"]
 
-_KIND = "FoldEnsembleClassifier"
 
-
-class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
+class FoldEnsembleClassifier(BinaryClassifier):
     """Average one classifier a fold, and keep what each says of the rows it never saw.
 
     The training rows of every fold fit one member; no row and no participant of the
@@ -90,9 +77,10 @@ class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
         chosen, that chosen on the rows of the other folds.
     oof_evaluation_ : glomclf.evaluation.evaluation.Evaluation
         Scores of the out-of-fold probabilities at ``oof_threshold_``, with intervals
-        over participants.
+        over participants. No file keeps what begins with ``oof_``.
     out_of_fold_record_ : glomclf.evaluation.OutOfFoldRecord
-        For :func:`glomclf.evaluation.summarize_biopsies`; only with ``groups``.
+        For :func:`glomclf.evaluation.summarize_biopsies`; only with ``groups``. A file
+        keeps it.
     threshold_ : float
         Threshold that ``predict`` uses.
     training_record_ : dict
@@ -213,12 +201,13 @@ class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
         (X,) = indexable(X)
         self._find_classes(y, pos_label)
         groups = participants_of(X, groups)
-        self._check_combination()
+        self._refuse_own_threshold()
         rng = check_random_state(self.random_state)
-        splits = list(_splits(self.cv, y, groups, rng))
+        splits = splits_of(self.cv, y, groups, rng)
         refuse_unfit_folds(splits, y, groups)
-        weight = check_weights(sample_weight, y)
-        self._fit_members(X, y, groups, weight, splits, rng)
+        self._fit_members(
+            Rows(X, y, groups, check_weights(sample_weight, y)), splits, rng
+        )
         is_positive = (y == self.pos_label_).astype(int)
         chosen = self._choose_threshold(is_positive)
         self.threshold_ = float(chosen.value)
@@ -227,91 +216,26 @@ class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
             is_positive, self.oof_probability_, groups=groups, threshold=judged_at
         )
         keep_record(self, is_positive, self.oof_probability_, groups)
-        self._record_fit(y, groups, chosen)
+        self.training_record_ = record_of(
+            y, groups, n_members=len(self.estimators_), **chosen.record
+        )
         return self
 
-    def predict_proba(self, X):
-        """Give the mean of the members' probabilities of each class.
+    def _probability(self, X):
+        return np.mean([one.predict_proba(X) for one in self.estimators_], axis=0)
 
-        Parameters
-        ----------
-        X : DataFrame, array-like of paths, or ndarray
-            As in ``fit``; no labels or participants are needed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, 2), float64 in [0, 1]
-        """
-        check_is_fitted(self)
-        told = np.mean([one.predict_proba(X) for one in self.estimators_], axis=0)
-        return self._recalibrated(told)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all members to one file, without pickle.
-
-        Out-of-fold predictions are in it too, without names. Folds that are not an int
-        are left out: the loaded ensemble predicts, but needs another
-        ``cv`` to be fitted again.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        ModelFileError
-            If a member is no GlomeruliClassifier, or its sampler cannot be described
-            without pickle.
-        """
-        check_is_fitted(self)
-        write_model(path, *ensemble_to_parts(self), kind=_KIND)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> FoldEnsembleClassifier:
-        """Read an ensemble that ``save`` wrote; it predicts the same.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        FoldEnsembleClassifier
-            Fitted.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is truncated, changed or foreign, or holds another kind of
-            model.
-        """
-        return rebuilt(path, cls._from_parts, *read_model(path, kind=_KIND))
-
-    @classmethod
-    def _from_parts(cls, header, arrays):
-        return ensemble_from_parts(cls, header, arrays)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "training_record_")
+    _to_parts = ensemble_to_parts
+    _from_parts: Any = classmethod(ensemble_from_parts)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self._estimator()).input_tags
-        tags.classifier_tags.multi_class = False
-        tags.non_deterministic = self.random_state is None
         return tags
 
     def _estimator(self):
         return GlomeruliClassifier() if self.estimator is None else self.estimator
 
-    def _find_classes(self, y, pos_label):
-        if not len(y):
-            raise ValueError("y has 0 rows; rows of two classes are needed.")
-        self.classes_ = encode_labels(y)[0]
-        self.pos_label_ = positive_class(self.classes_, pos_label)
-
-    def _check_combination(self):
-        """Refuse an estimator with a threshold of its own."""
+    def _refuse_own_threshold(self):
         own = getattr(self._estimator(), "threshold", 0.5)
         if own != 0.5:
             raise ParameterError(
@@ -320,37 +244,23 @@ class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
                 "threshold to the ensemble."
             )
 
-    def _members(
-        self, estimator: Any, n_members: int, rng: np.random.RandomState
-    ) -> Iterable[Any]:
+    def _members(self, n_members, rng):
         """Clone the estimator, each time with another seed."""
         seeds = sample_without_replacement(2**31 - 2, n_members, random_state=rng)
         for seed in seeds.tolist():
-            member = clone(estimator)
+            member = clone(self._estimator())
+            own = {"random_state": seed, **({"verbose": 0} if self.verbose else {})}
             known = member.get_params(deep=False)
-            if "random_state" in known:
-                member.set_params(random_state=seed)
-            if self.verbose and "verbose" in known:
-                member.set_params(verbose=0)
-            yield member
+            yield member.set_params(**{k: v for k, v in own.items() if k in known})
 
-    def _fit_members(
-        self,
-        X: Any,
-        y: NDArray[Any],
-        groups: NDArray[Any] | None,
-        weight: NDArray[Any] | None,
-        splits: Sequence[Split],
-        rng: np.random.RandomState,
-    ) -> None:
+    def _fit_members(self, rows, splits, rng):
         """Fit each member on its fold's training rows alone; predict the others."""
         self.estimators_ = []
-        self.oof_probability_ = np.empty(len(y))
-        self.oof_fold_ = np.empty(len(y), dtype=np.intp)
-        models = self._members(self._estimator(), len(splits), rng)
+        self.oof_probability_ = np.empty(len(rows.y))
+        self.oof_fold_ = np.empty(len(rows.y), dtype=np.intp)
+        members = self._members(len(splits), rng)
         options = {"pos_label": self.pos_label_, "verbose": self.verbose}
-        options["sample_weight"] = weight
-        for one in fit_folds(models, X, y, groups, splits, **options):
+        for one in fit_folds(members, rows, splits, **options):
             self.estimators_.append(one.model)
             self.oof_probability_[one.test] = one.probability
             self.oof_fold_[one.test] = one.fold
@@ -358,7 +268,7 @@ class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
             if hasattr(self.estimators_[0], name):
                 setattr(self, name, getattr(self.estimators_[0], name))
 
-    def _choose_threshold(self, is_positive: NDArray[np.intp]) -> ChosenThreshold:
+    def _choose_threshold(self, is_positive):
         """Take the given threshold, or choose it; that of each row on other folds."""
         if not chooses_threshold(self):
             self.oof_threshold_ = np.full(len(is_positive), float(self.threshold))
@@ -368,20 +278,3 @@ class FoldEnsembleClassifier(Recalibrated, ClassifierMixin, BaseEstimator):
         )
         value = choose_threshold(is_positive, self.oof_probability_, self.threshold)
         return ChosenThreshold(value, "out-of-fold predictions", len(is_positive))
-
-    def _record_fit(
-        self, y: NDArray[Any], groups: NDArray[Any] | None, chosen: ChosenThreshold
-    ) -> None:
-        """Keep what is known of the fit."""
-        self.training_record_ = {
-            # `fit` knows neither how labels were made nor how patches were cut out.
-            "labels": None,
-            "patches": None,
-            "n_samples": len(y),
-            "n_participants": None if groups is None else len(np.unique(groups)),
-            "n_members": len(self.estimators_),
-            "class_counts": class_counts(y),
-            "threshold": float(chosen.value),
-            "threshold_chosen_on": chosen.chosen_on,
-            "threshold_n_samples": chosen.n_samples,
-        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 
 from .._runtime import headed, progress
@@ -20,10 +21,19 @@ from ..data.participants import participants_of
 from ..data.splitting import fold_splitter
 from ..errors import LeakageError, SplitError
 from .pipeline import weight_parameter
+from .rows import Rows
 
-__all__ = ["FittedFold", "fit_folds", "predict_folds", "refuse_unfit_folds"]
+__all__ = [
+    "FittedFold",
+    "fit_folds",
+    "inner_folds",
+    "predict_folds",
+    "refuse_unfit_folds",
+    "splits_of",
+]
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+_N_INNER = 5
 
 
 class FittedFold(NamedTuple):
@@ -33,8 +43,8 @@ class FittedFold(NamedTuple):
     ----------
     fold : int
         From 0.
-    train, test : ndarray of int
-        Places of the rows in ``X``.
+    test : ndarray of int
+        Places of the rows that were left out.
     model : classifier
         Fitted on the training rows.
     probability : ndarray of shape (n_test,), float64 in [0, 1]
@@ -42,7 +52,6 @@ class FittedFold(NamedTuple):
     """
 
     fold: int
-    train: NDArray[np.intp]
     test: NDArray[np.intp]
     model: Any
     probability: NDArray[np.float64]
@@ -50,37 +59,33 @@ class FittedFold(NamedTuple):
 
 def fit_folds(
     models: Iterable[Any],
-    X: Any,
-    y: NDArray[Any],
-    groups: NDArray[Any] | None,
+    rows: Rows,
     splits: Sequence[Split],
     *,
     pos_label: Any = None,
-    sample_weight: NDArray[Any] | None = None,
     verbose: int = 0,
+    doing: str = "cross-validation",
+    **given: Any,
 ) -> Iterator[FittedFold]:
     """Fit one classifier a fold, and predict the rows that it has not seen.
 
     Parameters
     ----------
     models : iterable of classifiers
-        Not fitted, one a fold. Those whose ``fit`` takes ``groups`` are given the
+        One a fold; they are cloned. Those whose ``fit`` takes ``groups`` are given the
         participants of their training rows.
-    X : DataFrame, array-like of paths, or ndarray
-        Rows.
-    y : ndarray of shape (n_samples,)
-        Labels of two classes.
-    groups : ndarray of shape (n_samples,) or None
-        Participants.
+    rows : Rows
     splits : sequence of (train, test)
         Places of rows.
     pos_label : int, str or bool, default=None
         Label of the positive class; None is 1, if it is among the labels.
-    sample_weight : ndarray of shape (n_samples,), default=None
-        Weights of rows, for ``fit``.
     verbose : int, default=0
         1 shows a bar of folds on standard error. 0 leaves the bars to the classifiers;
         each is headed by its fold.
+    doing : str
+        What the folds are for; for the bar.
+    **given
+        For each ``fit`` that takes it.
 
     Yields
     ------
@@ -91,20 +96,19 @@ def fit_folds(
     ParameterError
         If there are weights, and a classifier takes none.
     """
-    rows, classes = np.arange(len(y)), np.unique(y)
+    classes, everyone = np.unique(rows.y), np.arange(len(rows.y))
     positive = classes.tolist().index(positive_class(classes, pos_label))
-    with progress("cross-validation", len(splits), enabled=verbose > 0) as advance:
-        for fold, (model, split) in enumerate(zip(models, splits, strict=True)):
-            train, test = (rows[side] for side in split)
-            given = {"pos_label": pos_label}
-            given |= {} if groups is None else {"groups": groups[train]}
-            taken = {k: v for k, v in given.items() if has_fit_parameter(model, k)}
-            if sample_weight is not None:
-                taken[weight_parameter(model)] = sample_weight[train]
+    with progress(doing, len(splits), enabled=verbose > 0) as advance:
+        for fold, (model, sides) in enumerate(zip(models, splits, strict=False)):
+            train, test = rows.take(everyone[sides[0]]), everyone[sides[1]]
+            known = {"groups": train.groups, "pos_label": pos_label, **given}
+            taken = {k: v for k, v in known.items() if has_fit_parameter(model, k)}
+            if train.weight is not None:
+                taken[weight_parameter(model)] = train.weight
             with headed(f"fold {fold + 1} of {len(splits)}: "):
-                model.fit(_safe_indexing(X, train), y[train], **taken)
-                probability = model.predict_proba(_safe_indexing(X, test))[:, positive]
-            yield FittedFold(fold, train, test, model, probability)
+                fitted = clone(model).fit(train.X, train.y, **taken)
+                probability = fitted.predict_proba(rows.take(test).X)[:, positive]
+            yield FittedFold(fold, test, fitted, probability)
             advance()
 
 
@@ -182,30 +186,15 @@ def predict_folds(
     >>> result.n_samples
     60
     """
-    labels = column_or_1d(y)
-    participants = participants_of(X, groups)
-    splits = list(_splits(cv, labels, participants, random_state))
-    models = (clone(estimator) for _ in splits)
-    tables = [
-        pd.DataFrame(
-            {
-                "row": one.test,
-                "fold": one.fold,
-                "probability": one.probability,
-                "threshold": getattr(one.model, "threshold_", 0.5),
-            }
-        )
-        for one in fit_folds(
-            models,
-            X,
-            labels,
-            participants,
-            splits,
-            pos_label=pos_label,
-            sample_weight=check_weights(sample_weight, labels),
-            verbose=verbose,
-        )
-    ]
+    labels, participants = column_or_1d(y), participants_of(X, groups)
+    rows = Rows(X, labels, participants, check_weights(sample_weight, labels))
+    splits = splits_of(cv, labels, participants, random_state)
+    options = {"pos_label": pos_label, "verbose": verbose}
+    tables = []
+    for one in fit_folds(repeat(estimator), rows, splits, **options):
+        told = {"row": one.test, "fold": one.fold, "probability": one.probability}
+        threshold = getattr(one.model, "threshold_", 0.5)
+        tables.append(pd.DataFrame({**told, "threshold": threshold}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -232,27 +221,23 @@ def refuse_unfit_folds(
         If a row or a participant is on both sides of a fold.
     """
     rows, faults, leaks = np.arange(len(y)), [], []
-    times_tested = np.zeros(len(y), dtype=int)
-    owners = rows if groups is None else groups
-    unit = "rows" if groups is None else "participants"
+    owners, unit = (rows, "rows") if groups is None else (groups, "participants")
     for fold, (train, test) in enumerate(splits):
-        np.add.at(times_tested, rows[test], 1)
-        absent = np.setdiff1d(y, y[train])
-        if len(absent):
-            faults.append(f"the training rows of fold {fold} have no {absent.tolist()}")
-        shared = np.intersect1d(owners[train], owners[test])
-        if len(shared):
-            named = ", ".join(map(str, shared[:5]))
-            more = ", ..." if len(shared) > 5 else ""
+        if absent := np.setdiff1d(y, y[train]).tolist():
+            faults.append(f"the training rows of fold {fold} have no {absent}")
+        if shared := np.intersect1d(owners[train], owners[test]).tolist():
+            named = ", ".join([*map(str, shared[:5]), *["..."] * (len(shared) > 5)])
             leaks.append(
-                f"{len(shared)} {unit} are on both sides of fold {fold}: {named}{more}"
+                f"{len(shared)} {unit} are on both sides of fold {fold}: {named}"
             )
     if leaks:
         raise LeakageError("The folds leak: " + "; ".join(leaks) + ".")
-    for n_times in sorted(set(times_tested) - {1}):
-        faults.append(
-            f"{(times_tested == n_times).sum()} rows are left out by {n_times} folds"
-        )
+    tested = np.concatenate([rows[test] for _, test in splits])
+    times = np.bincount(tested, minlength=len(y))
+    faults += [
+        f"{(times == n).sum()} rows are left out by {n} folds"
+        for n in np.unique(times[times != 1])
+    ]
     if faults:
         raise SplitError(
             f"These {len(splits)} folds do not serve: {'; '.join(faults)}. Each row "
@@ -261,13 +246,46 @@ def refuse_unfit_folds(
         )
 
 
-def _splits(
-    cv: Any,
-    y: np.ndarray,
-    groups: np.ndarray | None,
-    random_state: int | np.random.RandomState | None,
-) -> Iterable[Split]:
+def splits_of(
+    cv: Any, y: NDArray[Any], groups: NDArray[Any] | None, random_state: Any = None
+) -> list[Split]:
     """Return the folds; those of an int are shuffled and respect participants."""
     if isinstance(cv, Integral):
         cv = fold_splitter(int(cv), groups, check_random_state(random_state))
-    return check_cv(cv).split(np.arange(len(y)), y, groups)
+    return list(check_cv(cv).split(np.arange(len(y)), y, groups))
+
+
+def inner_folds(
+    y: NDArray[Any], groups: NDArray[Any] | None, random_state: Any, *, chosen: str
+) -> list[Split]:
+    """Cut as many folds as the rarer class has participants, at most five.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels of two classes.
+    groups : ndarray of shape (n_samples,) or None
+        Participants; without them folds are by row.
+    random_state : int, RandomState instance or None
+        Seeds the folds.
+    chosen : str
+        What is chosen on them, for the error: "threshold".
+
+    Returns
+    -------
+    list of (train, held_out)
+
+    Raises
+    ------
+    SplitError
+        If there are too few participants for two folds with both classes.
+    """
+    owners = np.arange(len(y)) if groups is None else groups
+    fewest = min(len(np.unique(owners[y == label])) for label in np.unique(y))
+    if fewest < 2:
+        raise SplitError(
+            f"a {chosen} is chosen on at least two participants (rows, where they are "
+            f"not known) of each class, got {fewest}. Give a number as {chosen}, or "
+            "more participants."
+        )
+    return splits_of(min(_N_INNER, fewest), y, groups, random_state)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..data.labels import check_weights, encode_labels, row_weights
-from .inner_folds import inner_folds
+from .folds import inner_folds
 
 __all__ = ["LinearProbe"]
 

@@ -12,7 +12,7 @@ from .ensemble import FoldEnsembleClassifier
 
 __all__ = ["file_takes_features", "read_classifier"]
 
-_CLASSES: dict[str, type[GlomeruliClassifier] | type[FoldEnsembleClassifier]] = {
+_CLASSES: dict[str, Any] = {
     cls.__name__: cls for cls in (GlomeruliClassifier, FoldEnsembleClassifier)
 }
 
@@ -64,11 +64,9 @@ def read_classifier(
     if kind not in _CLASSES:
         raise ModelFileError(
             f"{path} holds a {kind!r}; this glomclf reads {' and '.join(_CLASSES)}. "
-            "Install the glomclf that wrote it: "
-            f"{writer_of(header)}."
+            f"Install the glomclf that wrote it: {writer_of(header)}."
         )
-    build: Any = _CLASSES[kind]._from_parts
-    return rebuilt(path, build, header, arrays)
+    return rebuilt(path, _CLASSES[kind]._from_parts, header, arrays)
 
 
 def file_takes_features(path: str | os.PathLike[str]) -> bool:
@@ -92,4 +90,4 @@ def file_takes_features(path: str | os.PathLike[str]) -> bool:
     header: Any = read_header(path)
     if isinstance(members := header.get("members"), list) and members:
         header = members[0].get("header") if isinstance(members[0], dict) else None
-    return isinstance(header, dict) and header.get("of_features") is True
+    return isinstance(header, dict) and header.get("n_features") is not None

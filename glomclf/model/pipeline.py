@@ -24,6 +24,7 @@ from ..network import PatchClassifier, PatchEncoder
 from ..network.image_encoder import ImageEncoder
 from ..network.rows import finite_probability
 from ..samplers import make_sampler
+from .rows import Rows
 
 __all__ = [
     "encoder_of",
@@ -34,11 +35,10 @@ __all__ = [
     "network_of",
     "seeds_of_fit",
     "takes_features",
+    "takes_images",
     "unfitted_pipeline",
     "weight_parameter",
 ]
-
-_Steps = list[tuple[str, Any]]
 
 
 def holds_features(X: Any) -> bool:
@@ -130,13 +130,18 @@ def unfitted_pipeline(classifier: Any) -> Pipeline:
         As from `make_pipeline`. Without an encoder, and with a network that takes
         features, its steps are those for features.
     """
-    takes_images = isinstance(network_of(classifier), PatchClassifier)
-    of_features = classifier.encoder is None and not takes_images
-    seeds: list[Any] = [None] * 4
-    if classifier.random_state is not None:
-        # The draws of a generator that fit will draw from are not used up.
-        seeds = seeds_of_fit(copy.deepcopy(classifier.random_state))
-    return make_pipeline(classifier, *seeds[1:3], of_features=of_features)
+    of_features = not takes_images(classifier)
+    if classifier.random_state is None:
+        return make_pipeline(classifier, None, None, of_features=of_features)
+    # The draws of a generator that fit will draw from are not used up.
+    _, *seeds, _ = seeds_of_fit(copy.deepcopy(classifier.random_state))
+    return make_pipeline(classifier, *seeds, of_features=of_features)
+
+
+def takes_images(classifier: Any) -> bool:
+    """Tell whether a classifier has what turns images into features or classes."""
+    network = network_of(classifier)
+    return classifier.encoder is not None or isinstance(network, PatchClassifier)
 
 
 def weight_parameter(network: Any) -> str:
@@ -199,51 +204,37 @@ def make_pipeline(
         ``load``; ``stain`` and ``sample`` where asked for; ``encode``, unless the
         network augments its training images itself; ``classify``.
     """
-    sample = _sample(classifier, sampler_seed)
-    last = [("classify", _classify(classifier, network_seed))]
-    if of_features:
-        return Pipeline([*sample, *last])
-    encode = _encode(classifier)
-    in_pixels = classifier.sampling_space == "pixels"
-    middle = [*sample, *encode] if in_pixels else [*encode, *sample]
-    return Pipeline([*_load(classifier), *_stain(classifier), *middle, *last])
-
-
-def _load(classifier: Any) -> _Steps:
+    n_jobs, verbose = classifier.n_jobs, classifier.verbose
+    encoder, cache_dir = encoder_of(classifier), classifier.cache_dir
     loader = ImageLoader(
         classifier.image_size,
         resize=classifier.resize,
-        n_jobs=classifier.n_jobs,
-        verbose=classifier.verbose,
-        cache_dir=classifier.cache_dir,
+        n_jobs=n_jobs,
+        verbose=verbose,
+        cache_dir=cache_dir,
         # Any other encoder than our own expects an array.
-        lazy=isinstance(encoder_of(classifier), ImageEncoder | None),
+        lazy=isinstance(encoder, ImageEncoder | None),
     )
-    return [("load", loader)]
+    stain = make_normalizer(classifier.stain_normalizer, n_jobs=n_jobs)
+    network = _with_defaults(network_of(classifier), verbose=verbose)
+    steps = {
+        "load": loader,
+        "stain": clone(stain, safe=False),
+        "sample": make_sampler(
+            classifier.sampler, random_state=sampler_seed, n_jobs=n_jobs
+        ),
+        "encode": _with_defaults(encoder, cache_dir=cache_dir, verbose=verbose),
+        "classify": _seeded(network, network_seed),
+    }
+    order = ["load", "stain", "sample", "encode", "classify"]
+    if classifier.sampling_space == "features":
+        order = ["load", "stain", "encode", "sample", "classify"]
+    if of_features:
+        order = ["sample", "classify"]
+    return Pipeline([(name, steps[name]) for name in order if steps[name] is not None])
 
 
-def _stain(classifier: Any) -> _Steps:
-    normalizer = make_normalizer(classifier.stain_normalizer, n_jobs=classifier.n_jobs)
-    return [] if normalizer is None else [("stain", clone(normalizer))]
-
-
-def _sample(classifier: Any, seed: int | None) -> _Steps:
-    sampler = make_sampler(
-        classifier.sampler, random_state=seed, n_jobs=classifier.n_jobs
-    )
-    return [] if sampler is None else [("sample", sampler)]
-
-
-def _encode(classifier: Any) -> _Steps:
-    encoder = encoder_of(classifier)
-    if encoder is None:
-        return []
-    given = {"cache_dir": classifier.cache_dir, "verbose": classifier.verbose}
-    return [("encode", _with_defaults(encoder, **given))]
-
-
-def _classify(classifier: Any, seed: int | None) -> Any:
-    network = _with_defaults(network_of(classifier), verbose=classifier.verbose)
+def _seeded(network: Any, seed: int | None) -> Any:
     seeds = {
         name: seed
         for name, value in network.get_params(deep=True).items()
@@ -254,6 +245,8 @@ def _classify(classifier: Any, seed: int | None) -> Any:
 
 def _with_defaults(estimator: Any, **given: Any) -> Any:
     """Clone an estimator; what it leaves open is as the front door says."""
+    if estimator is None:
+        return None
     own = clone(estimator)
     params = own.get_params(deep=False)
     unset = {
@@ -264,56 +257,54 @@ def _with_defaults(estimator: Any, **given: Any) -> Any:
     return own.set_params(**unset)
 
 
-def fit_pipeline(
-    pipeline: Pipeline, X: Any, y: Any, groups: Any, validation: Any, weight: Any = None
-) -> None:
+def fit_pipeline(pipeline: Pipeline, rows: Rows, validation: Rows | None) -> None:
     """Fit all steps; validation rows meet what transforms, no sampler.
 
     Parameters
     ----------
     pipeline : imblearn.pipeline.Pipeline
         As from `make_pipeline`.
-    X, y : DataFrame, array-like of paths, or ndarray, and ndarray of shape (n_samples,)
-        Rows to train on.
-    groups : ndarray of shape (n_samples,) or None
-        Participants of the rows. Given to a network whose ``fit`` takes ``groups``,
-        where no sampler makes other rows.
-    validation : ValidationRows
+    rows : Rows
+        To train on. Participants are given to a network whose ``fit`` takes ``groups``,
+        where no sampler makes other rows. A copy of a row that a sampler makes has the
+        weight of the row.
+    validation : Rows or None
         Given to a network whose ``fit`` takes ``X_val``.
-    weight : ndarray of shape (n_samples,) or None, default=None
-        Weights of the rows; a copy of a row that a sampler makes has that of the row.
     """
-    network = pipeline["classify"]
-    rows = {}
-    if validation.X is not None and has_fit_parameter(network, "X_val"):
-        rows = {"X_val": _prepared(pipeline, X, y, validation.X), "y_val": validation.y}
-    knows = groups is not None and "sample" not in pipeline.named_steps
+    network, given = pipeline["classify"], {}
+    if validation is not None and has_fit_parameter(network, "X_val"):
+        X_val = _prepared(pipeline, rows, validation.X)
+        given = {"X_val": X_val, "y_val": validation.y}
+    samples = "sample" in pipeline.named_steps
+    knows = rows.groups is not None and not samples
     if knows and has_fit_parameter(network, "groups"):
-        rows["groups"] = groups
-    if weight is not None and "sample" in pipeline.named_steps:
-        X, y, weight, pipeline = _sampled(pipeline, X, y, weight)
-    if weight is not None:
-        rows[weight_parameter(network)] = weight
-    if rows and _routing_enabled():
-        network.set_fit_request(**dict.fromkeys(rows, True))
-    elif rows:
-        rows = {f"classify__{name}": value for name, value in rows.items()}
-    pipeline.fit(X, y, **rows)
+        given["groups"] = rows.groups
+    if rows.weight is not None:
+        if samples:
+            rows, pipeline = _sampled(pipeline, rows, rows.weight)
+        given[weight_parameter(network)] = rows.weight
+    if given and _routing_enabled():
+        network.set_fit_request(**dict.fromkeys(given, True))
+    elif given:
+        given = {f"classify__{name}": value for name, value in given.items()}
+    pipeline.fit(rows.X, rows.y, **given)
 
 
-def _sampled(pipeline: Pipeline, X: Any, y: Any, weight: Any) -> tuple:
-    """Run the steps up to the sampler; return rows, weights and the other steps.
+def _sampled(
+    pipeline: Pipeline, rows: Rows, weight: np.ndarray
+) -> tuple[Rows, Pipeline]:
+    """Run the steps up to the sampler; return its rows, weighted, and the other steps.
 
     Pipelines of imbalanced-learn do not resample what comes with the rows.
     """
     end = list(pipeline.named_steps).index("sample") + 1
-    X, y = pipeline[:end].fit_resample(X, y)
+    X, y = pipeline[:end].fit_resample(rows.X, rows.y)
     sampler = pipeline["sample"]
     parents = getattr(sampler, "parent_indices_", sampler.source_indices_)
-    return X, y, weight[parents], pipeline[end:]
+    return Rows(X, y, weight=weight[parents]), pipeline[end:]
 
 
-def _prepared(pipeline: Pipeline, X_train: Any, y_train: Any, X_val: Any) -> Any:
+def _prepared(pipeline: Pipeline, train: Rows, X_val: Any) -> Any:
     """Bring validation rows to where the network begins.
 
     Transformers that learn are fitted on the training rows alone.
@@ -322,17 +313,15 @@ def _prepared(pipeline: Pipeline, X_train: Any, y_train: Any, X_val: Any) -> Any
     if not isinstance(encoder, ImageEncoder | None):
         # It may learn, and then from what the sampler gives it.
         place = list(pipeline.named_steps).index("encode")
-        return pipeline[: place + 1].fit(X_train, y_train).transform(X_val)
-    train = X_train if "stain" in pipeline.named_steps else None
-    rows = X_val
+        return pipeline[: place + 1].fit(train.X, train.y).transform(X_val)
+    learns = "stain" in pipeline.named_steps  # nothing behind it does from the images
+    rows, X = X_val, train.X
     for name, step in pipeline.steps[:-1]:
         if not hasattr(step, "transform"):
             continue
-        step.fit(rows if train is None else train)
-        if name == "stain":
-            train = None  # nothing behind it learns from the images
-        elif train is not None:
-            train = step.transform(train)
+        step.fit(X if learns else rows)
+        learns = learns and name != "stain"
+        X = step.transform(X) if learns else X
         rows = step.transform(rows)
     return np.asarray(rows)
 

@@ -192,26 +192,17 @@ def _by_number(labels: NDArray[np.intp], codes: NDArray[np.intp]) -> str:
 def _of_logits(
     method: str, labels: NDArray[np.intp], scores: Floats
 ) -> dict[str, float]:
-    """Find the most probable intercept and slope."""
+    """Find the most probable intercept and logarithm of the slope."""
     logits, sign = clipped_logits(scores), np.where(labels == 1, 1.0, -1.0)
-    free = _FREE[method]
+    free = np.array(_FREE[method])
 
-    def minus_log_posterior(learned: Floats) -> tuple[float, Floats]:
-        whole = np.zeros(2)
-        whole[free] = learned
-        slope = np.exp(whole[1])
-        margin = sign * (whole[0] + slope * logits)
-        pull = sign * expit(-margin)
-        value = ((whole / _PRIOR_SD) ** 2).sum() / 2 - log_expit(margin).sum()
-        steps = np.array([pull.sum(), slope * (pull @ logits)])
-        return value, (whole / _PRIOR_SD**2 - steps)[free]
+    def minus_log_posterior(learned: Floats) -> float:
+        intercept, log_slope = whole = learned * free
+        margin = sign * (intercept + np.exp(log_slope) * logits)
+        return ((whole / _PRIOR_SD) ** 2).sum() / 2 - log_expit(margin).sum()
 
-    found, numbers = np.zeros(2), np.zeros(sum(free))
     bounds = [(-20.0, 20.0), (-3.0, 3.0)]
-    within = [bound for bound, is_free in zip(bounds, free, strict=True) if is_free]
-    found[free] = minimize(
-        minus_log_posterior, numbers, jac=True, method="L-BFGS-B", bounds=within
-    ).x
+    found = minimize(minus_log_posterior, np.zeros(2), bounds=bounds).x * free
     return {"intercept": float(found[0]), "slope": float(np.exp(found[1]))}
 
 

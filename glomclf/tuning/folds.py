@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 
 from ..errors import ParameterError
 from ..leakage.splits import audit_splits
-from ..model.folds import _splits
+from ..model.folds import splits_of
 
 __all__ = ["Fold", "audit_folds", "draw_folds"]
 
@@ -33,7 +33,7 @@ def draw_folds(
 ) -> list[Fold]:
     """Draw the folds once; those of an int respect participants."""
     if isinstance(cv, int):
-        return list(_splits(cv, y, groups, seed))
+        return splits_of(cv, y, groups, seed)
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
     return [
         (np.asarray(train), np.asarray(test))

@@ -159,7 +159,7 @@ def test_a_model_of_images_refuses_embeddings_before_it_reads_them(
     data, given, tmp_path, command
 ):
     model = tmp_path / "images.glomclf"
-    write_model(model, {"of_features": False}, {})
+    write_model(model, {"n_features": None}, {})
     csv, out = data / "test.csv", ("-o", tmp_path / "out", "-q")
     of_model = (model, csv) if command == "recalibrate" else (csv, "--model", model)
     result = run(command, *of_model, *given, *out, code=2)

@@ -38,7 +38,7 @@ from glomclf.data.splitting import StratifiedGroupShuffleSplit
 from glomclf.errors import ImageError, LeakageError, ParameterError, SplitError
 from glomclf.leakage import audit_fit, audit_splits
 from glomclf.leakage.noted_calls import _splits_itself
-from glomclf.model.parts import classifier_to_parts
+from glomclf.model.classifier_parts import classifier_to_parts
 from glomclf.samplers import make_sampler
 
 
@@ -352,7 +352,7 @@ def test_the_classifier_passes_and_its_validation_rows_are_real(tiny):
 def test_a_threshold_chosen_within_the_fit_sees_no_judged_participant(
     tiny, monkeypatch
 ):
-    monkeypatch.setattr("glomclf.model.inner_folds._N_FOLDS", 2)  # fewer are quicker
+    monkeypatch.setattr("glomclf.model.folds._N_INNER", 2)  # fewer are quicker
     model = tiny_classifier(sampler="oversample", threshold="f1")
     result = audit_fit(model, *tiny)
     assert result.to_frame().empty, str(result)
@@ -538,7 +538,7 @@ def test_the_estimator_and_all_classes_are_left_as_they_were(features):
 def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(
     tiny, monkeypatch, sampler, space
 ):
-    monkeypatch.setattr("glomclf.model.inner_folds._N_FOLDS", 3)  # fewer are quicker
+    monkeypatch.setattr("glomclf.model.folds._N_INNER", 3)  # fewer are quicker
     X, y, groups = tiny
     cv = StratifiedGroupShuffleSplit(1, test_size=0.25, random_state=0)
     train, test = next(cv.split(X, y, groups))

@@ -456,7 +456,7 @@ def test_threshold_is_chosen_on_validation_participants_where_they_are_enough():
 @pytest.fixture
 def two_inner_folds(monkeypatch):
     """As few as there can be: each is a fit."""
-    monkeypatch.setattr("glomclf.model.inner_folds._N_FOLDS", 2)
+    monkeypatch.setattr("glomclf.model.folds._N_INNER", 2)
 
 
 @pytest.mark.usefixtures("two_inner_folds")
@@ -794,7 +794,7 @@ def test_a_fit_that_failed_leaves_nothing_that_predicts(images, monkeypatch):
     def fail(*args, **options):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("glomclf.model.classifier.training_record", fail)
+    monkeypatch.setattr("glomclf.model.classifier.record_of", fail)
     with pytest.raises(RuntimeError):
         model.fit(X, y, groups)
     with pytest.raises(NotFittedError):

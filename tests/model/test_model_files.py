@@ -149,7 +149,7 @@ def test_what_does_not_belong_together_is_refused_when_loaded(
         ("head", "net/002", lambda a: a * np.inf, "not finite"),
         ("head", "net/002", lambda a: a[:-1], "weights of the head"),
         ("probe", "people/participant", lambda a: a + 10**9, "outside"),
-        ("ensemble", "oof/probability", lambda a: a + 1, "outside"),
+        ("ensemble", "people/probability", lambda a: a + 1, "outside"),
     ],
 )
 def test_weights_of_another_kind_are_refused_when_loaded(
@@ -158,7 +158,7 @@ def test_weights_of_another_kind_are_refused_when_loaded(
     arrays = dict(known[name].arrays)
     whole = arrays.get(array, np.arange(4))
     arrays[array] = np.ascontiguousarray(change(whole))
-    if array.startswith("people/"):
+    if name == "probe" and array.startswith("people/"):
         arrays |= {"people/probability": np.zeros(4), "people/label": np.arange(4) % 2}
     with np.errstate(all="ignore"), pytest.raises(ModelFileError, match=told):
         read_classifier(forged(tmp_path, known[name].header, arrays))

@@ -1,5 +1,7 @@
 """Recalibration on a few labelled participants of a new site."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -7,11 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from glomclf import FoldEnsembleClassifier, GlomeruliClassifier, read_classifier
 from glomclf.errors import ModelFileError, ParameterError, ScoreError
-from glomclf.model import fit_recalibration, recalibration_gain
-from glomclf.model.recalibrated import (
-    recalibration_from_json,
-    recalibration_to_json,
-)
+from glomclf.model import fit_recalibration, parts, recalibration_gain
 
 
 def site(n_participants, each=20, shift=0.0, slope=1.0, seed=0):
@@ -178,6 +176,6 @@ def test_participants_and_labels_must_be_known(model, rows):
 )
 def test_a_recalibration_of_a_forged_file_is_refused(model, rows, change):
     X, y, groups = rows
-    described = recalibration_to_json(model.recalibrate(X, y, groups, "logistic"))
+    described = asdict(model.recalibrate(X, y, groups, "logistic").recalibration_)
     with pytest.raises(ModelFileError):
-        recalibration_from_json(model, {**described, **change})
+        parts._recalibration({**described, **change})

@@ -1,23 +1,26 @@
 import numpy as np
 import pytest
 
+from glomclf import GlomeruliClassifier
 from glomclf.errors import SplitError
-from glomclf.model.validation import are_enough, split_validation
+from glomclf.model.rows import Rows
+from glomclf.model.validation import are_enough, set_aside, split_off
 
 
 def test_validation_split_keeps_participants_whole():
     groups = np.repeat(np.arange(20), 5)
     y = (np.arange(100) % 3 == 0).astype(int)
-    train, validation = split_validation(y, groups, 0.2, 0)
+    train, validation = split_off(y, groups, 0.2, 0)
     assert not set(groups[train]) & set(groups[validation])
     assert sorted([*train, *validation]) == list(range(100))
     assert set(y[validation]) == {0, 1}
 
 
 def test_validation_split_that_cannot_have_both_classes_says_what_to_do():
-    y = np.array([1] + [0] * 9)
+    rows = Rows(np.zeros((10, 1)), np.array([1] + [0] * 9))
+    classifier = GlomeruliClassifier(validation_fraction=0.3)
     with pytest.raises(SplitError, match="validation_fraction=None"):
-        split_validation(y, None, 0.3, 0)
+        set_aside(classifier, rows, 0, has_X_val=False)
 
 
 @pytest.mark.parametrize(

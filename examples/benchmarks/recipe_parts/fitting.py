@@ -150,13 +150,14 @@ def _on_numbers(
 ) -> Fitted:
     """Fit on all training rows, and choose the threshold on inner folds of them."""
     from glomclf.evaluation.thresholds import choose_threshold
-    from glomclf.model.threshold import out_of_fold
+    from glomclf.model.folds import inner_folds
 
     numbers = read(train.X)
     model = fit(numbers, train.y, train.groups)
-    unseen = out_of_fold(
-        fit, numbers, train.y, train.groups, positive=1, random_state=SEED
-    )
+    unseen = np.empty(len(train.y))
+    for rest, aside in inner_folds(train.y, train.groups, SEED, chosen="threshold"):
+        inner = fit(numbers[rest], train.y[rest], train.groups[rest])
+        unseen[aside] = inner.predict_proba(numbers[aside])[:, 1]
     threshold = choose_threshold(train.y, unseen)
     return Fitted(lambda X: model.predict_proba(read(X))[:, 1], threshold)
 
