@@ -10,7 +10,6 @@ import pytest
 
 from glomclf._runtime import (
     counted,
-    files,
     headed,
     parts_of_one,
     progress,
@@ -56,9 +55,9 @@ def test_failure_inside_keeps_the_old_file_and_leaves_nothing_else(tmp_path, err
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 def test_what_a_kill_left_is_taken_by_the_next_run(tmp_path):
     target = tmp_path / "scores.csv"
-    handle, left = files._temporary_file(target)
-    left.write_text("half of a long table")
-    os.close(handle)  # as the end of a process does
+    with written_whole(target) as left:
+        pass
+    left.write_text("half of a long table")  # of a process that was killed
     with written_whole(target) as temporary:
         assert temporary == left
         assert temporary.read_text() == ""

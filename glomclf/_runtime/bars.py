@@ -13,8 +13,6 @@ from datetime import timedelta
 
 from .names import printable
 
-__all__ = ["headed", "parts_of_one", "progress"]
-
 _SECONDS_A_LINE = 30
 
 

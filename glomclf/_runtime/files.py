@@ -20,8 +20,6 @@ try:
 except ImportError:  # Windows
     _CAN_LOCK = False
 
-__all__ = ["special_kind", "take_lock", "written_whole"]
-
 
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -56,18 +54,38 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     if kind := special_kind(target):
         reason = f"it is {kind}, which a file must not replace"
         raise FileExistsError(errno.EEXIST, reason, str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = _temporary_file(target)
-    try:
+    with _temporary_file(target) as temporary:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, target)
-    except BaseException:
+
+
+@contextmanager
+def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep a file that is yet to be written for this process, until the block ends.
+
+    A process that is killed keeps nothing. Where the system has no locks, nothing is
+    kept.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    BlockingIOError
+        If another process has claimed the file, or is writing it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from glomclf._runtime import claimed
+    >>> with tempfile.TemporaryDirectory() as folder, claimed(f"{folder}/scores.txt"):
+    ...     pass
+    """
+    with _temporary_file(user_path(path), alone=True) as temporary:
+        yield
         temporary.unlink(missing_ok=True)
-        raise
-    finally:
-        if handle is not None:
-            os.close(handle)
 
 
 def special_kind(path: str | os.PathLike[str]) -> str:
@@ -99,28 +117,52 @@ def special_kind(path: str | os.PathLike[str]) -> str:
     return "a FIFO" if stat.S_ISFIFO(mode) else "a device"
 
 
-def _temporary_file(target: Path) -> tuple[int | None, Path]:
-    """Make a file beside the target, and hold its lock if it has the usual name.
+@contextmanager
+def _temporary_file(target: Path, *, alone: bool = False) -> Iterator[Path]:
+    """Give a file beside the target, locked if it has the usual name, until the end.
 
     The name is the same each time, so that the next run takes what a kill has left.
-    Only while another process writes the same target does it have to be another.
+    Only while another process writes the same target does it have to be another, or,
+    if `alone`, is that an error.
     """
+    target.parent.mkdir(parents=True, exist_ok=True)
     suffix = target.suffix or ".part"
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    usual = target.with_name(f".{digest}{suffix}")
-    if _CAN_LOCK:
-        with suppress(OSError):
-            handle = os.open(usual, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            if take_lock(handle) and _is_own(handle, usual):
-                os.truncate(handle, 0)
-                return handle, usual
+    temporary = target.with_name(f".{digest}{suffix}")
+    handle, is_taken = _locked(temporary)
+    if is_taken and alone:
+        reason = "another run is about to write it; wait for its end, or name another"
+        raise BlockingIOError(errno.EAGAIN, reason, str(target))
+    if handle is None:
+        other, name = tempfile.mkstemp(prefix=".", suffix=suffix, dir=target.parent)
+        os.close(other)  # on Windows nothing that is open can be moved
+        temporary = Path(name)
+    try:
+        yield temporary
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        if handle is not None:
             os.close(handle)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=suffix, dir=target.parent)
-    os.close(handle)
-    return None, Path(name)
 
 
-def take_lock(handle: int) -> bool:
+def _locked(path: Path) -> tuple[int | None, bool]:
+    """Open a file of ours and lock it; tell whether another process has done so."""
+    if not _CAN_LOCK:
+        return None, False
+    is_free = None
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        is_free = take_lock(handle)
+        if is_free and _is_own(handle, path):
+            os.truncate(handle, 0)
+            return handle, False
+        os.close(handle)
+    return None, is_free is False
+
+
+def take_lock(handle: int) -> bool | None:
     """Lock an open file until it is closed, by the end of the process at the latest.
 
     Parameters
@@ -130,8 +172,8 @@ def take_lock(handle: int) -> bool:
 
     Returns
     -------
-    bool
-        False where another process has locked it, or the system cannot.
+    bool or None
+        False where another process has locked it, None where the system cannot.
 
     Examples
     --------
@@ -142,11 +184,11 @@ def take_lock(handle: int) -> bool:
     True
     """
     if not _CAN_LOCK:
-        return False
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return False if isinstance(error, BlockingIOError) else None
     return True
 
 

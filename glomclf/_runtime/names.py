@@ -7,8 +7,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["as_text", "printable", "short_names", "user_path"]
-
 
 def user_path(path: str | os.PathLike[str]) -> Path:
     """Take a path as users write it, with ``~`` for the home folder.

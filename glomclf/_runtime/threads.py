@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import joblib
-
-__all__ = ["n_threads", "threads_for"]
-
 
 def n_threads() -> int:
     """Return the cores for this process: all, shared among its fellow workers.
@@ -25,6 +21,8 @@ def n_threads() -> int:
     >>> 1 <= n_threads() <= joblib.cpu_count()
     True
     """
+    import joblib
+
     text = os.environ.get("OMP_NUM_THREADS", "")
     given = int(text) if text.isdigit() else 0
     if given <= 1 and (share := _share_of_dask_worker()) is not None:
@@ -53,6 +51,8 @@ def threads_for(n_jobs: int | None) -> int:
     >>> threads_for(None), threads_for(3)
     (1, 3)
     """
+    import joblib
+
     share = _share_of_dask_worker()
     if share is None:
         return joblib.effective_n_jobs(n_jobs)

@@ -15,21 +15,9 @@ from .. import __version__
 from .console import remember_command
 from .messages import errors_shown
 
-__all__ = ["main"]
-
 _COMMANDS = (
-    "demo",
-    "extract",
-    "split",
-    "audit",
-    "train",
-    "evaluate",
-    "predict",
-    "recalibrate",
-    "compare",
-    "tune",
-    "doctor",
-    "cache",
+    *("demo", "extract", "split", "audit", "train", "evaluate"),
+    *("predict", "recalibrate", "compare", "tune", "doctor", "cache"),
 )
 
 
@@ -70,9 +58,7 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.version_option(__version__, prog_name="glomclf")
-@click.option(
-    "--debug", is_flag=True, show_default=False, help="Show the traceback of a fault."
-)
+@click.option("--debug", is_flag=True, help="Show the traceback of a fault.")
 def main(debug: bool) -> None:
     """Find globally sclerotic glomeruli in patches of kidney biopsies.
 

@@ -8,28 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import options
 from .console import print_table, say, text_of_bytes
-from .options import PATH
 
 if TYPE_CHECKING:
     from ..data.store import CacheInfo
     from ..data.store.cache_folder import NamespaceInfo
 
-__all__ = ["command"]
-
 
 @click.command()
 @click.option(
     "--cache-dir",
-    type=PATH,
-    default=None,
+    type=options.PATH,
     show_default="the user's cache folder",
     metavar="DIR",
     help="Folder of the cache.",
 )
-@click.option(
-    "--clear", is_flag=True, show_default=False, help="Remove all that is kept."
-)
+@click.option("--clear", is_flag=True, help="Remove all that is kept.")
 def command(cache_dir: Path | None, clear: bool) -> None:
     """Show or clear what is kept on disk.
 
@@ -70,7 +65,7 @@ def _show(info: CacheInfo) -> None:
     rows = [
         (
             what,
-            str(max(one.n_entries for one in of_it)),  # beside values are their keys
+            max(one.n_entries for one in of_it),  # beside values are their keys
             text_of_bytes(sum(one.n_bytes for one in of_it)),
             f"{datetime.fromtimestamp(of_it[0].last_used):%Y-%m-%d %H:%M}",
         )

@@ -7,69 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import (
-    check_output,
-    list_files,
-    note,
-    print_table,
-    say,
-    typed_command,
-)
-from .options import (
-    classifier_options,
-    csv_argument,
-    folder_option,
-    images_option,
-    quiet_option,
-    reading_options,
-    seed_option,
-)
+from . import options
+from .console import note, print_table, say, typed_command
+from .inputs import PatchTable
+from .outputs import check_outputs, list_files, write_csv, write_report
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..model.approach_comparison import ApproachComparison
 
-__all__ = ["COMPARISON_FILES", "command"]
-
 COMPARISON_FILES = (
-    "comparison.csv",
-    "test_sets.csv",
-    "predictions.csv",
-    "comparison.png",
-    "report.html",
+    *("comparison.csv", "test_sets.csv", "predictions.csv"),
+    *("comparison.png", "report.html"),
 )
 
 
 @click.command()
-@csv_argument
-@images_option
-@reading_options
-@folder_option(
-    "glomclf-comparison",
+@options.patches("images")
+@options.output(
+    "folder",
     "Folder for tables, predictions, a picture and the report, one HTML file; "
     "such files are replaced.",
+    default="glomclf-comparison",
 )
-@click.option(
-    "--cv",
-    "n_folds",
-    type=click.IntRange(min=2),
-    default=4,
-    metavar="FOLDS",
-    help="Folds of participants. Each is untouched once.",
-)
-@classifier_options(without=["sampler"])  # each approach has its own
-@seed_option
-@quiet_option
+@options.folds("Folds of participants. Each is untouched once.", default=4)
+@options.classifier(recipe="features", without=["sampler"])  # each approach has its own
+@options.seed
+@options.quiet
 def command(
-    csv: Path,
-    images: Path | None,
-    reading: dict[str, Any],
+    patches: PatchTable,
     folder: Path,
     n_folds: int,
     seed: int,
     quiet: bool,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Measure what a leak does to the scores on CSV.
 
@@ -82,14 +54,11 @@ def command(
     """
     from ..model.approach_comparison import compare_approaches
     from ..report import comparison_report
-    from .inputs import labelled_manifest
-    from .pictures import write_report
     from .settings import checked_classifier
 
-    for name in COMPARISON_FILES:
-        check_output(folder / name, inputs=[csv])
-    manifest = labelled_manifest(csv, images, **reading)
-    estimator = checked_classifier(**options)
+    check_outputs((folder / name for name in COMPARISON_FILES), patches.files)
+    manifest = patches.labelled()
+    estimator = checked_classifier(**given)
     comparison = compare_approaches(
         manifest,
         manifest["label"],
@@ -107,13 +76,8 @@ def command(
 
 
 def _write_tables(comparison: ApproachComparison, folder: Path) -> None:
-    from .tables import write_csv
-
-    for table, name in (
-        (comparison.to_frame(), "comparison.csv"),
-        (comparison.counts(), "test_sets.csv"),
-    ):
-        write_csv(_titled(table), folder / name, index=True)
+    write_csv(_titled(comparison.to_frame()), folder / "comparison.csv", index=True)
+    write_csv(_titled(comparison.counts()), folder / "test_sets.csv", index=True)
     write_csv(comparison.predictions, folder / "predictions.csv")
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 
-from .console import InputError, check_output, note, print_table, remember_command
-from .options import folder_option, quiet_option, seed_option
-
-__all__ = ["command"]
+from . import options
+from .console import InputError, note, print_table, remember_command
+from .outputs import check_outputs
 
 _N_SAMPLES, _N_PARTICIPANTS, _IMAGE_SIZE = 400, 40, 96
 # The options of each of the two trainings, by the folder of its results.
@@ -26,9 +25,13 @@ _SCORES = {"ROC AUC": "roc_auc", "F1": "f1", "Recall": "recall"}
 
 
 @click.command()
-@folder_option("glomclf-demo", "Folder to write. It must not exist, or be empty.")
-@seed_option
-@quiet_option
+@options.output(
+    "folder",
+    "Folder to write. It must not exist, or be empty.",
+    default="glomclf-demo",
+)
+@options.seed
+@options.quiet
 @click.pass_context
 def command(ctx: click.Context, folder: Path, seed: int, quiet: bool) -> None:
     """Show the whole way on synthetic biopsies.
@@ -42,7 +45,7 @@ def command(ctx: click.Context, folder: Path, seed: int, quiet: bool) -> None:
 
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty. Remove it, or give another --output.")
-    check_output(folder / "data")
+    check_outputs([folder / "data"])
     note(f"Drawing {_N_SAMPLES} patches of {_N_PARTICIPANTS} participants.")
     make_glomeruli(
         _N_SAMPLES,

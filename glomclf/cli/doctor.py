@@ -10,8 +10,6 @@ import click
 
 from .console import note, print_table, text_of_bytes
 
-__all__ = ["command"]
-
 # And what installs those that are missing.
 _PACKAGES = {
     "glomclf": "python -m pip install .",

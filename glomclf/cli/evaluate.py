@@ -7,37 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import (
-    InputError,
+from .._runtime import counted
+from . import options
+from .console import InputError, note, typed_command
+from .inputs import PatchTable, check_model, labelled_pair, load_model
+from .outputs import (
     check_inputs,
-    check_output,
+    check_outputs,
     drop_unwritten,
     list_files,
-    note,
-    output,
-    typed_command,
+    write_csv,
+    write_report,
+    write_scores,
+    write_text,
 )
-from .inputs import (
-    check_model,
-    embeddings_of_two,
-    labelled_manifest,
-    labelled_pair,
-    load_model,
-    rows_of,
-)
-from .options import (
-    PATH,
-    csv_argument,
-    embeddings_pair_option,
-    explain_option,
-    folder_option,
-    images_option,
-    model_option,
-    quiet_option,
-    reading_options,
-    threshold_option,
-)
-from .readers import READERS_FILE, compare_readers, reader_columns, reader_option
+from .readers import reader_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,25 +30,11 @@ if TYPE_CHECKING:
     from ..evaluation.biopsy import BiopsyAgreement
     from ..evaluation.evaluation import Evaluation
 
-__all__ = ["command"]
-
 _FILES = (
-    "predictions.csv",
-    "scores.csv",
-    "scores.json",
-    "subgroups.csv",
-    READERS_FILE,
-    "biopsies.csv",
-    "confusion_matrix.png",
-    "roc_curve.png",
-    "precision_recall_curve.png",
-    "reliability.png",
-    "thresholds.png",
-    "decision_curve.png",
-    "biopsies.png",
-    "bland_altman.png",
-    "report.html",
-    "model_card.md",
+    *("predictions.csv", "scores.csv", "scores.json", "subgroups.csv", "readers.csv"),
+    *("biopsies.csv", "confusion_matrix.png", "roc_curve.png", "reliability.png"),
+    *("precision_recall_curve.png", "thresholds.png", "decision_curve.png"),
+    *("biopsies.png", "bland_altman.png", "report.html", "model_card.md"),
 )
 _AGREEMENT = {
     "mean_absolute_error": "mean absolute error, points",
@@ -76,27 +46,24 @@ _AGREEMENT = {
 
 
 @click.command()
-@csv_argument
-@model_option
-@images_option
-@reading_options
-@embeddings_pair_option
-@folder_option(
-    "glomclf-evaluation",
+@options.patches("images", "embeddings")
+@options.model
+@options.output(
+    "folder",
     "Folder for predictions, scores, pictures and the report, one HTML file; such "
     "files are replaced.",
+    default="glomclf-evaluation",
 )
 @click.option(
     "--train",
     "train_csv",
-    type=PATH,
-    default=None,
+    type=options.PATH,
     show_default="no audit",
     metavar="CSV",
     help="Patches that the model was trained on. They are searched for participants "
-    "and images of CSV.",
+    "and images of CSV. --embeddings of CSV comes first, then that of these.",
 )
-@threshold_option
+@options.model_threshold
 @click.option(
     "--by",
     metavar="COLUMN",
@@ -104,15 +71,12 @@ _AGREEMENT = {
     help="Column of CSV, such as centre, stain or scanner: scores of each of its "
     "values, too, and how far they are apart.",
 )
-@reader_option("how far they agree, and the model with them.")
-@explain_option
-@quiet_option
+@options.readers("how far they agree, and the model with them.")
+@options.explain
+@options.quiet
 def command(
-    csv: Path,
+    patches: PatchTable,
     model: Path,
-    images: Path | None,
-    reading: dict[str, Any],
-    embeddings: tuple[Path, ...],
     folder: Path,
     train_csv: Path | None,
     threshold: float | None,
@@ -132,67 +96,50 @@ def command(
     Example: glomclf evaluate test.csv --model model.glomclf --train train.csv
     """
     from ..model.explanation import refuse_unexplained
-    from .audit import audit_pair
 
-    _check_files(folder, csv, model, embeddings, train_csv)
-    test, rows, train, features = _read(csv, train_csv, images, embeddings, reading)
-    divided = None if by is None else _column(test, by, csv)
-    read = reader_columns(test, readers, csv)
+    inputs = [*patches.files, model, *([train_csv] if train_csv else [])]
+    check_outputs((folder / name for name in _FILES), inputs)
+    check_inputs(inputs)
+    check_model(model, patches)
+    sides, rows = _read(patches, train_csv)
+    test = sides[0]
+    divided = None if by is None else _column(test, by, patches.csv)
+    read = reader_columns(test, readers, patches.csv)
     classifier = load_model(model, threshold, quiet)
-    audit = None
     if explain:
         refuse_unexplained(classifier)
-    if train is not None:
-        audit, _ = audit_pair(train, test, quiet, features)
-    probability = classifier.predict_proba(rows)[:, 1]
+    known = _audited(sides, rows, quiet)
+    probability = classifier.predict_proba(rows[0])[:, 1]
     found = _score(test, probability, classifier.threshold_, divided, folder)
     calls = probability >= classifier.threshold_
-    sections = compare_readers(test, read, calls, folder)
-    known: dict[str, Any] = {"classifier": classifier, "train": train, "audit": audit}
-    known |= {"sections": sections, "explain": explain}
-    _write_report(test, probability, folder, **known, **found)
-    drop_unwritten(folder / name for name in _FILES)
+    known["sections"] = _compare_readers(test, read, calls, folder)
+    known |= {"classifier": classifier, "explain": explain, **found}
+    _write_report(test, probability, folder, known)
     _print(**found)  # last, for whoever reads it may close the pipe
     list_files()
-    if audit is not None:
-        audit.raise_if_leaky()
-
-
-def _check_files(
-    folder: Path,
-    csv: Path,
-    model: Path,
-    embeddings: tuple[Path, ...],
-    train_csv: Path | None,
-) -> None:
-    """Refuse files that cannot be read or written, before a model is loaded."""
-    inputs = [csv, model, *embeddings, *([] if train_csv is None else [train_csv])]
-    for name in _FILES:
-        check_output(folder / name, inputs)
-    check_inputs(inputs)
-    check_model(model, embeddings[0] if embeddings else None)
+    if "audit" in known:
+        known["audit"].raise_if_leaky()
 
 
 def _read(
-    csv: Path,
-    train_csv: Path | None,
-    images: Path | None,
-    embeddings: tuple[Path, ...],
-    reading: dict[str, Any],
-) -> tuple[pd.DataFrame, Any, pd.DataFrame | None, Any]:
-    """Read the test set and what a classifier takes of it; the training set, if given.
+    patches: PatchTable, train_csv: Path | None
+) -> tuple[list[pd.DataFrame], list[Any]]:
+    """Read the test set, the training set if there is one, and their rows."""
+    if train_csv is not None:
+        return labelled_pair(patches, train_csv)
+    test = patches.labelled(to_train=False)
+    note("No leak audit: pass --train with the csv that the model was trained on.")
+    return [test], [patches.rows_of(test)]
 
-    The last are the embeddings of both, None where there are images.
-    """
-    own, others = embeddings_of_two(embeddings, train_csv)
-    if train_csv is None:
-        test = labelled_manifest(csv, images, to_train=False, embeddings=own, **reading)
-        note("No leak audit: pass --train with the csv that the model was trained on.")
-        return test, rows_of(test, own), None, None
-    train, test = labelled_pair(train_csv, csv, images, embeddings=own, **reading)
-    rows = rows_of(test, own)
-    features = None if own is None else (rows_of(train, others), rows)
-    return test, rows, train, features
+
+def _audited(sides: list[pd.DataFrame], rows: list[Any], quiet: bool) -> dict[str, Any]:
+    """Audit the test set against the training set, if there is one, for the report."""
+    from .audit import audit_pair
+
+    if len(sides) == 1:
+        return {}
+    audit, _ = audit_pair(sides[::-1], rows[::-1], quiet)
+    return {"train": sides[1], "audit": audit}
 
 
 def _column(test: pd.DataFrame, by: str, csv: Path) -> pd.Series:
@@ -218,7 +165,7 @@ def _score(
     from ..data.participants import participant_kind
     from ..evaluation.biopsy import biopsy_agreement
     from ..evaluation.evaluation import evaluate
-    from .tables import predictions_table, write_csv, write_scores
+    from .tables import predictions_table
 
     table = predictions_table(manifest, probability, threshold)
     write_csv(table, folder / "predictions.csv")
@@ -228,36 +175,48 @@ def _score(
     if evaluation.subgroups is not None:
         table = evaluation.subgroups.to_frame()
         write_csv(table.reset_index(), folder / "subgroups.csv")
-    if participant_kind(manifest) != "participant":
+    biopsies = None
+    if participant_kind(manifest) == "participant":
+        biopsies = biopsy_agreement(y, probability, groups, threshold=threshold)
+        write_csv(biopsies.table, folder / "biopsies.csv", index=True)
+    else:
         note("There is no percentage per biopsy: not all participants are known.")
-        return {"evaluation": evaluation, "biopsies": None}
-    biopsies = biopsy_agreement(y, probability, groups, threshold=threshold)
-    write_csv(biopsies.table, folder / "biopsies.csv", index=True)
     return {"evaluation": evaluation, "biopsies": biopsies}
 
 
-def _write_report(
-    manifest: pd.DataFrame, probability: np.ndarray, folder: Path, **known: Any
-) -> None:
-    """Write the report and its pictures."""
-    from ..report import evaluation_report
-    from .pictures import write_report
+def _compare_readers(
+    test: pd.DataFrame, readers: pd.DataFrame, calls: np.ndarray, folder: Path
+) -> list[Any]:
+    """Compare readers and the model, write the table, and make the report's section."""
+    if readers.empty:
+        return []
+    from ..evaluation.agreement import reader_agreement
+    from ..report.sections.readers import readers_section
 
+    agreement = reader_agreement(readers, groups=test["participant"], model=calls)
+    write_csv(agreement.to_frame(), folder / "readers.csv", index=True)
+    return [readers_section(agreement)]
+
+
+def _write_report(
+    manifest: pd.DataFrame,
+    probability: np.ndarray,
+    folder: Path,
+    known: dict[str, Any],
+) -> None:
+    """Write the report, its pictures and the model card."""
+    from ..report import evaluation_report
+
+    y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     report = evaluation_report(
-        manifest,
-        manifest["label"].to_numpy(),
-        probability,
-        groups=manifest["participant"].to_numpy(),
-        command=typed_command(),
-        **known,
+        manifest, y, probability, groups=groups, command=typed_command(), **known
     )
     write_report(report, folder, _FILES)
-    with output(folder / "model_card.md") as temporary:
-        temporary.write_text(report.card, "utf-8", "backslashreplace")
+    write_text(report.card, folder / "model_card.md")
+    drop_unwritten(folder / name for name in _FILES)
 
 
 def _print(evaluation: Evaluation, biopsies: BiopsyAgreement | None) -> None:
-    from .._runtime import counted
     from .tables import print_estimates, print_scores, print_subgroups
 
     n_patches = int(evaluation.confusion_matrix.sum())
@@ -265,7 +224,6 @@ def _print(evaluation: Evaluation, biopsies: BiopsyAgreement | None) -> None:
     if evaluation.subgroups is not None:
         print_subgroups(evaluation.subgroups)
     if biopsies is not None:
-        n_biopsies = len(biopsies.table)
-        told = counted(n_biopsies, "biopsy")
+        told = counted(len(biopsies.table), "biopsy")
         title = f"Percentage of globally sclerotic glomeruli, {told}"
         print_estimates(title, biopsies, _AGREEMENT, digits=2)

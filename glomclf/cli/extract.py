@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import (
-    InputError,
-    check_output,
-    list_files,
-    print_table,
-    written_files,
-)
-from .options import PATH, folder_option, images_option, overwrite_option, quiet_option
+from . import options
+from .console import InputError, print_table
+from .outputs import check_outputs, list_files, remember
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["command", "cut_options"]
 
 _LABELS = {"1": 1, "0": 0, "none": None, "skip": "skip"}
 
@@ -50,7 +43,6 @@ _OPTIONS = (
         type=label,
         metavar="NAME=1|0|none|skip",
         multiple=True,
-        show_default=False,
         help="What a class, group or layer is: globally sclerotic (1), not (0), "
         "glomeruli without a label (none), or to be left out (skip). May be given more "
         "than once. globally_sclerotic_glomeruli is 1 and "
@@ -94,11 +86,10 @@ def cut_options(function: Any) -> Any:
     """
 
     @functools.wraps(function)
-    def command(
-        classes: Any, mpp: Any, scale: Any, margin: Any, outside: Any, **more: Any
-    ) -> Any:
-        how = {"scale": scale, "margin": margin, "outside": outside}
-        return function(cut={"classes": dict(classes), "mpp": mpp, **how}, **more)
+    def command(**given: Any) -> Any:
+        cut = {name: given.pop(name) for name in ("mpp", "scale", "margin", "outside")}
+        cut["classes"] = dict(given.pop("classes"))
+        return function(cut=cut, **given)
 
     for option in reversed(_OPTIONS):
         command = option(command)
@@ -106,25 +97,24 @@ def cut_options(function: Any) -> Any:
 
 
 @click.command()
-@click.argument("slide", type=PATH)
-@click.argument("annotations", type=PATH, required=False)
-@folder_option("patches", "Folder for the patches and patches.csv.")
+@click.argument("slide", type=options.PATH)
+@click.argument("annotations", type=options.PATH, required=False)
+@options.output("folder", "Folder for the patches and patches.csv.", default="patches")
 @cut_options
 @click.option("--participant", metavar="NAME", help="Whose slide it is.")
 @click.option("--centre", metavar="NAME", help="Where the slide was made.")
-@images_option
-@overwrite_option
-@quiet_option
+@options.images
+@options.overwrite
+@options.quiet
 def command(
     slide: Path,
     annotations: Path | None,
     folder: Path,
     cut: dict[str, Any],
-    participant: str | None,
-    centre: str | None,
     images: Path | None,
     overwrite: bool,
     quiet: bool,
+    **own: str | None,
 ) -> None:
     """Cut the polygons in ANNOTATIONS out of SLIDE.
 
@@ -139,22 +129,19 @@ def command(
     from ..data.extraction import PATCHES_CSV, extract_patches
 
     labels = {**DEFAULT_LABELS, **cut.pop("classes")}
-    own = {"participant": participant, "centre": centre, "mpp": cut.pop("mpp")}
-    given = {name: value for name, value in own.items() if value is not None}
+    told = {"mpp": cut.pop("mpp"), **own}
+    given = {name: value for name, value in told.items() if value is not None}
     pairs = _pairs(slide, annotations, images, given)
     inputs = [slide, *map(Path, pairs["slide"]), *map(Path, pairs["annotations"])]
-    check_output(folder / PATCHES_CSV, inputs, overwrite=overwrite)
+    check_outputs([folder / PATCHES_CSV], inputs, overwrite=overwrite)
     manifest = extract_patches(pairs, folder, labels, **cut, verbose=int(not quiet))
-    written_files().append(folder / PATCHES_CSV)
+    remember(folder / PATCHES_CSV)
     _print(manifest)
     list_files()
 
 
 def _pairs(
-    slide: Path,
-    annotations: Path | None,
-    images: Path | None,
-    given: dict[str, Any],
+    slide: Path, annotations: Path | None, images: Path | None, given: dict[str, Any]
 ) -> pd.DataFrame:
     """Return a row for each slide and its polygons."""
     import pandas as pd
@@ -162,11 +149,10 @@ def _pairs(
     from ..data.slide_pairs import read_pairs
 
     if slide.suffix.lower() == ".csv" and annotations is None:
-        for name in ("participant", "centre"):
-            if name in given:
-                raise InputError(
-                    f"--{name} belongs to one slide. In a csv, make it a column."
-                )
+        if single := [name for name in ("participant", "centre") if name in given]:
+            raise InputError(
+                f"--{single[0]} belongs to one slide. In a csv, make it a column."
+            )
         return read_pairs(slide, images).assign(**given)
     if annotations is None:
         raise InputError(
@@ -180,10 +166,9 @@ def _pairs(
 
 def _print(manifest: pd.DataFrame) -> None:
     """Show how many patches each slide gave."""
-    columns = ("slide", "class 0", "class 1") if "label" in manifest else ("slide",)
-    lines = []
-    for name, rows in manifest.groupby("slide", sort=False):
-        labels = rows["label"].to_list() if "label" in rows else []
-        counts = [str(labels.count(one)) for one in (0, 1)[: len(columns) - 1]]
-        lines.append((str(name), str(len(rows)), *counts))
-    print_table("Patches", (columns[0], "patches", *columns[1:]), lines)
+    classes = (0, 1) if "label" in manifest else ()
+    rows = []
+    for name, own in manifest.groupby("slide", sort=False):
+        rows.append([name, len(own), *((own["label"] == one).sum() for one in classes)])
+    columns = ("slide", "patches", *(f"class {one}" for one in classes))
+    print_table("Patches", columns, rows)

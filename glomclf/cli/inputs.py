@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._runtime import counted
 from .console import InputError
 from .readers import label_by_readers
 
@@ -14,123 +17,109 @@ if TYPE_CHECKING:
     from ..model.classifier import GlomeruliClassifier
     from ..model.ensemble import FoldEnsembleClassifier
 
-__all__ = [
-    "check_model",
-    "embeddings_of_two",
-    "labelled_manifest",
-    "labelled_pair",
-    "load_model",
-    "participant_folds",
-    "read_images",
-    "rows_of",
-]
 
-
-def labelled_manifest(
-    csv: Path,
-    images: Path | Literal[False] | None,
-    *,
-    to_train: bool = True,
-    embeddings: Path | None = None,
-    readers: tuple[str, ...] = (),
-    **reading: Any,
-) -> pd.DataFrame:
-    """Read a csv that has labels.
+@dataclass(frozen=True)
+class PatchTable:
+    """A csv of patches, and what the user said of how it is read.
 
     Parameters
     ----------
     csv : Path
-    images : Path, False or None
-        False: they are not looked for.
-    to_train : bool, default=True
-    embeddings : Path or None, default=None
-        Where they are given, images need not be there.
-    readers : tuple of str, default=()
-        Columns of readers, whose majority makes the labels: see `label_by_readers`.
-    **reading : object
-        What `options.reading_options` gave: `columns` and `labels`.
-
-    Raises
-    ------
-    ManifestError
-        If the csv or its images cannot be used.
-    InputError
-        If it is a folder, or labels are missing or, for a csv to train on, all the
-        same.
+    images : Path, False or None, default=None
+        Folder of the images. None: that of the csv; False: they are not looked for.
+    embeddings : tuple of Path, default=()
+        What stands in place of the images.
+    columns, labels : mapping or None, default=None
+        As `read_manifest` takes them.
     """
-    from .._runtime import counted
-    from ..data.manifest import read_manifest
 
-    _refuse_folder(csv)
-    manifest = read_manifest(csv, read_images(images, embeddings), **reading)
-    if readers:
-        manifest = label_by_readers(manifest, readers, csv)
-    if "label" not in manifest:
-        titles, _ = _header(csv, reading)
-        raise InputError(
-            f"{csv} has no labels; its columns are {', '.join(titles)}. The "
-            "column 'ground truth' (or 'label') must say 1 for globally sclerotic, 0 "
-            "for the rest. --columns label=TITLE names another column, and --labels "
-            "GS=1,NGS=0 tells what other texts mean."
-        )
-    if to_train and manifest["label"].nunique() < 2:
-        raise InputError(
-            f"{csv} has only the label {manifest['label'].iloc[0]}, in "
-            f"{counted(len(manifest), 'row')}. Training needs images of both classes, "
-            "0 and 1."
-        )
-    return manifest
+    csv: Path
+    images: Path | Literal[False] | None = None
+    embeddings: tuple[Path, ...] = ()
+    columns: Mapping[str, str] | None = None
+    labels: Mapping[str, int] | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that are read, but for the images."""
+        return [self.csv, *self.embeddings]
 
-def read_images(
-    images: Path | Literal[False] | None, embeddings: Path | None
-) -> Path | Literal[False] | None:
-    """Return where `read_manifest` finds images: nowhere, if there are embeddings.
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What `read_manifest` takes beside the csv.
 
-    Raises
-    ------
-    InputError
-        If both are given.
-    """
-    if embeddings is None:
-        return images
-    if images is not None:
-        raise InputError(
-            "--embeddings stands in place of the images, and --images names their "
-            "folder. Leave one out."
-        )
-    return False
+        Raises
+        ------
+        InputError
+            If there are images as well as embeddings, or too many of these.
+        """
+        if len(self.embeddings) > 1:
+            raise InputError(
+                "--embeddings is given too often. Give it once, or once for each csv."
+            )
+        if self.embeddings and self.images is not None:
+            raise InputError(
+                "--embeddings stands in place of the images, and --images names their "
+                "folder. Leave one out."
+            )
+        images = False if self.embeddings else self.images
+        return {"images": images, "columns": self.columns, "labels": self.labels}
 
+    def labelled(
+        self, *, to_train: bool = True, readers: tuple[str, ...] = ()
+    ) -> pd.DataFrame:
+        """Read a csv that has labels, or gets them from columns of readers.
 
-def rows_of(manifest: pd.DataFrame, embeddings: Path | None) -> Any:
-    """Return what a classifier takes: the manifest, or its embeddings.
+        Raises
+        ------
+        ManifestError
+            If the csv or its images cannot be used.
+        InputError
+            If it is a folder, or labels are missing or, for a csv to train on, all the
+            same.
+        """
+        from ..data.manifest import read_manifest
 
-    Raises
-    ------
-    EmbeddingsError
-        If the embeddings cannot be read, or do not fit the manifest.
-    """
-    from ..data.embeddings import read_embeddings
+        _refuse_folder(self.csv)
+        manifest = read_manifest(self.csv, **self.reading)
+        if readers:
+            manifest = label_by_readers(manifest, readers, self.csv)
+        if "label" not in manifest:
+            raise InputError(
+                f"{self.csv} has no labels; its columns are {', '.join(self.titles())}."
+                " The column 'ground truth' (or 'label') must say 1 for globally "
+                "sclerotic, 0 for the rest. --columns label=TITLE names another "
+                "column, and --labels GS=1,NGS=0 tells what other texts mean."
+            )
+        if to_train and manifest["label"].nunique() < 2:
+            raise InputError(
+                f"{self.csv} has only the label {manifest['label'].iloc[0]}, in "
+                f"{counted(len(manifest), 'row')}. Training needs images of both "
+                "classes, 0 and 1."
+            )
+        return manifest
 
-    return manifest if embeddings is None else read_embeddings(embeddings, manifest)
+    def titles(self) -> dict[str, str | None]:
+        """Return the titles of the csv, and what each is to glomclf."""
+        from ..data.table_files import check_columns, column_name, read_table
 
+        chosen = check_columns(self.columns)
+        titles = read_table(self.csv, chosen)[0]
+        return {title: column_name(title, chosen) for title in titles}
 
-def embeddings_of_two(
-    embeddings: tuple[Path, ...], other: Path | None
-) -> tuple[Path | None, Path | None]:
-    """Tell which file is of CSV, and which of the other csv: one may be of both.
+    def rows_of(self, manifest: pd.DataFrame) -> Any:
+        """Return what a classifier takes: the manifest, or its embeddings.
 
-    Raises
-    ------
-    InputError
-        If there are more files than csvs.
-    """
-    if len(embeddings) > (1 if other is None else 2):
-        raise InputError(
-            f"--embeddings is given {len(embeddings)} times. Give it once, or once for "
-            "each csv."
-        )
-    return (embeddings[0], embeddings[-1]) if embeddings else (None, None)
+        Raises
+        ------
+        EmbeddingsError
+            If the embeddings cannot be read, or do not fit the manifest.
+        """
+        from ..data.embeddings import read_embeddings
+
+        if not self.embeddings:
+            return manifest
+        return read_embeddings(self.embeddings[0], manifest)
 
 
 def _refuse_folder(csv: Path) -> None:
@@ -148,6 +137,32 @@ def _refuse_folder(csv: Path) -> None:
     raise InputError(f"{csv} is a folder; a csv was expected.{hint}")
 
 
+def labelled_pair(own: PatchTable, other: Path) -> tuple[list[pd.DataFrame], list[Any]]:
+    """Read a csv and another with labels, and what a classifier takes of each.
+
+    Participants are inferred from the names in both, for the parts of a biopsy may lie
+    in different files. Where a csv names participants, all stay as they are. One file
+    of embeddings may be of both.
+    """
+    from ..data.participants import infer_participants
+
+    first, second = own.embeddings[:1], own.embeddings[1:]
+    tables = [
+        replace(own, embeddings=first),
+        replace(own, csv=other, embeddings=second or first),
+    ]
+    sides = [table.labelled(to_train=False) for table in tables]
+    if not any("participant" in table.titles().values() for table in tables):
+        names = [Path(path).name for side in sides for path in side["path"]]
+        inferred = iter(infer_participants(names))
+        for side in sides:
+            side["participant"] = [
+                next(inferred) or as_is for as_is in side["participant"]
+            ]
+    rows = [table.rows_of(side) for table, side in zip(tables, sides, strict=True)]
+    return sides, rows
+
+
 def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[Any]:
     """Draw stratified folds of participants.
 
@@ -162,53 +177,26 @@ def participant_folds(manifest: pd.DataFrame, n_folds: int, seed: int) -> list[A
     return list(splitter.split(manifest, manifest["label"], manifest["participant"]))
 
 
-def labelled_pair(
-    train: Path,
-    test: Path,
-    images: Path | None,
-    *,
-    embeddings: Path | None = None,
-    **reading: Any,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read two csvs with labels; participants are inferred from the names in both.
+def decoded(classifier: GlomeruliClassifier, rows: Any) -> Any:
+    """Decode the images of a manifest once, so that every bad file is known at once.
 
-    The parts of a biopsy may lie in different files. Where a csv names participants,
-    all stay as they are.
+    Embeddings stay as they are.
     """
-    from ..data.participants import infer_participants
+    from ..model.pipeline import holds_features, make_pipeline
 
-    csvs = (train, test)
-    first, second = (
-        labelled_manifest(csv, images, to_train=False, embeddings=embeddings, **reading)
-        for csv in csvs
-    )
-    if not any("participant" in _header(csv, reading)[1] for csv in csvs):
-        paths = [*first["path"], *second["path"]]
-        inferred = iter(infer_participants([Path(path).name for path in paths]))
-        for side in (first, second):
-            side["participant"] = [next(inferred) or own for own in side["participant"]]
-    return first, second
+    if holds_features(rows):
+        return rows
+    loader = make_pipeline(classifier, 0, 0)["load"].set_params(lazy=False)
+    return loader.fit(rows).transform(rows)
 
 
-def _header(csv: Path, reading: dict[str, Any]) -> tuple[list[str], set[str | None]]:
-    """Return the titles of a csv, and what they are to glomclf."""
-    from ..data.table_files import check_columns, column_name, read_table
-
-    chosen = check_columns(reading.get("columns"))
-    titles = read_table(csv, chosen)[0]
-    return titles, {column_name(title, chosen) for title in titles}
-
-
-def check_model(
-    path: Path, embeddings: Path | None, *, of_slides: bool = False
-) -> None:
+def check_model(path: Path, table: PatchTable, *, of_slides: bool = False) -> None:
     """Refuse a model of other rows than are given, before any of them is read.
 
     Parameters
     ----------
     path : Path
-    embeddings : Path or None
-        What stands in place of the images.
+    table : PatchTable
     of_slides : bool, default=False
         Whether the images are cut out of slides.
 
@@ -227,12 +215,12 @@ def check_model(
             f"{path} was trained on embeddings, and polygons of a slide give images. "
             "Give a model that was trained on images."
         )
-    if takes_features and embeddings is None:
+    if takes_features and not table.embeddings:
         raise InputError(
             f"{path} was trained on embeddings. Give those of these patches, made by "
             "the same encoder: --embeddings FILE."
         )
-    if embeddings is not None and not takes_features:
+    if table.embeddings and not takes_features:
         raise InputError(
             f"{path} was trained on images, and encodes them itself. Leave out "
             "--embeddings, or give a model that was trained with it."

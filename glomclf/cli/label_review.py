@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .console import InputError, note, output
+from .._runtime import counted
+from .console import InputError, note
+from .inputs import decoded
+from .outputs import write_csv, write_text
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-__all__ = ["REVIEW_FILES", "refuse_to_lose_corrections", "review_labels"]
 
 REVIEW_FILES = ("labels.csv", "labels.html")
 
@@ -25,7 +26,6 @@ def refuse_to_lose_corrections(folder: Path) -> None:
     InputError
         If ``labels.csv`` in the folder has a corrected label.
     """
-    from .._runtime import counted
     from ..data.table_files import CORRECTED, read_table
 
     kept = folder / REVIEW_FILES[0]
@@ -71,51 +71,31 @@ def review_labels(
     from ..data.participants import participant_kind
     from ..evaluation.suspects import suspect_labels
     from ..report.labels import labels_report
-    from .tables import write_csv
-
-    is_of_images = rows is manifest
-    probability = _out_of_fold(manifest, rows, folds, seed, quiet)
-    suspects = suspect_labels(
-        manifest["label"], probability, groups=manifest["participant"]
-    )
-    names = [_name(path, images) for path in manifest["path"]]
-    write_csv(_table(manifest, names, probability, suspects), folder / "labels.csv")
-    report = labels_report(
-        manifest if is_of_images else None,
-        suspects,
-        names,
-        unit=participant_kind(manifest),
-    )
-    with output(folder / "labels.html") as temporary:
-        temporary.write_text(report.render(), "utf-8", "backslashreplace")
-    note(
-        f"{len(suspects)} of {len(manifest)} labels should be looked at again. Fill in "
-        f"'corrected label' in {folder / 'labels.csv'} where one is wrong, and train "
-        "on that file" + (f" with --images {images}." if is_of_images else ".")
-    )
-
-
-def _out_of_fold(
-    manifest: pd.DataFrame, rows: Any, folds: list[Any], seed: int, quiet: bool
-) -> np.ndarray:
-    """Return probabilities of the recipe that `train` begins with."""
-    from ..model.folds import predict_folds
-    from ..model.pipeline import make_pipeline
     from .settings import checked_classifier
+    from .training_files import out_of_fold
 
     is_of_images = rows is manifest
-    classifier = checked_classifier(
+    classifier = checked_classifier(  # as `train` begins with
         "linear",
         of_features=not is_of_images,
         random_state=seed,
         verbose=int(not quiet),
     )
-    if is_of_images:  # decoded once, not in every fold
-        loader = make_pipeline(classifier, 0, 0)["load"].set_params(lazy=False)
-        rows = loader.fit(manifest).transform(manifest)
-    y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    predicted = predict_folds(classifier, rows, y, groups=groups, cv=folds)
-    return predicted.sort_values("row")["probability"].to_numpy()
+    probability, _ = out_of_fold(classifier, decoded(classifier, rows), manifest, folds)
+    suspects = suspect_labels(
+        manifest["label"], probability, groups=manifest["participant"]
+    )
+    names = [_name(path, images) for path in manifest["path"]]
+    write_csv(_table(manifest, names, probability, suspects), folder / "labels.csv")
+    unit = participant_kind(manifest)
+    shown = manifest if is_of_images else None
+    report = labels_report(shown, suspects, names, unit=unit)
+    write_text(report.render(), folder / "labels.html")
+    note(
+        f"{len(suspects)} of {len(manifest)} labels should be looked at again. Fill in "
+        f"'corrected label' in {folder / 'labels.csv'} where one is wrong, and train "
+        "on that file" + (f" with --images {images}." if is_of_images else ".")
+    )
 
 
 def _table(
@@ -126,27 +106,22 @@ def _table(
 ) -> pd.DataFrame:
     """Put all rows into a table for `train`, those with suspect labels first."""
     import numpy as np
+    import pandas as pd
 
     from ..data.participants import participant_kind
     from ..data.table_files import CORRECTED
 
     label = manifest["label"].to_numpy()
-    made_here = ["name", "ground truth", "suspect", "probability"]
-    table = manifest.drop(
-        columns=["path", "label", CORRECTED, *made_here], errors="ignore"
-    )
-    kind = participant_kind(manifest)
+    is_suspect = np.isin(np.arange(len(manifest)), suspects.index)
+    own = {"name": names, "ground truth": label, CORRECTED: ""}
+    own |= {"suspect": is_suspect.astype(int), "probability": probability}
     stands_in = {"slide": ["participant"], "image": ["participant", "slide"]}
-    table = table.drop(columns=stands_in.get(kind, []))
-    table.insert(0, "name", names)
-    table.insert(1, "ground truth", label)
-    table.insert(2, CORRECTED, "")
-    table.insert(3, "suspect", np.isin(np.arange(len(table)), suspects.index) * 1)
-    table.insert(4, "probability", probability)
+    made_here = ["path", "label", *own, *stands_in.get(participant_kind(manifest), [])]
+    kept = manifest.drop(columns=made_here, errors="ignore")
+    table = pd.concat([pd.DataFrame(own, index=kept.index), kept], axis=1)
     support = np.where(label == 1, probability, 1 - probability)
     others = np.argsort(support, kind="stable")
-    others = others[~np.isin(others, suspects.index)]
-    return table.iloc[[*suspects.index, *others]]
+    return table.iloc[[*suspects.index, *others[~is_suspect[others]]]]
 
 
 def _name(path: str, images: Path) -> str:

@@ -15,17 +15,8 @@ from typing import Any
 import click
 
 from ..errors import GlomclfError, GlomclfWarning
-from .console import InputError, note, written_files
-
-__all__ = [
-    "Stopped",
-    "as_option",
-    "errors_shown",
-    "is_at_work",
-    "is_over",
-    "what_was_kept",
-    "written_files",
-]
+from .console import InputError, note
+from .outputs import written_files
 
 _state = "to come"
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from .._runtime import counted
 from .console import InputError, note, print_table, typed_command
+from .inputs import PatchTable
+from .outputs import drop_unwritten, write_csv, write_report
+from .slide_predictions import is_polygon_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,24 +21,46 @@ if TYPE_CHECKING:
     from ..evaluation.abstention import Abstention
     from ..evaluation.biopsy_estimates import BiopsyEstimates
 
-__all__ = [
-    "PREDICTION_FILES",
-    "abstention_of",
-    "check_explained",
-    "print_biopsies",
-    "read_new",
-    "write_new",
-]
-
 PREDICTION_FILES = ("predictions.csv", "biopsies.csv", "biopsies.png", "report.html")
 
 
-def read_new(
-    source: Path,
-    images: Path | Literal[False] | None,
-    columns: Mapping[str, str] | None = None,
-    labels: Mapping[str, int] | None = None,
-) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Predictions:
+    """Patches of new biopsies, and what a model says of them.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With ``path``, and ``participant`` where it is known.
+    X : DataFrame or ndarray
+        The same rows as the model takes them.
+    probability : ndarray of shape (n_samples,)
+        Of class 1.
+    model : GlomeruliClassifier or FoldEnsembleClassifier
+    abstention : Abstention or None
+        Which patches are left to a person.
+    """
+
+    manifest: pd.DataFrame
+    X: Any
+    probability: np.ndarray
+    model: Any
+    abstention: Abstention | None
+
+    @property
+    def called(self) -> np.ndarray:
+        """Which patches are called globally sclerotic."""
+        return self.probability >= self.model.threshold_
+
+    @property
+    def borderline(self) -> np.ndarray:
+        """Which patches are near the threshold."""
+        from ..evaluation.biopsy_estimates import is_borderline
+
+        return is_borderline(self.probability, self.model.threshold_)
+
+
+def read_new(patches: PatchTable) -> pd.DataFrame:
     """Read a csv or a folder of patches, and say what counts as a biopsy.
 
     Raises
@@ -41,28 +68,28 @@ def read_new(
     ManifestError
         If images or columns cannot be used.
     InputError
-        If it is a single image, or `images` or `columns` is given with a folder.
+        If it is a single image, or --images or --columns is given with a folder.
     """
     from ..data.images import IMAGE_SUFFIXES
 
+    source, reading = patches.csv, patches.reading
     if source.is_dir():
-        for option, value in {"--images": images, "--columns": columns}.items():
-            if value:
+        for name in ("images", "columns"):
+            if reading[name]:
                 raise InputError(
-                    f"{option} belongs to a csv, and {source} is a folder. Leave it "
+                    f"--{name} belongs to a csv, and {source} is a folder. Leave it "
                     "out."
                 )
-        return _read_folder(source, labels)
+        return _read_folder(source, patches.labels)
     if source.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(
             f"{source} is a single image. Give the folder that it lies in, a csv that "
             "names it or, if it is a slide, the file of its polygons after it."
         )
-    return _read_csv(source, images, columns=columns, labels=labels)
+    return _read_csv(source, reading)
 
 
 def _read_folder(source: Path, labels: Mapping[str, int] | None) -> pd.DataFrame:
-    from .._runtime import counted
     from ..data.biopsy_folders import biopsy_folder_manifest
     from ..data.image_folders import FOLDER_LABELS
 
@@ -99,16 +126,14 @@ def _counts(n_images: pd.Series, most: int = 5) -> str:
     return ", ".join(told) + (", ..." if len(n_images) > most else "")
 
 
-def _read_csv(
-    source: Path, images: Path | Literal[False] | None, **reading: Any
-) -> pd.DataFrame:
+def _read_csv(source: Path, reading: dict[str, Any]) -> pd.DataFrame:
     from ..data.manifest import read_manifest
     from ..data.participants import participant_kind
     from ..errors import ParticipantWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ParticipantWarning)  # said below
-        manifest = read_manifest(source, images, **reading)
+        manifest = read_manifest(source, **reading)
     kind = participant_kind(manifest)
     if kind == "image":
         note(
@@ -155,90 +180,83 @@ def check_explained(manifest: pd.DataFrame, model: Any, folder: Path) -> None:
     """
     from ..data.participants import participant_kind
     from ..model.explanation import refuse_unexplained
-    from .slide_predictions import is_polygon_file
 
-    is_known = participant_kind(manifest) != "image"
-    if is_polygon_file(folder) or not is_known:
-        reason = (
-            f"{folder} is a file of polygons. Give --output a folder"
-            if is_known
-            else "it is not known which patches are of one biopsy. Add a column "
-            "'participant'"
-        )
-        raise InputError(
-            "--explain draws into report.html, and none is written: "
-            f"{reason}, or leave --explain out."
-        )
-    refuse_unexplained(model)
+    if is_polygon_file(folder):
+        reason = f"{folder} is a file of polygons. Give --output a folder"
+    elif participant_kind(manifest) == "image":
+        reason = "it is not known which patches are of one biopsy. Add a column "
+        reason += "'participant'"
+    else:
+        return refuse_unexplained(model)
+    raise InputError(
+        f"--explain draws into report.html, and none is written: {reason}, or leave "
+        "--explain out."
+    )
 
 
 def write_new(
-    manifest: pd.DataFrame,
-    X: Any,
-    probability: np.ndarray,
-    model: Any,
-    folder: Path,
-    abstention: Abstention | None = None,
-    *,
-    explain: bool = False,
+    found: Predictions, folder: Path, *, explain: bool = False
 ) -> BiopsyEstimates | None:
     """Write predictions and, where it is known whose patches these are, biopsies.
 
     Parameters
     ----------
-    manifest : DataFrame
-        With ``path``, and ``participant`` where it is known.
-    X : DataFrame or ndarray
-        The same rows as the model takes them.
-    probability : ndarray of shape (n_samples,)
-        Of class 1.
-    model : GlomeruliClassifier or FoldEnsembleClassifier
+    found : Predictions
     folder : Path
-    abstention : Abstention or None, default=None
-        Which patches are left to a person.
     explain : bool, default=False
         Whether the report shows what the model looked at.
 
     Returns
     -------
     BiopsyEstimates or None
-        None where participants are not known.
+        None where participants are not known, or polygons alone are written.
     """
     from ..data.participants import participant_kind
-    from ..evaluation.biopsy_estimates import is_borderline, summarize_biopsies
-    from .tables import predictions_table, write_csv
+    from ..evaluation.biopsy_estimates import summarize_biopsies
 
-    table = predictions_table(manifest, probability, model.threshold_)
-    near = is_borderline(probability, model.threshold_).astype(int)
-    table.insert(3, "borderline", near)  # beside the prediction
-    if abstention is not None:
-        table.insert(4, "left_to_person", abstention.is_left(probability).astype(int))
-    is_known = participant_kind(manifest) != "image"
+    if is_polygon_file(folder):
+        return None
+    table = _table(found)
+    is_known = participant_kind(found.manifest) != "image"
     if is_known:  # a slide, too
-        table["participant"] = manifest["participant"].to_numpy()
+        table["participant"] = found.manifest["participant"].to_numpy()
     write_csv(table, folder / "predictions.csv")
     if not is_known:
+        drop_unwritten(folder / name for name in PREDICTION_FILES)
         return None
-    groups = manifest["participant"].to_numpy()
+    model, groups = found.model, table["participant"].to_numpy()
     record = getattr(model, "out_of_fold_record_", None)
     estimates = summarize_biopsies(
-        probability, groups, record, threshold=model.threshold_
+        found.probability, groups, record, threshold=model.threshold_
     )
-    distances = _distances(model, X, groups)
-    told = estimates.table if distances is None else estimates.table.join(distances)
-    if abstention is not None:
+    distances = None
+    if hasattr(model, "training_reference_"):
+        distances = model.training_reference_.distances(model, found.X, groups)
+    biopsies = estimates.table if distances is None else estimates.table.join(distances)
+    if found.abstention is not None:
         n_left = table.groupby("participant")["left_to_person"].sum()
-        told = told.assign(n_left_to_person=n_left)
-    _write_biopsies(told, folder)
-    known = {"distances": distances, "abstention": abstention, "explain": explain}
-    _write_report(estimates, table, X, model, folder, known)
+        biopsies = biopsies.assign(n_left_to_person=n_left)
+    _write_biopsies(biopsies, folder)
+    known = {"distances": distances, "explain": explain}
+    _write_report(estimates, table, found, folder, known)
     return estimates
+
+
+def _table(found: Predictions) -> pd.DataFrame:
+    """Return a row a patch; what is unsure stands beside the prediction."""
+    from .tables import predictions_table
+
+    threshold = found.model.threshold_
+    table = predictions_table(found.manifest, found.probability, threshold)
+    table.insert(3, "borderline", found.borderline.astype(int))
+    if found.abstention is not None:
+        left = found.abstention.is_left(found.probability)
+        table.insert(4, "left_to_person", left.astype(int))
+    return table
 
 
 def _write_biopsies(biopsies: pd.DataFrame, folder: Path) -> None:
     """Write a row a biopsy, and name those whose patches are unlike the training's."""
-    from .tables import write_csv
-
     write_csv(biopsies, folder / "biopsies.csv", index=True)
     if "unlike_training" not in biopsies:
         return
@@ -251,34 +269,29 @@ def _write_biopsies(biopsies: pd.DataFrame, folder: Path) -> None:
         )
 
 
-def _distances(model: Any, X: Any, groups: np.ndarray) -> pd.DataFrame | None:
-    reference = getattr(model, "training_reference_", None)
-    return None if reference is None else reference.distances(model, X, groups)
-
-
 def _write_report(
     estimates: BiopsyEstimates,
     predictions: pd.DataFrame,
-    X: Any,
-    model: Any,
+    found: Predictions,
     folder: Path,
     known: dict[str, Any],
 ) -> None:
     from ..model.pipeline import holds_features
     from ..report import biopsies_report
-    from .pictures import write_report
 
     report = biopsies_report(
         estimates,
-        predictions["probability"],
+        found.probability,
         predictions["participant"],
-        X=None if holds_features(X) else X,
+        X=None if holds_features(found.X) else found.X,
         names=predictions["name"].to_list(),
-        classifier=model,
+        classifier=found.model,
+        abstention=found.abstention,
         command=typed_command(),
         **known,
     )
     write_report(report, folder, PREDICTION_FILES)
+    drop_unwritten(folder / name for name in PREDICTION_FILES)
 
 
 def _ends(row: pd.Series, part: str) -> str:

@@ -6,51 +6,31 @@ import ast
 import functools
 import math
 import re
-from collections import ChainMap
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-__all__ = [
-    "PATH",
-    "classifier_options",
-    "csv_argument",
-    "embeddings_option",
-    "embeddings_pair_option",
-    "explain_option",
-    "folder_option",
-    "images_option",
-    "metric",
-    "model_option",
-    "overwrite_option",
-    "quiet_option",
-    "reading_options",
-    "seed_option",
-    "setting",
-    "threshold_option",
-]
+from .._runtime import user_path
+from .inputs import PatchTable
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Function = Callable[..., Any]
+_Decorator = Callable[[_Function], _Function]
 
 
 class _UserPath(click.Path):
     """A path, with ``~`` for the home folder also where the shell leaves it."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        from .._runtime import user_path
-
-        path: Any = super().convert(value, param, ctx)
+    def convert(self, value: Any, *about: Any) -> Any:
+        path: Any = super().convert(value, *about)
         return user_path(path)
 
 
 PATH = _UserPath(path_type=Path)
 
 
-def probability(text: str) -> float:
+def probability(text: str, kind: str = "a number from 0 to 1") -> float:
     """Take a number in [0, 1], which ``nan`` is not.
 
     Examples
@@ -64,7 +44,7 @@ def probability(text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number <= 1:
-        raise click.BadParameter(f"{text!r} is not a number from 0 to 1.")
+        raise click.BadParameter(f"{text!r} is not {kind}.")
     return number
 
 
@@ -77,15 +57,10 @@ def threshold(text: str) -> Any:
     >>> threshold("0.3"), threshold("f1"), threshold("recall>=0.95")
     (0.3, 'f1', RecallAtLeast(recall=0.95))
     """
-    if text == "f1":
-        return text
     name, is_bound, bound = text.replace(" ", "").partition(">=")
     if name != "recall":
-        try:
-            return probability(text)
-        except click.BadParameter:
-            message = f"{text!r} is not a number from 0 to 1, f1 or 'recall>=NUMBER'."
-            raise click.BadParameter(message) from None
+        kind = "a number from 0 to 1, f1 or 'recall>=NUMBER'"
+        return text if text == "f1" else probability(text, kind)
     if not is_bound:  # the shell takes an open > for itself
         raise click.BadParameter("put it in quotes: 'recall>=0.95'.")
     from ..evaluation.thresholds import RecallAtLeast
@@ -147,13 +122,12 @@ def _meant(value: str) -> Any:
 
 def _list_if_asked(ctx: click.Context, param: click.Parameter, values: Any) -> Any:
     """Answer ``--set help``."""
-    if "help" not in values:
-        return values
-    from .settings import print_settings
+    if "help" in values:
+        from .settings import print_settings
 
-    (recipe,) = (one for one in ctx.command.params if one.name == "recipe")
-    print_settings(str(ctx.params.get("recipe", recipe.get_default(ctx))))
-    ctx.exit()
+        print_settings(ctx.params["recipe"])
+        ctx.exit()
+    return values
 
 
 def titles(text: str) -> dict[str, str]:
@@ -200,105 +174,6 @@ def meanings(text: str) -> dict[str, int]:
     return found
 
 
-csv_argument = click.argument("csv", type=PATH)
-images_option = click.option(
-    "--images",
-    type=PATH,
-    metavar="DIR",
-    help="Folder of the images, if they do not lie beside the csv.",
-)
-_columns_option = click.option(
-    "--columns",
-    type=titles,
-    multiple=True,
-    metavar="COLUMN=TITLE,...",
-    show_default=False,
-    help="Titles of the columns name, label, slide, participant and centre where they "
-    "are others, as label=diagnosis,participant=patient.",
-)
-_labels_option = click.option(
-    "--labels",
-    type=meanings,
-    multiple=True,
-    metavar="TEXT=1,TEXT=0",
-    show_default=False,
-    help="What the labels are called, as GS=1,NGS=0: in the column of labels, or as "
-    "names of class folders.",
-)
-
-
-def reading_options(function: _Function) -> _Function:
-    """Give a command ``--columns`` and ``--labels``.
-
-    It gets them as one argument `reading`, and passes it on to what reads the csv:
-    ``labelled_manifest(csv, images, **reading)``.
-    """
-
-    @_columns_option
-    @_labels_option
-    @functools.wraps(function)
-    def command(*args: Any, columns: Any, labels: Any, **more: Any) -> Any:
-        given = {"columns": columns, "labels": labels}
-        merged = {name: dict(ChainMap(*of)) or None for name, of in given.items()}
-        return function(*args, reading=merged, **more)
-
-    return command  # type: ignore[return-value]
-
-
-_EMBEDDINGS = (
-    "Features of the images, which are then not needed: an HDF5, npz, csv, Parquet, "
-    "safetensors or pt file, or a folder with one HDF5 file a slide."
-)
-embeddings_option = click.option(
-    "--embeddings", type=PATH, metavar="FILE", help=_EMBEDDINGS
-)
-embeddings_pair_option = click.option(
-    "--embeddings",
-    type=PATH,
-    multiple=True,
-    metavar="FILE",
-    show_default=False,
-    help=f"{_EMBEDDINGS} Given twice: that of CSV, then that of the other csv.",
-)
-model_option = click.option(
-    "--model",
-    type=PATH,
-    required=True,
-    metavar="FILE",
-    help="Model that `glomclf train` wrote.",
-)
-seed_option = click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    metavar="N",
-    help="Seeds splits, samplers and the network.",
-)
-overwrite_option = click.option(
-    "--overwrite",
-    is_flag=True,
-    show_default=False,
-    help="Replace the files of an earlier run.",
-)
-quiet_option = click.option(
-    "--quiet", "-q", is_flag=True, show_default=False, help="Show no progress."
-)
-explain_option = click.option(
-    "--explain",
-    is_flag=True,
-    show_default=False,
-    help="Draw what the model looked at into the report. A patch takes one more pass "
-    "through the network, or 50 where its feature maps are coarse or not to be had.",
-)
-threshold_option = click.option(
-    "--threshold",
-    type=probability,
-    default=None,
-    show_default="the model's own",
-    help="Probability from which a glomerulus is predicted globally sclerotic.",
-)
-
-
 def _weights(text: str) -> str:
     """Take a file that is there, or a name, before anything is loaded."""
     if text in ("imagenet", "none") or Path(text).expanduser().is_file():
@@ -306,24 +181,150 @@ def _weights(text: str) -> str:
     raise click.BadParameter(f"No such file: {text}. Give a file, imagenet or none.")
 
 
-def folder_option(default: str, text: str, **more: Any) -> Callable[..., Any]:
-    """Make the option ``--output``, where it is a folder."""
-    return click.option(
-        *("--output", "-o", "folder"),
+# -- what is read ---------------------------------------------------------------------
+
+
+def _merged(ctx: click.Context, param: click.Parameter, given: Any) -> Any:
+    """Make one mapping of those of an option that was given more than once."""
+    return {key: value for one in given for key, value in one.items()} or None
+
+
+images = click.option(
+    "--images",
+    type=PATH,
+    metavar="DIR",
+    help="Folder of the images, if they do not lie beside the csv.",
+)
+_READING: dict[str, _Decorator] = {
+    "images": images,
+    "columns": click.option(
+        "--columns",
+        type=titles,
+        multiple=True,
+        callback=_merged,
+        metavar="COLUMN=TITLE,...",
+        help="Titles of the columns name, label, slide, participant and centre where "
+        "they are others, as label=diagnosis,participant=patient.",
+    ),
+    "labels": click.option(
+        "--labels",
+        type=meanings,
+        multiple=True,
+        callback=_merged,
+        metavar="TEXT=1,TEXT=0",
+        help="What the labels are called, as GS=1,NGS=0: in the column of labels, or "
+        "as names of class folders.",
+    ),
+    "embeddings": click.option(
+        "--embeddings",
         type=PATH,
+        multiple=True,
+        metavar="FILE",
+        help="Features of the images, which are then not needed: an HDF5, npz, csv, "
+        "Parquet, safetensors or pt file, or a folder with one HDF5 file a slide. "
+        "Where two csvs are read, give it once, or once for each.",
+    ),
+}
+
+
+def patches(*more: str, argument: str = "csv") -> _Decorator:
+    """Give a command a csv and how it is read, as one argument: a `PatchTable`.
+
+    Parameters
+    ----------
+    *more : str
+        ``"images"`` and ``"embeddings"``, where the command takes them.
+    argument : str, default="csv"
+        What the csv is called in the help.
+    """
+    names = [name for name in _READING if name in (*more, "columns", "labels")]
+
+    def decorate(function: _Function) -> _Function:
+        @functools.wraps(function)
+        def command(**given: Any) -> Any:
+            reading = {name: given.pop(name) for name in names}
+            table = PatchTable(given.pop(argument), **reading)
+            return function(patches=table, **given)
+
+        decorated: _Function = command
+        for name in reversed(names):
+            decorated = _READING[name](decorated)
+        return click.argument(argument, type=PATH)(decorated)
+
+    return decorate
+
+
+# -- what is shared otherwise ---------------------------------------------------------
+
+model = click.option(
+    "--model",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="Model that `glomclf train` wrote.",
+)
+seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    metavar="N",
+    help="Seeds splits, samplers and the network.",
+)
+overwrite = click.option(
+    "--overwrite", is_flag=True, help="Replace the files of an earlier run."
+)
+quiet = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+explain = click.option(
+    "--explain",
+    is_flag=True,
+    help="Draw what the model looked at into the report. A patch takes one more pass "
+    "through the network, or 50 where its feature maps are coarse or not to be had.",
+)
+model_threshold = click.option(
+    "--threshold",
+    type=probability,
+    show_default="the model's own",
+    help="Probability from which a glomerulus is predicted globally sclerotic.",
+)
+
+
+def output(name: str, text: str, metavar: str = "DIR", **more: Any) -> _Decorator:
+    """Make the option ``--output``, whose argument is called `name`."""
+    return click.option(
+        "--output", "-o", name, type=PATH, metavar=metavar, help=text, **more
+    )
+
+
+def folds(text: str, default: int | None = None, **more: Any) -> _Decorator:
+    """Make the option ``--cv``."""
+    return click.option(
+        *("--cv", "n_folds"),
+        type=click.IntRange(min=2),
         default=default,
-        metavar="DIR",
+        metavar="FOLDS",
         help=text,
         **more,
     )
 
 
-_CLASSIFIER_OPTIONS = {
+def readers(use: str) -> _Decorator:
+    """Make the option that names columns of readers; `use` ends its help."""
+    return click.option(
+        *("--reader", "readers"),
+        multiple=True,
+        metavar="COLUMN",
+        help="Column of CSV with the labels of one reader, empty where a patch was not "
+        f"read. Given for each reader: {use}",
+    )
+
+
+# -- the classifier -------------------------------------------------------------------
+
+_CLASSIFIER: dict[str, _Decorator] = {
     "weights": click.option(
         "--weights",
         type=_weights,
         metavar="imagenet|none|FILE",
-        default=None,
         show_default="the recipe's",
         help="Weights that the backbone starts from. none is one fixed random network, "
         "and downloads nothing.",
@@ -331,7 +332,6 @@ _CLASSIFIER_OPTIONS = {
     "sampler": click.option(
         "--sampler",
         metavar="NAME[+NAME]|none",
-        default=None,
         show_default="the recipe's",
         help="Balances the training rows: smote, augment, undersample, oversample, or "
         "several in order.",
@@ -340,56 +340,47 @@ _CLASSIFIER_OPTIONS = {
         "--threshold",
         type=threshold,
         metavar="NUMBER|f1|'recall>=NUMBER'",
-        default=None,
         show_default="0.5",
         help="Probability from which a glomerulus is predicted globally sclerotic. f1 "
         "and 'recall>=0.95' choose it on training participants: for the highest F1, "
         "or the highest precision at that recall.",
     ),
     "settings": click.option(
-        "--set",
-        "settings",
+        *("--set", "settings"),
         type=setting,
         metavar="KEY=VALUE",
         multiple=True,
-        is_eager=True,
         callback=_list_if_asked,
-        show_default=False,
         help="Any other setting, as network.epochs=5 or image_size=64. May be given "
         "more than once. `--set help` lists all keys and their values.",
     ),
 }
 
 
-def _recipe_option(default: str) -> Callable[[_Function], _Function]:
-    return click.option(
+def classifier(*, recipe: str, without: Collection[str] = ()) -> _Decorator:
+    """Give a command the options of the classifier; the others are ``--set``.
+
+    Parameters
+    ----------
+    recipe : str
+        Where none is given.
+    without : collection of str, default=()
+        Names of options that this command does not have.
+    """
+    of_recipe = click.option(
         "--recipe",
         type=click.Choice(["linear", "features", "fine-tune", "scratch"]),
-        default=default,
+        default=recipe,
         is_eager=True,  # `--set help` lists the settings of this one
         help="How the model is trained. linear: a logistic regression on stored "
         "features. features: a small network on them. fine-tune: the last layers of "
         "the backbone, too. scratch: all layers.",
     )
 
-
-def classifier_options(
-    *, recipe: str = "features", without: Collection[str] = ()
-) -> Callable[[_Function], _Function]:
-    """Give a command the options of the classifier; the others are ``--set``.
-
-    Parameters
-    ----------
-    recipe : str, default="features"
-        Where none is given.
-    without : collection of str, default=()
-        Names of options that this command does not have.
-    """
-
     def decorate(function: _Function) -> _Function:
-        for name, option in reversed(_CLASSIFIER_OPTIONS.items()):
+        for name, option in reversed(_CLASSIFIER.items()):
             if name not in without:
                 function = option(function)
-        return _recipe_option(recipe)(function)
+        return of_recipe(function)
 
     return decorate

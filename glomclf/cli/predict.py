@@ -8,37 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import (
-    InputError,
-    check_inputs,
-    check_output,
-    drop_unwritten,
-    list_files,
-    say,
-)
+from .._runtime import counted
+from . import options
+from .console import InputError, say
 from .extract import cut_options
-from .inputs import check_model, load_model, read_images, rows_of
+from .inputs import PatchTable, check_model, load_model
 from .new_biopsies import (
     PREDICTION_FILES,
+    Predictions,
     abstention_of,
     check_explained,
     print_biopsies,
     read_new,
     write_new,
 )
-from .options import (
-    PATH,
-    embeddings_option,
-    explain_option,
-    folder_option,
-    images_option,
-    model_option,
-    overwrite_option,
-    quiet_option,
-    reading_options,
-    threshold_option,
-)
-from .options import probability as rate
+from .outputs import check_inputs, check_outputs, list_files
 from .slide_predictions import (
     check_options,
     is_polygon_file,
@@ -49,51 +33,39 @@ from .slide_predictions import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-
-    from ..evaluation.abstention import Abstention
-    from ..evaluation.biopsy_estimates import BiopsyEstimates
-
-__all__ = ["command"]
 
 
 @click.command()
-@click.argument("source", type=PATH)
-@click.argument("annotations", type=PATH, required=False)
-@model_option
-@images_option
-@reading_options
-@embeddings_option
-@folder_option(
-    "glomclf-predictions",
+@options.patches("images", "embeddings", argument="source")
+@click.argument("annotations", type=options.PATH, required=False)
+@options.model
+@options.output(
+    "folder",
     "Folder for predictions, biopsies and the report. Of one slide, also a file for "
     "its polygons alone: .geojson, .json or .xml.",
+    default="glomclf-predictions",
 )
 @cut_options
-@overwrite_option
-@threshold_option
+@options.overwrite
+@options.model_threshold
 @click.option(
     "--max-miss",
-    type=rate,
+    type=options.probability,
     metavar="RATE",
-    default=None,
     show_default="nothing is left to a person",
     help="Mark glomeruli to be left to a person, so that at most this share of the "
     "sclerotic ones among the others is missed: the mean over new participants, with "
     "confidence 0.95. 0.05 needs 59 participants in the model's record.",
 )
-@explain_option
-@quiet_option
+@options.explain
+@options.quiet
 @click.pass_context
 def command(
     context: click.Context,
-    source: Path,
+    patches: PatchTable,
     annotations: Path | None,
     model: Path,
-    images: Path | None,
-    reading: dict[str, Any],
-    embeddings: Path | None,
     folder: Path,
     cut: dict[str, Any],
     overwrite: bool,
@@ -119,107 +91,72 @@ def command(
 
     Example: glomclf predict biopsies/ --model model.glomclf --output results/
     """
-    inputs = [path for path in (source, model, annotations, embeddings) if path]
+    inputs = [*patches.files, model, *([annotations] if annotations else [])]
     check_inputs(inputs)  # to load a model takes long
-    pairs = read_slides(source, annotations, images, cut.pop("mpp"))
-    check_options(context, pairs)
-    check_model(model, embeddings, of_slides=pairs is not None)
-    _check_output(folder, inputs, overwrite, pairs)
-    place = read_images(images, embeddings)
-    found = read_new(source, place, **reading) if pairs is None else None
+    slides = read_slides(patches, annotations, cut.pop("mpp"))
+    check_options(context, slides)
+    check_model(model, patches, of_slides=slides is not None)
+    _check_outputs(folder, slides, inputs, overwrite)
+    new: Any = nullcontext(read_new(patches) if slides is None else None)
     classifier = load_model(model, threshold, quiet)
     abstention = abstention_of(classifier, max_miss)
-    new: Any = nullcontext(found)
-    if pairs is not None:
-        new = patches_of(pairs, cut, classifier, context)
+    if slides is not None:
+        new = patches_of(slides, cut, classifier, context)
     with new as manifest:
         if explain:
             check_explained(manifest, classifier, folder)
-        rows = rows_of(manifest, embeddings)
-        probability = classifier.predict_proba(rows)[:, 1]
-        told = (probability, classifier, folder, abstention)
-        estimates = _write(manifest, rows, pairs, *told, explain=explain)
-    _tell(probability, classifier.threshold_)
-    _tell_more(probability, abstention, estimates)
-
-
-def _write(
-    manifest: pd.DataFrame,
-    rows: Any,
-    pairs: pd.DataFrame | None,
-    probability: np.ndarray,
-    classifier: Any,
-    folder: Path,
-    abstention: Abstention | None,
-    *,
-    explain: bool,
-) -> BiopsyEstimates | None:
-    """Write polygons, where there are some, and all other files, if asked for."""
-    cuts = (probability, classifier.threshold_, abstention)
-    write_polygons(pairs, folder, manifest, *cuts)
-    if is_polygon_file(folder):
-        return None
-    told = (probability, classifier, folder, abstention)
-    estimates = write_new(manifest, rows, *told, explain=explain)
-    drop_unwritten(folder / name for name in PREDICTION_FILES)
-    return estimates
-
-
-def _tell(probability: np.ndarray, threshold: float) -> None:
-    from .._runtime import counted
-
-    n_positive, n_patches = int((probability >= threshold).sum()), len(probability)
-    n = counted(n_patches, "patch")
-    say(f"Predicted globally sclerotic: {n_positive} of {n} (threshold {threshold:g}).")
-
-
-def _tell_more(
-    probability: np.ndarray,
-    abstention: Abstention | None,
-    estimates: BiopsyEstimates | None,
-) -> None:
-    """Say what is left to a person, and what is known of each biopsy."""
-    if abstention is not None:
-        _tell_left(probability, abstention)
+        X = patches.rows_of(manifest)
+        probability = classifier.predict_proba(X)[:, 1]
+        found = Predictions(manifest, X, probability, classifier, abstention)
+        if slides is not None:
+            write_polygons(slides, folder, found)
+        estimates = write_new(found, folder, explain=explain)
+    _tell(found)
     if estimates is not None:
         print_biopsies(estimates)
     list_files()
 
 
-def _tell_left(probability: np.ndarray, abstention: Abstention) -> None:
-    """Say how many are left to a person, and what is promised of the others."""
-    say(
-        f"Left to a person: {int(abstention.is_left(probability).sum())} of "
-        f"{len(probability)} (from "
-        f"{abstention.low:.3g} to {abstention.high:.3g}; of the "
-        f"record's, {100 * abstention.share_left:.0f} % are). Of "
-        "the sclerotic glomeruli among the others at most "
-        f"{100 * abstention.max_miss:g} % are missed: the mean over participants like "
-        f"the {abstention.n_participants} of the record who had any, with confidence "
-        f"{abstention.confidence:g}."
-    )
-
-
-def _check_output(
-    folder: Path, inputs: list[Path], overwrite: bool, pairs: pd.DataFrame | None
+def _check_outputs(
+    folder: Path, slides: pd.DataFrame | None, inputs: list[Path], overwrite: bool
 ) -> None:
-    """Refuse a folder that cannot be written, or holds what may not be replaced."""
-    if is_polygon_file(folder) and (pairs is None or len(pairs) > 1):
+    """Refuse a file in place of a folder, and what may not be replaced."""
+    n_slides = 0 if slides is None else len(slides)
+    if is_polygon_file(folder) and n_slides != 1:
         raise InputError(
             f"{folder} is a file of polygons, which are read beside one slide: glomclf "
             "predict SLIDE ANNOTATIONS. Of patches and many slides, --output names a "
             "folder."
         )
-    polygons = [] if pairs is None else polygon_files(pairs, folder)
-    inputs = [*inputs, *([] if pairs is None else map(Path, pairs["annotations"]))]
-    for file in polygons:
-        check_output(file, inputs, overwrite=overwrite)
-    if is_polygon_file(folder):
-        return
-    if folder.suffix.lower() == ".csv" or folder.is_file():
+    if folder.suffix.lower() == ".csv" or (
+        folder.is_file() and not is_polygon_file(folder)
+    ):
         raise InputError(
             f"--output names a folder, and {folder} is a file: predictions.csv and "
             "biopsies.csv are written into it."
         )
-    for name in PREDICTION_FILES:
-        check_output(folder / name, inputs, overwrite=overwrite)
+    files = [] if slides is None else polygon_files(slides, folder)
+    if not is_polygon_file(folder):
+        files += [folder / name for name in PREDICTION_FILES]
+    if slides is not None:
+        inputs = [*inputs, *map(Path, slides["annotations"])]
+    check_outputs(files, inputs, overwrite=overwrite)
+
+
+def _tell(found: Predictions) -> None:
+    """Say how many are called sclerotic, and how many are left to a person."""
+    n_patches, abstention = len(found.probability), found.abstention
+    say(
+        f"Predicted globally sclerotic: {found.called.sum()} of "
+        f"{counted(n_patches, 'patch')} (threshold {found.model.threshold_:g})."
+    )
+    if abstention is not None:
+        say(
+            f"Left to a person: {abstention.is_left(found.probability).sum()} of "
+            f"{n_patches} (from {abstention.low:.3g} to {abstention.high:.3g}; of the "
+            f"record's, {100 * abstention.share_left:.0f} % are). Of the sclerotic "
+            f"glomeruli among the others at most {100 * abstention.max_miss:g} % are "
+            "missed: the mean over participants like the "
+            f"{abstention.n_participants} of the record who had any, with confidence "
+            f"{abstention.confidence:g}."
+        )

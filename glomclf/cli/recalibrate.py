@@ -7,32 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import (
-    InputError,
-    check_inputs,
-    check_output,
-    list_files,
-    note,
-    output,
-    print_table,
-    say,
-)
-from .inputs import check_model, labelled_manifest, load_model, rows_of
-from .options import (
-    PATH,
-    csv_argument,
-    embeddings_option,
-    images_option,
-    overwrite_option,
-    quiet_option,
-    reading_options,
-)
+from .._runtime import counted
+from . import options
+from .console import InputError, note, print_table, say
+from .inputs import PatchTable, check_model, load_model
+from .outputs import check_inputs, check_outputs, list_files, remember
+from .tables import number
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-__all__ = ["command"]
 
 _GAIN = {"f1": ("F1", 3), "error": ("error", 1)}  # titles, digits
 _WHEN = ("before", "after")
@@ -40,20 +24,9 @@ _LEAST_FOR_GAIN = 3  # participants
 
 
 @click.command()
-@click.argument("model", type=PATH)
-@csv_argument
-@click.option(
-    "--output",
-    "-o",
-    "target",
-    type=PATH,
-    required=True,
-    metavar="FILE",
-    help="Model to write.",
-)
-@images_option
-@reading_options
-@embeddings_option
+@click.argument("model", type=options.PATH)
+@options.patches("images", "embeddings")
+@options.output("target", "Model to write.", "FILE", required=True)
 @click.option(
     "--method",
     type=click.Choice(["auto", "intercept", "temperature", "logistic", "isotonic"]),
@@ -61,15 +34,12 @@ _LEAST_FOR_GAIN = 3  # participants
     help="What is learned of the map from the model's probability to that of the site. "
     "auto: as much as so many participants can teach.",
 )
-@overwrite_option
-@quiet_option
+@options.overwrite
+@options.quiet
 def command(
     model: Path,
-    csv: Path,
+    patches: PatchTable,
     target: Path,
-    images: Path | None,
-    reading: dict[str, Any],
-    embeddings: Path | None,
     method: Any,
     overwrite: bool,
     quiet: bool,
@@ -87,21 +57,19 @@ def command(
     """
     from ..model.binary import recalibrate_by, scores_as_trained
 
-    inputs = [path for path in (model, csv, embeddings) if path]
-    check_output(target, inputs, overwrite=overwrite)
+    inputs = [model, *patches.files]
+    check_outputs([target], inputs, overwrite=overwrite)
     check_inputs(inputs)
-    check_model(model, embeddings)
-    manifest = labelled_manifest(
-        csv, images, to_train=False, embeddings=embeddings, **reading
-    )
-    _refuse_unknown_people(csv, manifest)
-    rows = rows_of(manifest, embeddings)
+    check_model(model, patches)
+    manifest = patches.labelled(to_train=False)
+    _refuse_unknown_people(patches.csv, manifest)
+    rows = patches.rows_of(manifest)
     classifier = load_model(model, None, quiet)
     site = (manifest["label"].to_numpy(), scores_as_trained(classifier, rows))
     people = manifest["participant"].to_numpy()
     recalibrate_by(classifier, *site, people, method)
-    with output(target) as temporary:
-        classifier.save(temporary)
+    classifier.save(target)
+    remember(target)
     _tell(classifier, *site, people, method)
     list_files()
 
@@ -110,9 +78,6 @@ def _tell(
     classifier: Any, y: np.ndarray, scores: np.ndarray, people: np.ndarray, method: Any
 ) -> None:
     """Say what was learned, and what it is worth on other participants of the site."""
-    import numpy as np
-
-    from .._runtime import counted
     from ..model.recalibration_curve import recalibration_gain
 
     learned, cut = classifier.recalibration_, classifier.threshold_
@@ -132,13 +97,13 @@ def _tell(
     gain = recalibration_gain(y, scores, people, method=method, threshold=cut)
     titles = [f"{title} {when}" for title, _ in _GAIN.values() for when in _WHEN]
     rows = []
-    for number, row in gain.iterrows():
-        cells = [
-            "" if np.isnan(row[f"{name}_{when}"]) else f"{row[f'{name}_{when}']:.{n}f}"
-            for name, (_, n) in _GAIN.items()
+    for n_participants, row in gain.iterrows():
+        cells = (
+            number(row[f"{name}_{when}"], f".{digits}f", "")
+            for name, (_, digits) in _GAIN.items()
             for when in _WHEN
-        ]
-        rows.append([str(number), *cells])
+        )
+        rows.append([n_participants, *cells])
     head = f"Worth at threshold {cut:g}, by participants recalibrated on"
     note("Means over draws. Error: of a participant's percentage, in points.")
     print_table(head, ["participants", *titles], rows)

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ..model.classifier import GlomeruliClassifier
     from ..model.ensemble import FoldEnsembleClassifier
 
-__all__ = ["as_ensemble", "checked_classifier", "given_values", "print_settings"]
-
 
 def checked_classifier(
     recipe: str,
@@ -221,6 +219,7 @@ def _refuse_unknown(keys: Sequence[str], known: Collection[str], recipe: str) ->
 
 
 def nearest(key: str, known: Collection[str]) -> str:
+    """Name the known keys that may be meant, to end a message."""
     same = [one for one in known if one.rpartition(".")[2] == key.rpartition(".")[2]]
     near = same or get_close_matches(key, known, n=1)
     return f"; did you mean {' or '.join(near)}?" if near else "."

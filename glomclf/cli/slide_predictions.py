@@ -10,42 +10,31 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from .console import InputError, note, written_files
+from .console import InputError, note
+from .inputs import PatchTable
+from .outputs import remember
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-    from ..evaluation.abstention import Abstention
-
-__all__ = [
-    "check_options",
-    "is_polygon_file",
-    "patches_of",
-    "polygon_files",
-    "read_slides",
-    "write_polygons",
-]
+    from .new_biopsies import Predictions
 
 _OF_SLIDES = {name: f"--{name}" for name in ("mpp", "scale", "margin", "outside")}
 _OF_SLIDES["classes"] = "--label"
-_OF_TABLES = {name: f"--{name}" for name in ("images", "columns", "labels")}
-_OF_TABLES["embeddings"] = "--embeddings"
+_OF_TABLES = {name: f"--{name}" for name in ("columns", "labels", "embeddings")}
 
 
 def read_slides(
-    source: Path, annotations: Path | None, images: Path | None, mpp: float | None
+    patches: PatchTable, annotations: Path | None, mpp: float | None
 ) -> pd.DataFrame | None:
     """Return slides with their polygons; a slide is a biopsy, unless the csv says more.
 
     Parameters
     ----------
-    source : Path
-        A slide, or a csv with the columns `slide` and `annotations`.
+    patches : PatchTable
+        Its csv may be a slide, or a csv with the columns `slide` and `annotations`.
     annotations : Path or None
         Polygons of the slide.
-    images : Path or None
-        Folder of the slides in the csv.
     mpp : float or None
         Of all slides, in place of what they say themselves.
 
@@ -65,10 +54,11 @@ def read_slides(
 
     from ..data.slide_pairs import read_pairs
 
+    source = patches.csv
     if annotations is not None:
         pairs = pd.DataFrame([{"slide": source, "annotations": annotations}])
-    elif _names_slides(source):
-        pairs = read_pairs(source, images)
+    elif _names_slides(patches):
+        pairs = read_pairs(source, patches.images or None)
     else:
         return None
     stems = pairs["slide"].map(lambda path: Path(path).stem)
@@ -83,13 +73,12 @@ def read_slides(
     return pairs if mpp is None else pairs.assign(mpp=mpp)
 
 
-def _names_slides(source: Path) -> bool:
+def _names_slides(patches: PatchTable) -> bool:
     """Tell a csv of slides from one of patches."""
-    from ..data.table_files import column_name, read_table
-
+    source = patches.csv
     if source.suffix.lower() not in (".csv", ".xlsx") or not source.is_file():
         return False
-    titles = {(column_name(title) or "").lower() for title in read_table(source)[0]}
+    titles = {(name or "").lower() for name in PatchTable(source).titles().values()}
     return {"slide", "annotations"} <= titles and "name" not in titles
 
 
@@ -101,17 +90,19 @@ def check_options(context: click.Context, pairs: pd.DataFrame | None) -> None:
     InputError
         If there are some: of slides without polygons, or of tables with them.
     """
-    idle = _OF_SLIDES if pairs is None else dict(_OF_TABLES)
-    if context.params["annotations"] is None:
-        idle.pop("images", None)  # also of a csv of slides
-    typed = [
-        option
-        for name, option in idle.items()
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
+    idle = _OF_SLIDES
+    if pairs is not None:
+        idle = _OF_TABLES
+        if context.params["annotations"] is not None:  # a csv of slides has a folder
+            idle = {"images": "--images", **_OF_TABLES}
+    typed = [option for name, option in idle.items() if _is_typed(context, name)]
     if typed:
         kind = "a slide with polygons" if pairs is None else "a csv of patches"
         raise InputError(f"Leave out {', '.join(typed)}, which only {kind} can have.")
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def is_polygon_file(path: Path) -> bool:
@@ -159,11 +150,7 @@ def _as_trained(
     """Say how patches are cut out: as those that the model learned from, if known."""
     record = classifier.training_record_["patches"]
     known = {name: record[name] for name in cut} if record else {}
-    typed = {
-        name: value
-        for name, value in cut.items()
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    typed = {name: one for name, one in cut.items() if _is_typed(context, name)}
     chosen = {**cut, **known, **typed}
     words = _words(chosen)
     if not known:
@@ -194,35 +181,25 @@ def polygon_files(pairs: pd.DataFrame, output: Path) -> list[Path]:
     ]
 
 
-def write_polygons(
-    pairs: pd.DataFrame | None,
-    output: Path,
-    manifest: pd.DataFrame,
-    probability: np.ndarray,
-    threshold: float,
-    abstention: Abstention | None = None,
-) -> None:
+def write_polygons(pairs: pd.DataFrame, output: Path, found: Predictions) -> None:
     """Write the polygons of slides with their classes: to a file, or into a folder.
 
     Borderline are those that are left to a person, where that is asked for.
     """
     from ..data.annotations.writer import write_annotations
-    from ..evaluation.biopsy_estimates import is_borderline
 
-    if pairs is None:
-        return
-    near = is_borderline(probability, threshold)
-    if abstention is not None:
-        near = abstention.is_left(probability)
-    names, of = manifest["annotation_id"], manifest["slide"].to_numpy()
+    near = found.borderline
+    if found.abstention is not None:
+        near = found.abstention.is_left(found.probability)
+    names, of = found.manifest["annotation_id"], found.manifest["slide"].to_numpy()
     targets = polygon_files(pairs, output)
     for pair, target in zip(pairs.to_dict("records"), targets, strict=True):
         own = of == Path(pair["slide"]).stem
         write_annotations(
             pair["annotations"],
             target,
-            dict(zip(names[own], probability[own].tolist(), strict=True)),
-            threshold=threshold,
+            dict(zip(names[own], found.probability[own].tolist(), strict=True)),
+            threshold=found.model.threshold_,
             borderline=set(names[own & near]),
         )
-        written_files().append(target)
+        remember(target)

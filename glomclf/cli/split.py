@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from .console import check_output, list_files, note, print_table
-from .options import (
-    csv_argument,
-    folder_option,
-    overwrite_option,
-    reading_options,
-    seed_option,
-)
+from . import options
+from .console import note, print_table
+from .inputs import PatchTable
+from .messages import as_option
+from .outputs import check_outputs, list_files, write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["command"]
-
 
 @click.command()
-@csv_argument
-@reading_options
+@options.patches()
 @click.option(
     "--test-size",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -33,20 +28,16 @@ __all__ = ["command"]
     metavar="SHARE",
     help="Share of the patches that the test participants should have.",
 )
-@folder_option(
-    ".",
+@options.output(
+    "folder",
     "Folder for train.csv and test.csv.",
+    default=".",
     show_default="the working directory",
 )
-@overwrite_option
-@seed_option
+@options.overwrite
+@options.seed
 def command(
-    csv: Path,
-    reading: dict[str, Any],
-    test_size: float,
-    folder: Path,
-    overwrite: bool,
-    seed: int,
+    patches: PatchTable, test_size: float, folder: Path, overwrite: bool, seed: int
 ) -> None:
     """Split CSV into train.csv and test.csv.
 
@@ -58,54 +49,50 @@ def command(
     """
     from ..data.participants import participant_kind
     from ..data.splitting import train_test_split_by_participant
-    from .inputs import labelled_manifest
-    from .tables import write_csv
 
     files = [folder / "train.csv", folder / "test.csv"]
-    for file in files:  # a model may have been trained on what is there
-        check_output(file, [csv], overwrite=overwrite)
-    manifest = labelled_manifest(csv, False, **reading)
-    are_known = participant_kind(manifest) == "participant"
+    # A model may have been trained on what is there.
+    check_outputs(files, patches.files, overwrite=overwrite)
+    table = replace(patches, images=False)
+    manifest = table.labelled()
     sides = train_test_split_by_participant(
         manifest, manifest["label"], test_size=test_size, random_state=seed
     )[:2]
-    rows = _rows(csv, manifest, reading, are_known)
+    kind = participant_kind(manifest)
+    rows = _rows(table, manifest, are_known=kind == "participant")
     for file, side in zip(files, sides, strict=True):
         write_csv(rows.loc[side.index], file)
-    _print(files, sides, participant_kind(manifest))
-    _note_options(csv, folder, reading)
+    _print(files, sides, kind)
+    _note_options(patches, folder)
     list_files()
 
 
 def _rows(
-    csv: Path, manifest: pd.DataFrame, reading: dict[str, Any], are_known: bool
+    table: PatchTable, manifest: pd.DataFrame, *, are_known: bool
 ) -> pd.DataFrame:
     """Return the csv as it was written, with participants where they are known."""
     import pandas as pd
 
     from ..data.table_files import check_columns, column_name, read_table
 
-    chosen = check_columns(reading["columns"])
-    titles, lines = read_table(csv, chosen)
+    chosen = check_columns(table.columns)
+    titles, lines = read_table(table.csv, chosen)
     rows = pd.DataFrame(list(lines.values()), columns=titles, index=manifest.index)
     if are_known:
-        names = [column_name(title, chosen) for title in titles]
-        known = "participant" in names
-        place = names.index("participant") if known else len(titles)
-        title = titles[place] if known else "participant"
-        rows = rows.drop(columns=title, errors="ignore")
-        rows.insert(place, title, manifest["participant"])
+        names = {column_name(title, chosen): title for title in titles}
+        title = names.get("participant", "participant")
+        rows[title] = manifest["participant"]
     return rows
 
 
-def _note_options(csv: Path, folder: Path, reading: dict[str, Any]) -> None:
+def _note_options(patches: PatchTable, folder: Path) -> None:
     """Say what the commands after this one need to read its files."""
-    from .messages import as_option
-
-    words = [as_option(name, of) for name, of in reading.items() if of]
-    lie_elsewhere = os.path.realpath(folder) != os.path.realpath(csv.parent)
+    given = {"columns": patches.columns, "labels": patches.labels}
+    words = [as_option(name, of) for name, of in given.items() if of]
+    place = patches.csv.parent
+    lie_elsewhere = os.path.realpath(folder) != os.path.realpath(place)
     if lie_elsewhere:
-        words.insert(0, f"--images {csv.parent}")
+        words.insert(0, f"--images {place}")
     if words:
         note(f"Give the next commands {' '.join(words)}")
     if lie_elsewhere:
@@ -116,10 +103,10 @@ def _note_options(csv: Path, folder: Path, reading: dict[str, Any]) -> None:
 
 
 def _print(files: list[Path], sides: list[pd.DataFrame], owner: str) -> None:
-    lines = []
+    rows = []
     for file, side in zip(files, sides, strict=True):
-        counts = side["label"].value_counts()
-        per_class = [str(counts.get(label, 0)) for label in (0, 1)]
-        lines.append((file.name, str(side["participant"].nunique()), *per_class))
+        labels = side["label"].to_list()
+        n_owners = side["participant"].nunique()
+        rows.append((file.name, n_owners, labels.count(0), labels.count(1)))
     header = ("file", f"{owner}s", "class 0", "class 1")
-    print_table(f"Split by {owner}", header, lines)
+    print_table(f"Split by {owner}", header, rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,31 +9,17 @@ import numpy as np
 import pandas as pd
 
 from .console import note, typed_command
-from .pictures import new_figure, write_report
-from .tables import predictions_table, write_csv, write_scores
+from .outputs import new_figure, write_csv, write_report, write_scores
+from .tables import predictions_table, print_scores
 
 if TYPE_CHECKING:
     from ..evaluation.evaluation import Evaluation
     from ..model.classifier import GlomeruliClassifier
     from ..model.ensemble import FoldEnsembleClassifier
 
-__all__ = [
-    "TRAINING_FILES",
-    "keep_cut",
-    "write_ensemble_training",
-    "write_out_of_fold",
-    "write_training",
-]
-
 TRAINING_FILES = (
-    "cv_predictions.csv",
-    "cv_scores.csv",
-    "cv_scores.json",
-    "report.html",
-    "history.csv",
-    "history.png",
-    "class_proportions.png",
-    "synthetic_images.png",
+    *("cv_predictions.csv", "cv_scores.csv", "cv_scores.json", "report.html"),
+    *("history.csv", "history.png", "class_proportions.png", "synthetic_images.png"),
 )
 
 
@@ -59,15 +44,14 @@ def keep_cut(model: Any, manifest: pd.DataFrame) -> None:
         )
 
 
-def write_out_of_fold(
+def out_of_fold(
     classifier: GlomeruliClassifier,
     X: Any,
     manifest: pd.DataFrame,
     folds: list[Any],
-    folder: Path,
     weight: np.ndarray | None = None,
-) -> tuple[Evaluation, np.ndarray]:
-    """Predict participants that were not trained on; write predictions and scores.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict the participants of each fold by a classifier trained on the others.
 
     Parameters
     ----------
@@ -78,9 +62,34 @@ def write_out_of_fold(
     manifest : DataFrame
         Columns ``label`` and ``participant``.
     folds : list of (ndarray, ndarray)
-    folder : Path
     weight : ndarray of shape (n_samples,), default=None
-        Of the rows, to train with; scores take all rows alike.
+        Of the rows, to train with.
+
+    Returns
+    -------
+    probability : ndarray of shape (n_samples,)
+        Of class 1.
+    threshold : ndarray of shape (n_samples,)
+        That of each row's fold.
+    """
+    from ..model.folds import predict_folds
+
+    y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
+    predicted = predict_folds(
+        classifier, X, y, groups=participants, cv=folds, sample_weight=weight
+    ).sort_values("row")
+    return predicted["probability"].to_numpy(), predicted["threshold"].to_numpy()
+
+
+def write_out_of_fold(
+    classifier: GlomeruliClassifier,
+    X: Any,
+    manifest: pd.DataFrame,
+    folds: list[Any],
+    folder: Path,
+    weight: np.ndarray | None = None,
+) -> tuple[Evaluation, np.ndarray]:
+    """Predict as `out_of_fold` does, and write predictions and unweighted scores.
 
     Returns
     -------
@@ -90,17 +99,10 @@ def write_out_of_fold(
         Out of fold, of class 1.
     """
     from ..evaluation.evaluation import evaluate
-    from ..model.folds import predict_folds
 
+    probability, thresholds = out_of_fold(classifier, X, manifest, folds, weight)
+    threshold = thresholds[0] if len(set(thresholds)) == 1 else thresholds
     y, participants = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
-    predicted = predict_folds(
-        classifier, X, y, groups=participants, cv=folds, sample_weight=weight
-    ).sort_values("row")
-    # Each fold's own, where they were chosen inside.
-    threshold = predicted["threshold"].to_numpy()
-    if len(set(threshold)) == 1:
-        threshold = threshold[0]
-    probability = predicted["probability"].to_numpy()
     evaluation = evaluate(y, probability, groups=participants, threshold=threshold)
     _write_cross_validation(manifest, probability, threshold, evaluation, folder)
     return evaluation, probability
@@ -121,10 +123,10 @@ def _write_cross_validation(
 def write_training(
     model: GlomeruliClassifier | FoldEnsembleClassifier,
     X: np.ndarray,
-    y: np.ndarray,
+    manifest: pd.DataFrame,
     folder: Path,
 ) -> None:
-    """Write the history of a training and pictures of what the sampler did.
+    """Write the history of a training, what the sampler did, and of folds the report.
 
     Parameters
     ----------
@@ -133,53 +135,44 @@ def write_training(
         did.
     X : ndarray
         The images, or the embeddings, that ``fit`` was given.
-    y : ndarray of shape (n_samples,)
-        Their labels.
+    manifest : DataFrame
+        The same rows, with ``label`` and ``participant``.
     folder : Path
     """
     members = getattr(model, "estimators_", [model])
-    history = _epochs(model) if members == [model] else _epochs_of_all(members)
+    tables = {fold: _epochs(member) for fold, member in enumerate(members, start=1)}
+    history = tables[1] if members == [model] else pd.concat(tables, names=["fold"])
     if len(history):  # a logistic regression has no epochs
         write_csv(history, folder / "history.csv", index=True)
         if members == [model]:  # the report of an ensemble draws those of all members
-            _draw_history(model.history_, folder)
+            _draw_history(members[0].history_, folder)
     if "sample" in members[0].pipeline_.named_steps:
+        y = manifest["label"].to_numpy()
         trained = getattr(model, "oof_fold_", np.ones(len(y))) != 0
         _draw_resampling(members[0], X[trained], y[trained], folder)
+    if members != [model]:
+        _write_ensemble(model, manifest, folder)
 
 
-def write_ensemble_training(
-    ensemble: FoldEnsembleClassifier, manifest: pd.DataFrame, folder: Path
-) -> None:
-    """Write what is out of fold, and the report.
-
-    Parameters
-    ----------
-    ensemble : FoldEnsembleClassifier
-        Fitted.
-    manifest : DataFrame
-        The rows that ``fit`` was given, with ``label`` and ``participant``.
-    folder : Path
-    """
+def _write_ensemble(ensemble: Any, manifest: pd.DataFrame, folder: Path) -> None:
+    """Write what is out of fold, print its scores, and write the report."""
     from ..report import ensemble_report
 
-    out_of_fold = (ensemble.oof_probability_, ensemble.oof_threshold_)
-    _write_cross_validation(manifest, *out_of_fold, ensemble.oof_evaluation_, folder)
+    predicted = (ensemble.oof_probability_, ensemble.oof_threshold_)
+    _write_cross_validation(manifest, *predicted, ensemble.oof_evaluation_, folder)
     y, groups = manifest["label"].to_numpy(), manifest["participant"]
     report = ensemble_report(
         ensemble, manifest, y, groups=groups, command=typed_command()
     )
     write_report(report, folder, TRAINING_FILES)
+    title = f"Scores of single members, out of {len(ensemble.estimators_)} folds"
+    print_scores(title, ensemble.oof_evaluation_)
 
 
 def _epochs(classifier: Any) -> pd.DataFrame:
     """Return what was noted of each epoch, epochs counted from 1."""
     history = pd.DataFrame(classifier.history_)
     return history.set_axis(pd.RangeIndex(1, len(history) + 1, name="epoch"))
-
-
-def _epochs_of_all(members: Sequence[Any]) -> pd.DataFrame:
-    return pd.concat(dict(enumerate(map(_epochs, members), start=1)), names=["fold"])
 
 
 def _draw_history(history: dict[str, list[float]], folder: Path) -> None:
@@ -207,11 +200,9 @@ def _draw_resampling(
     with new_figure(folder / "class_proportions.png", figsize=(width, 4)) as figure:
         ClassProportionsDisplay.from_trace(trace, ax=figure.subplots())
     n_made = [len(step.synthetic) for step in trace if len(step.synthetic)]
-    if not n_made and X.ndim == 2:
-        return
-    if not n_made:
+    if n_made:
+        size = (1.8 + 1.05 * max(n_made), 0.2 + 2.3 * len(n_made))
+        with new_figure(folder / "synthetic_images.png", figsize=size) as figure:
+            SyntheticImagesDisplay(trace).plot(ax=figure.subplots())
+    elif X.ndim > 2:
         note("The sampler made no images, so there is no sheet of them.")
-        return
-    size = (1.8 + 1.05 * max(n_made), 0.2 + 2.3 * len(n_made))
-    with new_figure(folder / "synthetic_images.png", figsize=size) as figure:
-        SyntheticImagesDisplay(trace).plot(ax=figure.subplots())

@@ -10,25 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import (
-    InputError,
-    check_output,
-    list_files,
-    note,
-    written_files,
-)
-from .inputs import labelled_manifest, participant_folds, rows_of
-from .options import (
-    classifier_options,
-    csv_argument,
-    embeddings_option,
-    folder_option,
-    images_option,
-    metric,
-    quiet_option,
-    reading_options,
-    seed_option,
-)
+from . import options
+from .console import InputError, note
+from .inputs import PatchTable, participant_folds
+from .outputs import check_outputs, list_files, written_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,21 +21,17 @@ if TYPE_CHECKING:
     from ..tuning import GlomeruliSearchCV
     from .tune_files import StudyFiles
 
-__all__ = ["command"]
-
 _JOURNAL = "study.journal"
 _METRIC = "average_precision"
 
 
 @click.command()
-@csv_argument
-@images_option
-@reading_options
-@embeddings_option
-@folder_option(
-    "glomclf-tuning",
+@options.patches("images", "embeddings")
+@options.output(
+    "folder",
     "Folder for the trials, the model with the best settings and the report, one "
     "HTML file; such files are replaced.",
+    default="glomclf-tuning",
 )
 @click.option(
     "--trials",
@@ -60,17 +41,13 @@ _METRIC = "average_precision"
     help="Trials that the study is to have in the end, whoever runs them; those that "
     "it has already count.",
 )
-@click.option(
-    "--cv",
-    "n_folds",
-    type=click.IntRange(min=2),
-    default=5,
-    help="Folds of participants that each trial is scored on, the same for all.",
+@options.folds(
+    "Folds of participants that each trial is scored on, the same for all.", default=5
 )
 @click.option(
     "--metric",
     "metrics",
-    type=metric,
+    type=options.metric,
     multiple=True,
     show_default="average_precision",
     metavar="SCORE|'SCORE>=NUMBER'",
@@ -82,7 +59,6 @@ _METRIC = "average_precision"
     "--nested",
     "n_outer",
     type=click.IntRange(min=2),
-    default=None,
     show_default="none",
     metavar="FOLDS",
     help="Then run the whole study again on the training side of each of so many outer "
@@ -90,7 +66,6 @@ _METRIC = "average_precision"
 )
 @click.option(
     "--storage",
-    default=None,
     show_default=f"{_JOURNAL} in the output folder",
     metavar="URL|FILE",
     help="Where the study is kept: a journal file, sqlite:///FILE, or "
@@ -106,7 +81,6 @@ _METRIC = "average_precision"
 @click.option(
     "--resume",
     is_flag=True,
-    show_default=False,
     help="Go on with the study of that name, or join it while others run it.",
 )
 @click.option(
@@ -116,14 +90,11 @@ _METRIC = "average_precision"
     default=1,
     help="Processes that run trials at the same time. Each has its share of the cores.",
 )
-@classifier_options(recipe="linear", without=("weights", "sampler", "threshold"))
-@seed_option
-@quiet_option
+@options.classifier(recipe="linear", without=("weights", "sampler", "threshold"))
+@options.seed
+@options.quiet
 def command(
-    csv: Path,
-    images: Path | None,
-    reading: dict[str, Any],
-    embeddings: Path | None,
+    patches: PatchTable,
     folder: Path,
     n_folds: int,
     metrics: tuple[tuple[str, float | None], ...],
@@ -132,7 +103,7 @@ def command(
     study_name: str,
     resume: bool,
     seed: int,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Search for better settings on CSV, and train with them.
 
@@ -149,19 +120,19 @@ def command(
 
     Example: glomclf tune train.csv --output tuning
     """
-    from .tune_files import StudyFiles, words_to_resume
+    from .tune_files import TUNING_FILES, StudyFiles, words_to_resume
 
-    _check_outputs(folder, [csv, *([embeddings] if embeddings else [])])
+    check_outputs((folder / name for name in TUNING_FILES), patches.files)
     sought, bounds = _checked_scores(metrics)
-    manifest = labelled_manifest(csv, images, embeddings=embeddings, **reading)
+    manifest = patches.labelled()
     folds = participant_folds(manifest, n_folds, seed)
     _check_outer_folds(manifest, n_outer, n_folds, seed)
-    options["of_features"] = embeddings is not None
-    search = _search(sought, bounds, seed, **options)
+    given["of_features"] = bool(patches.embeddings)
+    search = _search(sought, bounds, seed, **given)
     storage = storage or str(folder / _JOURNAL)
     search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
     _check_study(search)
-    rows = rows_of(manifest, embeddings)
+    rows = patches.rows_of(manifest)
     files = StudyFiles(search, folder, words_to_resume())
     with _nothing_lost(files):
         _run(search, rows, manifest)
@@ -245,13 +216,6 @@ def _space(recipe: str, default: Any, given: dict[str, Any]) -> Any:
 # -- checks before anything slow -------------------------------------------------------
 
 
-def _check_outputs(folder: Path, inputs: Sequence[Path]) -> None:
-    from .tune_files import TUNING_FILES
-
-    for name in TUNING_FILES:
-        check_output(folder / name, inputs)
-
-
 def _checked_scores(
     metrics: Sequence[tuple[str, float | None]],
 ) -> tuple[list[str], dict[str, float]]:
@@ -327,7 +291,7 @@ def _run(search: GlomeruliSearchCV, rows: Any, manifest: pd.DataFrame) -> None:
         f"{len(search.cv)} folds. The folds are audited for leaks first."
     )
     if rows is not manifest:
-        audit_folds(manifest, search.cv, not search.verbose, rows).raise_if_leaky()
+        audit_folds(manifest, rows, search.cv, not search.verbose).raise_if_leaky()
     y = manifest["label"].to_numpy()
     search.fit(rows, y, groups=manifest["participant"].to_numpy())
 

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .claims import save_model
-from .console import (
+from .console import note, print_table, say, typed_command
+from .outputs import (
     drop_unwritten,
-    note,
-    print_table,
-    say,
-    typed_command,
+    save_model,
+    write_csv,
+    write_json,
+    write_report,
     written_files,
 )
-from .pictures import write_report
-from .tables import print_scores, write_csv, write_json
+from .tables import print_scores
 from .training_files import keep_cut, write_out_of_fold
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from glomclf._runtime import written_whole
+from glomclf._runtime import claimed, written_whole
 from glomclf.cli import main
-from glomclf.cli.claims import _claimed, save_model
 from glomclf.cli.console import InputError
+from glomclf.cli.outputs import save_model
 
 
 def train(csv, model):
@@ -69,16 +69,18 @@ def test_a_device_is_not_replaced(csv):
 
 def test_a_second_run_on_one_output_is_refused_before_it_trains(csv, tmp_path):
     out = tmp_path / "new" / "model.glomclf"
-    with _claimed(out):
-        assert "Another run is about to write" in train(csv, out)
+    with claimed(out):
+        assert "another run is about to write it; wait for its end" in train(csv, out)
     assert list(out.parent.iterdir()) == []
 
 
 def test_a_claim_of_a_run_that_was_killed_is_taken_over(tmp_path):
     out = tmp_path / "model.glomclf"
-    (tmp_path / ".model.glomclf.claimed").touch()
-    with _claimed(out):
-        assert [file.name for file in tmp_path.iterdir()] == [".model.glomclf.claimed"]
+    with claimed(out):
+        (place,) = tmp_path.iterdir()
+    place.touch()  # as by a run that was killed
+    with claimed(out):
+        assert list(tmp_path.iterdir()) == [place]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -104,7 +106,7 @@ def test_a_model_that_a_full_disk_refuses_is_kept_elsewhere(tmp_path, monkeypatc
     assert f"(No space left on device). The trained model is kept in {kept}" in str(
         raised.value.message
     )
-    assert list(out.parent.iterdir()) == []
+    assert not out.exists()
 
 
 def test_a_model_that_nothing_takes_is_said_to_be_lost(tmp_path):

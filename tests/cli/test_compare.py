@@ -151,7 +151,7 @@ def test_same_seed_gives_the_same_file_and_another_seed_another(
     data, tmp_path, written, quick
 ):
     # Tables are written as approaches end, before what is drawn of them.
-    quick.setattr("glomclf.cli.pictures.write_report", lambda *_: None)
+    quick.setattr("glomclf.cli.compare.write_report", lambda *_: None)
     tables = [(written[0] / "comparison.csv").read_text()]
     for seed in (0, 1):
         out = tmp_path / str(seed)
@@ -180,7 +180,7 @@ def test_csv_is_not_overwritten(data, tmp_path):
 
 @pytest.mark.slow
 def test_a_network_is_compared(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("glomclf.cli.pictures.write_report", lambda *_: None)
+    monkeypatch.setattr("glomclf.cli.compare.write_report", lambda *_: None)
     arguments = ("--set", "network.epochs=1", "-o", tmp_path / "out")
     result = run("compare", data / "public.csv", *TINY, *arguments)
     assert "10/10" in result.stderr

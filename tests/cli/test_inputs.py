@@ -170,4 +170,4 @@ def test_a_model_of_images_refuses_embeddings_before_it_reads_them(
 def test_three_files_of_embeddings_are_refused(data, given, model, tmp_path):
     options = (*given, *given, "--model", model, "-o", tmp_path, "-q")
     result = run("evaluate", data / "test.csv", *options, code=2)
-    assert "given 2 times" in result.output
+    assert "given too often" in result.output

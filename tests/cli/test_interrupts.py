@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import glomclf
 from glomclf import __main__ as program
-from glomclf.cli import console, main, messages, split
+from glomclf.cli import main, messages, outputs, split
 
 ROOT = Path(glomclf.__file__).parents[1]
 SIGNALLED = """
@@ -73,7 +73,7 @@ def test_a_signal_during_work_names_what_was_kept(
     tmp_path, monkeypatch, caught, name, code
 ):
     def work(*_, **__):
-        with console.output(tmp_path / "a.csv") as file:
+        with outputs.output(tmp_path / "a.csv") as file:
             file.write_text("a")
         os.kill(os.getpid(), getattr(signal, name))
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from glomclf import make_glomeruli
-from glomclf.cli import console, main
+from glomclf.cli import main, outputs
 from glomclf.data.archive import write_model
 
 
@@ -159,8 +159,7 @@ def fail_with(monkeypatch, error):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(console, "check_output", fail)
-    monkeypatch.setattr("glomclf.cli.train.check_output", fail)
+    monkeypatch.setattr("glomclf.cli.train.check_outputs", fail)
 
 
 def test_internal_fault_is_one_line_and_exit_code_1(data, monkeypatch):
@@ -183,11 +182,11 @@ def test_interrupt_says_what_was_kept(data, tmp_path, monkeypatch):
     assert "No file was written" in train(data / "public.csv", code=130)
 
     def write_then_interrupt(*_, **__):
-        with console.output(tmp_path / "kept.csv") as file:
+        with outputs.output(tmp_path / "kept.csv") as file:
             file.write_text("whole")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("glomclf.cli.train.check_output", write_then_interrupt)
+    monkeypatch.setattr("glomclf.cli.train.check_outputs", write_then_interrupt)
     message = train(data / "public.csv", code=130)
     assert f"Kept, each whole:\n  {tmp_path / 'kept.csv'}" in message
 

@@ -14,6 +14,7 @@ from glomclf import (
     read_manifest,
 )
 from glomclf.cli import main
+from glomclf.cli.inputs import PatchTable
 from glomclf.cli.new_biopsies import read_new
 from glomclf.model import training_reference
 from glomclf.model.known_people import keep_record
@@ -226,8 +227,8 @@ def test_a_folder_whose_files_are_named_like_several_biopsies_is_said(
 ):
     for name in ("B10_001", "B10_002", "B11_001"):
         Image.new("RGB", (32, 32)).save(tmp_path / f"{name}.png")
-    read_new(tmp_path, None)
+    read_new(PatchTable(tmp_path))
     assert "begin in 2 ways: B10, B11" in " ".join(capsys.readouterr().err.split())
     (tmp_path / "B11_001.png").unlink()
-    read_new(tmp_path, None)
+    read_new(PatchTable(tmp_path))
     assert "Caution" not in capsys.readouterr().err

@@ -8,12 +8,8 @@ import pytest
 
 from glomclf import GlomeruliClassifier
 from glomclf.cli.console import InputError
-from glomclf.cli.readers import (
-    LABEL_WEIGHT,
-    compare_readers,
-    label_by_readers,
-    reader_columns,
-)
+from glomclf.cli.evaluate import _compare_readers
+from glomclf.cli.readers import LABEL_WEIGHT, label_by_readers, reader_columns
 from glomclf.data.participants import KIND, participant_kind
 from tests.commands import run
 
@@ -29,7 +25,7 @@ TEST = pd.DataFrame(
 
 def test_readers_are_compared_and_written(tmp_path):
     readers = reader_columns(TEST, ("A", "B"), Path("t.csv"))
-    (section,) = compare_readers(TEST, readers, (TEST["A"] == 1).to_numpy(), tmp_path)
+    (section,) = _compare_readers(TEST, readers, (TEST["A"] == 1).to_numpy(), tmp_path)
     assert section.title == "Readers"
     table = pd.read_csv(tmp_path / "readers.csv", index_col="score")
     assert table.loc["kappa A / model", "value"] == 1
@@ -38,7 +34,7 @@ def test_readers_are_compared_and_written(tmp_path):
 
 def test_without_readers_nothing_is_written(tmp_path):
     readers = reader_columns(TEST, (), Path("t.csv"))
-    assert compare_readers(TEST, readers, np.zeros(40, bool), tmp_path) == []
+    assert _compare_readers(TEST, readers, np.zeros(40, bool), tmp_path) == []
     assert not list(tmp_path.iterdir())
 
 

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from glomclf import read_manifest
 from glomclf.cli import main
-from glomclf.cli.console import InputError, list_files, note, print_table, say
-from glomclf.cli.tables import predictions_table, write_csv
+from glomclf.cli.console import InputError, note, print_table, say
+from glomclf.cli.outputs import list_files, write_csv
+from glomclf.cli.tables import predictions_table
 from glomclf.data.manifest import image_folder_manifest
 from glomclf.errors import ImageError, ManifestError
 
@@ -135,7 +136,7 @@ def test_nothing_that_a_command_says_is_obeyed_by_a_terminal(capsys):
 
 def test_files_that_were_written_are_one_line_each(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
-        "glomclf.cli.console.written_files", lambda: [tmp_path / "a\nError: b.csv"]
+        "glomclf.cli.outputs.written_files", lambda: [tmp_path / "a\nError: b.csv"]
     )
     list_files()
     assert capsys.readouterr().out.splitlines()[2] == rf"  {tmp_path}/a\nError: b.csv"
