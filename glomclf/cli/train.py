@@ -75,11 +75,7 @@ def command(
     files = [folder / name for name in TRAINING_FILES]
     check_outputs([model], patches.files, overwrite=overwrite)
     check_outputs(files, patches.files)
-    if ensemble and not n_folds:
-        raise InputError(
-            "--ensemble keeps the classifiers of cross-validation, and there is none. "
-            "Say how many folds: --cv 5 --ensemble."
-        )
+    _refuse_no_folds(ensemble, n_folds)
     manifest = patches.labelled(readers=readers)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier: Any = checked_classifier(
@@ -100,6 +96,14 @@ def command(
     write_training(trained, X, manifest, folder)
     drop_unwritten(files)
     list_files()
+
+
+def _refuse_no_folds(ensemble: bool, n_folds: int | None) -> None:
+    if ensemble and not n_folds:
+        raise InputError(
+            "--ensemble keeps the classifiers of cross-validation, and there is none. "
+            "Say how many folds: --cv 5 --ensemble."
+        )
 
 
 def _train(
