@@ -21,7 +21,8 @@ from pages import command, grid
 
 from glomclf.evaluation import biopsy_agreement, compare_scores, evaluate
 from glomclf.evaluation.participant_numbers import equal_number
-from glomclf.evaluation.scores import ScoredRows
+from glomclf.evaluation.predictions import Predictions
+from glomclf.evaluation.scores import score_rows
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,14 @@ def estimate_all(data, n_bootstrap: int, seed: int) -> dict[tuple[str, str], tup
 def percentile_intervals(data, n_bootstrap: int, seed: int) -> dict[str, tuple]:
     """Take the plain percentile intervals of `evaluate`'s scores, as a yardstick."""
     y_true, y_score, _, groups = data
-    rows = ScoredRows(y_true, y_score, groups, np.float64(0.5), 0.9)
+    rows = Predictions(y_true, y_score, groups)
     chances = np.full(rows.n_groups, 1 / rows.n_groups)
     rng = np.random.RandomState(seed)
-    replicates = rows.score(rng.multinomial(rows.n_groups, chances, size=n_bootstrap))
+    weights = rng.multinomial(rows.n_groups, chances, size=n_bootstrap)
+    scores = {name: one.values for name, one in score_rows(rows, weights).items()}
     return {
         name: tuple(np.quantile(values[np.isfinite(values)], [0.025, 0.975]))
-        for name, values in replicates.items()
+        for name, values in scores.items()
         if np.isfinite(values).any()
     }
 

@@ -23,8 +23,8 @@ from .prevalence import (
 )
 from .reader_labels import combine_readings
 from .reliability import ReliabilityBins
-from .sample_size import WIDTHS, plan_validation, validation_sample_size
-from .scores import SCORE_NAMES, SCORES, Score
+from .sample_size import plan_validation, validation_sample_size
+from .scores import SCORES, Score
 from .subgroups import Subgroups
 from .suspects import suspect_labels
 from .thresholds import (
@@ -36,8 +36,6 @@ from .thresholds import (
 
 __all__ = [
     "SCORES",
-    "SCORE_NAMES",
-    "WIDTHS",
     "Abstention",
     "Band",
     "BiopsyAgreement",

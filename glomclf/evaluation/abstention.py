@@ -36,8 +36,6 @@ from ..errors import ScoreError
 from .biopsy_record import OutOfFoldRecord
 from .predictions import threshold_faults
 
-__all__ = ["Abstention", "choose_abstention", "least_miss"]
-
 Floats = NDArray[np.float64]
 
 

@@ -15,16 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ScoreError
 from .estimates import Estimates
-from .intervals import Scale, draw_replicates, settings_faults
-from .participant_numbers import MIN_PARTICIPANTS, equal_number, exact_interval
-from .predictions import group_codes
-from .readings import Readings, icc, reader_faults, readers_table
-
-__all__ = ["ReaderAgreement", "pair_name", "reader_agreement"]
-
-FloatArray = NDArray[np.float64]
+from .intervals import Scale, Statistic, draw_replicates, settings_faults
+from .participant_numbers import MIN_PARTICIPANTS, equal_number
+from .predictions import UNKNOWN_PARTICIPANTS, FloatArray, group_codes
+from .readings import Readings, checked_readers, icc, readers_table
 
 MODEL = "model"
 
@@ -148,23 +143,29 @@ def reader_agreement(
     >>> np.round(agreement.interval("mean_kappa"), 2)
     array([0.45, 0.66])
     """
-    table, codes = _checked(
-        readers, groups, model, settings_faults(n_bootstrap, confidence)
-    )
-    readings = Readings(table.to_numpy(dtype=np.float64, na_value=np.nan), codes)
+    table = readers_table(readers)
+    faults = settings_faults(n_bootstrap, confidence)
+    codes = np.arange(len(table))
+    if groups is not None:
+        codes = group_codes(groups, len(table), faults)
+    if model is not None:
+        faults += _model_faults(table, np.asarray(model))
+    table = checked_readers(table, faults)
+    readings = Readings(table.to_numpy(), codes)
     replicates = draw_replicates(readings.strata, n_bootstrap, confidence, random_state)
     if model is not None:
-        table = table.assign(**{MODEL: np.asarray(model)})
-    values = _scores(readings, table, replicates.weights, known=groups is not None)
-    estimates = replicates.estimates(values, {name: _scale(name) for name in values})
+        table[MODEL] = np.asarray(model, dtype=np.float64)
+    known = groups is not None
+    statistics = _statistics(readings, table, replicates.weights, known=known)
+    estimates = vars(replicates.estimates(statistics))
     return ReaderAgreement(
-        **vars(_explain(estimates, readings)) | {"caution": _caution(readings, groups)},
+        **estimates | {"caution": _caution(readings, known=known)},
         counts={
-            str(name): (int(column.count()), int((column == 1).sum()))
+            str(name): (int(column.count()), int(column.sum()))
             for name, column in table.items()
         },
         n_samples=int(readings.n_compared.sum()),
-        n_participants=None if groups is None else readings.n_groups,
+        n_participants=len(readings.n_compared) if known else None,
     )
 
 
@@ -173,87 +174,52 @@ def pair_name(a: str, b: str) -> str:
     return f"kappa {a} / {b}"
 
 
-def _scores(
+def _statistics(
     readings: Readings, table: pd.DataFrame, weights: NDArray[Any], *, known: bool
-) -> dict[str, FloatArray]:
+) -> dict[str, Statistic]:
     """Compute all scores under each row of weights; `table` has the model, too."""
     weights = weights.astype(np.float64)
-    every = replace(readings, labels=table.to_numpy(dtype=np.float64, na_value=np.nan))
+    every = replace(readings, labels=table.to_numpy())
     names, n_readers = list(map(str, table)), readings.labels.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         pairs = {
-            (a, b): every.cohen(weights, a, b)
+            (a, b): _kappa(every.cohen(weights, a, b))
             for a, b in combinations(range(len(names)), 2)
         }
-        found = readings.together(weights)
-        among = [one for (_, b), one in pairs.items() if b < n_readers]
-        found["mean_kappa"] = np.mean(among, axis=0)
-        if known:
-            found["icc"] = icc(readings.percentages(), weights)
+        found = {name: _kappa(v) for name, v in readings.together(weights).items()}
+        alike = icc(readings.percentages(), weights) if known else None
+    found["percent_agreement"] = replace(
+        found["percent_agreement"], scale=Scale(0, 1), sizes=readings.n_compared
+    )
+    among = [one.values for (_, b), one in pairs.items() if b < n_readers]
+    found["mean_kappa"] = _kappa(np.mean(among, axis=0))
+    if alike is not None:
+        why = "percentages of fewer than two biopsies differ"
+        found["icc"] = replace(_kappa(alike), undefined=why)
     if len(names) > n_readers:
-        beside = [one for (_, b), one in pairs.items() if b == n_readers]
-        found["model_mean_kappa"] = np.mean(beside, axis=0)
+        beside = [one.values for (_, b), one in pairs.items() if b == n_readers]
+        found["model_mean_kappa"] = _kappa(np.mean(beside, axis=0))
         found["model_difference"] = found["model_mean_kappa"] - found["mean_kappa"]
     return found | {pair_name(names[a], names[b]): one for (a, b), one in pairs.items()}
 
 
-def _scale(name: str) -> Scale:
-    if name == "model_difference":
-        return Scale(-1, 1).of_differences
-    return Scale(0, 1) if name == "percent_agreement" else Scale(-1, 1)
+def _kappa(values: FloatArray) -> Statistic:
+    why = "no patch was read by both, or all are called alike"
+    return Statistic(values, Scale(-1, 1), undefined=why)
 
 
-def _explain(estimates: Estimates, readings: Readings) -> Estimates:
-    """Say why scores are undefined, and bound an agreement without exception."""
-    notes, intervals = dict(estimates.notes), dict(estimates.intervals)
-    for name, score in estimates.scores.items():
-        if np.isnan(score):
-            notes[name] = (
-                "undefined, for percentages of fewer than two biopsies differ"
-                if name == "icc"
-                else "undefined, for no patch was read by both, or all are called alike"
-            )
-    name = "percent_agreement"
-    if estimates.scores[name] == 1:
-        intervals[name] = exact_interval(1.0, readings.n_compared, estimates.confidence)
-        notes[name] = "without exception; the exact bound for as many participants"
-    return replace(estimates, notes=notes, intervals=intervals)
-
-
-def _checked(
-    readers: Any, groups: ArrayLike | None, model: ArrayLike | None, faults: list[str]
-) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """Return the readers' labels and the number of each row's participant."""
-    table = readers_table(readers)
-    faults = [*faults, *reader_faults(table), *_model_faults(table, model)]
-    codes = np.arange(len(table))
-    if groups is not None:
-        codes = group_codes(groups, len(table), faults)
-    if faults:
-        raise ScoreError("\n".join(faults))
-    return table, codes
-
-
-def _model_faults(table: pd.DataFrame, model: ArrayLike | None) -> list[str]:
-    if model is None:
-        return []
+def _model_faults(table: pd.DataFrame, calls: NDArray[Any]) -> list[str]:
     faults = []
     if MODEL in table:
         faults.append(f"a reader is called {MODEL!r}, as the model is; rename it")
-    calls = np.asarray(model)
     if calls.shape != (len(table),) or not np.isin(calls, (0, 1)).all():
         faults.append(f"model must hold 0 or 1 for each of the {len(table)} rows")
     return faults
 
 
-def _caution(readings: Readings, groups: ArrayLike | None) -> str:
+def _caution(readings: Readings, *, known: bool) -> str:
     worth = equal_number(readings.n_compared)
-    remarks = []
-    if groups is None:
-        remarks.append(
-            "no participants were given, so that rows count as independent; intervals "
-            "are too narrow where several rows come from one participant"
-        )
+    remarks = [] if known else [UNKNOWN_PARTICIPANTS]
     if worth < MIN_PARTICIPANTS:
         remarks.append(
             f"patches with two readings are worth those of {worth:.1f} participants; "

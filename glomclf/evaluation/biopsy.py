@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,12 +29,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._runtime import counted
 from .estimates import Estimates
-from .intervals import Scale, draw_replicates, settings_faults
-from .participant_numbers import MIN_PARTICIPANTS, exact_interval
-from .predictions import check_scores, threshold_faults
-from .scores import Counts, accuracy, recall, specificity
-
-__all__ = ["BiopsyAgreement", "biopsy_agreement"]
+from .intervals import Scale, Statistic, draw_replicates, settings_faults
+from .participant_numbers import MIN_PARTICIPANTS
+from .predictions import FloatArray, Predictions, range_faults
+from .readings import icc
+from .scores import score_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,146 +131,85 @@ def biopsy_agreement(
     16.7
     """
     faults = [
-        *threshold_faults(threshold, y_score),
-        *_biopsy_faults(groups, cut_offs),
+        *range_faults("(0, 100)", cut_offs=cut_offs),
         *settings_faults(n_bootstrap, confidence),
     ]
-    labels, scores, codes = check_scores(y_true, y_score, groups, faults=faults)
+    lacking = ["groups is None; pass the participant of each glomerulus"]
+    faults += lacking if groups is None else []
+    rows = Predictions.checked(y_true, y_score, groups, threshold, faults=faults)
+    true, predicted = percentages_of(rows)
     names = pd.factorize(np.asarray(groups, dtype=object), sort=True)[1]
-    table = _percentages(
-        labels, scores >= np.asarray(threshold), codes, pd.Index(names)
+    table = pd.DataFrame(
+        {
+            "n_glomeruli": np.bincount(rows.codes),
+            "true": true,
+            "predicted": predicted,
+            "difference": predicted - true,
+        },
+        index=pd.Index(names, name="participant"),
     )
-    agreement = _Agreement(
-        table["true"].to_numpy(), table["predicted"].to_numpy(), tuple(cut_offs)
-    )
-    strata = np.zeros(len(table), dtype=np.intp)
+    strata = np.zeros(rows.n_groups, dtype=np.intp)
     replicates = draw_replicates(strata, n_bootstrap, confidence, random_state)
-    estimates = replicates.estimates(
-        agreement.scores(replicates.weights), agreement.scales()
-    )
-    content = vars(_with_exact_ends(estimates, agreement)) | {
-        "caution": _caution(len(table))
-    }
+    statistics = percentage_agreement(true, predicted, replicates.weights)
+    for cut_off in cut_offs:
+        statistics |= _at_cut_off(true, predicted, cut_off, replicates.weights)
+    estimates = replicates.estimates(statistics)
+    content = vars(estimates) | {"caution": _caution(len(table))}
     return BiopsyAgreement(**content, table=table, cut_offs=tuple(cut_offs))
 
 
-@dataclass(frozen=True)
-class _Agreement:
-    """Agreement of two percentages a biopsy, under weights of the biopsies."""
+def percentages_of(rows: Predictions) -> tuple[FloatArray, FloatArray]:
+    """Return each participant's true and predicted percentage of class 1."""
+    _, fp, fn, tp = rows.counts.T
+    n_rows = rows.counts.sum(axis=1)
+    return 100 * (fn + tp) / n_rows, 100 * (fp + tp) / n_rows
 
-    true: NDArray[np.float64]
-    predicted: NDArray[np.float64]
-    cut_offs: tuple[float, ...]
 
-    def scores(self, weights: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-        weights = weights.astype(np.float64)
-        found = self._differences(weights)
-        for name, (score, cut_off, _) in self.at_cut_offs.items():
-            cell = 2 * (self.true > cut_off) + (self.predicted > cut_off)
-            counts = Counts(*(weights @ np.eye(4)[cell]).T)
-            with np.errstate(invalid="ignore"):  # no biopsy on one side of the cut-off
-                found[name] = score(counts)
-        return found
+def percentage_agreement(
+    true: FloatArray, predicted: FloatArray, weights: NDArray[Any]
+) -> dict[str, Statistic]:
+    """Compare two percentages a participant, under each row of weights.
 
-    @cached_property
-    def at_cut_offs(self) -> dict[str, tuple[Any, float, NDArray[np.bool_]]]:
-        """By the name of each score at a cut-off: it, the cut-off, whom it is about."""
-        found: dict[str, tuple[Any, float, NDArray[np.bool_]]] = {}
-        for cut_off in self.cut_offs:
-            above = self.true > cut_off
-            at = f"above_{cut_off:g}"
-            found |= {
-                f"recall_{at}": (recall, cut_off, above),
-                f"specificity_{at}": (specificity, cut_off, ~above),
-                f"accuracy_{at}": (accuracy, cut_off, np.ones_like(above)),
-            }
-        return found
+    Parameters
+    ----------
+    true, predicted : ndarray of shape (n_participants,)
 
-    def scales(self) -> dict[str, Scale]:
-        return {
-            "mean_absolute_error": Scale(0, 100),
-            "bias": Scale(-100, 100),
-            "lower_limit": Scale(),
-            "upper_limit": Scale(),
-            "icc": Scale(-1, 1),
-            **dict.fromkeys(self.at_cut_offs, Scale(0, 1)),
-        }
+    weights : ndarray of shape (n_replicates, n_participants)
 
-    def _differences(self, weights: NDArray[np.float64]) -> dict[str, Any]:
-        """Bland-Altman and ICC(A,1), from mean squares as McGraw and Wong name them."""
-        difference, middle = (
-            self.predicted - self.true,
-            (self.predicted + self.true) / 2,
-        )
-        n = weights.sum(axis=1)
+    Returns
+    -------
+    agreement : dict of str to Statistic
+        The mean absolute error, Bland's and Altman's bias and limits, and the ICC.
+    """
+    weights = weights.astype(np.float64)
+    difference, n = predicted - true, weights.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # nobody may be drawn
         bias = weights @ difference / n
-        with np.errstate(divide="ignore", invalid="ignore"):
-            variance = _weighted_variance(difference, weights)
-            rows, error = 2 * _weighted_variance(middle, weights), variance / 2
-            columns = n * bias**2 / 2
-            icc = (rows - error) / (rows + error + 2 * (columns - error) / n)
-        spread = 1.96 * np.sqrt(variance)
-        return {
-            "mean_absolute_error": weights @ np.abs(difference) / n,
-            "bias": bias,
-            "lower_limit": bias - spread,
-            "upper_limit": bias + spread,
-            "icc": icc,
-        }
+        squares = weights @ difference**2 - n * bias**2
+        spread = 1.96 * np.sqrt(np.maximum(squares, 0.0) / (n - 1))
+        error = weights @ np.abs(difference) / n
+        alike = icc(np.column_stack([true, predicted]), weights)
+    return {
+        "mean_absolute_error": Statistic(error, Scale(0, 100)),
+        "bias": Statistic(bias, Scale(-100, 100)),
+        "lower_limit": Statistic(bias - spread),
+        "upper_limit": Statistic(bias + spread),
+        "icc": Statistic(alike, Scale(-1, 1)),
+    }
 
 
-def _weighted_variance(
-    values: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Compute the unbiased variance where weights count repetitions."""
-    n = weights.sum(axis=1)
-    mean = weights @ values / n
-    squares = weights @ values**2 - n * mean**2
-    return np.asarray(np.maximum(squares, 0.0) / (n - 1))
-
-
-def _with_exact_ends(estimates: Estimates, agreement: _Agreement) -> Estimates:
-    """Bound the scores at a cut-off that are 0 or 1, and name the undefined ones."""
-    notes, intervals = dict(estimates.notes), dict(estimates.intervals)
-    for name, (_, _, biopsies) in agreement.at_cut_offs.items():
-        score = estimates.scores[name]
-        if not biopsies.any():
-            notes[name] = "undefined, for no biopsy lies on that side of the cut-off"
-        elif score in (0.0, 1.0) and name in notes:
-            intervals[name] = exact_interval(score, biopsies, estimates.confidence)
-            notes[name] = "without exception; the exact bound for as many biopsies"
-    return replace(estimates, notes=notes, intervals=intervals)
-
-
-def _percentages(
-    labels: NDArray[np.intp],
-    predicted: NDArray[np.bool_],
-    codes: NDArray[np.intp],
-    names: pd.Index,
-) -> pd.DataFrame:
-    n_glomeruli = np.bincount(codes)
-    true = 100 * np.bincount(codes, labels) / n_glomeruli
-    called = 100 * np.bincount(codes, predicted) / n_glomeruli
-    return pd.DataFrame(
-        {
-            "n_glomeruli": n_glomeruli,
-            "true": true,
-            "predicted": called,
-            "difference": called - true,
-        },
-        index=names.rename("participant"),
-    )
-
-
-def _biopsy_faults(groups: ArrayLike | None, cut_offs: Sequence[float]) -> list[str]:
-    faults = [
-        f"cut_offs must be in (0, 100), got {cut_off!r}"
-        for cut_off in cut_offs
-        if not 0 < cut_off < 100
-    ]
-    if groups is None:
-        faults.append("groups is None; pass the participant of each glomerulus")
-    return faults
+def _at_cut_off(
+    true: FloatArray, predicted: FloatArray, cut_off: float, weights: NDArray[Any]
+) -> dict[str, Statistic]:
+    """Score which biopsies are told to lie above a cut-off, as rows are scored."""
+    above = (true > cut_off).astype(np.intp), (predicted > cut_off).astype(np.float64)
+    biopsies = Predictions(*above, np.arange(len(true)))
+    found = score_rows(biopsies, weights, ("recall", "specificity", "accuracy"))
+    why = "no biopsy lies on that side of the cut-off"
+    return {
+        f"{name}_above_{cut_off:g}": replace(one, undefined=why)
+        for name, one in found.items()
+    }
 
 
 def _caution(n_biopsies: int) -> str:

@@ -30,8 +30,6 @@ from scipy.special import expit, log_expit, logsumexp
 from .biopsy_record import OutOfFoldRecord
 from .recalibration import clipped_logits
 
-__all__ = ["ParticipantCalibration", "fit_calibration"]
-
 Floats = NDArray[np.float64]
 
 _PRIOR_GLOMERULI = 2.0  # a biopsy's mean probability counts so many of the average one

@@ -20,8 +20,6 @@ from .biopsy_calibration import ParticipantCalibration, fit_calibration
 from .biopsy_record import OutOfFoldRecord
 from .predictions import check_scores, threshold_faults
 
-__all__ = ["BiopsyEstimates", "is_borderline", "summarize_biopsies"]
-
 Floats = NDArray[np.float64]
 
 _ADEQUATE = {10: "fewer than 10", 25: "10 to 24"}  # Banff 97; Wang 1998

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from .participant_numbers import MIN_PARTICIPANTS
 from .predictions import check_scores
 
-__all__ = ["OutOfFoldRecord"]
-
 
 @dataclass(frozen=True, eq=False)
 class OutOfFoldRecord:

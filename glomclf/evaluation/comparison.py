@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 from ..errors import ScoreError
 from .estimates import Estimates
 from .intervals import draw_replicates, settings_faults
-from .scores import SCORES, check_rows
-
-__all__ = ["Comparison", "compare_scores"]
+from .predictions import Predictions
+from .scores import score_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,24 +122,21 @@ def compare_scores(
     >>> np.round(comparison.interval("roc_auc"), 3)
     array([-0.107, -0.055])
     """
-    cuts = (threshold, threshold if threshold_b is None else threshold_b)
     faults, rows = settings_faults(n_bootstrap, confidence), []
+    cuts = (threshold, threshold if threshold_b is None else threshold_b)
     for model, y_score, cut in zip("ab", (y_score_a, y_score_b), cuts, strict=True):
         try:
-            rows.append(check_rows(y_true, y_score, groups, cut, specificity))
+            rows.append(Predictions.checked(y_true, y_score, groups, cut, specificity))
         except ScoreError as error:
             faults.append(f"model {model}: {error}")
     if faults:
         raise ScoreError("\n".join(faults))
-    a, b = rows
-    replicates = draw_replicates(a.strata, n_bootstrap, confidence, random_state)
-    of_a, of_b = (one.score(replicates.weights) for one in (a, b))
-    estimates = replicates.estimates(
-        {name: of_b[name] - of_a[name] for name in SCORES},
-        {name: one.scale.of_differences for name, one in SCORES.items()},
-    )
+    strata = rows[0].strata
+    replicates = draw_replicates(strata, n_bootstrap, confidence, random_state)
+    a, b = (score_rows(one, replicates.weights) for one in rows)
+    differences = replicates.estimates({name: b[name] - a[name] for name in a})
     return Comparison(
-        **vars(estimates) | {"caution": a.caution(known=groups is not None)},
-        scores_a={name: float(values[0]) for name, values in of_a.items()},
-        scores_b={name: float(values[0]) for name, values in of_b.items()},
+        **vars(differences) | {"caution": rows[0].caution},
+        scores_a={name: float(one.values[0]) for name, one in a.items()},
+        scores_b={name: float(one.values[0]) for name, one in b.items()},
     )

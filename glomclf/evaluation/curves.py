@@ -24,15 +24,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
+from scipy.stats import t as student
 
-from .intervals import Replicates, Scale, draw_replicates, settings_faults
-from .participant_numbers import equal_number, expanded_interval
-from .predictions import Predictions, check_scores
+from .intervals import Replicates, draw_replicates, settings_faults
+from .participant_numbers import equal_number, exact_interval
+from .predictions import FloatArray, Predictions
 from .reliability import ReliabilityBins, bins_of
-
-__all__ = ["Band", "Curves", "evaluation_curves"]
-
-FloatArray = NDArray[np.float64]
+from .scores import Weighted, score_rows
 
 _GRID = np.linspace(0, 1, 101)  # where a band is computed
 _NEXT = 1e-9  # a place just right of a step reads the top of it
@@ -148,7 +147,7 @@ def evaluation_curves(
     array([1, 1, 1, 1, 1, 1, 1, 1])
     """
     faults = settings_faults(n_bootstrap, confidence)
-    rows = Predictions(*check_scores(y_true, y_score, groups, faults=faults))
+    rows = Predictions.checked(y_true, y_score, groups, faults=faults)
     replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
     roc = precision_recall = None
     if len(np.unique(rows.y_true)) == 2:
@@ -156,110 +155,82 @@ def evaluation_curves(
     return Curves(roc, precision_recall, bins_of(rows, replicates))
 
 
-class _Curve(NamedTuple):
-    """How one curve is read off the counts at all thresholds, from the highest.
-
-    `points` returns x and y, `read` the values at the places of the grid and the area.
-    `sizes` counts each participant's rows that a value of 0 or 1 at a place is about.
-    """
-
-    points: Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
-    read: Callable[[FloatArray, FloatArray], tuple[FloatArray, float]]
-    sizes: Callable[[Predictions, float], NDArray[Any]]
-    is_rising: bool
-
-
-def _roc_points(tps: FloatArray, fps: FloatArray) -> tuple[FloatArray, FloatArray]:
-    return np.append(0, fps / fps[-1]), np.append(0, tps / tps[-1])
-
-
-def _read_roc(tps: FloatArray, fps: FloatArray) -> tuple[FloatArray, float]:
-    fpr, tpr = _roc_points(tps, fps)
-    return np.interp(_GRID + _NEXT, fpr, tpr), float(np.trapezoid(tpr, fpr))
-
-
-def _positives(rows: Predictions, place: float) -> FloatArray:
-    return rows.sizes(1)
-
-
-def _precision_recall_points(
-    tps: FloatArray, fps: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    return tps / tps[-1], np.where(tps > 0, tps / (tps + fps), 0.0)
-
-
-def _read_precision_recall(
-    tps: FloatArray, fps: FloatArray
-) -> tuple[FloatArray, float]:
-    recall, precision = _precision_recall_points(tps, fps)
-    area = float(np.diff(recall, prepend=0) @ precision)
-    return precision[_reached(recall, _GRID)], area
-
-
-def _reached(recall: FloatArray, grid: FloatArray) -> NDArray[np.intp]:
-    return np.searchsorted(recall, np.maximum(grid - _NEXT, _NEXT))
-
-
-def _called_positive(rows: Predictions, place: float) -> NDArray[np.intp]:
-    tps, _ = rows.cumulated(np.ones((1, rows.n_groups)))
-    order, ends = rows.falling
-    last = ends[_reached(tps[0] / tps[0, -1], np.array([place]))][0]
-    return np.bincount(rows.codes[order[: last + 1]])
-
-
-_ROC = _Curve(_roc_points, _read_roc, _positives, is_rising=True)
-_PRECISION_RECALL = _Curve(
-    _precision_recall_points, _read_precision_recall, _called_positive, is_rising=False
-)
-
-
-def _bands(rows: Predictions, replicates: Replicates) -> list[Band]:
+def _bands(rows: Predictions, replicates: Replicates) -> tuple[Band, Band]:
     """Read both curves in every replicate, and bound what is read."""
-    kinds = (_ROC, _PRECISION_RECALL)
-    with np.errstate(invalid="ignore"):  # without a participant a class may lack
-        readings = [
-            [curve.read(tps, fps) for curve in kinds]
-            for chunk in rows.chunks(replicates.weights)
-            for tps, fps in zip(*rows.cumulated(chunk), strict=True)
-        ]
-    tps, fps = rows.cumulated(np.ones((1, rows.n_groups)))
-    bands = []
-    for curve, read in zip(kinds, zip(*readings, strict=True), strict=True):
-        values, areas = (np.array(part) for part in zip(*read, strict=True))
-        low, high = _ends(curve, rows, replicates, values)
-        area = replicates.estimates({"area": areas}, {"area": Scale(0, 1)})
-        x, y = curve.points(tps[0], fps[0])
-        bands.append(
-            Band(
-                x=x,
-                y=y,
-                grid=_GRID,
-                low=low,
-                high=high,
-                area=area.scores["area"],
-                area_interval=area.intervals["area"],
-                confidence=replicates.confidence,
-            )
+    tprs, precisions = _read(rows, replicates.weights)
+    whole = Weighted(rows, np.ones((1, rows.n_groups)))
+    tpr, fpr, precision = (one[0] for one in whole.at_thresholds)
+    low, high = _ends(rows, replicates, tprs, lambda place: rows.sizes(1))
+    # It cannot fall, so what bounds it at one place bounds it further on.
+    low, high = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
+    low[-1] = high[-1] = 1.0  # where every row is called positive
+
+    def called_positive(place: float) -> NDArray[np.intp]:
+        order, ends = rows.falling
+        return np.bincount(rows.codes[order[: ends[_reached(tpr, place)] + 1]])
+
+    precision_ends = _ends(rows, replicates, precisions, called_positive)
+    drawn: dict[str, Any] = {
+        "roc_auc": (_from_0(fpr), _from_0(tpr), low, high),
+        "average_precision": (tpr, precision, *precision_ends),
+    }
+    areas = replicates.estimates(score_rows(rows, replicates.weights, drawn))
+    roc, precision_recall = (
+        Band(
+            x=x,
+            y=y,
+            grid=_GRID,
+            low=low,
+            high=high,
+            area=areas.scores[name],
+            area_interval=areas.intervals[name],
+            confidence=areas.confidence,
         )
-    return bands
+        for name, (x, y, low, high) in drawn.items()
+    )
+    return roc, precision_recall
+
+
+def _read(rows: Predictions, weights: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
+    """Read rates and precisions at the places of the grid, replicate by replicate."""
+    tprs, precisions = [], []
+    with np.errstate(invalid="ignore"):  # without a participant a class may lack
+        for chunk in rows.chunks(weights):
+            curves = zip(*Weighted(rows, chunk).at_thresholds, strict=True)
+            for tpr, fpr, precision in curves:
+                tprs.append(np.interp(_GRID + _NEXT, _from_0(fpr), _from_0(tpr)))
+                precisions.append(precision[_reached(tpr, _GRID)])
+    return np.array(tprs), np.array(precisions)
+
+
+def _from_0(rates: FloatArray) -> FloatArray:
+    return np.append(0, rates)
+
+
+def _reached(recall: FloatArray, place: ArrayLike) -> Any:
+    return np.searchsorted(recall, np.maximum(np.subtract(place, _NEXT), _NEXT))
 
 
 def _ends(
-    curve: _Curve,
     rows: Predictions,
     replicates: Replicates,
-    values: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Bound a curve at each place."""
-    rarer = min((rows.sizes(label) for label in (0, 1)), key=equal_number)
-    drawn, confidence = replicates.resampled(values), replicates.confidence
-    ends = []
-    for place, value, others in zip(_GRID, values[0], drawn.T, strict=True):
-        about = curve.sizes(rows, place) if value in (0, 1) else rarer
-        ends.append(expanded_interval(value, others, rarer, about, confidence))
-    low, high = np.array(ends).T
-    if curve.is_rising:
-        # It cannot fall, so what bounds it at one place bounds it further on.
-        low, high = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
-        low[-1] = high[-1] = 1.0  # where every row is called positive
-    return low, high
+    read: FloatArray,
+    sizes_at: Callable[[float], NDArray[Any]],
+) -> FloatArray:
+    """Bound what was read of a curve at each place of the grid: (2, n_places).
+
+    `sizes_at` counts each participant's rows that a value of 0 or 1 at a place is
+    about.
+    """
+    confidence = replicates.confidence
+    n_units = min(equal_number(rows.sizes(label)) for label in (0, 1))
+    ends = np.full((2, len(_GRID)), np.nan)
+    if n_units > 1:
+        reach = student.ppf((1 + confidence) / 2, n_units - 1)
+        level = norm.cdf(-reach * np.sqrt(n_units / (n_units - 1)))
+        ends = np.quantile(replicates.resampled(read), [level, 1 - level], axis=0)
+    for place in np.flatnonzero(np.isin(read[0], (0, 1))):
+        exact = exact_interval(read[0, place], sizes_at(_GRID[place]), confidence)
+        low, high = np.column_stack([ends[:, place], exact])
+        ends[:, place] = np.nanmin(low), np.nanmax(high)
+    return np.stack([np.minimum(ends[0], read[0]), np.maximum(ends[1], read[0])])

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from .plain import plain
-
-__all__ = ["Estimates"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,28 +104,17 @@ class Estimates:
         return plain(vars(self))
 
     def __str__(self) -> str:
-        return "\n".join(
-            filter(None, [self._heading(), self._table(), self._remarks()])
-        )
+        ends = {
+            name: f"{low:.3f} to {high:.3f}".replace("nan to nan", "none")
+            for name, (low, high) in self.intervals.items()
+        }
+        table = pd.DataFrame({"value": self.scores, f"{self.level} interval": ends})
+        remarks = [f"{name}: {note}" for name, note in self.notes.items()]
+        if self.caution:
+            remarks.append(f"Caution: {self.caution}")
+        rows = table.to_string(float_format="{:.3f}".format)
+        return "\n".join(filter(None, [self._heading(), rows, *remarks]))
 
     def _heading(self) -> str:
         """Say what was scored; for the children to fill."""
         return ""
-
-    def _table(self) -> str:
-        width = max(map(len, self.scores))
-        lines = [f"{'':{width}}  {'value':>8}  {self.level} interval"]
-        for name, value in self.scores.items():
-            low, high = self.intervals[name]
-            ends = f"{low:.3f} to {high:.3f}" if math.isfinite(low + high) else "none"
-            lines.append(f"{name:{width}}  {value:8.3f}  {ends}")
-        return "\n".join(lines)
-
-    def _remarks(self) -> str:
-        names_of: dict[str, list[str]] = {}
-        for name, note in self.notes.items():
-            names_of.setdefault(note, []).append(name)
-        lines = [f"{', '.join(names)}: {note}" for note, names in names_of.items()]
-        if self.caution:
-            lines.append(f"Caution: {self.caution}")
-        return "\n".join(lines)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .estimates import Estimates
 from .intervals import Replicates, draw_replicates, settings_faults
-from .participant_numbers import exact_interval
-from .plain import plain
-from .scores import SCORES, ScoredRows, check_rows
+from .predictions import Predictions
+from .scores import SCORES, score_rows
 from .subgroups import Subgroups, score_subgroups, subgroup_values
-
-__all__ = ["Evaluation", "evaluate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +59,7 @@ class Evaluation(Estimates):
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Evaluation:
-        """Return the evaluation that `to_dict` wrote down.
+        """Return the evaluation without subgroups that `to_dict` wrote down.
 
         Parameters
         ----------
@@ -72,38 +70,14 @@ class Evaluation(Estimates):
         evaluation : Evaluation
         """
         names = [name for name in SCORES if name in content["scores"]]  # in its order
+        by_name = {
+            key: {name: _restored(content[key][name]) for name in names}
+            for key in ("scores", "intervals", "n_effective")
+        }
         counts = np.array(content["confusion_matrix"])
-        others = {"threshold": _restored(content["threshold"])}
-        if parts := content.get("subgroups"):
-            others["subgroups"] = Subgroups(
-                column=parts["column"],
-                evaluations={
-                    value: cls.from_dict(one)
-                    for value, one in parts["evaluations"].items()
-                },
-                **{
-                    kind: {
-                        value: Estimates(
-                            **{**one, **_by_name(one, list(one["scores"]))}
-                        )
-                        for value, one in parts[kind].items()
-                    }
-                    for kind in ("differences", "percentages")
-                },
-            )
-        told = {**content, **_by_name(content, names), **others}
-        return cls(**{**told, "confusion_matrix": counts})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain types that JSON can hold; NaN becomes None.
-
-        Returns
-        -------
-        content : dict
-        """
-        parts = None if self.subgroups is None else self.subgroups.to_dict()
-        alone = {**vars(self), "subgroups": parts}
-        return plain(alone)
+        threshold = _restored(content["threshold"])
+        others = {"threshold": threshold, "confusion_matrix": counts}
+        return cls(**{**content, **by_name, **others})
 
     def __str__(self) -> str:
         parts = [] if self.subgroups is None else [str(self.subgroups)]
@@ -229,45 +203,33 @@ def evaluate(
     faults = settings_faults(n_bootstrap, confidence)
     values, strange = (None, []) if by is None else subgroup_values(by, np.size(y_true))
     faults += strange
-    rows = check_rows(y_true, y_score, groups, threshold, specificity, faults)
-
-    def draw(strata: NDArray[np.intp]) -> Replicates:
-        return draw_replicates(strata, n_bootstrap, confidence, random_state)
-
-    def judge(part: ScoredRows) -> Evaluation:
-        return _judge(part, draw(part.strata), known=groups is not None)
-
-    evaluation = judge(rows)
+    rows = Predictions.checked(
+        y_true, y_score, groups, threshold, specificity, faults=faults
+    )
+    draw = partial(
+        draw_replicates,
+        n_bootstrap=n_bootstrap,
+        confidence=confidence,
+        random_state=random_state,
+    )
+    evaluation = _judge(rows, draw(rows.strata))
     if values is None:
         return evaluation
     column = str(getattr(by, "name", None) or "group")
-    known = groups is not None
-    parts = score_subgroups(rows, values, column, judge, draw, known=known)
+    parts = score_subgroups(rows, values, column, _judge, draw)
     return replace(evaluation, subgroups=parts)
 
 
-def _judge(rows: ScoredRows, replicates: Replicates, *, known: bool) -> Evaluation:
-    """Score rows, of which it is known or not whose they are."""
-    estimates = replicates.estimates(
-        rows.score(replicates.weights),
-        {name: one.scale for name, one in SCORES.items()},
-    )
+def _judge(rows: Predictions, replicates: Replicates) -> Evaluation:
+    estimates = replicates.estimates(score_rows(rows, replicates.weights))
     return Evaluation(
-        **vars(_explain(rows, estimates)) | {"caution": rows.caution(known=known)},
+        **vars(estimates) | {"caution": rows.caution},
         threshold=float(rows.threshold) if np.ndim(rows.threshold) == 0 else np.nan,
         specificity=rows.specificity,
         n_samples=len(rows.y_true),
-        n_participants=rows.n_groups if known else None,
-        confusion_matrix=rows.confusion_matrix(),
+        n_participants=rows.n_groups if rows.is_known else None,
+        confusion_matrix=rows.counts.sum(axis=0).astype(np.intp).reshape(2, 2),
     )
-
-
-def _by_name(content: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return what a result has for each score."""
-    return {
-        key: {name: _restored(content[key][name]) for name in names}
-        for key in ("scores", "intervals", "n_effective")
-    }
 
 
 def _restored(value: Any) -> Any:
@@ -275,24 +237,3 @@ def _restored(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_restored(end) for end in value)
     return np.nan if value is None else value
-
-
-def _explain(rows: ScoredRows, estimates: Estimates) -> Estimates:
-    """Say why scores are undefined, and bound those that are 0 or 1."""
-    notes, intervals = dict(estimates.notes), dict(estimates.intervals)
-    for name, score in estimates.scores.items():
-        cells = list(SCORES[name].cells)
-        if np.isnan(score):
-            notes[name] = f"undefined, for {_why_undefined(rows, name)}"
-        elif score in (0.0, 1.0) and cells and name in notes:
-            sizes = rows.counts[:, cells].sum(axis=1)
-            intervals[name] = exact_interval(score, sizes, estimates.confidence)
-            notes[name] = "without exception; the exact bound for as many participants"
-    return replace(estimates, notes=notes, intervals=intervals)
-
-
-def _why_undefined(rows: ScoredRows, name: str) -> str:
-    for label in SCORES[name].classes:
-        if not (rows.y_true == label).any():
-            return f"no row has class {label}"
-    return SCORES[name].undefined

@@ -44,7 +44,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +54,8 @@ from sklearn.utils import check_random_state
 
 from ..errors import ScoreError
 from .estimates import Estimates
-from .participant_numbers import effective_number
-
-__all__ = [
-    "Replicates",
-    "Scale",
-    "draw_replicates",
-    "settings_faults",
-]
-
-FloatArray = NDArray[np.float64]
+from .participant_numbers import effective_number, exact_interval
+from .predictions import FloatArray, range_faults
 
 _MAX_BLOCKS = 200  # of the jackknife; with more units, blocks of them are left out
 _LEAST_FREEDOM = 3  # degrees, of the t quantile of a score with bounds
@@ -83,31 +75,52 @@ class Scale:
         The score is biased by noise, as a mean of absolute values is. Its interval is
         then symmetric about the estimate less the bootstrap's estimate of that bias,
         and cut at the ends of the range.
-
-    Examples
-    --------
-    >>> from glomclf.evaluation.intervals import Scale
-    >>> Scale(-1, 1).place(0.5)
-    0.75
     """
 
     low: float = -np.inf
     high: float = np.inf
     biased: bool = False
 
-    @property
-    def is_bounded(self) -> bool:
-        """Whether the interval is that of a proportion."""
-        return bool(np.isfinite(self.high - self.low)) and not self.biased
 
-    @property
-    def of_differences(self) -> Scale:
-        """The range of a difference between two such scores."""
-        return Scale(self.low - self.high, self.high - self.low, self.biased)
+@dataclass(frozen=True)
+class Statistic:
+    """A score under many weightings of the participants, and what is known of it.
 
-    def place(self, score: float) -> float:
-        """Tell where in the range a score lies, from 0 to 1."""
-        return (score - self.low) / (self.high - self.low)
+    The difference of two is a statistic as well.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_replicates,)
+        NaN where undefined.
+
+    scale : Scale, default=Scale()
+        Its range.
+
+    sizes : ndarray of shape (n_groups,), default=None
+        Of a proportion: the rows of each participant that it is about. They bound it
+        where it is 0 or 1, of which resampling cannot tell how unsure it is.
+
+    undefined : str, default=""
+        Why it may be undefined.
+    """
+
+    values: FloatArray
+    scale: Scale = Scale()
+    sizes: FloatArray | None = None
+    undefined: str = ""
+
+    def __sub__(self, other: Statistic) -> Statistic:
+        low, high = self.scale.low - other.scale.high, self.scale.high - other.scale.low
+        scale = Scale(low, high, self.scale.biased)
+        return Statistic(self.values - other.values, scale, None, self.undefined)
+
+
+class Interval(NamedTuple):
+    """The ends of an interval, how many participants made it, and what to know."""
+
+    ends: tuple[float, float] = (np.nan, np.nan)
+    n_effective: float = np.nan
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,42 +148,71 @@ class Replicates:
         """Return the rows of values that belong to resampled participants."""
         return values[1 : self.n_bootstrap + 1]
 
-    def estimates(
-        self, values: Mapping[str, FloatArray], scales: Mapping[str, Scale]
-    ) -> Estimates:
+    def estimates(self, statistics: Mapping[str, Statistic]) -> Estimates:
         """Make the intervals of scores that were computed under these weights.
 
         Parameters
         ----------
-        values : mapping of str to ndarray of shape (n_replicates,)
-            NaN where undefined.
-
-        scales : mapping of str to Scale
-            The scale of each score.
+        statistics : mapping of str to Statistic
 
         Returns
         -------
         estimates : Estimates
             With a note for each score that has no interval.
         """
-        found = {
-            name: _interval(
-                float(values[name][0]),
-                self.resampled(values[name]),
-                values[name][self.n_bootstrap + 1 :],
-                scale,
-                self.confidence,
-            )
-            for name, scale in scales.items()
-        }
+        found = {name: self.interval(one) for name, one in statistics.items()}
         return Estimates(
-            scores={name: float(values[name][0]) for name in scales},
+            scores={name: float(one.values[0]) for name, one in statistics.items()},
             intervals={name: one.ends for name, one in found.items()},
             n_effective={name: one.n_effective for name, one in found.items()},
             notes={name: one.note for name, one in found.items() if one.note},
             confidence=self.confidence,
             n_bootstrap=self.n_bootstrap,
         )
+
+    def ends(
+        self, values: FloatArray, scale: Scale, sizes: FloatArray | None = None
+    ) -> FloatArray:
+        """Make the intervals of many values of one kind.
+
+        Takes values (n_replicates, n_values) and sizes (n_groups, n_values), returns
+        the ends (2, n_values).
+        """
+        columns = [None] * values.shape[1] if sizes is None else sizes.T
+        each = zip(values.T, columns, strict=True)
+        found = [self.interval(Statistic(one, scale, size)) for one, size in each]
+        return np.array([interval.ends for interval in found]).T
+
+    def interval(self, one: Statistic) -> Interval:
+        """Make the interval of one score, or say why there is none."""
+        value, scale = float(one.values[0]), one.scale
+        drawn = self.resampled(one.values)
+        left_out = one.values[self.n_bootstrap + 1 :]
+        if np.isnan(value) and one.undefined:
+            return Interval(note=f"undefined, for {one.undefined}")
+        if one.sizes is not None and value in (0.0, 1.0):
+            note = "without exception; the exact bound for as many participants"
+            return Interval(
+                exact_interval(value, one.sizes, self.confidence), note=note
+            )
+        if note := _obstacle(value, drawn, left_out):
+            return Interval(note=note)
+        drawn = drawn[np.isfinite(drawn)]
+        n_effective, n_parts = effective_number(left_out), len(left_out)
+        error = max(
+            drawn.std() * np.sqrt(n_parts / (n_parts - 1)),
+            left_out.std() * np.sqrt(n_parts - 1),
+        )
+        level = (1 + self.confidence) / 2
+        is_proportion = np.isfinite(scale.high - scale.low) and not scale.biased
+        if is_proportion and scale.low < value < scale.high:
+            freedom = min(n_parts - 1, max(n_effective - 1, _LEAST_FREEDOM))
+            ends = _proportion_interval(value, error, scale, level, freedom)
+            return Interval(ends, n_effective)
+        centre = 2 * value - drawn.mean() if scale.biased else value
+        reach = student.ppf(level, n_effective - 1) * error
+        low, high = np.clip([centre - reach, centre + reach], scale.low, scale.high)
+        return Interval((float(low), float(high)), n_effective)
 
 
 def draw_replicates(
@@ -207,14 +249,13 @@ def draw_replicates(
     Examples
     --------
     >>> import numpy as np
-    >>> from glomclf.evaluation.intervals import Scale, draw_replicates
+    >>> from glomclf.evaluation.intervals import Statistic, draw_replicates
     >>> lengths = np.array([4.0, 6.0, 5.0, 7.0, 3.0, 5.0])
     >>> replicates = draw_replicates(np.zeros(6, dtype=int))
     >>> weights = replicates.weights
     >>> means = weights @ lengths / weights.sum(axis=1)
-    >>> estimates = replicates.estimates({"mean": means}, {"mean": Scale()})
-    >>> estimates.scores["mean"], np.round(estimates.intervals["mean"], 1)
-    (5.0, array([3.5, 6.5]))
+    >>> np.round(replicates.interval(Statistic(means)).ends, 1)
+    array([3.5, 6.5])
     """
     if faults := settings_faults(n_bootstrap, confidence):
         raise ScoreError("\n".join(faults))
@@ -248,55 +289,19 @@ def settings_faults(n_bootstrap: Any, confidence: Any) -> list[str]:
     >>> settings_faults(10, 0.95)
     ['n_bootstrap must be an integer of at least 100, got 10']
     """
-    faults = []
+    faults = range_faults("(0, 1)", confidence=confidence)
     if not isinstance(n_bootstrap, Integral) or n_bootstrap < 100:
-        faults.append(
-            f"n_bootstrap must be an integer of at least 100, got {n_bootstrap!r}"
-        )
-    if not 0 < confidence < 1:
-        faults.append(f"confidence must be in (0, 1), got {confidence!r}")
+        told = f"n_bootstrap must be an integer of at least 100, got {n_bootstrap!r}"
+        faults.insert(0, told)
     return faults
-
-
-@dataclass(frozen=True)
-class _Interval:
-    ends: tuple[float, float] = (np.nan, np.nan)
-    n_effective: float = np.nan
-    note: str = ""
-
-
-def _interval(
-    estimate: float,
-    drawn: FloatArray,
-    left_out: FloatArray,
-    scale: Scale,
-    confidence: float,
-) -> _Interval:
-    """Make the interval of one score, or say why there is none."""
-    if note := _obstacle(estimate, drawn, left_out):
-        return _Interval(note=note)
-    drawn = drawn[np.isfinite(drawn)]
-    n_effective, n_parts = effective_number(left_out), len(left_out)
-    error = max(
-        drawn.std() * np.sqrt(n_parts / (n_parts - 1)),
-        left_out.std() * np.sqrt(n_parts - 1),
-    )
-    level = (1 + confidence) / 2
-    if scale.is_bounded and scale.low < estimate < scale.high:
-        freedom = min(n_parts - 1, max(n_effective - 1, _LEAST_FREEDOM))
-        ends = _proportion_interval(estimate, error, scale, level, freedom)
-        return _Interval(ends, n_effective)
-    centre = 2 * estimate - drawn.mean() if scale.biased else estimate
-    reach = student.ppf(level, n_effective - 1) * error
-    low, high = np.clip([centre - reach, centre + reach], scale.low, scale.high)
-    return _Interval((float(low), float(high)), n_effective)
 
 
 def _proportion_interval(
     estimate: float, error: float, scale: Scale, level: float, freedom: float
 ) -> tuple[float, float]:
     """Take the exact interval of a proportion with this standard error."""
-    place, width = scale.place(estimate), scale.high - scale.low
+    width = scale.high - scale.low
+    place = (estimate - scale.low) / width
     trials = place * (1 - place) / (error / width) ** 2
     trials *= (norm.ppf(level) / student.ppf(level, freedom)) ** 2
     hits = place * trials

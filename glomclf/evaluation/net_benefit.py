@@ -15,14 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .intervals import Replicates, Scale, draw_replicates, settings_faults
-from .predictions import Predictions, check_scores
-
-__all__ = ["threshold_table"]
-
-FloatArray = NDArray[np.float64]
+from .intervals import Scale, draw_replicates, settings_faults
+from .predictions import FloatArray, Predictions, range_faults
 
 _THRESHOLDS = np.arange(1, 100) / 100
 
@@ -90,60 +86,43 @@ def threshold_table(
     0        0.2   1.000        0.6        0.417
     1        0.5   0.667        1.0        0.333
     """
-    cuts, faults = _cuts(thresholds)
+    cuts = np.unique(_THRESHOLDS if thresholds is None else np.asarray(thresholds))
+    faults = range_faults("(0, 1)", thresholds=cuts)
     faults += settings_faults(n_bootstrap, confidence)
-    rows = Predictions(*check_scores(y_true, y_score, groups, faults=faults))
+    rows = Predictions.checked(y_true, y_score, groups, faults=faults)
     called = rows.y_score[:, None] >= cuts
-    tp = _by_group(rows, called & (rows.y_true == 1)[:, None])
-    fp = _by_group(rows, called & (rows.y_true == 0)[:, None])
-    sizes, positive = rows.sizes(0) + rows.sizes(1), rows.sizes(1)
-    n_found, n_called = tp.sum(0), (tp + fp).sum(0)
-    with np.errstate(invalid="ignore"):
-        table = {
-            "recall": n_found / positive.sum(),
-            "precision": n_found / n_called,
-            "f1": np.where(
-                positive.sum(), 2 * n_found / (n_called + positive.sum()), np.nan
-            ),
-        }
-    if groups is not None:
-        off = np.abs(tp + fp - positive[:, None]) / sizes[:, None]
-        table["percentage_error"] = 100 * off.mean(0)
-    odds = cuts / (1 - cuts)
-    prevalence = positive.sum() / sizes.sum()
+    tp, fp = (
+        rows.sum_by_group(called & (rows.y_true == label)[:, None]) for label in (1, 0)
+    )
+    table = _scores(rows, tp, fp)
+    odds, n_rows = cuts / (1 - cuts), np.bincount(rows.codes)
     replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
-    table |= _net_benefits(tp - fp * odds, sizes, replicates)
-    table["net_benefit_all"] = prevalence - (1 - prevalence) * odds
+    weights = replicates.weights.astype(np.float64)
+    benefits = (weights @ (tp - fp * odds)) / (weights @ n_rows)[:, None]
+    low, high = replicates.ends(benefits, Scale())
+    prevalence = rows.y_true.mean()
+    table |= {
+        "net_benefit": benefits[0],
+        "net_benefit_low": low,
+        "net_benefit_high": high,
+        "net_benefit_all": prevalence - (1 - prevalence) * odds,
+    }
     return pd.DataFrame(table, index=pd.Index(cuts, name="threshold"))
 
 
-def _cuts(thresholds: ArrayLike | None) -> tuple[FloatArray, list[str]]:
-    if thresholds is None:
-        return _THRESHOLDS, []
-    cuts = np.unique(np.asarray(thresholds, dtype=np.float64))
-    if not cuts.size or not ((cuts > 0) & (cuts < 1)).all():
-        return _THRESHOLDS, [f"thresholds must be in (0, 1), got {thresholds!r}"]
-    return cuts, []
-
-
-def _by_group(rows: Predictions, marked: NDArray[np.bool_]) -> FloatArray:
-    """Count marked rows by participant: (n_samples, n) to (n_groups, n)."""
-    return np.column_stack([rows.sum_by_group(column) for column in marked.T])
-
-
-def _net_benefits(
-    gained: FloatArray, sizes: FloatArray, replicates: Replicates
-) -> dict[str, FloatArray]:
-    """Return net benefits and the ends of their intervals, for every threshold."""
-    weights = replicates.weights.astype(np.float64)
-    values = (weights @ gained) / (weights @ sizes)[:, None]
-    names = [str(place) for place in range(gained.shape[1])]
-    found = replicates.estimates(
-        dict(zip(names, values.T, strict=True)), dict.fromkeys(names, Scale())
-    )
-    low, high = np.array([found.intervals[name] for name in names]).T
-    return {
-        "net_benefit": values[0],
-        "net_benefit_low": low,
-        "net_benefit_high": high,
-    }
+def _scores(rows: Predictions, tp: FloatArray, fp: FloatArray) -> dict[str, FloatArray]:
+    """Score what each participant has of rows that are called 1 at each threshold."""
+    n_rows, n_positive = np.bincount(rows.codes), rows.sizes(1)
+    n_found, n_called = tp.sum(0), (tp + fp).sum(0)
+    with np.errstate(invalid="ignore"):
+        table = {
+            "recall": n_found / n_positive.sum(),
+            "precision": n_found / n_called,
+            "f1": 2 * n_found / (n_called + n_positive.sum()),
+        }
+    if not n_positive.any():
+        table["f1"] = table["recall"]  # undefined, and not 0
+    if rows.is_known:
+        off = np.abs(tp + fp - n_positive[:, None]) / n_rows[:, None]
+        table["percentage_error"] = 100 * off.mean(0)
+    return table

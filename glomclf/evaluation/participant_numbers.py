@@ -4,16 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
-
-__all__ = [
-    "MIN_PARTICIPANTS",
-    "effective_number",
-    "equal_number",
-    "exact_interval",
-    "expanded_interval",
-]
 
 MIN_PARTICIPANTS = 5  # effective ones; with fewer an interval is not to be trusted
 
@@ -107,48 +97,3 @@ def exact_interval(
     """
     low = float(((1 - confidence) / 2) ** (1 / equal_number(sizes)))
     return (low, 1.0) if score == 1 else (0.0, 1 - low)
-
-
-def expanded_interval(
-    value: float,
-    drawn: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    sizes_at_end: ArrayLike,
-    confidence: float,
-) -> tuple[float, float]:
-    """Bound a value by quantiles of its replicates, pushed outwards.
-
-    Parameters
-    ----------
-    value : float
-        In [0, 1].
-
-    drawn : ndarray of shape (n_bootstrap,)
-        Its replicates.
-
-    sizes : ndarray of shape (n_participants,)
-        Rows of each participant in the rarer class.
-
-    sizes_at_end : array-like of shape (n_participants,)
-        Rows of each participant that a value of 0 or 1 is about.
-
-    confidence : float
-        In (0, 1).
-
-    Returns
-    -------
-    low, high : float
-        The expanded percentile interval, see `.curves`; NaN if there is none.
-    """
-    bounds = []
-    n_units = equal_number(sizes)
-    if n_units > 1:
-        reach = student.ppf((1 + confidence) / 2, n_units - 1)
-        level = norm.cdf(-reach * np.sqrt(n_units / (n_units - 1)))
-        bounds.append(np.quantile(drawn, [level, 1 - level]))
-    if value in (0, 1):
-        bounds.append(np.asarray(exact_interval(value, sizes_at_end, confidence)))
-    if not bounds:
-        return np.nan, np.nan
-    low, high = np.min(bounds, axis=0)[0], np.max(bounds, axis=0)[1]
-    return float(min(low, value)), float(max(high, value))

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["plain"]
-
 
 def plain(value: Any) -> Any:
     """Turn a result into plain types; what is no finite number becomes None.
@@ -18,8 +16,8 @@ def plain(value: Any) -> Any:
     Parameters
     ----------
     value : object
-        A number or text, an array, or mappings and sequences of them. A table becomes
-        a list of its rows, a named index being a column.
+        A number or text, an array, a result with `to_dict`, or mappings and sequences
+        of them. A table becomes a list of its rows, a named index being a column.
 
     Returns
     -------
@@ -36,7 +34,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, pd.DataFrame):
         table = value if value.index.name is None else value.reset_index()
         value = table.to_dict("records")
-    if isinstance(value, np.ndarray | np.generic):
+    elif hasattr(value, "to_dict"):  # a result, which may hold others
+        value = value.to_dict()
+    elif isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
         return {str(name): plain(one) for name, one in value.items()}

@@ -7,8 +7,9 @@ much each participant counts: in weights of shape ``(n_replicates, n_groups)``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,19 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ScoreError
 from .participant_numbers import MIN_PARTICIPANTS, equal_number
-
-__all__ = [
-    "N_BINS",
-    "Predictions",
-    "check_scores",
-    "group_codes",
-    "threshold_faults",
-]
+from .recalibration import WeightedLogistic, recalibrations
 
 FloatArray = NDArray[np.float64]
 
 N_BINS = 10  # of the reliability and the expected calibration error
 _CELLS = 2_000_000  # weights (replicates times rows) held at once, to bound memory
+UNKNOWN_PARTICIPANTS = (
+    "no participants were given, so that rows count as independent; intervals are too "
+    "narrow where several rows come from one participant"
+)
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,20 @@ class Predictions:
     codes : ndarray of shape (n_samples,), dtype int
         The group (participant) of each row, in [0, n_groups).
 
+    threshold : float or ndarray of shape (n_samples,), default=0.5
+        A row is predicted 1 if its probability is at least this.
+
+    specificity : float, default=0.9
+        Where ``sensitivity_at_specificity`` is read.
+
+    is_known : bool, default=True
+        Whether the groups are participants, and not just rows.
+
     Examples
     --------
     >>> import numpy as np
-    >>> from glomclf.evaluation.predictions import Predictions, check_scores
-    >>> rows = Predictions(*check_scores([0, 1, 1], [0.2, 0.4, 0.9], list("aab")))
+    >>> from glomclf.evaluation.predictions import Predictions
+    >>> rows = Predictions.checked([0, 1, 1], [0.2, 0.4, 0.9], list("aab"))
     >>> rows.strata
     array([2, 1])
     >>> tps, fps = rows.cumulated(np.array([[1.0, 1.0], [2.0, 0.0]]))
@@ -62,6 +69,38 @@ class Predictions:
     y_true: NDArray[np.intp]
     y_score: FloatArray
     codes: NDArray[np.intp]
+    threshold: Any = 0.5
+    specificity: float = 0.9
+    is_known: bool = True
+
+    @classmethod
+    def checked(
+        cls,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        groups: ArrayLike | None,
+        threshold: ArrayLike = 0.5,
+        specificity: float = 0.9,
+        *,
+        faults: Sequence[str] = (),
+    ) -> Predictions:
+        """Check all that is to be scored, and list all that is wrong."""
+        faults = [
+            *faults,
+            *threshold_faults(threshold, y_score),
+            *range_faults("(0, 1)", specificity=specificity),
+        ]
+        columns = check_scores(y_true, y_score, groups, faults=faults)
+        cuts = np.asarray(threshold, dtype=np.float64)
+        return cls(*columns, cuts, specificity, groups is not None)
+
+    def part(self, inside: NDArray[np.bool_]) -> tuple[Predictions, NDArray[np.intp]]:
+        """Return some of the rows, and which participants they are of."""
+        kept, codes = np.unique(self.codes[inside], return_inverse=True)
+        y_true, y_score, cut = self.y_true[inside], self.y_score[inside], self.threshold
+        cut = cut[inside] if np.ndim(cut) else cut
+        part = replace(self, y_true=y_true, y_score=y_score, codes=codes, threshold=cut)
+        return part, kept
 
     @cached_property
     def n_groups(self) -> int:
@@ -79,28 +118,26 @@ class Predictions:
         return self.sum_by_group(self.y_true == label)
 
     @cached_property
-    def bins(self) -> NDArray[np.intp]:
-        """Bin of each probability, of `N_BINS` of equal width."""
-        return np.minimum((self.y_score * N_BINS).astype(np.intp), N_BINS - 1)
+    def counts(self) -> FloatArray:
+        """Rows of each participant that are tn, fp, fn, tp: (n_groups, 4)."""
+        cell = 2 * self.y_true + (self.y_score >= self.threshold)
+        return self.sum_by_group(cell[:, None] == np.arange(4))
 
-    def caution(self, *, known: bool) -> str:
-        """Say why intervals are not to be trusted; empty if they are.
+    @cached_property
+    def in_bins(self) -> NDArray[np.bool_]:
+        """Which bin of equal width has each probability: (n_samples, N_BINS)."""
+        bins = np.minimum((self.y_score * N_BINS).astype(np.intp), N_BINS - 1)
+        return bins[:, None] == np.arange(N_BINS)
 
-        Parameters
-        ----------
-        known : bool
-            Whether the groups are participants, and not just rows.
+    @cached_property
+    def recalibrations(self) -> tuple[WeightedLogistic, WeightedLogistic]:
+        """Models of labels on logits: intercept at slope one; intercept and slope."""
+        return recalibrations(self.y_true, self.y_score)
 
-        Returns
-        -------
-        caution : str
-        """
-        remarks = []
-        if not known:
-            remarks.append(
-                "no participants were given, so that rows count as independent; "
-                "intervals are too narrow where several rows come from one participant"
-            )
+    @property
+    def caution(self) -> str:
+        """Say why intervals are not to be trusted; empty if they are."""
+        remarks = [] if self.is_known else [UNKNOWN_PARTICIPANTS]
         worth = {label: equal_number(self.sizes(label)) for label in (0, 1)}
         few = [
             f"class {label} has {number:.1f}"
@@ -115,9 +152,9 @@ class Predictions:
             )
         return "; ".join(remarks)
 
-    def sum_by_group(self, values: NDArray[np.generic]) -> FloatArray:
-        """Sum a value of each row by participant: (n_samples,) to (n_groups,)."""
-        return np.bincount(self.codes, values, self.n_groups).astype(np.float64)
+    def sum_by_group(self, values: NDArray[Any]) -> FloatArray:
+        """Sum values of rows by participant: (n_samples, ...) to (n_groups, ...)."""
+        return sum_by_group(values, self.codes)
 
     def chunks(self, weights: NDArray[np.generic]) -> Iterator[FloatArray]:
         """Yield as many replicates at a time as memory is meant to hold."""
@@ -140,6 +177,47 @@ class Predictions:
         by_row, positive = weights[:, self.codes[order]], self.y_true[order] == 1
         tps = np.cumsum(by_row * positive, axis=1)[:, ends]
         return tps, np.cumsum(by_row * ~positive, axis=1)[:, ends]
+
+
+def sum_by_group(values: NDArray[Any], codes: NDArray[np.intp]) -> FloatArray:
+    """Sum values of rows by group: (n_samples, ...) to (n_groups, ...)."""
+    columns = np.reshape(values, (len(codes), -1)).T
+    sums = np.stack([np.bincount(codes, column) for column in columns], axis=-1)
+    return sums.reshape(-1, *np.shape(values)[1:]).astype(np.float64)
+
+
+def range_faults(allowed: str, **numbers: ArrayLike) -> list[str]:
+    """Say which numbers lie outside a range.
+
+    Parameters
+    ----------
+    allowed : str
+        Such as "(0, 1]": above 0, and at most 1.
+
+    **numbers : float or array-like
+        By their names.
+
+    Returns
+    -------
+    faults : list of str
+        Empty if nothing is wrong.
+
+    Examples
+    --------
+    >>> from glomclf.evaluation.predictions import range_faults
+    >>> range_faults("(0, 1]", recall=1, precision=0)
+    ['precision must be in (0, 1], got 0']
+    """
+    low, high = map(float, allowed[1:-1].split(","))
+    faults = []
+    for name, given in numbers.items():
+        values = np.asarray(given, dtype=np.float64)
+        is_above = values >= low if allowed[0] == "[" else values > low
+        is_below = values <= high if allowed[-1] == "]" else values < high
+        strange = values[~(is_above & is_below)]
+        if strange.size:
+            faults.append(f"{name} must be in {allowed}, got {strange.flat[0]:g}")
+    return faults
 
 
 def check_scores(
@@ -226,10 +304,7 @@ def threshold_faults(threshold: ArrayLike, y_score: ArrayLike) -> list[str]:
             "threshold must be one number or one a row, shape "
             f"{np.shape(y_score)}, got shape {cuts.shape}"
         ]
-    strange = cuts[~((cuts >= 0) & (cuts <= 1))]
-    if strange.size:
-        return [f"threshold must be in [0, 1], got {strange.flat[0]:g}"]
-    return []
+    return range_faults("[0, 1]", threshold=cuts)
 
 
 def _check_probabilities(y_score: ArrayLike, faults: list[str]) -> FloatArray:

@@ -15,16 +15,13 @@ References
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
-from ..errors import ScoreError, ScoreWarning
-from .predictions import check_scores
-
-__all__ = ["adjust_to_prevalence", "estimate_prevalence"]
+from ..errors import ScoreWarning
+from .predictions import check_scores, range_faults
 
 # Where the likelihood of a prevalence is still finite.
 _NEAR_0, _NEAR_1 = 1e-9, 1 - 1e-9
@@ -65,12 +62,12 @@ def adjust_to_prevalence(
     >>> adjust_to_prevalence([0.5, 0.9], train_prevalence=0.5, prevalence=0.1).round(2)
     array([0.1, 0.5])
     """
-    shares = {"train_prevalence": train_prevalence, "prevalence": prevalence}
-    _check_shares(shares, closed="prevalence")
-    _, scores, _ = check_scores(None, y_score)
+    faults = range_faults("(0, 1)", train_prevalence=train_prevalence)
+    faults += range_faults("[0, 1]", prevalence=prevalence)
+    _, scores, _ = check_scores(None, y_score, faults=faults)
     if prevalence in (0, 1):
         return np.full(scores.shape, float(prevalence))
-    gain = _odds(prevalence) / _odds(train_prevalence)
+    gain = prevalence / (1 - prevalence) * (1 - train_prevalence) / train_prevalence
     adjusted = gain * scores / (gain * scores + 1 - scores)
     # Rounding may carry a probability of 1 just past it.
     return np.clip(adjusted, 0.0, 1.0, dtype=np.float64)
@@ -113,12 +110,10 @@ def estimate_prevalence(y_score: ArrayLike, *, train_prevalence: float) -> float
     >>> round(estimate_prevalence(y_score, train_prevalence=0.5), 2)
     0.04
     """
-    _check_shares({"train_prevalence": train_prevalence})
-    _, scores, _ = check_scores(None, y_score)
-    likely_1, likely_0 = (
-        scores / train_prevalence,
-        (1 - scores) / (1 - train_prevalence),
-    )
+    faults = range_faults("(0, 1)", train_prevalence=train_prevalence)
+    _, scores, _ = check_scores(None, y_score, faults=faults)
+    likely_1 = scores / train_prevalence
+    likely_0 = (1 - scores) / (1 - train_prevalence)
 
     def slope(share: float) -> float:
         mixture = share * likely_1 + (1 - share) * likely_0
@@ -139,17 +134,3 @@ def estimate_prevalence(y_score: ArrayLike, *, train_prevalence: float) -> float
         stacklevel=2,
     )
     return share
-
-
-def _odds(share: float) -> float:
-    return share / (1 - share)
-
-
-def _check_shares(shares: Mapping[str, float], closed: str | None = None) -> None:
-    faults = [
-        f"{name} must be in {'[0, 1]' if name == closed else '(0, 1)'}, got {share!r}"
-        for name, share in shares.items()
-        if not (0 < share < 1 or (name == closed and share in (0, 1)))
-    ]
-    if faults:
-        raise ScoreError("\n".join(faults))

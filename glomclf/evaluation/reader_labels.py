@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..errors import ScoreError
-from .readings import reader_faults, readers_table
-
-__all__ = ["combine_readings"]
+from .readings import checked_readers
 
 
 def combine_readings(
@@ -78,20 +74,13 @@ def combine_readings(
     >>> combined[kept]["label"].astype(int).tolist()
     [1, 0, 0]
     """
-    table = readers_table(readers)
-    if faults := reader_faults(table):
-        raise ScoreError("\n".join(faults))
-    values = table.to_numpy(dtype=np.float64, na_value=np.nan)
-    n_readers, n_ones = (~np.isnan(values)).sum(axis=1), (values == 1).sum(axis=1)
+    table = checked_readers(readers)
+    n_readers, n_ones = table.count(axis=1), (table == 1).sum(axis=1)
     lead = 2 * n_ones - n_readers  # of those who say 1
-    label = pd.Series(lead > 0).astype("Int64").mask(lead == 0)
-    combined = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "label": label,
-            "weight": np.abs(lead) / np.maximum(n_readers, 1),
+            "label": (lead > 0).astype("Int64").mask(lead == 0),
+            "weight": lead.abs() / n_readers.clip(lower=1),
             "n_readers": n_readers,
         }
     )
-    if isinstance(readers, pd.DataFrame):
-        return combined.set_index(readers.index)
-    return combined

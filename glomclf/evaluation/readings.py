@@ -15,19 +15,16 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ScoreError
-
-__all__ = ["Readings", "icc", "reader_faults", "readers_table"]
-
-FloatArray = NDArray[np.float64]
+from .predictions import FloatArray, sum_by_group
 
 
 @dataclass(frozen=True)
@@ -60,29 +57,15 @@ class Readings:
     categories: tuple[float, ...] = (0.0, 1.0)
 
     @property
-    def n_groups(self) -> int:
-        """Number of participants."""
-        return int(self.codes.max()) + 1
-
-    @property
     def strata(self) -> NDArray[np.intp]:
         """Which labels each participant was given, of the first two there are."""
-        has = [
-            self.by_group((self.labels == label).any(axis=1)[:, None])[:, 0] > 0
-            for label in self.categories[:2]
-        ]
-        return has[0].astype(np.intp) + 2 * has[1]
+        has = (self.labels[:, :, None] == self.categories[:2]).any(axis=1)
+        return ((sum_by_group(has, self.codes) > 0) @ [1, 2]).astype(np.intp)
 
     @property
     def n_compared(self) -> FloatArray:
         """Each participant's patches with two readings or more: (n_groups,)."""
-        paired = np.isfinite(self.labels).sum(axis=1) > 1
-        return self.by_group(paired[:, None])[:, 0]
-
-    def by_group(self, values: NDArray[Any]) -> FloatArray:
-        """Sum values of rows by participant: (n_samples, m) to (n_groups, m)."""
-        sums = [np.bincount(self.codes, one, self.n_groups) for one in values.T]
-        return np.stack(sums, axis=1)
+        return sum_by_group(np.isfinite(self.labels).sum(axis=1) > 1, self.codes)
 
     def together(self, weights: FloatArray) -> dict[str, FloatArray]:
         """Compute what is about all readers at once, for each row of weights.
@@ -103,14 +86,14 @@ class Readings:
         agreeing = (counts * (counts - 1)).sum(axis=1)
         columns = [agreeing / np.maximum(pairs, 1), pairs > 0, n_read > 0]
         shares = counts / np.maximum(n_read, 1)[:, None]
-        totals = weights @ self.by_group(np.column_stack([*columns, shares]))
+        by_row = np.column_stack([*columns, shares])
+        totals = weights @ sum_by_group(by_row, self.codes)
         observed, named = totals[:, 0] / totals[:, 1], totals[:, 3:] / totals[:, [2]]
-        n_categories = len(self.categories)
         spread = (named * (1 - named)).sum(axis=1)
         return {
             "percent_agreement": observed,
             "fleiss_kappa": _beyond_chance(observed, 1 - spread),
-            "gwet_ac1": _beyond_chance(observed, spread / (n_categories - 1)),
+            "gwet_ac1": _beyond_chance(observed, spread / (len(self.categories) - 1)),
         }
 
     def cohen(self, weights: FloatArray, a: int, b: int) -> FloatArray:
@@ -132,7 +115,8 @@ class Readings:
             self.labels[:, [reader]] == np.array(self.categories) for reader in (a, b)
         )
         cells = (is_a[:, :, None] & is_b[:, None, :]).reshape(len(self.labels), -1)
-        tables = (weights @ self.by_group(cells)).reshape(-1, size, size)
+        tables = weights @ sum_by_group(cells, self.codes)
+        tables = tables.reshape(-1, size, size)
         tables = tables / tables.sum(axis=(1, 2), keepdims=True)
         observed = np.trace(tables, axis1=1, axis2=2)
         return _beyond_chance(
@@ -148,9 +132,9 @@ class Readings:
             Over the patches that all have read; NaN where there are none.
         """
         complete = np.asarray(np.isfinite(self.labels).all(axis=1))[:, None]
-        ones = self.by_group((self.labels == 1) & complete)
+        ones = sum_by_group((self.labels == 1) & complete, self.codes)
         with np.errstate(invalid="ignore"):  # none of a participant's was read by all
-            return 100 * ones / self.by_group(complete)
+            return 100 * ones / sum_by_group(complete, self.codes)
 
 
 def icc(percentages: FloatArray, weights: FloatArray) -> FloatArray:
@@ -192,56 +176,56 @@ def icc(percentages: FloatArray, weights: FloatArray) -> FloatArray:
 def readers_table(
     readers: pd.DataFrame | Mapping[str, ArrayLike] | ArrayLike,
 ) -> pd.DataFrame:
-    """Return one column a reader; those of an array are called by numbers from 1.
+    """Return one column a reader, called by numbers where they have no names."""
+    return pd.DataFrame(cast(Any, readers)).rename(columns=str)
+
+
+def checked_readers(
+    readers: pd.DataFrame | Mapping[str, ArrayLike] | ArrayLike,
+    faults: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return one column a reader, and refuse what are no labels of readers.
 
     Parameters
     ----------
     readers : DataFrame, mapping or array-like of shape (n_samples, n_readers)
 
+    faults : sequence of str, default=()
+        What was found wrong with other inputs, to be told in the same message.
+
     Returns
     -------
-    table : DataFrame of shape (n_samples, n_readers)
-        Its index counts from 0.
+    table : DataFrame of shape (n_samples, n_readers), dtype float64
+        With the index of `readers`; the columns of an array are numbered.
 
     Raises
     ------
     ScoreError
-        If an array has another shape.
-    """
-    if isinstance(readers, (pd.DataFrame, Mapping)):
-        return pd.DataFrame(dict(readers)).reset_index(drop=True)
-    values = np.asarray(readers)
-    if values.ndim != 2:
-        raise ScoreError(
-            f"readers must have shape (n_samples, n_readers), got {values.shape}"
-        )
-    names = [f"reader {number + 1}" for number in range(values.shape[1])]
-    return pd.DataFrame(values, columns=names)
-
-
-def reader_faults(table: pd.DataFrame) -> list[str]:
-    """Say what is wrong with the labels of readers; nothing where all is well.
+        If anything is wrong; the message names every fault.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from glomclf.evaluation.readings import reader_faults
-    >>> reader_faults(pd.DataFrame({"A": [0, 1], "B": [None, 2]}))
-    ["reader 'B' has 1 labels other than 0 and 1, as 2.0"]
+    >>> from glomclf.evaluation.readings import checked_readers
+    >>> checked_readers({"A": [0, 1], "B": [None, 2]})
+    Traceback (most recent call last):
+        ...
+    glomclf.errors.ScoreError: reader 'B' has 1 labels other than 0 and 1, as 2.0
     """
-    faults = []
+    table, faults = readers_table(readers), list(faults)
     if table.shape[1] < 2 or table.empty:
         faults.append(f"readers must have rows and two columns, got {table.shape}")
     for name, column in table.items():
-        strange = [one for one in column if not pd.isna(one) and one not in (0, 1)]
-        if strange:
+        strange = column[~(column.isin((0, 1)) | column.isna())]
+        if len(strange):
             faults.append(
                 f"reader {name!r} has {len(strange)} labels other than 0 and 1, as "
-                f"{strange[0]!r}"
+                f"{strange.tolist()[0]!r}"
             )
         elif column.isna().all():
             faults.append(f"reader {name!r} has read no patch")
-    return faults
+    if faults:
+        raise ScoreError("\n".join(faults))
+    return table.astype(np.float64)
 
 
 def _beyond_chance(observed: FloatArray, by_chance: FloatArray) -> FloatArray:

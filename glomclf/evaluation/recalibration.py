@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-__all__ = ["WeightedLogistic", "clipped_logits", "recalibrations"]
-
 FloatArray = NDArray[np.float64]
 
 _LOGIT_EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before the logit

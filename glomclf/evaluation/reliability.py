@@ -11,12 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .intervals import Replicates, Scale
-from .participant_numbers import exact_interval
-from .predictions import Predictions
-
-__all__ = ["ReliabilityBins", "bins_of"]
-
-FloatArray = NDArray[np.float64]
+from .predictions import FloatArray, Predictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,24 +52,14 @@ def bins_of(rows: Predictions, replicates: Replicates) -> ReliabilityBins:
     -------
     bins : ReliabilityBins
     """
-    in_bin = [rows.bins == used for used in np.unique(rows.bins)]
+    in_bins = rows.in_bins[:, rows.in_bins.any(axis=0)]
     n_rows, n_positive, probability = (
-        np.column_stack([rows.sum_by_group(values * inside) for inside in in_bin])
-        for values in (1.0, rows.y_true, rows.y_score)
+        rows.sum_by_group(values * in_bins)
+        for values in (1.0, rows.y_true[:, None], rows.y_score[:, None])
     )
     with np.errstate(invalid="ignore"):  # a bin may be empty without a participant
         shares = (replicates.weights @ n_positive) / (replicates.weights @ n_rows)
-    names = [str(bin_) for bin_ in range(len(in_bin))]
-    estimates = replicates.estimates(
-        dict(zip(names, shares.T, strict=True)), dict.fromkeys(names, Scale(0, 1))
-    )
-    ends = [
-        exact_interval(share, n_rows[:, bin_], replicates.confidence)
-        if share in (0, 1)
-        else estimates.intervals[str(bin_)]
-        for bin_, share in enumerate(shares[0])
-    ]
-    low, high = np.array(ends).T
+    low, high = replicates.ends(shares, Scale(0, 1), n_rows)
     return ReliabilityBins(
         probability=probability.sum(0) / n_rows.sum(0),
         frequency=shares[0],

@@ -33,8 +33,6 @@ from ..errors import ScoreError
 from .predictions import check_scores
 from .recalibration import clipped_logits, recalibrations
 
-__all__ = ["WIDTHS", "plan_validation", "validation_sample_size"]
-
 FloatArray = NDArray[np.float64]
 
 WIDTHS = {

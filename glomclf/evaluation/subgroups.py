@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .biopsy import percentage_agreement, percentages_of
 from .estimates import Estimates
-from .intervals import Replicates, Scale
+from .intervals import Replicates, Statistic
 from .plain import plain
-from .scores import SCORES, ScoredRows
+from .predictions import Predictions
+from .scores import score_rows
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
 
-__all__ = ["MAX_SUBGROUPS", "Subgroups", "score_subgroups", "subgroup_values"]
-
 MAX_SUBGROUPS = 20  # of each, all scores are computed some thousand times
 _RANKED_BY = "balanced_accuracy"
 _SHOWN = ("recall", "specificity", "f1", _RANKED_BY)
-_PERCENTAGE_ERRORS = {"mean_absolute_error": Scale(0, 100), "bias": Scale(-100, 100)}
-_SCALES = {name: one.scale for name, one in SCORES.items()} | _PERCENTAGE_ERRORS
+_PERCENTAGE_ERRORS = ("mean_absolute_error", "bias")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,32 +105,21 @@ class Subgroups:
         -------
         content : dict
         """
-        parts = {
-            "evaluations": {k: one.to_dict() for k, one in self.evaluations.items()},
-            "differences": {k: one.to_dict() for k, one in self.differences.items()},
-            "percentages": {k: one.to_dict() for k, one in self.percentages.items()},
-        }
-        return plain({"column": self.column, "worst": self.worst, **parts})
+        return plain({**vars(self), "worst": self.worst})
 
     def __str__(self) -> str:
-        table = pd.DataFrame(
-            {
-                value: {
-                    "rows": str(one.n_samples),
-                    "participants": str(one.n_participants or "unknown"),
-                    **{name: f"{one.scores[name]:.3f}" for name in _SHOWN},
-                    **self._error(value),
-                }
-                for value, one in self.evaluations.items()
+        rows = {
+            value: {
+                "rows": str(one.n_samples),
+                "participants": str(one.n_participants or "unknown"),
+                **{name: f"{one.scores[name]:.3f}" for name in _SHOWN},
             }
-        ).T
-        return table.rename_axis(self.column, axis=1).to_string()
-
-    def _error(self, value: str) -> dict[str, str]:
-        name = "mean_absolute_error"
-        if not self.percentages:
-            return {}
-        return {name: f"{self.percentages[value].scores[name]:.1f}"}
+            for value, one in self.evaluations.items()
+        }
+        name = _PERCENTAGE_ERRORS[0]
+        for value, errors in self.percentages.items():
+            rows[value][name] = f"{errors.scores[name]:.1f}"
+        return pd.DataFrame(rows).T.rename_axis(self.column, axis=1).to_string()
 
 
 def subgroup_values(
@@ -178,19 +166,17 @@ def subgroup_values(
 
 
 def score_subgroups(
-    rows: ScoredRows,
+    rows: Predictions,
     values: NDArray[np.object_],
     column: str,
-    judge: Callable[[ScoredRows], Evaluation],
+    judge: Callable[[Predictions, Replicates], Evaluation],
     draw: Callable[[NDArray[np.intp]], Replicates],
-    *,
-    known: bool,
 ) -> Subgroups:
     """Score the rows of each value, and their distance from all others.
 
     Parameters
     ----------
-    rows : ScoredRows
+    rows : Predictions
 
     values : ndarray of shape (n_samples,), dtype object
         As from `subgroup_values`.
@@ -198,13 +184,10 @@ def score_subgroups(
     column : str
 
     judge : callable
-        Scores a part of the rows.
+        Scores a part of the rows under replicates.
 
     draw : callable
         Makes replicates of participants from their strata.
-
-    known : bool
-        Whether rows are of participants that are known.
 
     Returns
     -------
@@ -212,72 +195,40 @@ def score_subgroups(
     """
     names, codes = np.unique(values.astype(str), return_inverse=True)
     replicates = draw(_strata(rows, codes))
-    has_percentages = known and rows.n_groups < len(rows.y_true)
-    evaluations, differences, percentages = {}, {}, {}
-    for code, name in enumerate(map(str, names)):
-        inside, outside = _part(rows, codes == code), _part(rows, codes != code)
-        evaluations[name] = judge(inside[0])
-        of_in, of_out = (
+    has_percentages = rows.is_known and rows.n_groups < len(rows.y_true)
+    found = Subgroups(column=column, evaluations={}, differences={}, percentages={})
+    for code, name in enumerate(names.tolist()):
+        inside, outside = rows.part(codes == code), rows.part(codes != code)
+        found.evaluations[name] = judge(inside[0], draw(inside[0].strata))
+        here, elsewhere = (
             _scored(part, replicates.weights[:, kept], has_percentages)
             for part, kept in (inside, outside)
         )
-        differences[name] = replicates.estimates(
-            {score: of_in[score] - of_out[score] for score in of_in},
-            {score: _SCALES[score].of_differences for score in of_in},
+        found.differences[name] = replicates.estimates(
+            {score: here[score] - elsewhere[score] for score in here}
         )
         if has_percentages:
             own = draw(np.zeros(inside[0].n_groups, dtype=np.intp))
             errors = _percentage_errors(inside[0], own.weights)
-            percentages[name] = own.estimates(errors, _PERCENTAGE_ERRORS)
-    return Subgroups(
-        column=column,
-        evaluations=evaluations,
-        differences=differences,
-        percentages=percentages,
-    )
+            found.percentages[name] = own.estimates(errors)
+    return found
 
 
 def _scored(
-    rows: ScoredRows, weights: NDArray[Any], has_percentages: bool
-) -> dict[str, NDArray[np.float64]]:
+    rows: Predictions, weights: NDArray[Any], has_percentages: bool
+) -> dict[str, Statistic]:
     errors = _percentage_errors(rows, weights) if has_percentages else {}
-    return dict(rows.score(weights)) | errors
+    return score_rows(rows, weights) | errors
 
 
 def _percentage_errors(
-    rows: ScoredRows, weights: NDArray[Any]
-) -> dict[str, NDArray[np.float64]]:
-    """Compute the errors of each participant's percentage, under each row of weights.
-
-    Each participant counts once, however many rows are theirs.
-    """
-    _, fp, fn, _ = rows.counts.T
-    gap = 100 * (fp - fn) / rows.counts.sum(axis=1)
-    weights = weights.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # a replicate may have none of the participants
-        return {
-            "mean_absolute_error": weights @ np.abs(gap) / weights.sum(axis=1),
-            "bias": weights @ gap / weights.sum(axis=1),
-        }
+    rows: Predictions, weights: NDArray[Any]
+) -> dict[str, Statistic]:
+    errors = percentage_agreement(*percentages_of(rows), weights)
+    return {name: errors[name] for name in _PERCENTAGE_ERRORS}
 
 
-def _part(
-    rows: ScoredRows, inside: NDArray[np.bool_]
-) -> tuple[ScoredRows, NDArray[np.intp]]:
-    """Return some of the rows, and which participants they are of."""
-    kept, codes = np.unique(rows.codes[inside], return_inverse=True)
-    cut = rows.threshold if np.ndim(rows.threshold) == 0 else rows.threshold[inside]  # type: ignore[index]
-    part = replace(
-        rows,
-        y_true=rows.y_true[inside],
-        y_score=rows.y_score[inside],
-        codes=codes,
-        threshold=cut,
-    )
-    return part, kept
-
-
-def _strata(rows: ScoredRows, codes: NDArray[np.intp]) -> NDArray[np.intp]:
+def _strata(rows: Predictions, codes: NDArray[np.intp]) -> NDArray[np.intp]:
     """Resample participants within their value, unless some have several.
 
     Those would have strata of their own, of which nothing could be drawn.

@@ -20,8 +20,6 @@ from numpy.typing import ArrayLike
 from ..errors import ScoreError
 from .predictions import check_scores
 
-__all__ = ["suspect_labels"]
-
 
 def suspect_labels(
     y_true: ArrayLike, y_score: ArrayLike, *, groups: ArrayLike | None = None

@@ -17,16 +17,8 @@ from scipy.special import expit
 
 from ..errors import ScoreError, ScoreWarning
 from .estimates import Estimates
-from .intervals import Scale, draw_replicates, settings_faults
-from .predictions import Predictions, check_scores
-from .recalibration import recalibrations
-
-__all__ = [
-    "RecallAtLeast",
-    "choose_threshold",
-    "cross_fitted_thresholds",
-    "even_odds",
-]
+from .intervals import Statistic, draw_replicates, settings_faults
+from .predictions import Predictions, check_scores, range_faults
 
 
 @dataclass(frozen=True)
@@ -102,26 +94,45 @@ def choose_threshold(
     >>> choose_threshold(y_true, y_score, RecallAtLeast(0.6))
     0.55
     """
-    labels, scores, _ = check_scores(y_true, y_score)
-    _check_aim(labels, aim)
-    order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.diff(scores[order], append=-1.0))
+    rows = Predictions.checked(y_true, y_score, None, faults=_aim_faults(aim))
+    _refuse_one_class(rows.y_true, "a threshold is chosen between two classes")
+    order, ends = rows.falling
+    (tps,), (fps,) = rows.cumulated(np.ones((1, rows.n_groups)))
     if len(ends) == 1:
         warnings.warn(
-            f"all {len(scores)} probabilities are {scores[0]:g}, so that no threshold "
-            "separates anything; everything is predicted 1",
+            f"all {len(order)} probabilities are {rows.y_score[0]:g}, so that no "
+            "threshold separates anything; everything is predicted 1",
             ScoreWarning,
             stacklevel=2,
         )
-    true_positives = np.cumsum(labels[order])[ends]
-    predicted, positives = ends + 1, labels.sum()
     if isinstance(aim, RecallAtLeast):
-        enough = true_positives >= aim.recall * positives - 1e-9
-        merit = np.where(enough, true_positives / predicted, -1.0)
+        enough = tps >= aim.recall * tps[-1] - 1e-9
+        merit = np.where(enough, tps / (tps + fps), -1.0)
     else:
-        merit = 2 * true_positives / (predicted + positives)
+        merit = 2 * tps / (tps + fps + tps[-1])
     best = np.flatnonzero(merit >= merit.max() - 1e-12)[-1]
-    return _midway(scores[order][ends], best, np.asarray(y_score).dtype)
+    upper, lower = np.append(rows.y_score[order][ends], 0.0)[best : best + 2]
+    middle = (upper + lower) / 2
+    # Comparing float32 probabilities with a Python float happens in float32, where a
+    # cut in the middle of two close neighbours may fall on the lower one.
+    dtype = np.asarray(y_score).dtype
+    if np.issubdtype(dtype, np.floating):
+        middle = float(dtype.type(middle))
+    return float(middle if middle > lower else upper)
+
+
+def _aim_faults(aim: Any) -> list[str]:
+    if isinstance(aim, RecallAtLeast):
+        return range_faults("(0, 1]", recall=aim.recall)
+    if isinstance(aim, str) and aim == "f1":
+        return []
+    return [f"aim must be 'f1' or a RecallAtLeast, got {aim!r}"]
+
+
+def _refuse_one_class(labels: NDArray[np.intp], why: str) -> None:
+    for label in (0, 1):
+        if not (labels == label).any():
+            raise ScoreError(f"y_true has no row of class {label}; {why}")
 
 
 def cross_fitted_thresholds(
@@ -184,12 +195,8 @@ def cross_fitted_thresholds(
     thresholds = np.empty(len(labels))
     for fold in np.unique(numbers):
         inside = numbers == fold
-        if len(np.unique(labels[~inside])) < 2:
-            raise ScoreError(
-                f"the rows outside fold {fold} have one class only, so that no "
-                "threshold can be chosen for it; take more folds, or folds with both "
-                "classes"
-            )
+        why = f"the threshold of fold {fold} is chosen on these, outside it: take more "
+        _refuse_one_class(labels[~inside], f"{why}folds, or folds with both classes")
         thresholds[inside] = choose_threshold(labels[~inside], scores[~inside], aim)
     return thresholds
 
@@ -253,53 +260,22 @@ def even_odds(
     0.8
     """
     faults = settings_faults(n_bootstrap, confidence)
-    rows = Predictions(*check_scores(y_true, y_score, groups, faults=faults))
+    rows = Predictions.checked(y_true, y_score, groups, faults=faults)
     replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
-    line = recalibrations(rows.y_true, rows.y_score)[1]
+    line = rows.recalibrations[1]
     intercept, slope = np.concatenate(
         [line.fit(chunk[:, rows.codes]) for chunk in rows.chunks(replicates.weights)]
     ).T
     # On logits, which have no bounds, an interval may be as wide as it needs to be.
-    logits = {
-        "threshold": np.where(slope > 0, -intercept / slope, np.nan),
-        "share_at_half": np.where(slope > 0, intercept, np.nan),
-    }
-    found = replicates.estimates(logits, dict.fromkeys(logits, Scale()))
-    return replace(
-        found,
-        scores={name: float(expit(one)) for name, one in found.scores.items()},
-        intervals={
-            name: (float(expit(low)), float(expit(high)))
-            for name, (low, high) in found.intervals.items()
-        },
+    found = replicates.estimates(
+        {
+            "threshold": Statistic(np.where(slope > 0, -intercept / slope, np.nan)),
+            "share_at_half": Statistic(np.where(slope > 0, intercept, np.nan)),
+        }
     )
-
-
-def _check_aim(labels: NDArray[np.intp], aim: Any) -> None:
-    faults = []
-    if isinstance(aim, RecallAtLeast):
-        if not 0 < aim.recall <= 1:
-            faults.append(f"recall must be in (0, 1], got {aim!r}")
-    elif not (isinstance(aim, str) and aim == "f1"):
-        faults.append(f"aim must be 'f1' or a RecallAtLeast, got {aim!r}")
-    faults += [
-        f"y_true has no row of class {label}; a threshold is chosen between two classes"
-        for label in (0, 1)
-        if not (labels == label).any()
-    ]
-    if faults:
-        raise ScoreError("\n".join(faults))
-
-
-def _midway(distinct: NDArray[np.float64], last: int, dtype: np.dtype[Any]) -> float:
-    """Cut between two neighbours, in the precision of the probabilities.
-
-    Comparing float32 probabilities with a Python float happens in float32, where a
-    cut in the middle of two close neighbours may fall on the lower one.
-    """
-    upper = distinct[last]
-    lower = distinct[last + 1] if last + 1 < len(distinct) else 0.0
-    middle = (upper + lower) / 2
-    if np.issubdtype(dtype, np.floating):
-        middle = float(dtype.type(middle))
-    return float(middle if middle > lower else upper)
+    scores = {name: float(expit(one)) for name, one in found.scores.items()}
+    intervals = {
+        name: (float(expit(low)), float(expit(high)))
+        for name, (low, high) in found.intervals.items()
+    }
+    return replace(found, scores=scores, intervals=intervals)

@@ -25,7 +25,8 @@ from ..errors import ParameterError, SplitError
 from ..evaluation.estimates import Estimates
 from ..evaluation.evaluation import Evaluation, evaluate
 from ..evaluation.intervals import draw_replicates
-from ..evaluation.scores import SCORES, ScoredRows
+from ..evaluation.predictions import Predictions
+from ..evaluation.scores import score_rows
 from .approaches import APPROACHES, draw_folds, load_rows, run_approach, try_splits
 from .checks import refuse_contradictions
 from .classifier import GlomeruliClassifier
@@ -307,23 +308,17 @@ def _inflation(parts: dict[str, pd.DataFrame]) -> Estimates:
     """
     names = np.unique(parts["untouched"]["participant"].to_numpy(str))
     reported, untouched = (
-        ScoredRows(
+        Predictions(
             rows["label"].to_numpy(),
             rows["probability"].to_numpy(),
             np.searchsorted(names, rows["participant"].to_numpy(str)),
             rows["threshold"].to_numpy(),
-            specificity=0.9,
         )
         for rows in (parts[part] for part in _PARTS)
     )
-
     replicates = draw_replicates(untouched.strata, _N_BOOTSTRAP)
     weights = replicates.weights
     # A replicate may hold nobody who was reported on: its scores are undefined.
-    with np.errstate(invalid="ignore"):
-        high = reported.score(weights[:, : reported.n_groups])
-    low = untouched.score(weights)
-    return replicates.estimates(
-        {name: high[name] - low[name] for name in COMPARED_SCORES},
-        {name: SCORES[name].scale.of_differences for name in COMPARED_SCORES},
-    )
+    high = score_rows(reported, weights[:, : reported.n_groups], COMPARED_SCORES)
+    low = score_rows(untouched, weights, COMPARED_SCORES)
+    return replicates.estimates({name: high[name] - low[name] for name in low})

@@ -9,37 +9,33 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from glomclf.errors import ScoreError
-from glomclf.evaluation.intervals import Scale, draw_replicates
+from glomclf.evaluation.intervals import Scale, Statistic, draw_replicates
 from glomclf.evaluation.participant_numbers import (
     effective_number,
     equal_number,
     exact_interval,
 )
 
+UNBOUNDED = Scale()
 
-def bootstrap_estimates(statistic, strata, scales, **options):
-    replicates = draw_replicates(strata, **options)
-    return replicates.estimates(statistic(replicates.weights), scales)
+
+def bootstrap_estimates(statistic, n_participants, scale=UNBOUNDED, **options):
+    """Resample participants, and make the interval of one score of them."""
+    replicates = draw_replicates(np.zeros(n_participants, dtype=int), **options)
+    return replicates.estimates(
+        {"mean": Statistic(statistic(replicates.weights), scale)}
+    )
 
 
 def mean_of(values):
     """Make the statistic that is the weighted mean of one value a participant."""
-    return lambda weights: {"mean": weights @ values / weights.sum(axis=1)}
+    return lambda weights: weights @ values / weights.sum(axis=1)
 
 
-def interval_of_mean(
-    values, scale=None, strata=None, n_bootstrap=1000, seed=0, level=0.95
-):
+def interval_of_mean(values, scale=UNBOUNDED, n_bootstrap=1000, seed=0, level=0.95):
     values = np.asarray(values, dtype=float)
-    strata = np.zeros(len(values), dtype=int) if strata is None else strata
-    return bootstrap_estimates(
-        mean_of(values),
-        strata,
-        {"mean": scale or Scale()},
-        n_bootstrap=n_bootstrap,
-        confidence=level,
-        random_state=seed,
-    )
+    options = {"n_bootstrap": n_bootstrap, "confidence": level, "random_state": seed}
+    return bootstrap_estimates(mean_of(values), len(values), scale, **options)
 
 
 def test_interval_of_a_normal_mean_is_students():
@@ -104,21 +100,8 @@ def test_interval_narrows_with_less_confidence_and_repeats_for_a_seed():
 
 def test_replicates_keep_the_number_of_each_stratum():
     strata = np.array([0] * 5 + [1] * 2 + [2])
-    seen = []
-
-    def statistic(weights):
-        seen.append(weights)
-        return mean_of(np.arange(8.0))(weights)
-
-    bootstrap_estimates(
-        statistic,
-        strata,
-        {"mean": Scale()},
-        n_bootstrap=150,
-        confidence=0.95,
-        random_state=0,
-    )
-    whole, drawn, left_out = seen[0][:1], seen[0][1:151], seen[0][151:]
+    weights = draw_replicates(strata, n_bootstrap=150).weights
+    whole, drawn, left_out = weights[:1], weights[1:151], weights[151:]
     np.testing.assert_array_equal(whole, 1)
     for stratum, size in ((0, 5), (1, 2), (2, 1)):
         np.testing.assert_array_equal(drawn[:, strata == stratum].sum(axis=1), size)
@@ -128,29 +111,17 @@ def test_replicates_keep_the_number_of_each_stratum():
 
 def test_many_units_are_left_out_in_blocks():
     values = np.random.RandomState(0).normal(size=1000)
-    seen = []
-
-    def statistic(weights):
-        seen.append(weights.shape)
-        return mean_of(values)(weights)
-
-    estimates = bootstrap_estimates(
-        statistic,
-        np.zeros(1000, dtype=int),
-        {"mean": Scale()},
-        n_bootstrap=300,
-        confidence=0.95,
-        random_state=0,
-    )
-    assert seen == [(1 + 300 + 200, 1000)]
+    replicates = draw_replicates(np.zeros(1000, dtype=int), n_bootstrap=300)
+    assert replicates.weights.shape == (1 + 300 + 200, 1000)
+    ends = replicates.interval(Statistic(mean_of(values)(replicates.weights))).ends
     reach = stats.norm.ppf(0.975) * values.std() / np.sqrt(1000)
-    assert np.ptp(estimates.intervals["mean"]) / 2 == pytest.approx(reach, rel=0.15)
+    assert np.ptp(ends) / 2 == pytest.approx(reach, rel=0.15)
 
 
 def undefined_if(condition):
     def statistic(weights):
         mean = weights @ np.arange(6.0) / weights.sum(axis=1)
-        return {"mean": np.where(condition(weights), np.nan, mean)}
+        return np.where(condition(weights), np.nan, mean)
 
     return statistic
 
@@ -176,14 +147,7 @@ def undefined_if(condition):
 def test_where_no_interval_can_be_given_a_note_says_why(
     statistic, n_participants, note
 ):
-    estimates = bootstrap_estimates(
-        statistic,
-        np.zeros(n_participants, dtype=int),
-        {"mean": Scale()},
-        n_bootstrap=1000,
-        confidence=0.95,
-        random_state=0,
-    )
+    estimates = bootstrap_estimates(statistic, n_participants)
     assert np.isnan(estimates.intervals["mean"]).all()
     assert np.isnan(estimates.n_effective["mean"])
     assert list(estimates.notes) == ["mean"]
@@ -196,20 +160,13 @@ def test_biased_score_has_an_interval_rid_of_the_bias():
 
     def statistic(weights):
         gaps = weights @ noise / weights.sum(axis=1, keepdims=True)
-        return {"error": np.abs(gaps).mean(axis=1)}
+        return np.abs(gaps).mean(axis=1)
 
-    estimates = bootstrap_estimates(
-        statistic,
-        np.zeros(30, dtype=int),
-        {"error": Scale(0, 1, biased=True)},
-        n_bootstrap=500,
-        confidence=0.95,
-        random_state=0,
-    )
-    low, high = estimates.intervals["error"]
-    assert estimates.scores["error"] > 0.1
+    estimates = bootstrap_estimates(statistic, 30, Scale(0, 1, biased=True))
+    low, high = estimates.intervals["mean"]
+    assert estimates.scores["mean"] > 0.1
     assert low == 0
-    assert 0 < high < 2 * estimates.scores["error"]
+    assert 0 < high < 2 * estimates.scores["mean"]
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20))
@@ -230,16 +187,10 @@ def test_exact_interval_is_clopper_and_pearsons():
     assert exact_interval(0.0, [5] * 12, 0.9) == pytest.approx((0.0, exact.high))
 
 
-@pytest.mark.parametrize("scale", [Scale(0, 1), Scale(-1, 0), Scale(-2, 2)])
-def test_scales_place_scores_in_their_range(scale):
-    ends = [scale.place(scale.low), scale.place(scale.high)]
-    assert ends == [0, 1]
-    assert scale.is_bounded
-
-
-def test_without_bounds_or_with_bias_an_interval_is_not_that_of_a_proportion():
-    assert not Scale().is_bounded
-    assert not Scale(0, 1, biased=True).is_bounded
+def test_of_differences_the_range_is_twice_as_wide():
+    a, b = (Statistic(np.full(3, value), Scale(-1, 0)) for value in (-0.5, -0.25))
+    assert (b - a).scale == Scale(-1, 1)
+    assert (b - a).values.tolist() == [0.25] * 3
 
 
 @given(
@@ -253,17 +204,10 @@ def test_intervals_of_proportions_hold_the_score_within_the_range(
 ):
     right = np.full(n_participants, float(n_rows))
     right[:n_wrong] -= 1
-    estimates = bootstrap_estimates(
-        lambda weights: {"share": weights @ right / (weights.sum(axis=1) * n_rows)},
-        np.zeros(n_participants, dtype=int),
-        {"share": Scale(0, 1)},
-        n_bootstrap=100,
-        confidence=0.95,
-        random_state=0,
-    )
-    low, high = estimates.intervals["share"]
+    estimates = interval_of_mean(right / n_rows, Scale(0, 1), n_bootstrap=100)
+    low, high = estimates.intervals["mean"]
     if n_wrong < n_participants:  # else all participants are alike
-        assert 0 < low < estimates.scores["share"] < high <= 1
+        assert 0 < low < estimates.scores["mean"] < high <= 1
 
 
 def test_bad_settings_are_named_at_once():

@@ -98,7 +98,7 @@ def test_equal_probabilities_give_a_warning_and_predict_all():
         (
             [0, 1],
             {"aim": RecallAtLeast(0)},
-            r"recall must be in \(0, 1\], got RecallAtLeast\(recall=0\)",
+            r"recall must be in \(0, 1\], got 0",
         ),
         ([0, 1, 1], {}, r"y_true must have shape \(2,\)"),
     ],
