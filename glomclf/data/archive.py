@@ -22,16 +22,6 @@ import numpy as np
 from .._runtime import user_path, written_whole
 from ..errors import ModelFileError
 
-__all__ = [
-    "MODEL_FOLDER",
-    "OF_EVERY_FILE",
-    "read_header",
-    "read_model",
-    "rebuilt",
-    "write_model",
-    "writer_of",
-]
-
 MODEL_FOLDER: ContextVar[Path | None] = ContextVar("folder of a model", default=None)
 """Where the model file lies that is being read: what it needs may lie beside it."""
 
@@ -48,14 +38,7 @@ _FORMAT_VERSION = 3
 OF_EVERY_FILE = ("format", "format_version", "kind", "versions")
 """Names in the header that are of the file, not of the model."""
 
-_LIBRARIES = (
-    "glomclf",
-    "keras",
-    "tensorflow",
-    "scikit-learn",
-    "imbalanced-learn",
-    "numpy",
-)
+_LIBRARIES = ("keras", "tensorflow", "scikit-learn", "imbalanced-learn", "numpy")
 
 
 def write_model(
@@ -172,35 +155,26 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _parsed(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
-    """Read the description, if it is of the format that this glomclf writes."""
-    header = _mapping(path, text)
-    found = header.get("format"), header.get("format_version")
-    if found != (_FORMAT, _FORMAT_VERSION):
-        raise ModelFileError(
-            f"{path} has the format {found[0]!r} version {found[1]!r}; this glomclf "
-            f"reads {_FORMAT!r} version {_FORMAT_VERSION}. Install the glomclf that "
-            "wrote it: "
-            f"{writer_of(header)}."
-        )
-    return header
-
-
-def _mapping(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
-    """Read JSON: a mapping, with no numbers but finite ones."""
+    """Read JSON: a mapping, with no numbers but finite ones, of today's format."""
     try:
         header = json.loads(
             text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_once
         )
-        if not isinstance(header, dict):
-            raise ValueError(f"a {type(header).__name__} is no mapping")
-        versions = header.get("versions")
-        if not isinstance(versions, dict) or not isinstance(header.get("kind"), str):
+        found, versions = header.get("kind"), header.get("versions")
+        if not (isinstance(found, str) and isinstance(versions, dict)):
             raise ValueError("it lacks its kind or the versions that wrote it")
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:
         raise ModelFileError(
             f"The description in {path} cannot be read ({error}). Use the original "
             "file, or train again."
         ) from error
+    name, number = header.get("format"), header.get("format_version")
+    if (name, number) != (_FORMAT, _FORMAT_VERSION):
+        raise ModelFileError(
+            f"{path} has the format {name!r} version {number!r}; this glomclf reads "
+            f"{_FORMAT!r} version {_FORMAT_VERSION}. Install the glomclf that wrote "
+            f"it: {writer_of(header)}."
+        )
     return header
 
 
@@ -254,8 +228,8 @@ def rebuilt(
 def _versions() -> dict[str, str]:
     from .. import __version__
 
-    others = {name: version(name) for name in _LIBRARIES if name != "glomclf"}
-    return {"python": platform.python_version(), "glomclf": __version__, **others}
+    own = {"python": platform.python_version(), "glomclf": __version__}
+    return own | {name: version(name) for name in _LIBRARIES}
 
 
 def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:

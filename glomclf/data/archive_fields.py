@@ -14,8 +14,6 @@ from sklearn.utils._param_validation import (
 
 from ..errors import ModelFileError
 
-__all__ = ["check_fields", "check_numbers", "history_from_json", "history_to_json"]
-
 _MOST_SHOWN = 200  # characters of what a stranger wrote
 
 
@@ -105,9 +103,9 @@ def check_numbers(
     >>> check_numbers("probability", np.array([0.5]), (1,), low=0, high=1)
     array([0.5])
     """
-    fits = shape is None or (
-        len(shape) == array.ndim
-        and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+    expected = array.shape if shape is None else shape
+    fits = len(expected) == array.ndim and all(
+        n in (None, m) for n, m in zip(expected, array.shape, strict=True)
     )
     if not fits or array.dtype.kind not in kinds:
         raise ModelFileError(
@@ -145,19 +143,13 @@ def history_from_json(described: Any) -> dict[str, list[float]]:
     ModelFileError
         If it is something else.
     """
-    is_one = isinstance(described, dict) and all(
-        isinstance(values, list) and all(map(_is_of_history, values))
-        for values in described.values()
-    )
-    if not is_one or len({len(values) for values in described.values()}) > 1:
+    try:
+        history = {name: [float(v) for v in of] for name, of in described.items()}
+        if len({len(values) for values in history.values()}) > 1:
+            raise ValueError("they differ in length")
+    except (AttributeError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"The history of the training is {_named(described)}. Expected lists of "
             "numbers, one for each epoch."
-        )
-    return {name: list(map(float, values)) for name, values in described.items()}
-
-
-def _is_of_history(value: Any) -> bool:
-    if isinstance(value, str):
-        return value in ("nan", "inf", "-inf")
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        ) from error
+    return history

@@ -101,8 +101,8 @@ def _read_slides(
     parts = [_read_file(folder / f"{one}.h5", groups[one], faults) for one in slides]
     widths = [part.shape[1] for part in parts]
     if len(set(widths)) > 1:
-        told = zip(slides, widths, strict=True)
-        told = [f"{slide}.h5: {width} features" for slide, width in told]
+        of = zip(slides, widths, strict=True)
+        told = [f"{slide}.h5: {width} features" for slide, width in of]
         faults.add("files of different numbers of features", told)
         faults.raise_if_any()
     order = np.concatenate([groups[one].index for one in slides])

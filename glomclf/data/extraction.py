@@ -31,8 +31,6 @@ from .slides import Box, Slide, open_slide
 from .table_files import as_cell
 from .user_files import Faults
 
-__all__ = ["PATCHES_CSV", "extract_patches"]
-
 PATCHES_CSV = "patches.csv"
 _PLAIN_ID = re.compile(r"[a-z0-9-]{1,64}")
 _SETTINGS = "glomclf"  # the key in a patch's PNG for what it was cut out by

@@ -10,8 +10,6 @@ import math
 import numpy as np
 from PIL import Image
 
-__all__ = ["FILL_MODES", "affine_matrix", "move", "warp"]
-
 FILL_MODES = {  # as scipy.ndimage and Keras call them, and as NumPy does
     "reflect": "symmetric",
     "nearest": "edge",

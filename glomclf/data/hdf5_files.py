@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["hdf5_fault"]
-
 
 def hdf5_fault(path: str | os.PathLike[str]) -> str | None:
     """Say why an HDF5 file must not be read, before anything in it is.

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
+from typing import Any
 from unicodedata import normalize
 
 import pandas as pd
@@ -105,8 +106,8 @@ class _Disk:
             for entry in os.listdir(folder) if folder.is_dir() else ():
                 entries.setdefault(normalize("NFC", entry), []).append(entry)
         alike = self.listed[folder].get(normalize("NFC", parts[0]), [])
-        alike = parts[:1] if parts[0] in alike else alike
-        return [path for one in alike for path in self._alike(folder / one, parts[1:])]
+        exact = [one for one in alike if one == parts[0]] or alike
+        return [path for one in exact for path in self._alike(folder / one, parts[1:])]
 
 
 def _spellings(name: str) -> Iterator[str]:
@@ -135,7 +136,7 @@ def check_paths(
     faults : Faults
     """
     names = rows["name"]
-    of = pd.Series(paths, names.index, dtype=object)
+    of: pd.Series[Any] = pd.Series([*paths], names.index, dtype=object)
     files = [
         name if path is None else os.path.realpath(path)
         for name, path in zip(names, paths, strict=True)

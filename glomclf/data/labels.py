@@ -14,15 +14,6 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ..errors import ParameterError
 
-__all__ = [
-    "check_weights",
-    "class_weight_faults",
-    "encode_labels",
-    "labels_at",
-    "positive_class",
-    "row_weights",
-]
-
 
 def encode_labels(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
     """Tell which of two classes each row has.

@@ -138,12 +138,10 @@ def _codes(
         expected = f"{_listed(list(labels), ' or ')} was expected"
     codes = texts.map(labels or _LABELS)
     unknown = texts[codes.isna()]
-    more = unknown.map(unknown.value_counts() - 1)[~unknown.duplicated()]
-    told = [
-        f"line {line}: {unknown[line]!r}" + (f", and in {n} more rows" if n else "")
-        for line, n in more.items()
-    ]
-    faults.add(f"unknown labels; {expected}", told)
+    n_rows = unknown.value_counts()
+    for line, text in unknown.drop_duplicates().items():
+        more = f", and in {n_rows[text] - 1} more rows" if n_rows[text] > 1 else ""
+        faults.add(f"unknown labels; {expected}", [f"line {line}: {text!r}{more}"])
     return codes.fillna(-1).astype("int64")
 
 

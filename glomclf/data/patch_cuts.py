@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Real
 from typing import Any, NamedTuple
 
 import pandas as pd
-from sklearn.utils._param_validation import Interval, StrOptions
-
-__all__ = ["CUT_CONSTRAINTS", "OUTSIDE", "PatchCut", "cut_of"]
-
-OUTSIDE = ("keep", "white")
-"""What may become of pixels outside of the polygon."""
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 CUT_CONSTRAINTS: dict[str, list[Any]] = {
     "scale": [Interval(Real, 0, None, closed="neither")],
     "margin": [Interval(Real, 0, None, closed="left")],
-    "outside": [StrOptions({*OUTSIDE})],
+    "outside": [StrOptions({"keep", "white"})],
 }
 """What each field of a `PatchCut` may be."""
 
@@ -58,11 +56,11 @@ def cut_of(manifest: pd.DataFrame) -> dict[str, Any] | None:
     True
     """
     names = [f"patch_{name}" for name in PatchCut._fields]
-    if not set(names) <= set(manifest):
+    ways = manifest.reindex(columns=names).drop_duplicates().to_numpy(object).tolist()
+    try:
+        ((scale, margin, outside),) = ways
+        cut = PatchCut(scale, margin, outside)._asdict()
+        validate_parameter_constraints(CUT_CONSTRAINTS, cut, "a table")
+    except ValueError:  # of several ways, too
         return None
-    ways = manifest[names].drop_duplicates().to_numpy(object).tolist()
-    if len(ways) != 1 or not all(isinstance(value, Real) for value in ways[0][:2]):
-        return None
-    cut = PatchCut(float(ways[0][0]), float(ways[0][1]), str(ways[0][2]))
-    in_range = 0 < cut.scale < math.inf and 0 <= cut.margin < math.inf
-    return cut._asdict() if in_range and cut.outside in OUTSIDE else None
+    return cut | {"scale": float(scale), "margin": float(margin)}

@@ -65,6 +65,6 @@ def read_pairs(
     places = [user_path(one) for one in (folder, source.parent) if one is not None]
     for name in pairs.columns.intersection(_FILES):
         files = locate_images(pairs[name], places, (), faults)
-        pairs[name] = [file and os.path.abspath(file) for file in files]
+        pairs[name] = [os.path.abspath(file or "") for file in files]
     faults.raise_if_any()
     return pairs

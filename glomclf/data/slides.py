@@ -18,8 +18,6 @@ from ..errors import ImageError, SlideError
 from .annotations.extras import needed
 from .images import MAX_PIXELS, read_image
 
-__all__ = ["Box", "Slide", "open_slide"]
-
 _LARGEST_PLAIN = 4 * MAX_PIXELS  # an image without a pyramid is in memory as a whole
 
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from unicodedata import normalize
 
-__all__ = ["is_missing", "spelled_alike"]
-
 _NOBODY = {
     *("-", "--", "---", ".", "?", "??", "na", "n.a.", "n/a", "<na>", "nan", "nat"),
     *("nil", "none", "null", "missing", "unknown"),

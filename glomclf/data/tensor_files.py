@@ -12,14 +12,13 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .._runtime import user_path
 from ..errors import TensorFileError
 from .torch_pickle import Storage, Tensor, UnknownGlobal, Unpickler, named_tensors
-
-__all__ = ["is_tensor_file", "read_metadata", "read_tensors"]
 
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
@@ -72,10 +71,15 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     {'bias': array([0., 0., 0.], dtype=float32)}
     """
     path = user_path(path)
+    if not path.is_file():
+        raise TensorFileError(f"{path} is not a file. Expected a file of tensors.")
+    if (reader := _kind_of(path)) is None:
+        raise TensorFileError(
+            f"{path} is neither a safetensors file nor one of PyTorch's. Expected what "
+            "safetensors' save_file or torch.save writes."
+        )
     try:
-        return _reader_of(path)(path)
-    except TensorFileError:
-        raise
+        return reader(path)
     except UnknownGlobal as error:
         raise TensorFileError(
             f"{path} names {error}, which is no tensor; loaded by torch it could run "
@@ -105,19 +109,6 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
             return file.metadata() or {}
     except SafetensorError as error:
         raise TensorFileError(f"{path} is damaged ({error}).") from error
-
-
-def _reader_of(path: Path) -> _Reader:
-    """Choose by content how a file is read."""
-    if not path.is_file():
-        raise TensorFileError(f"{path} is not a file. Expected a file of tensors.")
-    reader = _kind_of(path)
-    if reader is None:
-        raise TensorFileError(
-            f"{path} is neither a safetensors file nor one of PyTorch's. Expected what "
-            "safetensors' save_file or torch.save writes."
-        )
-    return reader
 
 
 def _kind_of(path: Path) -> _Reader | None:
@@ -159,7 +150,7 @@ def _read_zip(path: Path) -> dict[str, np.ndarray]:
             reader = Unpickler(file)
             value = reader.load()
         buffers = {key: archive.read(f"{folder}data/{key}") for key in reader.storages}
-    return _arrays(path, named_tensors(value), reader.storages, buffers)
+    return _arrays(path, value, reader.storages, buffers)
 
 
 def _read_legacy(path: Path) -> dict[str, np.ndarray]:
@@ -182,16 +173,15 @@ def _read_legacy(path: Path) -> dict[str, np.ndarray]:
             if n_numbers != storage.n_numbers or key in buffers:
                 raise ValueError(f"the storage {key!r} is described in two ways")
             buffers[key] = content.read(n_numbers * _n_bytes(storage.dtype))
-    return _arrays(path, named_tensors(value), reader.storages, buffers)
+    return _arrays(path, value, reader.storages, buffers)
 
 
 def _arrays(
-    path: Path,
-    tensors: dict[str, Tensor],
-    storages: dict[str, Storage],
-    buffers: dict[str, bytes],
+    path: Path, value: Any, storages: dict[str, Storage], buffers: dict[str, bytes]
 ) -> dict[str, np.ndarray]:
     """Check all views against their storages, then copy them out."""
+    if not (tensors := named_tensors(value)):
+        raise ValueError("it holds no tensors")
     for key, storage in storages.items():
         if len(buffers[key]) != storage.n_numbers * _n_bytes(storage.dtype):
             raise ValueError(f"the storage {key!r} has another length than it says")

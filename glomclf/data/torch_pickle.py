@@ -11,20 +11,12 @@ import pickle
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
-__all__ = ["DTYPES", "Storage", "Tensor", "UnknownGlobal", "Unpickler", "named_tensors"]
-
 # Storages by the name of their class in torch, as NumPy knows them.
 DTYPES = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
+    **{"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2"},
+    **{"LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2"},
+    **{"CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?"},
     "BFloat16Storage": "bfloat16",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "BoolStorage": "?",
 }
 _MAX_VISITED = 200_000
 _MAX_DEPTH = 16
@@ -57,30 +49,24 @@ class UnknownGlobal(Exception):
     """The pickle names something that is no part of a tensor."""
 
 
-# What a pickle may call. Without a place for attributes, so that it can set none.
-class _MakeTensor:
-    __slots__ = ()
-
-    def __call__(
-        self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
-    ) -> Tensor:
-        if not isinstance(storage, Storage):
-            raise ValueError("a tensor without a storage")
-        return Tensor(storage, offset, tuple(shape), tuple(strides))
+def _made_tensor(
+    storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
+) -> Tensor:
+    if not isinstance(storage, Storage):
+        raise ValueError("a tensor without a storage")
+    return Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
-class _MakeParameter:
-    __slots__ = ()
-
-    def __call__(self, tensor: Any, *_: Any) -> Any:
-        return tensor
+def _made_parameter(tensor: Any, *_: Any) -> Any:
+    return tensor
 
 
+# What a pickle may call.
 _GLOBALS: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor"): _MakeTensor(),
-    ("torch._utils", "_rebuild_tensor_v2"): _MakeTensor(),
-    ("torch._utils", "_rebuild_parameter"): _MakeParameter(),
+    ("torch._utils", "_rebuild_tensor"): _made_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _made_tensor,
+    ("torch._utils", "_rebuild_parameter"): _made_parameter,
     **{("torch", name): dtype for name, dtype in DTYPES.items()},
 }
 
@@ -89,11 +75,15 @@ _GLOBALS: dict[tuple[str, str], Any] = {
 class Unpickler(pickle._Unpickler):
     """Reads one pickle after the other; `storages` are those that they named."""
 
-    dispatch = {  # noqa: RUF012
+    def load_build(self) -> None:
+        """Leave out attributes, such as the metadata of a state dict."""
+        self.stack.pop()  # type: ignore[attr-defined]
+
+    dispatch = {
         code: load
         for code, load in pickle._Unpickler.dispatch.items()
         if bytes([code]) not in _REFUSED_OPCODES
-    }
+    } | {pickle.BUILD[0]: load_build}
 
     def __init__(self, file: Any):
         super().__init__(file, encoding="utf-8")

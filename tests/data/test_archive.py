@@ -74,7 +74,7 @@ def test_numbers_of_numpy_are_written_as_pythons(tmp_path):
 
 def test_a_file_names_the_versions_that_wrote_it(model):
     versions = read_model(model)[0]["versions"]
-    assert set(versions) == {"python", *archive._LIBRARIES}
+    assert set(versions) == {"python", "glomclf", *archive._LIBRARIES}
     assert versions["numpy"] == np.__version__
 
 
