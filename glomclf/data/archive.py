@@ -160,10 +160,12 @@ def _parsed(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
         header = json.loads(
             text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_once
         )
+        if not isinstance(header, dict):
+            raise ValueError(f"a {type(header).__name__} is no mapping")
         found, versions = header.get("kind"), header.get("versions")
         if not (isinstance(found, str) and isinstance(versions, dict)):
             raise ValueError("it lacks its kind or the versions that wrote it")
-    except (ValueError, RecursionError, AttributeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(
             f"The description in {path} cannot be read ({error}). Use the original "
             "file, or train again."

@@ -8,8 +8,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,13 +32,14 @@ from .user_files import Faults
 
 PATCHES_CSV = "patches.csv"
 _PLAIN_ID = re.compile(r"[a-z0-9-]{1,64}")
+_BAND = 1_000_000  # pixels that are looked up at once: the mask takes 17 bytes for each
 _SETTINGS = "glomclf"  # the key in a patch's PNG for what it was cut out by
 
 
 class _Crop(NamedTuple):
     """One patch to be: where it lies, how large it becomes, and its row of the csv."""
 
-    annotation: Annotation
+    geometry: Any
     box: Box
     size: tuple[int, int]
     settings: str
@@ -157,7 +157,7 @@ def extract_patches(
                     advance()
     table = pd.DataFrame(rows).dropna(axis=1, how="all")
     with written_whole(target / PATCHES_CSV) as temporary:
-        table.map(_as_cell).to_csv(temporary, index=False)
+        table.map(as_cell).to_csv(temporary, index=False)
     # As text, also where all identifiers look like numbers.
     return read_manifest(target / PATCHES_CSV).assign(
         annotation_id=table["annotation_id"].to_list()
@@ -180,7 +180,7 @@ def _plan(pairs: pd.DataFrame, labels: Labels, cut: PatchCut) -> list[list[_Crop
     for pair in pairs.to_dict("records"):
         try:
             with open_slide(pair["slide"]) as slide:
-                plan.append(_crops(pair, slide, labels, cut))
+                plan.append(_Cutter(pair, slide, cut).crops(labels))
         except (AnnotationError, SlideError) as error:
             errors.append(error)
     if len(errors) > 1:
@@ -191,91 +191,76 @@ def _plan(pairs: pd.DataFrame, labels: Labels, cut: PatchCut) -> list[list[_Crop
     return plan
 
 
-def _crops(
-    pair: Mapping[Any, Any],
-    slide: Slide,
-    labels: Labels,
-    cut: PatchCut,
-) -> list[_Crop]:
-    path, annotations = user_path(pair["slide"]), user_path(pair["annotations"])
-    mpp = _scale_of(pair, slide)
-    check = partial(_check_place, slide, path, mpp, cut)
-    return [
-        _Crop(
-            polygon,
-            *_frame(polygon, mpp, cut),
-            _settings(path, polygon, mpp, cut),
-            _row(pair, path, polygon, mpp) | cut.columns(),
-        )
-        for polygon in read_checked(annotations, labels, check)
-    ]
+class _Cutter:
+    """Plans what is cut out of one slide."""
+
+    def __init__(self, pair: Mapping[Any, Any], slide: Slide, cut: PatchCut):
+        self.pair, self.slide, self.cut = pair, slide, cut
+        self.path = user_path(pair["slide"])
+        self.mpp = self._scale()
+
+    def _scale(self) -> tuple[float, float]:
+        """Return micrometres per pixel, as given or as the slide says."""
+        given = float(self.pair.get("mpp", math.nan))
+        mpp = self.slide.mpp if math.isnan(given) else (given, given)
+        if mpp is None or not 0 < mpp[0] < math.inf:
+            why = "does not say its scale" if mpp is None else f"has mpp={given:g}"
+            raise SlideError(
+                f"{self.pair['slide']} {why}. Give its micrometres per pixel, a number "
+                "above 0: mpp=NUMBER."
+            )
+        return mpp
+
+    def crops(self, labels: Labels) -> list[_Crop]:
+        """Return a crop for each polygon."""
+        annotations = user_path(self.pair["annotations"])
+        return list(map(self._crop, read_checked(annotations, labels, self._check)))
+
+    def _check(self, polygon: Annotation) -> None:
+        """Refuse a polygon that is not on the slide, or is too large for a patch."""
+        box, size = self._frame(polygon)
+        whole = needed("shapely").box(0, 0, *self.slide.size)
+        if not whole.intersects(polygon.geometry):
+            width, height = self.slide.size
+            kind = f"polygons outside of the {width} x {height} pixels of {self.path}"
+            raise UnusableShape(kind, f"around {box.left}, {box.top}")
+        if max(math.prod(size), self.slide.n_pixels_read(box, size)) > MAX_PIXELS:
+            kind = f"polygons that take more than {MAX_PIXELS:,} pixels to cut out"
+            raise UnusableShape(kind, f"{box.width} x {box.height} pixels")
+
+    def _frame(self, polygon: Annotation) -> tuple[Box, tuple[int, int]]:
+        """Return the rectangle around a polygon, and its size as a patch."""
+        x_low, y_low, x_high, y_high = polygon.geometry.bounds
+        x_margin, y_margin = (self.cut.margin / one for one in self.mpp)
+        left, top = math.floor(x_low - x_margin), math.floor(y_low - y_margin)
+        width = math.ceil(x_high + x_margin) - left
+        height = math.ceil(y_high + y_margin) - top
+        sides = np.multiply((width, height), self.mpp) / self.cut.scale
+        across, down = (max(2, round(side)) for side in sides)  # read_image asks for 2
+        return Box(left, top, width, height), (across, down)
+
+    def _crop(self, polygon: Annotation) -> _Crop:
+        stat, geometry = self.path.stat(), polygon.geometry
+        # Two patches with the same text have the same pixels.
+        slide = [self.path.name, stat.st_size, stat.st_mtime_ns]
+        settings = json.dumps([1, slide, geometry.wkb_hex, self.mpp, self.cut])
+        plain = _PLAIN_ID.fullmatch(polygon.id)
+        name = polygon.id if plain else _digest(polygon.id)[:16]
+        row = {
+            "name": f"{self.path.stem}_{name}.png",
+            "label": polygon.label,
+            "slide": self.path.stem,
+            "participant": self.pair.get("participant"),
+            "centre": self.pair.get("centre"),
+            "annotation_id": polygon.id,
+            "area_um2": round(geometry.area * math.prod(self.mpp), 3),
+        }
+        frame = self._frame(polygon)
+        return _Crop(geometry, *frame, _digest(settings), row | self.cut.columns())
 
 
-def _check_place(
-    slide: Slide,
-    path: Path,
-    mpp: tuple[float, float],
-    cut: PatchCut,
-    polygon: Annotation,
-) -> None:
-    """Refuse a polygon that does not lie on the slide, or is too large for a patch."""
-    box, size = _frame(polygon, mpp, cut)
-    if not needed("shapely").box(0, 0, *slide.size).intersects(polygon.geometry):
-        width, height = slide.size
-        kind = f"polygons outside of the {width} x {height} pixels of {path}"
-        raise UnusableShape(kind, f"around {box.left}, {box.top}")
-    if max(math.prod(size), slide.n_pixels_read(box, size)) > MAX_PIXELS:
-        kind = f"polygons that take more than {MAX_PIXELS:,} pixels to cut out"
-        raise UnusableShape(kind, f"{box.width} x {box.height} pixels")
-
-
-def _scale_of(pair: Mapping[Any, Any], slide: Slide) -> tuple[float, float]:
-    """Return micrometres per pixel, as given or as the slide says."""
-    given = float(pair.get("mpp", math.nan))
-    if 0 < given < math.inf:
-        return given, given
-    if not math.isnan(given):
-        raise SlideError(
-            f"mpp is {given:g} for {pair['slide']}; micrometres per pixel, a number "
-            "above 0, were expected."
-        )
-    if slide.mpp is None:
-        raise SlideError(
-            f"{pair['slide']} does not say its scale. Give its micrometres per pixel: "
-            "mpp=NUMBER."
-        )
-    return slide.mpp
-
-
-def _frame(
-    polygon: Annotation, mpp: tuple[float, float], cut: PatchCut
-) -> tuple[Box, tuple[int, int]]:
-    """Return the rectangle around a polygon, and its size at the scale of patches."""
-    x_low, y_low, x_high, y_high = polygon.geometry.bounds
-    x_margin, y_margin = (cut.margin / one for one in mpp)
-    left, top = math.floor(x_low - x_margin), math.floor(y_low - y_margin)
-    width = math.ceil(x_high + x_margin) - left
-    height = math.ceil(y_high + y_margin) - top
-    sides = (width * mpp[0] / cut.scale, height * mpp[1] / cut.scale)
-    across, down = (max(2, round(side)) for side in sides)  # read_image asks for 2
-    return Box(left, top, width, height), (across, down)
-
-
-def _row(
-    pair: Mapping[Any, Any], path: Path, polygon: Annotation, mpp: tuple[float, float]
-) -> dict[str, Any]:
-    name = polygon.id
-    if not _PLAIN_ID.fullmatch(name):
-        name = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return {
-        "name": f"{path.stem}_{name}.png",
-        "label": polygon.label,
-        "slide": path.stem,
-        "participant": pair.get("participant"),
-        "centre": pair.get("centre"),
-        "annotation_id": polygon.id,
-        "area_um2": round(polygon.geometry.area * mpp[0] * mpp[1], 3),
-    }
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check_rows(rows: list[dict[str, Any]]) -> None:
@@ -292,20 +277,6 @@ def _check_rows(rows: list[dict[str, Any]]) -> None:
     faults.raise_if_any()
 
 
-def _as_cell(value: Any) -> Any:
-    return as_cell(value) if isinstance(value, str) else value
-
-
-def _settings(
-    path: Path, polygon: Annotation, mpp: tuple[float, float], cut: PatchCut
-) -> str:
-    """Tell a patch's content: two patches with the same text have the same pixels."""
-    stat = path.stat()
-    slide = [path.name, stat.st_size, stat.st_mtime_ns]
-    content = json.dumps([1, slide, polygon.geometry.wkb_hex, mpp, cut])
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
 def _write(slide: Slide, crop: _Crop, cut: PatchCut, folder: Path) -> None:
     """Write a patch, unless it is there."""
     path = folder / crop.row["name"]
@@ -313,9 +284,7 @@ def _write(slide: Slide, crop: _Crop, cut: PatchCut, folder: Path) -> None:
         return
     pixels = slide.crop(crop.box, crop.size)
     if cut.outside == "white":
-        pixels = pixels.copy()
-        for rows in _bands(crop.size):
-            pixels[rows][~_inside(crop, rows)] = 255
+        pixels = _whitened(pixels, crop)
     notes = PngImagePlugin.PngInfo()
     notes.add_text(_SETTINGS, crop.settings)
     with written_whole(path) as temporary:
@@ -333,17 +302,16 @@ def _settings_of(path: Path) -> str | None:
         return None
 
 
-def _bands(size: tuple[int, int]) -> Iterator[slice]:
-    """Yield rows of about a million pixels: the mask takes 17 bytes for each."""
-    step = max(1, 1_000_000 // size[0])
-    return (slice(top, min(top + step, size[1])) for top in range(0, size[1], step))
-
-
-def _inside(crop: _Crop, rows: slice) -> NDArray[np.bool_]:
-    """Tell which pixels have their centre in the polygon."""
+def _whitened(pixels: NDArray[np.uint8], crop: _Crop) -> NDArray[np.uint8]:
+    """Make the pixels white whose centre does not lie in the polygon."""
     shapely = needed("shapely")
+    shapely.prepare(crop.geometry)
     box, (width, height) = crop.box, crop.size
     x = box.left + (np.arange(width) + 0.5) * (box.width / width)
-    y = box.top + (np.arange(rows.start, rows.stop) + 0.5) * (box.height / height)
-    shapely.prepare(crop.annotation.geometry)
-    return shapely.contains_xy(crop.annotation.geometry, x[None, :], y[:, None])
+    y = box.top + (np.arange(height) + 0.5) * (box.height / height)
+    white = pixels.copy()
+    step = max(1, _BAND // width)
+    for rows in (slice(top, top + step) for top in range(0, height, step)):
+        is_inside = shapely.contains_xy(crop.geometry, x[None, :], y[rows, None])
+        white[rows][~is_inside] = 255
+    return white

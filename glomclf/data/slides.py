@@ -30,14 +30,6 @@ class Box(NamedTuple):
     height: int
 
 
-class _Level(NamedTuple):
-    """One size in which a slide is stored, and how much smaller than the largest."""
-
-    number: int
-    size: tuple[int, int]
-    shrink: float
-
-
 class Slide:
     """An open slide.
 
@@ -49,10 +41,9 @@ class Slide:
         Micrometres per pixel, across and down; None where the file does not say it.
     """
 
-    def __init__(self, levels: list[_Level], mpp: Any, source: Any):
-        self.size = levels[0].size
-        self.mpp = mpp
-        self._levels = levels
+    def __init__(self, source: Any):
+        self.size = source.dimensions
+        self.mpp = _own_scale(source.properties)
         self._source = source
 
     def crop(self, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -75,47 +66,25 @@ class Slide:
             If the slide has to be read in more than 50 million pixels for it, or is
             damaged.
         """
-        level = self._level_for(box, size)
-        read = self._read(level, box)
-        if read.size == size:
-            return np.asarray(read)
-        return np.asarray(read.resize(size, Image.Resampling.BILINEAR))
+        level, shrink = self._level_for(box, size)
+        left, top, *read = _scaled(box, shrink)
+        corner = round(left * shrink), round(top * shrink)
+        region = self._source.read_region(corner, level, tuple(read))
+        white = Image.new("RGBA", region.size, "white")
+        crop = Image.alpha_composite(white, region).convert("RGB")
+        if crop.size == size:
+            return np.asarray(crop)
+        return np.asarray(crop.resize(size, Image.Resampling.BILINEAR))
 
     def n_pixels_read(self, box: Box, size: tuple[int, int]) -> int:
         """Return how many pixels `crop` reads."""
-        return math.prod(_scaled(box, self._level_for(box, size).shrink)[2:])
+        return math.prod(_scaled(box, self._level_for(box, size)[1])[2:])
 
-    def _level_for(self, box: Box, size: tuple[int, int]) -> _Level:
+    def _level_for(self, box: Box, size: tuple[int, int]) -> tuple[int, float]:
         """Choose the smallest level that is not smaller than the crop."""
         shrink = min(box.width / size[0], box.height / size[1])
-        return max(
-            (level for level in self._levels if level.shrink <= shrink * 1.01),
-            key=lambda level: level.shrink,
-            default=self._levels[0],
-        )
-
-    def _read(self, level: _Level, box: Box) -> Image.Image:
-        left, top, width, height = _scaled(box, level.shrink)
-        crop = Image.new("RGB", (width, height), "white")
-        right = min(left + width, level.size[0])
-        bottom = min(top + height, level.size[1])
-        x, y = max(left, 0), max(top, 0)
-        if right > x and bottom > y:
-            part = self._region(level, (x, y), (right - x, bottom - y))
-            crop.paste(part, (x - left, y - top))
-        return crop
-
-    def _region(
-        self, level: _Level, place: tuple[int, int], size: tuple[int, int]
-    ) -> Image.Image:
-        """Return a part of a level that lies in it."""
-        if isinstance(self._source, Image.Image):
-            (x, y), (width, height) = place, size
-            return self._source.crop((x, y, x + width, y + height))
-        corner = tuple(round(one * level.shrink) for one in place)
-        region = self._source.read_region(corner, level.number, size)
-        white = Image.new("RGBA", size, "white")
-        return Image.alpha_composite(white, region).convert("RGB")
+        level = self._source.get_best_level_for_downsample(shrink * 1.01)
+        return level, self._source.level_downsamples[level]
 
 
 def _scaled(box: Box, shrink: float) -> Box:
@@ -146,28 +115,20 @@ def open_slide(path: str | os.PathLike[str]) -> Iterator[Slide]:
         raise SlideError(f"{file} is not there, or is no file; a slide was expected.")
     openslide = needed("openslide")
     try:
-        if openslide.OpenSlide.detect_format(file) is None:
-            yield _plain(file)
-            return
-        with openslide.OpenSlide(file) as source:
-            levels = [
-                _Level(number, size, shrink)
-                for number, (size, shrink) in enumerate(
-                    zip(source.level_dimensions, source.level_downsamples, strict=True)
-                )
-            ]
-            yield Slide(levels, _own_scale(source.properties), source)
+        is_known = openslide.OpenSlide.detect_format(file) is not None
+        opened = openslide.OpenSlide if is_known else _plain
+        with opened(file) as source:
+            yield Slide(source)
     except openslide.OpenSlideError as error:
         raise SlideError(f"{file} is damaged or not supported: {error}") from error
 
 
-def _plain(file: Path) -> Slide:
+def _plain(file: Path) -> Any:
     try:
         image = read_image(file, max_pixels=_LARGEST_PLAIN)
     except ImageError as error:
         raise SlideError(f"{file} {error.faults[str(file)]}") from error
-    source = Image.fromarray(image)
-    return Slide([_Level(0, source.size, 1.0)], None, source)
+    return needed("openslide").ImageSlide(Image.fromarray(image))
 
 
 def _own_scale(properties: Any) -> tuple[float, float] | None:

@@ -140,7 +140,7 @@ def read_table(
     return rows[0][1], dict(rows[1:])
 
 
-def as_cell(text: str) -> str:
+def as_cell(value: Any) -> Any:
     """Write text so that a spreadsheet that opens the csv calculates nothing.
 
     An apostrophe is put before what would be a formula. `read_table` takes it away, so
@@ -148,19 +148,20 @@ def as_cell(text: str) -> str:
 
     Parameters
     ----------
-    text : str
+    value : object
 
     Returns
     -------
-    str
+    object
+        What is no text as it was.
 
     Examples
     --------
     >>> from glomclf.data.table_files import as_cell
-    >>> as_cell("=1+1"), as_cell("-1.5"), as_cell("S-7")
-    ("'=1+1", '-1.5', 'S-7')
+    >>> as_cell("=1+1"), as_cell("-1.5"), as_cell("S-7"), as_cell(7)
+    ("'=1+1", '-1.5', 'S-7', 7)
     """
-    return f"'{text}" if _is_formula(text) else text
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
 
 
 def _from_cell(text: str) -> str:

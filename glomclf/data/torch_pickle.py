@@ -75,9 +75,9 @@ _GLOBALS: dict[tuple[str, str], Any] = {
 class Unpickler(pickle._Unpickler):
     """Reads one pickle after the other; `storages` are those that they named."""
 
-    def load_build(self) -> None:
+    def load_build(self: Any) -> None:
         """Leave out attributes, such as the metadata of a state dict."""
-        self.stack.pop()  # type: ignore[attr-defined]
+        self.stack.pop()
 
     dispatch = {
         code: load
