@@ -219,7 +219,7 @@ def test_pairs_without_their_columns_are_refused(tmp_path, wrong):
 def test_a_slide_without_a_scale_needs_one(tmp_path):
     plain = tmp_path / "S2.png"
     Image.fromarray(PIXELS).save(plain)
-    with pytest.raises(SlideError, match="does not say its scale.* mpp=NUMBER"):
+    with pytest.raises(SlideError, match=r"does not say its scale.* mpp=NUMBER"):
         extract_patches(pairs(plain, tmp_path), tmp_path / "out")
     with pytest.raises(SlideError, match="has mpp=-1"):
         extract_patches(pairs(plain, tmp_path, mpp=-1.0), tmp_path / "out")
