@@ -179,9 +179,8 @@ def _draw_history(history: dict[str, list[float]], folder: Path) -> None:
     from ..report.displays import HistoryDisplay
 
     display = HistoryDisplay(history)
-    size = (4.5 * len(display.panels), 3.6)
-    with new_figure(folder / "history.png", figsize=size) as figure:
-        display.plot(display.divide(figure))
+    with new_figure(folder / "history.png", figsize=display.figsize) as figure:
+        display.plot(figure)
 
 
 def _draw_resampling(

@@ -345,7 +345,7 @@ def _nothing_lost(files: StudyFiles) -> Iterator[None]:
 
 def _say_how_to_go_on(files: StudyFiles) -> None:
     """Say what is finished, where it is kept, and the command that goes on."""
-    from ..report.environment import command_text
+    from ..report.sections.repetition import command_text
     from ..tuning.study import what_is_kept
 
     search = files.search

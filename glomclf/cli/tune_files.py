@@ -191,7 +191,7 @@ class StudyFiles:
 
     def print_dashboard(self) -> None:
         """Print the command that opens the study in Optuna's dashboard."""
-        from ..report.environment import command_text
+        from ..report.sections.repetition import command_text
         from ..report.tuning import dashboard_command
 
         if self.search.storage is None:

@@ -21,7 +21,7 @@ from .comparison import comparison_report
 from .evaluation import ensemble_report, evaluation_report
 from .labels import labels_report
 from .page import Report
-from .pictures import Picture, draw_picture, thumbnail
+from .pictures import Picture, thumbnail
 from .sections.mistakes import worst_mistakes
 from .sections.readers import readers_section
 from .tuning import tuning_report
@@ -39,7 +39,6 @@ __all__ = [
     "Table",
     "biopsies_report",
     "comparison_report",
-    "draw_picture",
     "ensemble_report",
     "evaluation_report",
     "labels_report",

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from ..evaluation.estimates import Estimates
-from .pictures import Picture
-
-__all__ = [
-    "Block",
-    "Caution",
-    "Code",
-    "Gallery",
-    "GalleryItem",
-    "Numbers",
-    "Paragraph",
-    "Section",
-    "Table",
-    "estimate_row",
-    "number",
-    "sentence",
-    "some_of",
-    "span",
-    "told_span",
-]
-
+from ..evaluation.evaluation import Evaluation
+from ..evaluation.scores import SCORES
 
 _NO_NUMBER = ("undefined", "open")  # stand where a number or an answer would
 
@@ -97,8 +79,7 @@ class Table:
     kind = "table"
 
     def __post_init__(self) -> None:
-        told = [[_cell(value) for value in row] for row in self.rows]
-        object.__setattr__(self, "rows", told)
+        object.__setattr__(self, "rows", [[*map(_cell, row)] for row in self.rows])
 
     @property
     def text_columns(self) -> set[int]:
@@ -118,12 +99,7 @@ class Table:
 
     @classmethod
     def from_frame(
-        cls,
-        frame: pd.DataFrame,
-        *,
-        caption: str = "",
-        folded: bool = False,
-        texts: bool = False,
+        cls, frame: pd.DataFrame, caption: str = "", **options: bool
     ) -> Table:
         """Make a table of a DataFrame, its index as the first column or columns.
 
@@ -132,8 +108,9 @@ class Table:
         Parameters
         ----------
         frame : DataFrame
-        caption, folded, texts
-            As for the class.
+        caption : str, default=""
+        **options
+            ``folded`` and ``texts``, as for the class.
 
         Returns
         -------
@@ -149,9 +126,8 @@ class Table:
         """
         numbered = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
         flat = frame if numbered else frame.reset_index()
-        rows = list(flat.itertuples(index=False))
         columns = [str(column).replace("_", " ") for column in flat.columns]
-        return cls(columns, rows, caption, folded, texts)
+        return cls(columns, flat.to_numpy(object).tolist(), caption, **options)
 
 
 @dataclass(frozen=True)
@@ -162,8 +138,6 @@ class GalleryItem:
     ----------
     source : str
         Data address of the image.
-    alt : str
-        What it shows.
     facts : mapping of str to str
         What is written below it.
     marked : bool, default=False
@@ -173,10 +147,14 @@ class GalleryItem:
     """
 
     source: str
-    alt: str
     facts: Mapping[str, str]
     marked: bool = False
     overlay: str = ""
+
+    @property
+    def alt(self) -> str:
+        """What it shows, for those who do not see it."""
+        return ", ".join(f"{name} {value}" for name, value in self.facts.items())
 
 
 @dataclass(frozen=True)
@@ -193,8 +171,15 @@ class Gallery:
     items: Sequence[GalleryItem]
     kind = "gallery"
 
-
-Block = Paragraph | Numbers | Table | Picture | Gallery
+    @classmethod
+    def by_title(
+        cls, titles: Iterable[str], items: Iterable[GalleryItem]
+    ) -> list[Gallery]:
+        """Make a gallery of the images of each title, in the order of the first."""
+        found: dict[str, list[GalleryItem]] = {}
+        for title, item in zip(titles, items, strict=True):
+            found.setdefault(title, []).append(item)
+        return [cls(title, some) for title, some in found.items()]
 
 
 @dataclass(frozen=True)
@@ -204,12 +189,18 @@ class Section:
     Parameters
     ----------
     title : str
-    blocks : sequence of blocks
-        In order; pictures that follow each other are set side by side.
+    blocks : sequence of blocks, str or None
+        In order; a str becomes a `Paragraph`, and what is None or empty is left out.
+        Pictures that follow each other are set side by side.
     """
 
     title: str
-    blocks: Sequence[Block]
+    blocks: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        told = [Paragraph(one) if isinstance(one, str) else one for one in self.blocks]
+        kept = [one for one in told if one and getattr(one, "text", True)]
+        object.__setattr__(self, "blocks", kept)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -255,6 +246,20 @@ def told_span(estimates: Estimates, name: str, digits: int = 3) -> str:
     return "no interval" if ends == "–" else f"{estimates.level}: {ends}"
 
 
+def with_span(estimates: Estimates, name: str, digits: int = 3) -> str:
+    """Write a score with its interval in brackets, where there is one.
+
+    Examples
+    --------
+    >>> from glomclf import evaluate
+    >>> from glomclf.report.blocks import with_span
+    >>> with_span(evaluate([1, 1], [0.2, 0.8], n_bootstrap=100), "roc_auc")
+    'undefined'
+    """
+    _, value, ends = estimate_row(estimates, name, "", digits)
+    return value if ends == "–" else f"{value} ({ends})"
+
+
 def estimate_row(
     estimates: Estimates, name: str, title: str, digits: int = 3
 ) -> list[str]:
@@ -269,6 +274,14 @@ def estimate_row(
     """
     ends = span(estimates.interval(name), digits)
     return [title, number(estimates.scores[name], digits), ends]
+
+
+def score_titles(evaluation: Evaluation) -> dict[str, str]:
+    """Return how each of its scores is called, by name."""
+    at = evaluation.specificity
+    return {
+        name: SCORES[name].title.format(specificity=at) for name in evaluation.scores
+    }
 
 
 def some_of(words: Sequence[object], most: int = 10) -> str:

@@ -9,25 +9,16 @@ import numpy as np
 
 from ..evaluation.scores import SCORES
 from ..model.approaches import APPROACHES
-from .blocks import (
-    Block,
-    Caution,
-    Paragraph,
-    Section,
-    Table,
-    number,
-    sentence,
-)
+from .blocks import Caution, Section, Table, number, sentence
+from .displays.approaches import ApproachesDisplay
 from .page import Report
-from .pictures import draw_picture
+from .pictures import Picture
 from .sections.repetition import command_blocks, versions_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..model.approach_comparison import ApproachComparison
-
-__all__ = ["comparison_report", "comparison_tables"]
 
 
 def comparison_report(
@@ -53,21 +44,33 @@ def comparison_report(
     )
     counts = Table.from_frame(
         comparison.counts(),
-        caption="Patches judged: by class on either test set, and how many of those "
-        "reported on are synthetic, or have kin or other patches of their participant "
-        "among the training rows",
+        "Patches judged: by class on either test set, and how many of those reported "
+        "on are synthetic, or have kin or other patches of their participant among the "
+        "training rows",
         texts=True,
     )
-    told = command_blocks("The command of this run:", command)
-    return Report(
-        "Comparison of approaches",
-        lead,
-        [
-            Section("Reported and actual scores", _inflation(comparison)),
-            Section("Data and splits", [counts]),
-            Section("To repeat it", [*told, versions_table()]),
-        ],
+    picture = Picture(
+        ApproachesDisplay(comparison.to_frame()).plot,
+        alt="Scores of each approach, reported and untouched",
+        caption="Scores with 95 % intervals: reported on the test set that each "
+        "approach made, and got on participants that it never touched.",
+        name="comparison",
+        figsize=ApproachesDisplay.figsize,
     )
+    titles = [
+        f"{one.title}." for one in APPROACHES if one.name in comparison.evaluations
+    ]
+    caution = Caution(sentence(comparison.caution)) if comparison.caution else None
+    told = command_blocks("The command of this run:", command)
+    sections = [
+        Section(
+            "Reported and actual scores",
+            [caution, *titles, picture, *comparison_tables(comparison)],
+        ),
+        Section("Data and splits", [counts]),
+        Section("To repeat it", [*told, versions_table()]),
+    ]
+    return Report("Comparison of approaches", lead, sections)
 
 
 def comparison_tables(comparison: ApproachComparison) -> list[Table]:
@@ -106,26 +109,3 @@ def _with_interval(row: pd.Series, side: str, form: str) -> str:
     if np.isnan([low, high]).any():
         return "undefined" if np.isnan(value) else f"{value:{form}}"
     return f"{value:{form}} ({low:{form}} to {high:{form}})"
-
-
-def _inflation(comparison: ApproachComparison) -> list[Block]:
-    from .displays import ApproachesDisplay
-
-    picture = draw_picture(
-        lambda figure: ApproachesDisplay.from_comparison(
-            comparison, axes=figure.subplots(2, 2, sharex=True)
-        ),
-        alt="Scores of each approach, reported and untouched",
-        caption="Scores with 95 % intervals: reported on the test set that each "
-        "approach made, and got on participants that it never touched.",
-        name="comparison",
-        figsize=(9, 7),
-    )
-    done = [one for one in APPROACHES if one.name in comparison.evaluations]
-    caution = comparison.caution
-    return [
-        *([Caution(sentence(caution))] if caution else []),
-        *(Paragraph(f"{one.title}.") for one in done),
-        picture,
-        *comparison_tables(comparison),
-    ]

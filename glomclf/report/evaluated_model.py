@@ -20,8 +20,6 @@ from ..evaluation.predictions import check_scores
 from ..model.ensemble import FoldEnsembleClassifier
 from ..model.pipeline import network_of, takes_features
 
-__all__ = ["EvaluatedModel"]
-
 # Of these the name is told, not the folder.
 _FILES = ("weights", "encoder__file")
 # Where things are kept and how loudly they are done does not change a result.
@@ -47,7 +45,7 @@ class EvaluatedModel:
     evaluation : Evaluation
     biopsies : BiopsyAgreement, default=None
         None: it is made where groups are participants.
-    classifier : object or None
+    classifier : object, default=None
         Fitted `GlomeruliClassifier`, `FoldEnsembleClassifier`, or whatever predicted.
     train : DataFrame, default=None
         Training rows, with ``label`` and ``participant``.
@@ -73,7 +71,7 @@ class EvaluatedModel:
     threshold: float | NDArray[np.float64]
     evaluation: Evaluation
     biopsies: BiopsyAgreement | None = None
-    classifier: Any
+    classifier: Any = None
     train: pd.DataFrame | None = None
     audit: Any = None
     command: Sequence[str] | None = None
@@ -89,19 +87,27 @@ class EvaluatedModel:
         self.groups = np.asarray(groups, dtype=object)
         self.unit = kind_of_groups(self.X, groups)
         if self.biopsies is None and self.unit == "participant":
-            level = self.evaluation.confidence
+            cut, level = self.threshold, self.evaluation.confidence
             self.biopsies = biopsy_agreement(
-                y, y_score, groups, threshold=self.threshold, confidence=level
+                y, y_score, groups, threshold=cut, confidence=level
             )
+
+    @property
+    def resampled_as(self) -> dict[str, Any]:
+        """What makes bands and intervals of other functions those of the scores."""
+        return {
+            "groups": self.groups,
+            "n_bootstrap": self.evaluation.n_bootstrap,
+            "confidence": self.evaluation.confidence,
+        }
 
     @cached_property
     def settings(self) -> dict[str, str]:
         """The settings of the classifier that change its result, as text."""
         # The ensemble's own threshold and seed stand for those of its members.
         told: dict[str, Any] = {}
-        for one in (*self.members[:1], self.classifier):
-            if hasattr(one, "get_params"):
-                told |= _settings(one)
+        for one in (self.networks[0], self.classifier):
+            told |= _settings(one)
         return {
             name: Path(value).name if name.endswith(_FILES) and value else str(value)
             for name, value in told.items()
@@ -116,26 +122,33 @@ class EvaluatedModel:
     @property
     def members(self) -> list[Any]:
         """The members of an ensemble; none of a single classifier."""
-        if isinstance(self.classifier, FoldEnsembleClassifier):
-            return self.classifier.estimators_
-        return []
+        is_ensemble = isinstance(self.classifier, FoldEnsembleClassifier)
+        return self.classifier.estimators_ if is_ensemble else []
+
+    @property
+    def networks(self) -> list[Any]:
+        """The members of an ensemble, or the classifier alone."""
+        return self.members or [self.classifier]
 
     @cached_property
     def record(self) -> dict[str, Any]:
         """What the classifier recorded of its training."""
-        return dict(getattr(self.classifier, "training_record_", {}))
+        return getattr(self.classifier, "training_record_", {})
+
+    @property
+    def first_record(self) -> dict[str, Any]:
+        """What the first of the networks recorded of its training."""
+        return getattr(self.networks[0], "training_record_", {})
 
     @property
     def weights(self) -> dict[str, str | None]:
         """What the weights are that the training began with; empty if nothing tells."""
-        networks = self.members or [self.classifier]
-        return getattr(networks[0], "training_record_", {}).get("weights") or {}
+        return self.first_record.get("weights") or {}
 
     @cached_property
     def histories(self) -> list[dict[str, list[float]]]:
         """Loss and accuracy of each epoch, of each network; none where not known."""
-        networks = self.members or [self.classifier]
-        found = [dict(getattr(one, "history_", {})) for one in networks]
+        found = [getattr(one, "history_", {}) for one in self.networks]
         return [history for history in found if history]
 
     @property
@@ -182,13 +195,15 @@ class EvaluatedModel:
             return None
         n_rows, n_given = self.record["n_samples"], len(self.train)
         n_all = n_rows + self.record.get("n_validation_samples", 0)
-        known = self.record.get("n_participants") or np.inf
-        given = self.train.get("participant", pd.Series(dtype=object)).nunique()
+        n_known = self.record.get("n_participants") or np.inf
+        owners = self.train.get("participant", pd.Series(dtype=object)).nunique()
         if n_given not in (n_rows, n_all):  # validation rows may be others
             told = f"{n_given}, and the model was trained on {n_all}"
-        elif given > known:  # fewer may be those that both files showed to be one
+        elif owners > n_known:  # fewer may be those that both files showed to be one
             kind = participant_kind(self.train)
-            told = f"of {given} {kind}s, and those the model was trained on of {known}"
+            told = (
+                f"of {owners} {kind}s, and those the model was trained on of {n_known}"
+            )
         else:
             return None
         return (
@@ -212,14 +227,15 @@ class EvaluatedModel:
 
 def _settings(classifier: Any) -> dict[str, Any]:
     """Return its parameters, and those of its parts; the default network's as well."""
+    if not hasattr(classifier, "get_params"):
+        return {}
     settings = classifier.get_params(deep=False)
     settings.pop("estimator", None)  # of an ensemble: its members are told of
     if "network" in settings:
         settings["network"] = network_of(classifier)
     for name in ("encoder", "network"):
-        part = settings.get(name)
-        if part is not None:
-            settings[name] = type(part).__name__
+        if (part := settings.get(name)) is not None:
             inside = part.get_params(deep=False)
             settings |= {f"{name}__{key}": value for key, value in inside.items()}
+            settings[name] = type(part).__name__
     return settings

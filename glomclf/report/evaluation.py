@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import confusion_matrix
 
 from ..errors import ScoreError
-from ..evaluation.biopsy import BiopsyAgreement
 from ..evaluation.evaluation import Evaluation, evaluate
 from .blocks import Section
 from .evaluated_model import EvaluatedModel
@@ -29,8 +28,6 @@ from .sections.scores import scores_section, summary_section
 from .sections.subgroups import subgroups_section
 from .sections.thresholds import thresholds_section
 from .sections.training import training_section
-
-__all__ = ["ensemble_report", "evaluation_report"]
 
 _JUDGED = (
     scores_section,
@@ -60,16 +57,9 @@ def evaluation_report(
     *,
     groups: ArrayLike | None = None,
     threshold: float | None = None,
-    classifier: Any = None,
-    train: pd.DataFrame | None = None,
-    audit: Any = None,
-    command: Sequence[str] | None = None,
     evaluation: Evaluation | None = None,
-    biopsies: BiopsyAgreement | None = None,
-    title: str = "Evaluation",
-    n_mistakes: int = 6,
-    explain: bool = False,
     sections: Sequence[Section] = (),
+    **known: Any,
 ) -> Report:
     """Report how a classifier does on a test set.
 
@@ -94,37 +84,27 @@ def evaluation_report(
         A row is predicted 1 if its probability is at least this. None: that of
         `evaluation`, without one the ``threshold_`` of the classifier, else 0.5.
 
-    classifier : GlomeruliClassifier or FoldEnsembleClassifier, default=None
-        Fitted; tells settings, losses and numbers of its training.
-
-    train : DataFrame, default=None
-        The rows it was fitted on, with ``label`` and ``participant``, to count them
-        and to find participants that are in the test set, too.
-
-    audit : object, default=None
-        Of the split, as from `glomclf.leakage.splits.audit_splits`.
-
-    command : sequence of str, default=None
-        The words of the command that repeats the run.
-
     evaluation : Evaluation, default=None
         As from `glomclf.evaluate` of the same rows, where it is at hand. One with
         ``by=`` adds a section of its subgroups.
 
-    biopsies : BiopsyAgreement, default=None
-        As from `biopsy_agreement` of the same rows, where at hand.
-
-    title : str, default="Evaluation"
-
-    n_mistakes : int, default=6
-        How many mistakes of either kind are shown.
-
-    explain : bool, default=False
-        Whether to draw what the classifier looked at in them, as `glomclf.explain`
-        tells it.
-
     sections : sequence of Section, default=()
         Further ones, set before the checklists.
+
+    **known
+        What else is known:
+
+        - ``classifier``, a fitted `GlomeruliClassifier` or `FoldEnsembleClassifier`:
+          tells settings, losses and numbers of its training;
+        - ``train``, a DataFrame of the rows it was fitted on, with ``label`` and
+          ``participant``: to count them, and to find participants that are in the test
+          set, too;
+        - ``audit`` of the split, as from `glomclf.leakage.splits.audit_splits`;
+        - ``biopsies``, as from `biopsy_agreement` of the same rows, where at hand;
+        - ``command``, a sequence of str: the words of the command that repeats the run;
+        - ``n_mistakes``, how many mistakes of either kind are shown, by default 6;
+        - ``explain=True``: draw what the classifier looked at in them, as
+          `glomclf.explain` tells it.
 
     Returns
     -------
@@ -149,44 +129,24 @@ def evaluation_report(
     ['Summary', 'Data and splits', 'Audit for leaks']
     """
     if evaluation is None:
-        cut = getattr(classifier, "threshold_", 0.5) if threshold is None else threshold
+        own = getattr(known.get("classifier"), "threshold_", 0.5)
+        cut = own if threshold is None else threshold
         evaluation = evaluate(y, y_score, groups=groups, threshold=cut)
-    model = EvaluatedModel(
-        X=X,
-        y=y,
-        y_score=y_score,
-        groups=groups,
-        threshold=_threshold(evaluation, threshold),
-        evaluation=evaluation,
-        biopsies=biopsies,
-        classifier=classifier,
-        train=train,
-        audit=audit,
-        command=command,
-        n_mistakes=n_mistakes,
-        explain=explain,
-    )
-    shown = [made for make in _ON_TEST_SET if (made := make(model))]
-    shown += [*sections, checklists_section(model)]
-    return Report(title, _lead(model), shown, card=model_card(model, title))
-
-
-def _lead(model: EvaluatedModel) -> str:
-    return (
-        f"{model.patches}, judged globally sclerotic (1) from a probability of "
-        f"{model.threshold:g} on, compared with their labels."
-    )
-
-
-def _threshold(evaluation: Evaluation, given: float | None) -> float:
-    """Return the threshold that all sections are about."""
     judged = float(evaluation.threshold)
-    if np.isnan(judged) or given not in (None, judged):
+    if np.isnan(judged) or threshold not in (None, judged):
         raise ScoreError(
-            f"evaluation is of the threshold {judged:g}, and threshold is {given}; "
+            f"evaluation is of the threshold {judged:g}, and threshold is {threshold}; "
             "give an evaluation of that one threshold."
         )
-    return judged
+    told: dict[str, Any] = {"groups": groups, "threshold": judged, **known}
+    model = EvaluatedModel(X=X, y=y, y_score=y_score, evaluation=evaluation, **told)
+    lead = (
+        f"{model.patches}, judged globally sclerotic (1) from a probability of "
+        f"{judged:g} on, compared with their labels."
+    )
+    shown = [make(model) for make in _ON_TEST_SET]
+    shown += [*sections, checklists_section(model)]
+    return Report("Evaluation", lead, shown, card=model_card(model))
 
 
 def ensemble_report(
@@ -195,10 +155,7 @@ def ensemble_report(
     y: ArrayLike,
     *,
     groups: ArrayLike | None = None,
-    command: Sequence[str] | None = None,
-    title: str = "Training of an ensemble",
-    n_mistakes: int = 6,
-    sections: Sequence[Section] = (),
+    **known: Any,
 ) -> Report:
     """Report the out-of-fold scores of an ensemble, and the training of each member.
 
@@ -217,16 +174,8 @@ def ensemble_report(
     groups : array-like of shape (n_samples,), default=None
         Their participants. None: nothing is said of biopsies.
 
-    command : sequence of str, default=None
-        The words of the command that repeats the run.
-
-    title : str, default="Training of an ensemble"
-
-    n_mistakes : int, default=6
-        How many mistakes of either kind are shown.
-
-    sections : sequence of Section, default=()
-        Further ones, at the end.
+    **known
+        ``command`` and ``n_mistakes``, as of `evaluation_report`.
 
     Returns
     -------
@@ -262,27 +211,24 @@ def ensemble_report(
         threshold=ensemble.threshold_ if has_one else ensemble.oof_threshold_,
         evaluation=ensemble.oof_evaluation_,
         classifier=ensemble,
-        command=command,
-        n_mistakes=n_mistakes,
+        **known,
     )
     lead = (
         f"{len(ensemble.estimators_)} classifiers, each trained on all folds but one "
         f"of {model.patches}; their mean is the model. Every patch is judged by the "
         "one classifier that did not see its fold."
     )
-    told = [made for make in _OUT_OF_FOLD if (made := make(model))]
-    return Report(title, lead, [*told, *sections])
+    return Report(
+        "Training of an ensemble", lead, [make(model) for make in _OUT_OF_FOLD]
+    )
 
 
 def _refuse_other_rows(ensemble: Any, codes: NDArray[np.intp]) -> None:
     """Know the rows of the fit by their number, and by how each was judged."""
-    n_rows = len(ensemble.oof_probability_)
-    if len(codes) == n_rows:
-        called = (ensemble.oof_probability_ >= ensemble.oof_threshold_).astype(int)
-        judged = np.bincount(2 * codes + called, minlength=4).reshape(2, 2)
-        if (judged == ensemble.oof_evaluation_.confusion_matrix).all():
-            return
-    raise ScoreError(
-        f"y has {len(codes)} labels that are not those of the {n_rows} rows that the "
-        "ensemble was fitted on. Pass the same rows, in their order."
-    )
+    called = ensemble.oof_probability_ >= ensemble.oof_threshold_
+    wanted = ensemble.oof_evaluation_.confusion_matrix
+    if len(codes) != len(called) or (confusion_matrix(codes, called) != wanted).any():
+        raise ScoreError(
+            f"y has {len(codes)} labels that are not those of the {len(called)} rows "
+            "that the ensemble was fitted on. Pass the same rows, in their order."
+        )

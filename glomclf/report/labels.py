@@ -6,11 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from .blocks import Caution, Gallery, GalleryItem, Paragraph, Section, Table
+from .blocks import Caution, Gallery, GalleryItem, Section, Table
 from .page import Report
-from .pictures import images_of, thumbnail
-
-__all__ = ["labels_report"]
+from .pictures import thumbnails
 
 _IMAGE_SIZE = 160  # pixels a side
 _MOST = 300  # pictures on the sheet, which a browser still shows at once
@@ -58,14 +56,13 @@ def labels_report(
         "each one, and fill in the column 'corrected label' of labels.csv where the "
         "label is."
     )
+    shown = suspects.sort_values("support", kind="stable").head(_MOST)
     blocks: list[Any] = []
-    if len(suspects) > _MOST:
-        blocks.append(
-            Caution(f"The worst {_MOST} are shown. labels.csv has all of them.")
-        )
-        suspects = suspects.sort_values("support", kind="stable").head(_MOST)
+    if len(shown) < len(suspects):
+        cut = f"The worst {_MOST} are shown. labels.csv has all of them."
+        blocks, suspects = [Caution(cut)], shown
     if suspects.empty:
-        blocks.append(Paragraph("No label is suspect."))
+        blocks.append("No label is suspect.")
     elif X is None:
         table = suspects.assign(image=[names[row] for row in suspects.index])
         blocks.append(Table.from_frame(table.set_index("image")))
@@ -78,16 +75,14 @@ def _galleries(
     X: Any, suspects: pd.DataFrame, names: list[str], unit: str
 ) -> list[Gallery]:
     """Make a gallery of each participant, in the order of the table."""
-    images = images_of(X, suspects.index, _IMAGE_SIZE)
-    galleries: dict[str, list[GalleryItem]] = {}
-    for image, (row, one) in zip(images, suspects.iterrows(), strict=True):
-        label, probability = int(one["label"]), f"{one['probability']:.3f}"
-        name = names[int(str(row))]
-        facts = {"label": str(label), "probability of 1": probability, "image": name}
-        alt = f"{name}: label {label}, probability {probability}"
-        title = (
-            f"{unit.capitalize()} {one['participant']}" if "participant" in one else ""
-        )
-        item = GalleryItem(thumbnail(image), alt, facts)
-        galleries.setdefault(title or "Worst first", []).append(item)
-    return [Gallery(title, items) for title, items in galleries.items()]
+    titles = ["Worst first"] * len(suspects)
+    if "participant" in suspects:
+        titles = [f"{unit.capitalize()} {owner}" for owner in suspects["participant"]]
+    items = []
+    told = suspects.rename_axis("row").reset_index().to_dict("records")
+    sources = thumbnails(X, suspects.index, _IMAGE_SIZE)
+    for source, one in zip(sources, told, strict=True):
+        probability = f"{one['probability']:.3f}"
+        facts = {"label": str(one["label"]), "probability of 1": probability}
+        items.append(GalleryItem(source, {**facts, "image": names[one["row"]]}))
+    return Gallery.by_title(titles, items)

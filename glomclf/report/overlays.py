@@ -12,8 +12,6 @@ from ..errors import ParameterError
 from ..model.explanation import explain
 from .pictures import thumbnail
 
-__all__ = ["draw_overlays", "overlay"]
-
 _FOR, _AGAINST = (214, 39, 40), (31, 119, 180)  # red and blue
 _MOST_COLOUR = 0.65  # what is below stays visible
 _BY = {

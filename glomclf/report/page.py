@@ -6,16 +6,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._runtime import written_whole
-from .blocks import Section
 from .pictures import Picture
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-__all__ = ["Report", "templates"]
 
 
 def templates() -> Environment:
@@ -40,7 +37,8 @@ class Report:
     title : str
     lead : str
         What was done, in a sentence or two.
-    sections : sequence of Section
+    sections : sequence of Section or None
+        None is left out.
     made : datetime, default=now
         When.
     card : str, default=""
@@ -57,9 +55,12 @@ class Report:
 
     title: str
     lead: str
-    sections: Sequence[Section]
+    sections: Sequence[Any]
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
     card: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sections", [one for one in self.sections if one])
 
     @property
     def pictures(self) -> list[Picture]:

@@ -19,24 +19,21 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["STATES", "TunedStudy", "score_title", "setting_text"]
-
-_NAMES = {"average_precision": "average precision", "roc_auc": "ROC AUC", "f1": "F1"}
 STATES = {"COMPLETE": "ended", "PRUNED": "pruned", "FAIL": "failed"}
 
 
 @dataclass(frozen=True)
 class TunedStudy:
-    """A study, and what is known beside it."""
+    """A study, and what is known beside it; see `glomclf.report.tuning_report`."""
 
     study: Study
-    best_number: int | None
-    settings: Mapping[str, Any] | None
-    evaluation: Evaluation | None
-    nested: Any
-    storage: str | None
-    command: Sequence[str] | None
-    resume: Sequence[str] | None
+    best: int | None = None
+    settings: Mapping[str, Any] | None = None
+    evaluation: Evaluation | None = None
+    nested: Any = None
+    storage: str | None = None
+    command: Sequence[str] | None = None
+    resume: Sequence[str] | None = None
 
     @cached_property
     def names(self) -> list[str]:
@@ -54,22 +51,29 @@ class TunedStudy:
         return trials_in(self.study, "COMPLETE")
 
     @cached_property
-    def best(self) -> FrozenTrial | None:
+    def chosen(self) -> FrozenTrial | None:
         """The trial that was chosen; None where there is none."""
-        if self.best_number is not None:
-            return next(t for t in self.trials if t.number == self.best_number)
+        if self.best is not None:
+            return next(t for t in self.trials if t.number == self.best)
         return next(iter(best_trials(self.study)), None)
 
-    @cached_property
-    def counts(self) -> dict[str, int]:
-        """How many trials came out which way."""
-        states = [trial.state.name for trial in self.trials]
-        return {told: states.count(s) for s, told in STATES.items() if s in states}
+    @property
+    def counts(self) -> str:
+        """How many trials came out which way, in words."""
+        states = [STATES[trial.state.name] for trial in self.trials]
+        counts = [(states.count(told), told) for told in STATES.values()]
+        return ", ".join(f"{n} {told}" for n, told in counts if n) or "none yet"
 
-    def title_of(self, name: str) -> str:
-        """Write the name of a score at the beginning of a line."""
-        title = score_title(name).replace("_", " ")
-        return f"{title[:1].upper()}{title[1:]}"
+
+def title_of(name: str) -> str:
+    """Write the name of a score at the beginning of a line."""
+    title = score_title(name)
+    return f"{title[:1].upper()}{title[1:]}"
+
+
+def fold_scores(trial: FrozenTrial, name: str) -> list[float]:
+    """Return the scores of a trial's folds, the lowest first; none if not known."""
+    return sorted((trial.user_attrs.get("fold_scores") or {}).get(name, ()))
 
 
 def setting_text(value: Any) -> str:
@@ -92,7 +96,7 @@ def score_title(name: str) -> str:
     Examples
     --------
     >>> from glomclf.report.tuned_study import score_title
-    >>> score_title("average_precision"), score_title("my_score")
-    ('average precision', 'my_score')
+    >>> score_title("average_precision"), score_title("roc_auc")
+    ('average precision', 'ROC AUC')
     """
-    return _NAMES.get(name, name)
+    return {"roc_auc": "ROC AUC", "f1": "F1"}.get(name, name.replace("_", " "))

@@ -685,7 +685,7 @@ def test_report_of_images_without_participants_says_so():
 
 def test_curves_of_members_have_scales_in_common(fitted):
     display = HistoryDisplay([one.history_ for one in fitted.estimators_])
-    display.plot(display.divide(Figure()))
+    display.plot(Figure())
     assert display.axes_.shape == (3, len(display.panels))
     assert display.axes_[2, 0].get_ylabel() == "fold 3\nloss"
     assert len({panel.get_ylim() for panel in display.axes_[:, 0]}) == 1

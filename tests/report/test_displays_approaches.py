@@ -29,7 +29,7 @@ def table():
 
 
 def test_each_panel_shows_both_scores_of_every_approach(table):
-    display = ApproachesDisplay(table).plot(Figure().subplots(1, 2))
+    display = ApproachesDisplay(table).plot(Figure())
     assert [ax.get_title() for ax in display.axes_] == ["F1", "Recall"]
     for ax, score in zip(display.axes_, SCORES, strict=True):
         rows = table.xs(score, level="score")
@@ -39,14 +39,14 @@ def test_each_panel_shows_both_scores_of_every_approach(table):
 
 
 def test_intervals_reach_from_low_to_high(table):
-    ax = ApproachesDisplay(table).plot(Figure().subplots(1, 2)).ax_
+    ax = ApproachesDisplay(table).plot(Figure()).ax_
     (bars,) = ax.containers[1][2]
     ends = np.array(bars.get_segments())[:, :, 0]
     np.testing.assert_allclose(ends, [[0.6, 0.8]] * 3)
 
 
 def test_line_of_an_approach_joins_what_it_reports_and_gets(table):
-    ax = ApproachesDisplay(table).plot(Figure().subplots(1, 2)).ax_
+    ax = ApproachesDisplay(table).plot(Figure()).ax_
     joined = [line.get_xdata() for line in ax.lines if line.get_color() == "0.6"]
     np.testing.assert_allclose(
         joined, table.xs("f1", level="score")[["reported", "untouched"]]
@@ -54,7 +54,7 @@ def test_line_of_an_approach_joins_what_it_reports_and_gets(table):
 
 
 def test_first_approach_is_at_the_top_under_its_title(table):
-    ax = ApproachesDisplay(table).plot(Figure().subplots(1, 2)).ax_
+    ax = ApproachesDisplay(table).plot(Figure()).ax_
     labels = [text.get_text() for text in ax.get_yticklabels()]
     titles = {one.name: one.title for one in APPROACHES}
     wanted = [titles[name] for name in ("1", "2", "2 by participant")]
@@ -66,7 +66,7 @@ def test_first_approach_is_at_the_top_under_its_title(table):
 
 def test_axis_holds_all_intervals(table):
     table.loc[("1", "f1"), "untouched_low"] = 0.234
-    ax = ApproachesDisplay(table).plot(Figure().subplots(1, 2)).ax_
+    ax = ApproachesDisplay(table).plot(Figure()).ax_
     assert ax.get_xlim() == pytest.approx((0.2, 1.02))
 
 
@@ -82,7 +82,7 @@ def test_without_axes_a_figure_of_its_own_is_made(table):
 
 def test_every_panel_has_numbers_below_it(table):
     figure = Figure()
-    ApproachesDisplay(table).plot(figure.subplots(2, 1, sharex=True))
+    ApproachesDisplay(table).plot(figure)
     figure.draw_without_rendering()
     for panel in figure.axes:
         assert [one for one in panel.get_xticklabels() if one.get_visible()]

@@ -104,10 +104,10 @@ def test_sheet_without_new_images_is_refused(images):
 
 def test_history_draws_validation_only_where_it_is_known():
     history = {"loss": [0.7, 0.4, 0.3], "accuracy": [0.5, 0.8, 0.9]}
-    display = HistoryDisplay(history).plot(ax=Figure().subplots(1, 2))
+    display = HistoryDisplay(history).plot(Figure())
     assert [len(ax.lines) for ax in display.axes_[0]] == [1, 1]
     known = HistoryDisplay({**history, "val_loss": [0.9, 0.8, 0.7]})
-    axes = known.plot(ax=Figure().subplots(1, 2)).axes_[0]
+    axes = known.plot(Figure()).axes_[0]
     assert [len(ax.lines) for ax in axes] == [2, 1]
     np.testing.assert_array_equal(axes[0].lines[1].get_xydata()[:, 1], [0.9, 0.8, 0.7])
 
@@ -131,7 +131,7 @@ def test_displays_make_their_own_figure_without_axes():
 def test_every_panel_of_an_ensemble_has_numbers_at_both_axes():
     history = {"loss": [1.0, 0.5], "accuracy": [0.5, 0.8]}
     display, figure = HistoryDisplay([history] * 3), Figure()
-    display.plot(display.divide(figure))
+    display.plot(figure)
     figure.draw_without_rendering()
     for panel in display.axes_.flat:
         for axis in (panel.xaxis, panel.yaxis):

@@ -7,7 +7,6 @@ import optuna
 import pandas as pd
 import pytest
 from matplotlib import pyplot, rcParams
-from matplotlib.figure import Figure
 
 from glomclf.evaluation import compare_scores, evaluate
 from glomclf.report import Caution, Code, Paragraph, Picture, Table, tuning_report
@@ -17,22 +16,6 @@ from glomclf.report.tuning import dashboard_command
 SPITEFUL = "<script>alert(1)</script>"
 FAILED, PRUNED, CONTRADICTORY = 3, 5, 6
 COMMAND = ["glomclf", "tune", "a.csv", "--storage", "postgresql://me:secret@host/db"]
-
-
-@pytest.fixture(autouse=True)
-def undrawn(request, monkeypatch):
-    """Leave pictures out of the tests that do not look at them: they take a second."""
-
-    def blank(plot, study, *, alt, caption, name, **_):
-        return Picture(Figure(), alt, caption, name)
-
-    if "drawn" not in request.fixturenames:
-        monkeypatch.setattr("glomclf.report.sections.course._drawn", blank)
-
-
-@pytest.fixture
-def drawn():
-    """Ask for pictures to be drawn."""
 
 
 def objective(trial):
@@ -235,7 +218,7 @@ def test_study_without_a_fit_trial_says_what_to_do():
     assert report.render()
 
 
-def test_study_of_failures_gives_their_reasons(drawn):
+def test_study_of_failures_gives_their_reasons():
     def fail(trial):
         trial.suggest_float("dropout", 0, 1)
         trial.set_user_attr("error", {"type": "MemoryError", "message": "64 GiB"})
@@ -349,14 +332,14 @@ def test_nested_score_without_a_default_is_not_compared(study):
     assert all("default" not in table.columns for table in tables)
 
 
-def test_texts_are_escaped_and_pictures_drawn(study, drawn):
-    page = tuning_report(study, title=SPITEFUL).render()
+def test_texts_are_escaped_and_pictures_drawn(study):
+    page = tuning_report(study).render()
     assert SPITEFUL not in page
     assert "&lt;script&gt;" in page
     assert page.count("data:image/svg+xml") == 2 * 2
 
 
-def test_pictures_are_optunas_with_the_names_of_scores(study, drawn):
+def test_pictures_are_optunas_with_the_names_of_scores(study):
     before = dict(rcParams)
     pictures = {one.name: one for one in tuning_report(study).pictures}
     assert set(pictures) == {"history", "importances"}
@@ -373,7 +356,7 @@ def test_pictures_are_optunas_with_the_names_of_scores(study, drawn):
     assert not pyplot.get_fignums()
 
 
-def test_pictures_of_several_objectives(drawn):
+def test_pictures_of_several_objectives():
     study = study_of(20, two_scores, ("maximize", "maximize"))
     pictures = {one.name: one for one in tuning_report(study).pictures}
     assert set(pictures) == {

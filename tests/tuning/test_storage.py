@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from glomclf import GlomeruliSearchCV
 from glomclf.cli.tune_files import StudyFiles
 from glomclf.errors import StudyError
-from glomclf.report.environment import command_text
+from glomclf.report.sections.repetition import command_text
 from glomclf.tuning import open_storage
 from glomclf.tuning.passwords import passwords_in
 from glomclf.tuning.storage import readable_errors, shareable, shown

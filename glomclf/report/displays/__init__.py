@@ -5,10 +5,12 @@ is drawn.
 """
 
 from .approaches import ApproachesDisplay
-from .biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
-from .biopsy_intervals import BiopsyIntervalsDisplay
-from .calibration import ReliabilityDisplay
-from .curves import PrecisionRecallBandDisplay, RocBandDisplay
+from .biopsies import (
+    BiopsyIntervalsDisplay,
+    BiopsyPercentageDisplay,
+    BlandAltmanDisplay,
+)
+from .curves import PrecisionRecallBandDisplay, ReliabilityDisplay, RocBandDisplay
 from .history import HistoryDisplay
 from .pairs import LeakyPairsDisplay
 from .resampling import ClassProportionsDisplay, SyntheticImagesDisplay

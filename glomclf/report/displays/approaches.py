@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ...evaluation.scores import SCORES
 from ...model.approaches import APPROACHES
+from .canvas import PanelsDisplay
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ...model.approach_comparison import ApproachComparison
-
-__all__ = ["ApproachesDisplay"]
 
 _SIDES = {
     "reported": ("#d1495b", "o", "reported, on its own test set"),
@@ -27,7 +26,7 @@ _APART = 0.16  # of the two scores of one approach, up and down
 _TITLE_WIDTH = 34  # letters, before a title is broken
 
 
-class ApproachesDisplay:
+class ApproachesDisplay(PanelsDisplay):
     """Reported scores of approaches beside what they get on untouched participants.
 
     Each approach has two points with intervals, and a line between them: the
@@ -41,7 +40,7 @@ class ApproachesDisplay:
     Attributes
     ----------
     axes_ : ndarray of Axes
-        One a score.
+        One a score, two in a line.
     ax_ : matplotlib Axes
         The first of them.
     figure_ : matplotlib Figure
@@ -61,83 +60,56 @@ class ApproachesDisplay:
     ...     columns=columns,
     ...     index=pd.MultiIndex.from_tuples([("1", "f1")], names=["approach", "score"]),
     ... )
-    >>> display = ApproachesDisplay(table).plot(Figure().subplots())
+    >>> display = ApproachesDisplay(table).plot(Figure())
     >>> display.ax_.get_title()
     'F1'
     """
-
-    axes_: np.ndarray
-    ax_: Axes
-    figure_: Figure
 
     def __init__(self, table: pd.DataFrame):
         self.table = table
 
     @classmethod
     def from_comparison(
-        cls, comparison: ApproachComparison, *, axes: Any = None
-    ) -> ApproachesDisplay:
+        cls, comparison: ApproachComparison, *, figure: Figure | None = None
+    ) -> Self:
         """Draw what `glomclf.model.approach_comparison.compare_approaches` returned.
 
         Parameters
         ----------
         comparison : ApproachComparison
-        axes : array of matplotlib Axes, default=None
-            As in `plot`.
+        figure : matplotlib Figure, default=None
+            By default a new one.
 
         Returns
         -------
         display : ApproachesDisplay
         """
-        return cls(comparison.to_frame()).plot(axes)
+        return cls(comparison.to_frame()).plot(figure)
 
-    def plot(self, axes: Any = None) -> ApproachesDisplay:
-        """Draw one panel a score.
+    figsize = (9, 7)
 
-        Parameters
-        ----------
-        axes : matplotlib Axes, or array of them, default=None
-            As many as the table has scores; by default four on a new figure.
-
-        Returns
-        -------
-        display : ApproachesDisplay
-        """
-        if axes is None:
-            from matplotlib import pyplot
-
-            options: Any = {"figsize": (9, 7), "layout": "constrained"}
-            axes = pyplot.subplots(2, 2, sharex=True, **options)[1]
-        self.axes_ = np.ravel(axes)
-        low = np.nanmin(self.table.filter(regex="^(reported|untouched)"))
+    def _panels(self, figure: Figure) -> np.ndarray:
         scores = self.table.index.unique("score")
-        for panel, score in zip(self.axes_, scores, strict=True):
-            self._draw(panel, score)
-            panel.set_xlim(max(0.0, np.floor(10 * low) / 10), 1.02)
-        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
-        handles, labels = self.ax_.get_legend_handles_labels()
-        self.figure_.legend(
-            handles, labels, loc="outside upper center", ncols=2, frameon=False
-        )
-        return self
+        shape = -(-len(scores) // 2), min(2, len(scores))
+        axes = figure.subplots(*shape, sharex=True, squeeze=False)
+        low = np.nanmin(self.table.filter(regex="^(reported|untouched)"))
+        for ax, score in zip(axes.flat, scores, strict=True):
+            self._draw(ax, score)
+            ax.set_xlim(max(0.0, np.floor(10 * low) / 10), 1.02)
+        named = axes.flat[0].get_legend_handles_labels()
+        figure.legend(*named, loc="outside upper center", ncols=2, frameon=False)
+        return axes.ravel()
 
     def _draw(self, ax: Axes, score: str) -> None:
         rows = self.table.xs(score, level="score")
         places = np.arange(len(rows), dtype=float)
-        sides = zip((-_APART, _APART), _SIDES.items(), strict=True)
-        for shift, (side, (color, marker, label)) in sides:
-            reach = rows[[f"{side}_low", f"{side}_high"]].sub(rows[side], axis=0)
-            ax.errorbar(
-                rows[side].to_numpy(np.float64),
-                places + shift,
-                xerr=reach.abs().to_numpy().T,
-                fmt=marker,
-                color=color,
-                label=label,
-                markersize=6,
-                capsize=3,
-                elinewidth=1.4,
-            )
+        for shift, side in zip((-_APART, _APART), _SIDES, strict=True):
+            value, (color, marker, label) = rows[side], _SIDES[side]
+            reach = rows[[f"{side}_low", f"{side}_high"]].sub(value, axis=0).abs()
+            style: dict[str, Any] = {"fmt": marker, "color": color, "label": label}
+            style |= {"capsize": 3, "elinewidth": 1.4, "markersize": 6}
+            at = value.to_numpy(np.float64), places + shift
+            ax.errorbar(*at, xerr=reach.to_numpy().T, **style)
         for place, joined in zip(places, rows[list(_SIDES)].to_numpy(), strict=True):
             ends = [place - _APART, place + _APART]
             ax.plot(joined, ends, color="0.6", linewidth=1, zorder=0)

@@ -1,7 +1,8 @@
-"""The percentage of globally sclerotic glomeruli per biopsy, predicted against true."""
+"""The percentage of globally sclerotic glomeruli: against the truth, and estimated."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -9,86 +10,29 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..._runtime import counted
 from ...evaluation.biopsy import BiopsyAgreement, biopsy_agreement
-from .canvas import CLASS_COLORS, OfCalls, axes_or_new, legend_below
+from ...evaluation.biopsy_estimates import BiopsyEstimates
+from .canvas import CLASS_COLORS, Display, OfPredictions, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection
-    from matplotlib.lines import Line2D
-
-__all__ = ["BiopsyPercentageDisplay", "BlandAltmanDisplay"]
-
 
 # Where on the abscissa the interval of each level is drawn: beside all biopsies.
 _BARS = {"lower_limit": 106, "bias": 111, "upper_limit": 116}
 
 
-class _BiopsyDisplay(OfCalls):
+class _BiopsyDisplay(OfPredictions):
     """One point a biopsy; the children say where, and what it is compared with."""
 
-    points_: PathCollection
-    line_: Line2D
+    _is_of_calls = True
 
     def __init__(self, agreement: BiopsyAgreement):
         self.agreement = agreement
 
     @classmethod
-    def from_predictions(
-        cls,
-        y_true: ArrayLike,
-        y_score: ArrayLike,
-        *,
-        groups: ArrayLike,
-        threshold: float | ArrayLike = 0.5,
-        ax: Axes | None = None,
-        **options: Any,
-    ) -> Self:
-        """Draw the biopsies from labels and probabilities.
+    def _of(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Self:
+        return cls(biopsy_agreement(y_true, y_score, **options))
 
-        Parameters
-        ----------
-        y_true : array-like of shape (n_samples,)
-            Labels, 0 or 1.
-        y_score : array-like of shape (n_samples,)
-            Probabilities of class 1, in [0, 1].
-        groups : array-like of shape (n_samples,)
-            The participant (biopsy) of each glomerulus.
-        threshold : float or array-like of shape (n_samples,), default=0.5
-            A glomerulus is predicted sclerotic if its probability is at least this.
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-        **options
-            To `glomclf.evaluation.biopsy.biopsy_agreement`.
-
-        Returns
-        -------
-        display : display
-            With the attributes ``ax_``, ``figure_``, ``points_`` and ``line_``.
-
-        Raises
-        ------
-        ScoreError
-            If an input cannot be used.
-        """
-        agreement = biopsy_agreement(
-            y_true, y_score, groups, threshold=threshold, **options
-        )
-        return cls(agreement).plot(ax=ax)
-
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw one point a biopsy, larger with more glomeruli.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : display
-            Itself, with the attributes ``ax_``, ``figure_``, ``points_``, ``line_``.
-        """
-        ax = axes_or_new(ax)
+    def _draw(self, ax: Axes) -> None:
         n_glomeruli = self.agreement.table["n_glomeruli"].to_numpy()
         self._draw_references(ax)
         self.points_ = ax.scatter(
@@ -101,7 +45,6 @@ class _BiopsyDisplay(OfCalls):
         )
         ax.grid(alpha=0.3)
         legend_below(ax, markerscale=0.6, ncols=2)
-        return self._drawn_on(ax)
 
     def _points(self) -> tuple[Any, Any]:
         raise NotImplementedError
@@ -113,8 +56,9 @@ class _BiopsyDisplay(OfCalls):
 class BiopsyPercentageDisplay(_BiopsyDisplay):
     """Predicted against true percentage of globally sclerotic glomeruli.
 
-    Make one with ``from_predictions`` or ``from_estimator``. Dotted lines mark the cut-
-    offs by which biopsies are judged.
+    Make one with ``from_predictions`` or ``from_estimator``. Their options are those of
+    `glomclf.evaluation.biopsy.biopsy_agreement`. Dotted lines mark the cut-offs by
+    which biopsies are judged.
 
     Parameters
     ----------
@@ -168,8 +112,9 @@ class BiopsyPercentageDisplay(_BiopsyDisplay):
 class BlandAltmanDisplay(_BiopsyDisplay):
     """Differences of predicted and true percentages, after Bland and Altman.
 
-    Make one with ``from_predictions`` or ``from_estimator``. Lines are the bias and the
-    limits of agreement, bars beside the biopsies their intervals over biopsies.
+    Make one with ``from_predictions`` or ``from_estimator``. Their options are those of
+    `glomclf.evaluation.biopsy.biopsy_agreement`. Lines are the bias and the limits of
+    agreement, bars beside the biopsies their intervals over biopsies.
 
     Parameters
     ----------
@@ -212,12 +157,10 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 
     def _draw_references(self, ax: Axes) -> None:
         ax.axhline(0, color="gray", linewidth=1)
-        scores = self.agreement.scores
-        limits = (
-            f"limits of agreement {scores['lower_limit']:+.1f} and "
-            f"{scores['upper_limit']:+.1f}"
-        )
-        self.line_ = self._draw_level(ax, "bias", "-", f"bias {scores['bias']:+.1f}")
+        found = self.agreement.scores
+        low, high = found["lower_limit"], found["upper_limit"]
+        self.line_ = self._draw_level(ax, "bias", "-", f"bias {found['bias']:+.1f}")
+        limits = f"limits of agreement {low:+.1f} and {high:+.1f}"
         self._draw_level(ax, "lower_limit", "--", limits)
         self._draw_level(ax, "upper_limit", "--", None)
         reach = self._reach()
@@ -252,3 +195,82 @@ class BlandAltmanDisplay(_BiopsyDisplay):
 def _span(numbers: NDArray[np.intp]) -> str:
     low, high = numbers.min(), numbers.max()
     return f"{low} to {high} patches" if low < high else counted(low, "patch")
+
+
+class BiopsyIntervalsDisplay(Display):
+    """One line a biopsy: a thick one for its glomeruli, a thin one for the kidney.
+
+    Without a record of people that the model had not seen there is the interval of
+    sampling alone, dashed. Dotted lines mark the cut-offs.
+
+    Parameters
+    ----------
+    estimates : glomclf.evaluation.BiopsyEstimates
+        From `glomclf.evaluation.summarize_biopsies`.
+    names : sequence of str, default=None
+        Biopsies to draw, from the top. None: all.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    points_ : matplotlib PathCollection
+        The estimates, or without a record the predicted percentages.
+    kidney_, biopsy_ : matplotlib LineCollection
+        The intervals; ``biopsy_`` is None without a record.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.evaluation import summarize_biopsies
+    >>> from glomclf.report.displays import BiopsyIntervalsDisplay
+    >>> estimates = summarize_biopsies([0.1, 0.9, 0.2, 0.3], list("aabb"))
+    >>> display = BiopsyIntervalsDisplay(estimates).plot(Figure().subplots())
+    >>> display.points_.get_offsets().data
+    array([[50.,  0.],
+           [ 0.,  1.]])
+    """
+
+    def __init__(self, estimates: BiopsyEstimates, names: Sequence[str] | None = None):
+        self.estimates = estimates
+        self.names = names
+
+    def _draw(self, ax: Axes) -> None:
+        estimates = self.estimates
+        table = estimates.table.loc[list(self.names)] if self.names else estimates.table
+        places, thick, self.biopsy_ = np.arange(len(table)), CLASS_COLORS[0], None
+        for cut_off in estimates.cut_offs:
+            ax.axvline(cut_off, color="gray", linestyle=":", linewidth=1.5)
+        part, style, label, value = "kidney", "-", "of the kidney", "estimate"
+        if estimates.missing:
+            part, style, label, value = "sampling", "--", "sampling alone", "predicted"
+        ends = table[f"{part}_low"], table[f"{part}_high"]
+        self.kidney_ = ax.hlines(
+            places, *ends, color=thick, linewidth=1.5, linestyle=style, label=label
+        )
+        if not estimates.missing:
+            ends = table["biopsy_low"], table["biopsy_high"]
+            self.biopsy_ = ax.hlines(
+                places,
+                *ends,
+                color=thick,
+                alpha=0.45,
+                linewidth=7,
+                label="of this biopsy",
+            )
+            # Ends, without which an interval of no width would not be seen.
+            ax.plot(np.transpose(ends), places, "|", color=thick, markersize=9)
+        self.points_ = ax.scatter(
+            table[value], places, color=CLASS_COLORS[1], zorder=3, s=30, label=value
+        )
+        ax.set_yticks(places, table.index.astype(str) if len(table) > 1 else [""])
+        reach = (len(table) - 0.4, -0.6)
+        ax.set(xlim=(-2, 102), ylim=reach, xlabel="globally sclerotic, %")
+        ax.grid(alpha=0.3, axis="x")
+        below: dict[str, Any] = {
+            "loc": "outside lower center",
+            "ncols": 3,
+            "fontsize": "small",
+        }
+        figure: Any = ax.get_figure(root=True)
+        figure.legend(**below, frameon=False)

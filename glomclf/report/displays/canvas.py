@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -13,36 +12,124 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "CLASS_COLORS",
-    "Display",
-    "OfPredictions",
-    "axes_or_new",
-    "binary_response",
-    "legend_below",
-]
-
 CLASS_COLORS = ("#4c78a8", "#e4873c", "#59a14f", "#9c6fb0")
 
 
 class Display:
-    """Leaves to the user what was drawn on."""
+    """Draws on axes, and leaves them to the user; the children say what."""
 
     ax_: Axes
     figure_: Figure
 
-    def _drawn_on(self, ax: Axes) -> Self:
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+
+        Returns
+        -------
+        display : display
+            Itself, with the attributes ``ax_`` and ``figure_`` and those of its class.
+        """
+        if ax is None:
+            from matplotlib import pyplot
+
+            ax = pyplot.subplots(layout="constrained")[1]
+        self._draw(ax)
         self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment, unused-ignore]
         return self
+
+    def on(self, figure: Figure) -> Self:
+        """Draw on an empty figure, as a picture of a report asks it to."""
+        return self.plot(figure.subplots())
+
+    def _draw(self, ax: Axes) -> None:
+        raise NotImplementedError
+
+
+class PanelsDisplay:
+    """Draws several panels, and leaves them to the user; the children say what."""
+
+    axes_: np.ndarray
+    ax_: Axes
+    figure_: Figure
+
+    def plot(self, figure: Figure | None = None) -> Self:
+        """Draw the panels.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure, default=None
+            An empty one, whose size stays. By default a new one.
+
+        Returns
+        -------
+        display : display
+            Itself, with the attributes ``axes_``, ``ax_``, the first of these, and
+            ``figure_``.
+        """
+        if figure is None:
+            from matplotlib import pyplot
+
+            figure = pyplot.figure(figsize=self.figsize, layout="constrained")
+        self.axes_ = self._panels(figure)
+        self.ax_, self.figure_ = self.axes_.flat[0], figure
+        return self
+
+    @property
+    def figsize(self) -> tuple[float, float]:
+        """The size of the figure that suits the panels, in inches."""
+        raise NotImplementedError
+
+    def _panels(self, figure: Figure) -> np.ndarray:
+        """Draw on an empty figure, and return its axes."""
+        raise NotImplementedError
 
 
 class OfPredictions(Display):
     """A display of labels and probabilities, which a fitted classifier can give, too.
 
-    The children say in ``from_predictions`` what they make of these.
+    The children make themselves of these in ``_of``.
     """
 
-    from_predictions: ClassVar[Callable[..., Any]]
+    _is_of_calls: ClassVar = False  # whether it depends on the threshold in use
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        *,
+        ax: Axes | None = None,
+        **options: Any,
+    ) -> Self:
+        """Draw labels and probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            Labels, 0 or 1.
+        y_score : array-like of shape (n_samples,)
+            Probabilities of class 1, in [0, 1].
+        ax : matplotlib Axes, default=None
+            By default a new figure.
+        **options
+            As the class says.
+
+        Returns
+        -------
+        display : display
+            Drawn.
+
+        Raises
+        ------
+        ScoreError
+            If an input cannot be used.
+        """
+        return cls._of(y_true, y_score, **options).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -73,34 +160,17 @@ class OfPredictions(Display):
         ScoreError
             If an input cannot be used.
         ValueError
-            If the classifier has no two classes or no probabilities, or labels are not
-            among its classes.
+            If the classifier has no two classes, or labels are not among them.
         """
-        y_true, y_score = binary_response(estimator, X, y)
-        options = {**cls._known_of(estimator), **options}
-        return cls.from_predictions(y_true, y_score, **options)
+        y_true, y_score = _binary_response(estimator, X, y)
+        known: dict[str, Any] = {"name": type(estimator).__name__}
+        if cls._is_of_calls:
+            known = {"threshold": getattr(estimator, "threshold_", 0.5)}
+        return cls.from_predictions(y_true, y_score, **{**known, **options})
 
-    @staticmethod
-    def _known_of(estimator: Any) -> dict[str, Any]:
-        """Return the options that the classifier decides."""
-        return {"name": type(estimator).__name__}
-
-
-class OfCalls(OfPredictions):
-    """A display that depends on which threshold is in use."""
-
-    @staticmethod
-    def _known_of(estimator: Any) -> dict[str, Any]:
-        return {"threshold": getattr(estimator, "threshold_", 0.5)}
-
-
-def axes_or_new(ax: Axes | None) -> Axes:
-    """Return the axes given, or those of a new figure."""
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
-    return pyplot.subplots(layout="constrained")[1]
+    @classmethod
+    def _of(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Self:
+        raise NotImplementedError
 
 
 def legend_below(ax: Axes, **options: Any) -> None:
@@ -109,56 +179,19 @@ def legend_below(ax: Axes, **options: Any) -> None:
     ax.legend(**{**below, "frameon": False, "fontsize": "small", **options})
 
 
-def binary_response(
+def _binary_response(
     estimator: Any, X: Any, y: ArrayLike
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return labels as 0 and 1, and the probabilities of the positive class.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted, with ``predict_proba``. Its ``pos_label_`` or, without one, its second
-        class is the positive one.
-    X : array-like or DataFrame
-        What it predicts.
-    y : array-like of shape (n_samples,)
-        Labels among its two classes.
-
-    Returns
-    -------
-    y_true : ndarray of shape (n_samples,), dtype int
-    y_score : ndarray of shape (n_samples,), dtype float64
-
-    Raises
-    ------
-    ValueError
-        If the classifier has no two classes or no probabilities, or labels are not
-        among its classes.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from glomclf.report.displays.canvas import binary_response
-    >>> X, y = [[0.0], [1.0]], ["other", "sclerotic"]
-    >>> binary_response(LogisticRegression().fit(X, y), X, y)[0]
-    array([0, 1])
-    """
+    """Return labels as 0 and 1, and the probabilities of the positive class."""
     check_is_fitted(estimator)
-    if not hasattr(estimator, "predict_proba"):
-        raise ValueError(
-            f"{type(estimator).__name__} has no predict_proba; pass a classifier that "
-            "gives probabilities, or use from_predictions."
-        )
-    classes, labels = np.asarray(estimator.classes_), np.asarray(y)
+    classes, labels = list(estimator.classes_), np.asarray(y)
     if len(classes) != 2:
         raise ValueError(f"Two classes are drawn; the classifier has {len(classes)}.")
-    strange = labels[~np.isin(labels, classes)]
-    if strange.size:
+    if strange := set(labels.tolist()) - set(classes):
         raise ValueError(
-            f"y has {sorted(set(strange.tolist()))}, which are not classes of the "
-            f"classifier: {classes.tolist()}."
+            f"y has {sorted(strange)}, which are not classes of the classifier: "
+            f"{np.asarray(classes).tolist()}."
         )
     positive = getattr(estimator, "pos_label_", classes[1])
-    is_positive = (labels == positive).astype(np.intp)
-    probability = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-    return is_positive, probability[:, classes.tolist().index(positive)]
+    probability = estimator.predict_proba(X)[:, classes.index(positive)]
+    return (labels == positive).astype(np.intp), probability.astype(np.float64)

@@ -1,30 +1,35 @@
-"""ROC and precision-recall curves with bands over participants."""
+"""ROC and precision-recall curves with bands over participants, and reliability."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import ScoreError
 from ...evaluation.curves import Band, evaluation_curves
-from .canvas import CLASS_COLORS, OfPredictions, axes_or_new
+from ...evaluation.reliability import ReliabilityBins
+from .canvas import CLASS_COLORS, OfPredictions, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import PolyCollection
-    from matplotlib.lines import Line2D
 
-__all__ = ["PrecisionRecallBandDisplay", "RocBandDisplay"]
+_GRAY: dict[str, Any] = {"linestyle": "--", "color": "gray", "linewidth": 1}
+_SQUARE: dict[str, Any] = {
+    "xlim": (-0.02, 1.02),
+    "ylim": (-0.02, 1.02),
+    "aspect": "equal",
+}
 
 
 class _BandDisplay(OfPredictions):
     """A curve with its band; the children say which, and what it is compared with."""
 
-    line_: Line2D
-    band_: PolyCollection
-    chance_level_: Line2D
+    _kind: str  # of the curves, the one that is drawn
+    _area_name: str
+    _axes: ClassVar[dict[str, str]]
+    _legend_place: ClassVar[Any]
 
     def __init__(self, band: Band, *, prevalence: float, name: str | None = None):
         self.band = band
@@ -32,121 +37,58 @@ class _BandDisplay(OfPredictions):
         self.name = name
 
     @classmethod
-    def from_predictions(
+    def _of(
         cls,
         y_true: ArrayLike,
         y_score: ArrayLike,
-        *,
         name: str | None = None,
-        ax: Axes | None = None,
         **options: Any,
     ) -> Self:
-        """Draw the curve of predicted probabilities.
-
-        Parameters
-        ----------
-        y_true : array-like of shape (n_samples,)
-            Labels, 0 or 1.
-        y_score : array-like of shape (n_samples,)
-            Probabilities of class 1, in [0, 1].
-        name : str, default=None
-            Shown in the legend; None shows none.
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-        **options
-            ``groups``, ``n_bootstrap``, ``confidence`` and ``random_state``, as in
-            `glomclf.evaluation.curves.evaluation_curves`.
-
-        Returns
-        -------
-        display : display
-            With the attributes ``ax_``, ``figure_``, ``line_`` and ``band_``.
-
-        Raises
-        ------
-        ScoreError
-            If a class is missing, or an input cannot be used.
-        """
         band = getattr(evaluation_curves(y_true, y_score, **options), cls._kind)
         if band is None:
             raise ScoreError(
                 f"all {np.size(y_true)} labels are {np.ravel(y_true)[0]}; a curve over "
                 "all thresholds needs rows of both classes"
             )
-        display = cls(band, prevalence=float(np.mean(np.asarray(y_true))), name=name)
-        return display.plot(ax)
+        return cls(band, prevalence=float(np.mean(np.asarray(y_true))), name=name)
 
-    def plot(
-        self, ax: Axes | None = None, *, name: str | None = None, **curve_kwargs: Any
-    ) -> Self:
-        """Draw curve, band and the level of chance.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-        name : str, default=None
-            Shown in the legend; by default the name of the display.
-        **curve_kwargs
-            To matplotlib's ``plot``.
-
-        Returns
-        -------
-        display : display
-            Itself, with the attributes ``ax_``, ``figure_``, ``line_`` and ``band_``.
-        """
-        ax = axes_or_new(ax)
-        label = self._label(self.name if name is None else name)
-        drawn = {"color": CLASS_COLORS[0], "label": label, **curve_kwargs}
-        (self.chance_level_,) = ax.plot(
-            [0, 1], self._chance(), "--", color="gray", linewidth=1, label="chance"
-        )
+    def _draw(self, ax: Axes) -> None:
+        band = self.band
+        (self.chance_level_,) = ax.plot([0, 1], self._chance(), **_GRAY, label="chance")
+        has_band = np.isfinite(band.low[:-1]).any()
         self.band_ = ax.fill_between(
-            self.band.grid,
-            self.band.low,
-            self.band.high,
+            *(band.grid, band.low, band.high),
             alpha=0.25,
-            color=drawn["color"],
+            color=CLASS_COLORS[0],
             linewidth=0,
-            label=self._band_label(),
+            label=f"{100 * band.confidence:g} % band, pointwise" if has_band else None,
         )
-        (self.line_,) = ax.plot(*self._points(), **drawn)
-        ax.set(
-            xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", **self._axis_names
+        (self.line_,) = ax.plot(
+            *self._points(), color=CLASS_COLORS[0], label=self._label()
         )
+        ax.set(**_SQUARE, **self._axes)
         ax.grid(alpha=0.3)
         ax.legend(loc=self._legend_place, frameon=False, fontsize="small")
-        return self._drawn_on(ax)
 
-    def _label(self, name: str | None) -> str:
+    def _label(self) -> str:
         low, high = self.band.area_interval
-        area = f"{self._area_name} {self.band.area:.2f}"
-        if np.isfinite(low + high):
-            area += f" ({low:.2f} to {high:.2f})"
-        return area if name is None else f"{name}: {area}"
-
-    def _band_label(self) -> str | None:
-        if not np.isfinite(self.band.low[:-1]).any():
-            return None  # nothing to be seen, nothing in the legend
-        return f"{100 * self.band.confidence:g} % band, pointwise"
-
-    _kind: str  # of the curves, the one that is drawn
-    _area_name: str
-    _axis_names: ClassVar[dict[str, str]]
-    _legend_place: Literal["lower left", "lower right"]
+        ends = f" ({low:.2f} to {high:.2f})" if np.isfinite(low + high) else ""
+        area = f"{self._area_name} {self.band.area:.2f}{ends}"
+        return area if self.name is None else f"{self.name}: {area}"
 
     def _points(self) -> tuple[Any, Any]:
         return self.band.x, self.band.y
 
     def _chance(self) -> list[float]:
         """Return the y at 0 and at 1 of a model that knows nothing."""
-        raise NotImplementedError
+        return [0, 1]
 
 
 class RocBandDisplay(_BandDisplay):
     """ROC curve with a band over participants.
 
-    Make one with ``from_predictions`` or ``from_estimator``.
+    Make one with ``from_predictions`` or ``from_estimator``. Their options are ``name``
+    and those of `glomclf.evaluation.curves.evaluation_curves`.
 
     Parameters
     ----------
@@ -185,20 +127,18 @@ class RocBandDisplay(_BandDisplay):
 
     _kind = "roc"
     _area_name = "AUC"
-    _axis_names: ClassVar = {
+    _axes: ClassVar = {
         "xlabel": "false positive rate (1 - specificity)",
         "ylabel": "true positive rate (recall)",
     }
     _legend_place = "lower right"
 
-    def _chance(self) -> list[float]:
-        return [0, 1]
-
 
 class PrecisionRecallBandDisplay(_BandDisplay):
     """Precision-recall curve with a band over participants.
 
-    Make one with ``from_predictions`` or ``from_estimator``.
+    Make one with ``from_predictions`` or ``from_estimator``. Their options are ``name``
+    and those of `glomclf.evaluation.curves.evaluation_curves`.
 
     Parameters
     ----------
@@ -236,7 +176,7 @@ class PrecisionRecallBandDisplay(_BandDisplay):
 
     _kind = "precision_recall"
     _area_name = "AP"
-    _axis_names: ClassVar = {"xlabel": "recall", "ylabel": "precision"}
+    _axes: ClassVar = {"xlabel": "recall", "ylabel": "precision"}
     _legend_place = "lower left"
 
     def _points(self) -> tuple[Any, Any]:
@@ -247,3 +187,79 @@ class PrecisionRecallBandDisplay(_BandDisplay):
 
     def _chance(self) -> list[float]:
         return [self.prevalence, self.prevalence]
+
+
+class ReliabilityDisplay(OfPredictions):
+    """Frequency of class 1 against its predicted probability, in bins.
+
+    Make one with ``from_predictions`` or ``from_estimator``. Their options are ``name``
+    and those of `glomclf.evaluation.curves.evaluation_curves`.
+
+    Parameters
+    ----------
+    bins : glomclf.evaluation.reliability.ReliabilityBins
+        ``reliability`` of `glomclf.evaluation.curves.evaluation_curves`.
+    name : str, default="bins of probability"
+        Shown in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    line_ : matplotlib Line2D
+        The points, joined.
+    intervals_ : matplotlib LineCollection
+        The intervals over participants.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from glomclf.report.displays import ReliabilityDisplay
+    >>> display = ReliabilityDisplay.from_predictions(
+    ...     [0, 0, 1, 0, 1, 1, 0, 1],
+    ...     [0.1, 0.3, 0.6, 0.2, 0.6, 0.9, 0.2, 0.9],
+    ...     groups=list("aabbccdd"),
+    ...     ax=Figure().subplots(),
+    ... )
+    >>> display.line_.get_ydata()
+    array([0., 0., 0., 1., 1.])
+    """
+
+    def __init__(self, bins: ReliabilityBins, *, name: str = "bins of probability"):
+        self.bins = bins
+        self.name = name
+
+    @classmethod
+    def _of(
+        cls,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        name: str = "bins of probability",
+        **options: Any,
+    ) -> Self:
+        return cls(evaluation_curves(y_true, y_score, **options).reliability, name=name)
+
+    def _draw(self, ax: Axes) -> None:
+        bins, color = self.bins, CLASS_COLORS[0]
+        ax.plot([0, 1], [0, 1], **_GRAY, label="ideal")
+        self.intervals_ = ax.vlines(
+            *(bins.probability, bins.low, bins.high),
+            color=color,
+            alpha=0.5,
+            linewidth=3,
+            label=f"{100 * bins.confidence:g} % interval",
+        )
+        (self.line_,) = ax.plot(
+            *(bins.probability, bins.frequency, "o-"), color=color, label=self.name
+        )
+        above: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "ha": "center"}
+        for probability, n_rows in zip(bins.probability, bins.n_rows, strict=True):
+            ax.text(probability, 1.02, f"{n_rows}", **above, fontsize="x-small")
+        ax.set_title("rows a bin", fontsize="small", pad=16)
+        ax.set(
+            **_SQUARE,
+            xlabel="predicted probability of class 1",
+            ylabel="share of class 1",
+        )
+        ax.grid(alpha=0.3)
+        legend_below(ax)

@@ -10,20 +10,18 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..pictures import images_of
-from .canvas import Display
+from .canvas import PanelsDisplay
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ...leakage.splits import SplitAudit
 
-__all__ = ["LeakyPairsDisplay"]
-
 _COLORS = {"identical": "#b3262e", "re-encoded": "#c8661b", "near-duplicate": "#7a5c00"}
 _SIDE = 224
 
 
-class LeakyPairsDisplay(Display):
+class LeakyPairsDisplay(PanelsDisplay):
     """Pairs of images side by side, with names, participants, distance and kind.
 
     Parameters
@@ -33,8 +31,13 @@ class LeakyPairsDisplay(Display):
         ``train_participant``, ``test_participant``.
     images : ndarray of shape (n_pairs, 2, height, width, 3), uint8 in [0, 255]
         The images of each pair.
-    n_found : int, default=None
-        How many pairs there are in all, if not all are shown.
+    n_found : int
+        How many pairs there are in all.
+
+    Raises
+    ------
+    ValueError
+        If there are no pairs.
 
     Attributes
     ----------
@@ -59,12 +62,9 @@ class LeakyPairsDisplay(Display):
     'identical, distance 0.00'
     """
 
-    def __init__(
-        self,
-        pairs: pd.DataFrame,
-        images: np.ndarray,
-        n_found: int | None = None,
-    ):
+    def __init__(self, pairs: pd.DataFrame, images: np.ndarray, n_found: int):
+        if not len(images):
+            raise ValueError("No pairs of images were found, so there is none to draw.")
         self.pairs = pairs
         self.images = images
         self.n_found = n_found
@@ -103,60 +103,44 @@ class LeakyPairsDisplay(Display):
         rows = found[["train_row", "test_row"]].to_numpy(dtype=int)
         # The same two may be on both sides of several folds.
         is_new = ~pd.DataFrame(np.sort(rows, axis=1)).duplicated().to_numpy()
-        shown = rows[is_new][:n_pairs]
-        images = images_of(X, shown.ravel(), _SIDE) if len(shown) else np.empty(0)
-        pairs = images.reshape(len(shown), 2, *images.shape[1:])
-        return cls(found[is_new].head(n_pairs), pairs, int(is_new.sum())).plot(figure)
+        rows, found = rows[is_new], found[is_new]
+        shown = rows[:n_pairs].ravel()
+        images = images_of(X, shown, _SIDE) if shown.size else np.empty((0, 1, 1, 3))
+        pairs = images.reshape(-1, 2, *images.shape[1:])
+        return cls(found.head(n_pairs), pairs, len(rows)).plot(figure)
 
-    def plot(self, figure: Figure | None = None) -> Self:
-        """Draw one panel a pair, three in a line.
+    @property
+    def figsize(self) -> tuple[float, float]:
+        """The size of the figure that suits the panels, in inches."""
+        n_lines, n_columns = self._shape
+        return 4.4 * n_columns, 3.1 * n_lines + 0.4
 
-        Parameters
-        ----------
-        figure : matplotlib Figure, default=None
-            By default a new one.
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return -(-len(self.images) // 3), min(3, len(self.images))
 
-        Returns
-        -------
-        display : LeakyPairsDisplay
-
-        Raises
-        ------
-        ValueError
-            If there are no pairs.
-        """
-        if not len(self.images):
-            raise ValueError("No pairs of images were found, so there is none to draw.")
-        n_columns = min(3, len(self.images))
-        n_lines = -(-len(self.images) // n_columns)
-        if figure is None:
-            from matplotlib import pyplot
-
-            figure = pyplot.figure(layout="constrained")
-        figure.set_size_inches(4.4 * n_columns, 3.1 * n_lines + 0.4)
-        self.axes_ = figure.subplots(n_lines, n_columns, squeeze=False).ravel()
-        for ax in self.axes_:
+    def _panels(self, figure: Figure) -> np.ndarray:
+        figure.set_size_inches(self.figsize)
+        axes = figure.subplots(*self._shape, squeeze=False).ravel()
+        for ax in axes:
             ax.set_axis_off()
-        for ax, pair, images in zip(
-            self.axes_, self.pairs.to_dict("records"), self.images, strict=False
-        ):
+        pairs = zip(axes, self.pairs.to_dict("records"), self.images, strict=False)
+        for ax, pair, images in pairs:
             _draw(ax, pair, images)
-        if self.n_found is not None and self.n_found > len(self.images):
+        if self.n_found > len(self.images):
             figure.suptitle(f"{len(self.images)} of {self.n_found} pairs")
-        return self._drawn_on(self.axes_[0])
+        return axes
 
 
 def _draw(ax: Any, pair: dict[Any, Any], images: np.ndarray) -> None:
     """Show two images and say below each what it is."""
     gap = 0.04
+    below = {"fontsize": 7, "va": "top", "clip_on": False, "parse_math": False}
     for image, left, end in zip(images, (0, 1 + gap), ("train", "test"), strict=True):
         ax.imshow(image, extent=(left, left + 1, 0, 1))
-        lines = textwrap.wrap(str(pair[f"{end}_name"]), 30) or [""]
-        who = [pair[f"{end}_participant"]] if pair[f"{end}_participant"] else []
-        text = "\n".join([*lines, *who])
-        ax.text(
-            left, -0.03, text, fontsize=7, va="top", clip_on=False, parse_math=False
-        )
+        lines = textwrap.wrap(str(pair[f"{end}_name"]), 30)
+        text = "\n".join([*lines, pair[f"{end}_participant"]])
+        ax.text(left, -0.03, text, **below)
     ax.set(xlim=(0, 2 + gap), ylim=(-0.28, 1))
     title = f"{pair['kind']}, distance {pair['distance']:.2f}"
-    ax.set_title(title, loc="left", fontsize=9, color=_COLORS.get(pair["kind"], "#333"))
+    ax.set_title(title, loc="left", fontsize=9, color=_COLORS[pair["kind"]])

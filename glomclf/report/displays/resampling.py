@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from .canvas import CLASS_COLORS, Display, axes_or_new
+from .canvas import CLASS_COLORS, Display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ...samplers.trace import ResamplingStep
-
-__all__ = ["ClassProportionsDisplay", "SyntheticImagesDisplay"]
 
 _AUGMENTER = "AugmentationOverSampler"  # it makes an image of one other
 
@@ -72,19 +70,7 @@ class ClassProportionsDisplay(Display):
             counts[again if stage in counts else stage] = step.counts_after
         return cls(counts).plot(ax=ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw stacked bars, one a stage.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : ClassProportionsDisplay
-        """
-        ax = axes_or_new(ax)
+    def _draw(self, ax: Axes) -> None:
         frame = pd.DataFrame(self.counts).fillna(0).astype(int).sort_index()
         totals, below = frame.sum().to_numpy(), np.zeros(len(frame.columns))
         for (label, row), color in zip(frame.iterrows(), cycle(CLASS_COLORS)):
@@ -96,10 +82,8 @@ class ClassProportionsDisplay(Display):
             below += n_rows
         ax.set(ylabel="rows", ylim=(0, 1.05 * below.max()))
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=len(frame), frameon=False
-        )
-        return self._drawn_on(ax)
+        above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
+        ax.legend(**above, ncols=len(frame), frameon=False)
 
 
 class SyntheticImagesDisplay(Display):
@@ -134,45 +118,34 @@ class SyntheticImagesDisplay(Display):
     """
 
     def __init__(self, trace: Sequence[ResamplingStep]):
-        self.trace = trace
-
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw two lines of images for each step: sources above, new images below.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : SyntheticImagesDisplay
-        """
-        steps = [step for step in self.trace if len(step.synthetic)]
-        if not steps:
-            names = ", ".join(step.name for step in self.trace) or "there are none"
+        self.trace = [step for step in trace if len(step.synthetic)]
+        if not self.trace:
+            names = ", ".join(step.name for step in trace) or "there are none"
             raise ValueError(
                 f"No step of the sampler made an image (steps: {names}). Trace an "
                 "over-sampler that ran on images, such as SMOTE or augmentation."
             )
-        ax = axes_or_new(ax)
-        lines: list[tuple[str, np.ndarray]] = []
-        for step in steps:
+
+    def _draw(self, ax: Axes) -> None:
+        gap, top, width = 0.08, 0.0, 0.0
+        centers: dict[float, str] = {}
+        for step in self.trace:
             above = "source" if step.name == _AUGMENTER else "nearest image"
-            lines += [(above, step.sources), (_title(step.name), step.synthetic)]
-        gap, top, centers = 0.08, 0.0, []
-        for place, (_, images) in enumerate(lines):
-            for column, image in enumerate(images):
-                left = column * (1 + gap)
-                ax.imshow(image, extent=(left, left + 1, top - 1, top), aspect="equal")
-            centers.append(top - 0.5)
-            top -= 1 + (gap if place % 2 == 0 else 4 * gap)
-        width = max(len(images) for _, images in lines) * (1 + gap) - gap
-        ax.set(xlim=(0, width), ylim=(centers[-1] - 0.5, 0), xticks=[])
-        ax.set_yticks(centers, [title for title, _ in lines])
+            for title, images in (
+                (above, step.sources),
+                (_title(step.name), step.synthetic),
+            ):
+                for column, image in enumerate(images):
+                    left = column * (1 + gap)
+                    ax.imshow(image, extent=(left, left + 1, top - 1, top))
+                    width = max(width, left + 1)
+                centers[top - 0.5] = title
+                top -= 1 + gap
+            top -= 3 * gap
+        ax.set(xlim=(0, width), ylim=(min(centers) - 0.5, 0), xticks=[])
+        ax.set_yticks(list(centers), list(centers.values()))
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        return self._drawn_on(ax)
 
 
 def _title(name: str) -> str:

@@ -2,101 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from ...evaluation.net_benefit import threshold_table
-from .canvas import CLASS_COLORS, OfCalls, axes_or_new, legend_below
+from .canvas import CLASS_COLORS, OfPredictions, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import PolyCollection
-    from matplotlib.lines import Line2D
 
-__all__ = ["DecisionCurveDisplay", "ThresholdsDisplay"]
+_LABELS = {
+    "recall": "recall",
+    "precision": "precision",
+    "f1": "F1",
+    "percentage_error": "error of the percentage / 100",
+}
 
 
-class _OverThresholds(OfCalls):
+class _OverThresholds(OfPredictions):
     """Curves over thresholds, the one in use marked; the children say which."""
 
-    lines_: list[Line2D]
+    _is_of_calls = True
 
     def __init__(self, table: pd.DataFrame, *, threshold: float | None = None):
         self.table = table
         self.threshold = threshold
 
     @classmethod
-    def from_predictions(
+    def _of(
         cls,
         y_true: ArrayLike,
         y_score: ArrayLike,
-        *,
         threshold: float | None = None,
-        ax: Axes | None = None,
         **options: Any,
     ) -> Self:
-        """Draw what each threshold brings on predicted probabilities.
+        return cls(threshold_table(y_true, y_score, **options), threshold=threshold)
 
-        Parameters
-        ----------
-        y_true : array-like of shape (n_samples,)
-            Labels, 0 or 1.
-        y_score : array-like of shape (n_samples,)
-            Probabilities of class 1, in [0, 1].
-        threshold : float, default=None
-            The one in use, to be marked.
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-        **options
-            As in `glomclf.evaluation.threshold_table`.
-
-        Returns
-        -------
-        display : display
-
-        Raises
-        ------
-        ScoreError
-            If an input cannot be used.
-        """
-        table = threshold_table(y_true, y_score, **options)
-        return cls(table, threshold=threshold).plot(ax)
-
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the curves, and mark the threshold in use.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            By default a new figure.
-
-        Returns
-        -------
-        display : display
-        """
-        ax = axes_or_new(ax)
-        self._draw(ax)
-        if self.threshold is not None:
-            label = f"in use: {self.threshold:g}"
-            ax.axvline(
-                self.threshold, color="gray", linestyle="--", linewidth=1, label=label
-            )
+    def _draw(self, ax: Axes) -> None:
+        self._draw_curves(ax)
+        if (cut := self.threshold) is not None:
+            gray: dict[str, Any] = {"color": "gray", "linestyle": "--", "linewidth": 1}
+            ax.axvline(cut, **gray, label=f"in use: {cut:g}")
         ax.set(xlim=(0, 1), xlabel="threshold")
         ax.grid(alpha=0.3)
         legend_below(ax, ncols=2)
-        return self._drawn_on(ax)
 
-    def _draw(self, ax: Axes) -> None:
+    def _draw_curves(self, ax: Axes) -> None:
         raise NotImplementedError
 
 
 class ThresholdsDisplay(_OverThresholds):
     """Recall, precision, F1 and error of the percentage over thresholds.
 
-    Make one with ``from_predictions`` or ``from_estimator``.
+    Make one with ``from_predictions`` or ``from_estimator``. Their options are those of
+    `glomclf.evaluation.threshold_table`, and ``threshold``.
 
     Parameters
     ----------
@@ -125,31 +87,21 @@ class ThresholdsDisplay(_OverThresholds):
     ['recall', 'precision', 'F1', 'error of the percentage / 100']
     """
 
-    _LABELS: ClassVar = {
-        "recall": "recall",
-        "precision": "precision",
-        "f1": "F1",
-        "percentage_error": "error of the percentage / 100",
-    }
-
-    def _draw(self, ax: Axes) -> None:
+    def _draw_curves(self, ax: Axes) -> None:
         self.lines_ = []
-        for color, (name, label) in zip(
-            CLASS_COLORS, self._LABELS.items(), strict=True
-        ):
-            if name not in self.table:
-                continue
-            is_error = name == "percentage_error"
-            values = self.table[name] / (100 if is_error else 1)
-            style = ":" if is_error else "-"
-            self.lines_ += ax.plot(values, style, color=color, label=label)
+        for color, (name, label) in zip(CLASS_COLORS, _LABELS.items(), strict=True):
+            scale, style = (100, ":") if name == "percentage_error" else (1, "-")
+            if name in self.table:
+                values = self.table[name] / scale
+                self.lines_ += ax.plot(values, style, color=color, label=label)
         ax.set(ylim=(-0.01, 1.01), ylabel="score")
 
 
 class DecisionCurveDisplay(_OverThresholds):
     """Net benefit over thresholds, beside that of calling all or none sclerotic.
 
-    Make one with ``from_predictions`` or ``from_estimator``.
+    Make one with ``from_predictions`` or ``from_estimator``. Their options are those of
+    `glomclf.evaluation.threshold_table`, and ``threshold``.
 
     Parameters
     ----------
@@ -180,22 +132,14 @@ class DecisionCurveDisplay(_OverThresholds):
     ['model', 'all called sclerotic', 'none']
     """
 
-    band_: PolyCollection
-
-    def _draw(self, ax: Axes) -> None:
-        table = self.table
-        cuts = table.index.to_numpy()
+    def _draw_curves(self, ax: Axes) -> None:
+        table, (color, other, *_) = self.table, CLASS_COLORS
         ends = table["net_benefit_low"], table["net_benefit_high"]
-        self.band_ = ax.fill_between(
-            cuts, *ends, alpha=0.25, color=CLASS_COLORS[0], linewidth=0
-        )
+        cuts, all_called = table.index.to_numpy(), table["net_benefit_all"]
+        self.band_ = ax.fill_between(cuts, *ends, alpha=0.25, color=color, linewidth=0)
         self.lines_ = [
-            *ax.plot(table["net_benefit"], color=CLASS_COLORS[0], label="model"),
-            *ax.plot(
-                table["net_benefit_all"],
-                color=CLASS_COLORS[1],
-                label="all called sclerotic",
-            ),
+            *ax.plot(table["net_benefit"], color=color, label="model"),
+            *ax.plot(all_called, color=other, label="all called sclerotic"),
             ax.axhline(0, color="black", linewidth=1, label="none"),
         ]
         # Far below 0 nothing is to be learnt: no threshold there is of use.

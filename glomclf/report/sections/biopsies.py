@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from ..._runtime import counted
 from ...evaluation.biopsy import BiopsyAgreement
-from ..blocks import Block, Caution, Section, Table, estimate_row, sentence
+from ..blocks import Caution, Section, Table, estimate_row, sentence
+from ..displays.biopsies import BiopsyPercentageDisplay, BlandAltmanDisplay
 from ..evaluated_model import EvaluatedModel
-from ..pictures import Picture, draw_picture
-
-__all__ = ["biopsies_section"]
+from ..pictures import Picture
 
 # Title and digits of each score of agreement.
 _AGREEMENT = {
@@ -25,38 +24,26 @@ def biopsies_section(model: EvaluatedModel) -> Section | None:
     agreement = model.biopsies
     if agreement is None:
         return None
-    blocks: list[Block] = [
-        *_pictures(agreement),
-        _agreement_table(agreement),
-        _biopsy_table(agreement),
-    ]
-    if agreement.caution:
-        blocks.insert(0, Caution(sentence(agreement.caution)))
-    return Section("Percentage per biopsy", blocks)
-
-
-def _pictures(agreement: BiopsyAgreement) -> list[Picture]:
-    from ..displays import BiopsyPercentageDisplay, BlandAltmanDisplay
-
-    return [
-        draw_picture(
-            lambda figure: BiopsyPercentageDisplay(agreement).plot(figure.subplots()),
-            alt="Predicted against true percentage of each biopsy",
-            caption="Globally sclerotic glomeruli of each biopsy, in percent. Dotted: "
-            "the cut-offs by which biopsies are judged.",
-            name="biopsies",
-        ),
-        draw_picture(
-            lambda figure: BlandAltmanDisplay(agreement).plot(figure.subplots()),
-            alt="Bland-Altman plot of predicted and true percentages",
-            caption="Bland-Altman plot. Above 0 the percentage is predicted too high. "
-            "The bias is the mean difference; about 95 of 100 differences lie between "
-            f"the limits of agreement. Bars at the right: {agreement.level} intervals "
-            "over biopsies. Those of the limits are too narrow: in simulations they "
-            "held the truth less often than they claim, even with 50 biopsies.",
-            name="bland_altman",
-        ),
-    ]
+    caution = Caution(sentence(agreement.caution)) if agreement.caution else None
+    share = Picture(
+        BiopsyPercentageDisplay(agreement).on,
+        alt="Predicted against true percentage of each biopsy",
+        caption="Globally sclerotic glomeruli of each biopsy, in percent. Dotted: the "
+        "cut-offs by which biopsies are judged.",
+        name="biopsies",
+    )
+    difference = Picture(
+        BlandAltmanDisplay(agreement).on,
+        alt="Bland-Altman plot of predicted and true percentages",
+        caption="Bland-Altman plot. Above 0 the percentage is predicted too high. The "
+        "bias is the mean difference; about 95 of 100 differences lie between the "
+        f"limits of agreement. Bars at the right: {agreement.level} intervals over "
+        "biopsies. Those of the limits are too narrow: in simulations they held the "
+        "truth less often than they claim, even with 50 biopsies.",
+        name="bland_altman",
+    )
+    tables = [_agreement_table(agreement), _biopsy_table(agreement)]
+    return Section("Percentage per biopsy", [caution, share, difference, *tables])
 
 
 def _agreement_table(agreement: BiopsyAgreement) -> Table:

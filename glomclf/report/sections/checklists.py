@@ -21,7 +21,7 @@ References
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,19 +31,10 @@ import pandas as pd
 
 from ...evaluation.scores import SCORES
 from ...evaluation.subgroups import Subgroups
-from ..blocks import Paragraph, Section, Table, estimate_row, number
-from ..environment import library_versions
+from ..blocks import Section, Table, estimate_row, number
 from ..evaluated_model import EvaluatedModel
+from .repetition import library_versions
 from .scores import CARDS
-
-__all__ = [
-    "CLAIM",
-    "STARD_AI",
-    "TRIPOD_AI",
-    "Checklist",
-    "checklists_section",
-    "known_facts",
-]
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _TEXTS = tomllib.loads((_TEMPLATES / "checklist_facts.toml").read_text("utf-8"))
@@ -121,7 +112,7 @@ def checklists_section(model: EvaluatedModel) -> Section:
         "for its authors. Items are told in our own short words."
     )
     tables = [_filled(checklist, facts) for checklist in _SHOWN]
-    return Section("Reporting checklists", [Paragraph(intro), *tables])
+    return Section("Reporting checklists", [intro, *tables])
 
 
 def _filled(checklist: Checklist, facts: dict[str, str]) -> Table:
@@ -148,41 +139,28 @@ def known_facts(model: EvaluatedModel) -> dict[str, str]:
     -------
     facts : dict of str to str
     """
-    facts = _filled_in(_TEXTS["run"], **_known_of_run(model))
+    known, settings = _known(model), model.settings
+    is_told = {
+        "run": True,
+        "trained": "n_samples" in model.record,
+        "classifier": "sampler" in settings,
+        "onnx": "encoder__file" in settings,
+        "features": model.of_features,
+        "network": "network__backbone" in settings and not model.of_features,
+    }
+    facts = {
+        fact: text.format(**known)
+        for part, is_known in is_told.items()
+        if is_known
+        for fact, text in _TEXTS[part].items()
+    }
     if (parts := model.evaluation.subgroups) is not None:
         facts["subgroups"] = _subgroups(parts)
-    if "n_samples" in model.record:
-        n_aside = model.record.get("n_validation_samples", 0)
-        counts = {"n_samples": model.record["n_samples"], "n_aside": n_aside}
-        facts |= _filled_in(_TEXTS["trained"], **counts, n_test=len(model.y))
-    if model.shared_participants is not None:
-        facts["disjoint"] = _disjoint(model.shared_participants, model.owners)
-    told, n_members = model.settings, len(model.members)
-    if "sampler" in told:
-        mean = (
-            f"Mean of {n_members} classifiers, one a fold of the training rows, each "
-            "trained without its fold."
-        )
-        facts |= _filled_in(
-            _TEXTS["classifier"],
-            **told,
-            partition=_partition(model),
-            ensemble=mean if n_members else "None: one classifier.",
-        )
-    if "encoder__file" in told:
-        facts |= _filled_in(_TEXTS["onnx"], **told, **model.weights)
-    if model.of_features:
-        n_features = model.classifier.n_features_in_
-        return facts | _filled_in(_TEXTS["features"], **told, n_features=n_features)
-    if "network__backbone" in told:
-        weights, is_best = told["network__weights"], told["network__patience"] != "None"
-        facts |= _filled_in(
-            _TEXTS["network"],
-            **told,
-            weights="fixed random weights" if weights == "None" else weights,
-            n_epochs=_epochs_run(model),
-            best="epoch with the lowest validation loss" if is_best else "last epoch",
-        )
+    if (shared := model.shared_participants) is not None:
+        facts["disjoint"] = "Participant: none is in both training and test."
+        if shared:
+            owners = f"{len(shared)} {model.owners}"
+            facts["disjoint"] = f"Not disjoint: {owners} are in training and test."
     return facts
 
 
@@ -197,51 +175,57 @@ def _subgroups(parts: Subgroups) -> str:
     return f"By {parts.column}: {told}.{worst}"
 
 
-def _filled_in(texts: Mapping[str, str], **values: Any) -> dict[str, str]:
-    told = {name: "none" if one == "None" else one for name, one in values.items()}
-    return {fact: text.format(**told) for fact, text in texts.items()}
-
-
-def _known_of_run(model: EvaluatedModel) -> dict[str, Any]:
-    versions, evaluation = library_versions(), model.evaluation
-    (tn, fp), (fn, tp) = evaluation.confusion_matrix.tolist()
-    scores = [estimate_row(evaluation, name, SCORES[name].title) for name in CARDS]
-    biopsies = ", and agreement of the Percentage per biopsy"
+def _known(model: EvaluatedModel) -> dict[str, Any]:
+    """Return what the texts ask for: of the run, of its training, all settings."""
+    versions, found, n_members = (
+        library_versions(),
+        model.evaluation,
+        len(model.members),
+    )
+    (tn, fp), (fn, tp) = found.confusion_matrix.tolist()
+    scores = [estimate_row(found, name, SCORES[name].title) for name in CARDS]
+    settings = {k: "none" if v == "None" else v for k, v in model.settings.items()}
+    weights = settings.get("network__weights")
+    agreement = ", and agreement of the Percentage per biopsy"
+    mean = (
+        f"Mean of {n_members} classifiers, one a fold of the training rows, each "
+        "trained without its fold."
+    )
+    is_best = settings.get("network__patience") != "none"
+    n_epochs = sorted({len(one.get("loss", ())) for one in model.histories}) or [0]
     return {
         **{"tn": tn, "fp": fp, "fn": fn, "tp": tp},
-        "level": evaluation.level,
-        "n_bootstrap": evaluation.n_bootstrap,
+        "level": found.level,
+        "n_bootstrap": found.n_bootstrap,
         "units": model.units,
-        "threshold": model.threshold,
         "version": versions["glomclf"],
         "software": ", ".join(f"{name} {each}" for name, each in versions.items()),
-        "agreement": "" if model.biopsies is None else biopsies,
+        "agreement": "" if model.biopsies is None else agreement,
         "performance": ", ".join(f"{name} {n} ({ends})" for name, n, ends in scores),
+        "n_samples": model.record.get("n_samples"),
+        "n_aside": model.record.get("n_validation_samples", 0),
+        "n_test": len(model.y),
+        "n_features": getattr(model.classifier, "n_features_in_", None),
+        "partition": _partition(model),
+        "ensemble": mean if n_members else "None: one classifier.",
+        **model.weights,
+        **settings,
+        "threshold": model.threshold,
+        "weights": "fixed random weights" if weights == "none" else weights,
+        "n_epochs": " to ".join(map(str, dict.fromkeys([n_epochs[0], n_epochs[-1]]))),
+        "best": "epoch with the lowest validation loss" if is_best else "last epoch",
     }
-
-
-def _epochs_run(model: EvaluatedModel) -> str:
-    """Tell how many epochs there were, of the members from the fewest to the most."""
-    counts = sorted({len(one.get("loss", ())) for one in model.histories}) or [0]
-    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _partition(model: EvaluatedModel) -> str:
     """Say which rows were set aside in training, of an ensemble by its first member."""
-    network = model.members[0] if model.members else model.classifier
-    record = getattr(network, "training_record_", {})
+    record = model.first_record
     n_aside = record.get("n_validation_samples", 0)
     if not n_aside:
         return "No validation rows were set aside in training."
     unit = "participants" if record.get("n_participants") else "rows"
-    is_drawn = len(getattr(network, "validation_indices_", ()))
+    is_drawn = len(getattr(model.networks[0], "validation_indices_", ()))
     how = f"{unit} drawn at random, stratified by class" if is_drawn else "given apart"
     of = "each classifier's" if model.members else "the"
     share = n_aside / (n_aside + record["n_samples"])
     return f"{share:.0%} of {of} training patches were set aside: {how}."
-
-
-def _disjoint(shared: Sequence[str], owners: str) -> str:
-    if shared:
-        return f"Not disjoint: {len(shared)} {owners} are in training and test."
-    return "Participant: none is in both training and test."

@@ -7,42 +7,48 @@ from typing import Any
 import numpy as np
 
 from ...evaluation.curves import Band, evaluation_curves
-from ...evaluation.reliability import ReliabilityBins
-from ..blocks import Paragraph, Section, number
+from ..blocks import Section, number
+from ..displays.curves import (
+    PrecisionRecallBandDisplay,
+    ReliabilityDisplay,
+    RocBandDisplay,
+)
 from ..evaluated_model import EvaluatedModel
-from ..pictures import Picture, draw_picture
-
-__all__ = ["curves_section"]
+from ..pictures import Picture
 
 
 def curves_section(model: EvaluatedModel) -> Section:
     """Draw curves with bands, or say why there are none; reliability; confusion."""
-    from ..displays import PrecisionRecallBandDisplay, RocBandDisplay
-
-    found = evaluation_curves(
-        model.y,
-        model.y_score,
-        groups=model.groups,
-        n_bootstrap=model.evaluation.n_bootstrap,
-        confidence=model.evaluation.confidence,
-    )
-    drawn = [_reliability(model, found.reliability), _confusion(model)]
-    roc, recalls = found.roc, found.precision_recall
-    if roc is None or recalls is None:
-        why = (
+    found = evaluation_curves(model.y, model.y_score, **model.resampled_as)
+    curves: list[Any] = [
+        _curve(model, "ROC curve", found.roc, RocBandDisplay),
+        _curve(
+            model,
+            "Precision-recall curve",
+            found.precision_recall,
+            PrecisionRecallBandDisplay,
+        ),
+    ]
+    if None in curves:
+        curves = [
             f"All {len(model.y)} labels are {model.y[0]}, and ROC and precision-recall "
             "curves need both classes: there are none."
-        )
-        return Section("Curves", [Paragraph(why), *drawn])
-    curves = [
-        _curve(model, "ROC curve", roc, RocBandDisplay),
-        _curve(model, "Precision-recall curve", recalls, PrecisionRecallBandDisplay),
-    ]
-    return Section("Curves", [*curves, *drawn])
+        ]
+    reliability = Picture(
+        ReliabilityDisplay(found.reliability).on,
+        alt="Reliability diagram: share of class 1 against predicted probability",
+        caption="Reliability. The dashed line is perfect calibration; bars are "
+        f"{model.evaluation.level} intervals over {model.units}.",
+        name="reliability",
+    )
+    return Section("Curves", [*curves, reliability, _confusion(model)])
 
 
-def _curve(model: EvaluatedModel, title: str, band: Band, display: Any) -> Picture:
-    shown = display(band, prevalence=float(model.y.mean()))
+def _curve(
+    model: EvaluatedModel, title: str, band: Band | None, display: Any
+) -> Picture | None:
+    if band is None:
+        return None
     caption = (
         f"{title}. The shade is the pointwise {model.evaluation.level} band from "
         f"{model.evaluation.n_bootstrap} bootstrap replicates over {model.units}, "
@@ -50,23 +56,11 @@ def _curve(model: EvaluatedModel, title: str, band: Band, display: Any) -> Pictu
     )
     if not np.isfinite(band.low).all():
         caption += " Where there is none, one participant has all of a class."
-    return draw_picture(
-        lambda figure: shown.plot(figure.subplots()),
+    return Picture(
+        display(band, prevalence=float(model.y.mean())).on,
         alt=f"{title}, area {number(band.area)}",
         caption=caption,
         name=title.casefold().replace("-", "_").replace(" ", "_"),
-    )
-
-
-def _reliability(model: EvaluatedModel, bins: ReliabilityBins) -> Picture:
-    from ..displays import ReliabilityDisplay
-
-    return draw_picture(
-        lambda figure: ReliabilityDisplay(bins).plot(figure.subplots()),
-        alt="Reliability diagram: share of class 1 against predicted probability",
-        caption="Reliability. The dashed line is perfect calibration; bars are "
-        f"{model.evaluation.level} intervals over {model.units}.",
-        name="reliability",
     )
 
 
@@ -80,14 +74,13 @@ def _confusion(model: EvaluatedModel) -> Picture:
         model.evaluation.confusion_matrix,
         display_labels=["0\nother", "1\nglobally\nsclerotic"],
     )
-    return draw_picture(
+    return Picture(
         lambda figure: display.plot(
             cmap="Blues", colorbar=False, ax=figure.subplots(), values_format="d"
         ),
         alt=f"Confusion matrix: {tn} true and {fp} false of class 0, {tp} found and "
         f"{fn} missed of class 1",
-        caption=f"Confusion matrix at {cut}: {fn} of {fn + tp} "
-        f"sclerotic glomeruli are missed, {fp} of {fp + tn} others are called "
-        "sclerotic.",
+        caption=f"Confusion matrix at {cut}: {fn} of {fn + tp} sclerotic glomeruli are "
+        f"missed, {fp} of {fp + tn} others are called sclerotic.",
         name="confusion_matrix",
     )

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..blocks import Block, Caution, Code, Paragraph, Section, Table
+from ..blocks import Caution, Code, Section, Table
 from ..evaluated_model import EvaluatedModel
-
-__all__ = ["audit_section", "data_section"]
 
 _MAX_FINDINGS = 200  # of an audit; a split at random can have thousands
 
@@ -21,8 +19,7 @@ def data_section(model: EvaluatedModel) -> Section:
     test = _row("test", len(model.y), int(model.y.sum()), n_participants)
     rows = [*_training_rows(model), test]
     columns = ["part", "patches", "class 0", "class 1", model.owners]
-    remarks = map(Paragraph, _remarks(model, rows))
-    return Section("Data and splits", [Table(columns, rows), *remarks])
+    return Section("Data and splits", [Table(columns, rows), *_remarks(model, rows)])
 
 
 def _training_rows(model: EvaluatedModel) -> list[list[Any]]:
@@ -31,9 +28,15 @@ def _training_rows(model: EvaluatedModel) -> list[list[Any]]:
         return []
     n_aside = model.record.get("n_validation_samples", 0)
     drawn = getattr(model.classifier, "validation_indices_", ())
-    is_it = model.train is not None and model.other_training is None
-    if is_it and len(drawn) == n_aside:
-        return _counted_rows(model.train, drawn)
+    train = model.train
+    if train is not None and model.other_training is None and len(drawn) == n_aside:
+        is_aside = np.isin(np.arange(len(train)), drawn)
+        parts = {"training": train[~is_aside], "validation": train[is_aside]}
+        return [
+            _row(name, len(part), int(part["label"].sum()), _n_participants(part))
+            for name, part in parts.items()
+            if len(part)
+        ]
     n_positive = model.record.get("class_counts", {}).get("1")
     known = None if n_aside else model.record.get("n_participants")
     trained = _row("training", model.record["n_samples"], n_positive, known)
@@ -41,27 +44,21 @@ def _training_rows(model: EvaluatedModel) -> list[list[Any]]:
     return [trained, aside] if n_aside else [trained]
 
 
-def _counted_rows(train: Any, validation: Any) -> list[list[Any]]:
-    aside, rows = np.isin(np.arange(len(train)), validation), []
-    for name, part in (("training", train[~aside]), ("validation", train[aside])):
-        if len(part):
-            known = part["participant"].nunique() if "participant" in part else None
-            rows.append(_row(name, len(part), int(part["label"].sum()), known))
-    return rows
+def _n_participants(part: Any) -> int | None:
+    return part["participant"].nunique() if "participant" in part else None
 
 
 def _row(
     name: str, n_rows: int, n_positive: int | None, known: int | None
 ) -> list[Any]:
     """Give the numbers of a part of the data; what is not known stays None."""
-    classes: list[Any] = [None, None]
-    if n_positive is not None:
-        share = n_positive / n_rows
-        classes = [n_rows - n_positive, f"{n_positive} ({share:.0%})"]
-    return [name, n_rows, *classes, known]
+    if n_positive is None:
+        return [name, n_rows, None, None, known]
+    positive = f"{n_positive} ({n_positive / n_rows:.0%})"
+    return [name, n_rows, n_rows - n_positive, positive, known]
 
 
-def _remarks(model: EvaluatedModel, rows: list[list[Any]]) -> list[str]:
+def _remarks(model: EvaluatedModel, rows: list[list[Any]]) -> list[str | None]:
     told = ["Class 1 is globally sclerotic, class 0 the rest."]
     if model.record.get("labels"):
         told.append(f"Labels trained on: {model.record['labels']}.")
@@ -81,9 +78,7 @@ def _remarks(model: EvaluatedModel, rows: list[list[Any]]) -> list[str]:
         )
     elif not model.shared_participants:
         told.append("No participant of the test set was trained on.")
-    if model.unknown:
-        told.append(model.unknown)
-    return told
+    return [*told, model.unknown]
 
 
 def audit_section(model: EvaluatedModel) -> Section:
@@ -94,18 +89,18 @@ def audit_section(model: EvaluatedModel) -> Section:
             "Not run. `glomclf audit` looks for participants, identical images and "
             "near-duplicates on both sides of a split."
         )
-        return Section(title, [Paragraph(text)])
-    leaky = "Leaks were found: the scores of this split cannot be believed."
-    blocks: list[Block] = [
-        Caution(leaky) if audit.is_leaky else Paragraph("No leak found.")
-    ]
-    findings = audit.to_frame()
-    if len(findings):
-        blocks.append(Code(str(audit)))
-        caption = f"{len(findings)} findings"
-        if len(findings) > _MAX_FINDINGS:
-            caption += f", of which the first {_MAX_FINDINGS}"
-        shown = findings.head(_MAX_FINDINGS)
-        blocks.append(Table.from_frame(shown, caption=caption, folded=True, texts=True))
-    blocks.append(Table.from_frame(audit.folds, caption="Folds", folded=True))
-    return Section(title, blocks)
+        return Section(title, [text])
+    blocks: list[Any] = ["No leak found."]
+    if audit.is_leaky:
+        leaky = "Leaks were found: the scores of this split cannot be believed."
+        blocks = [Caution(leaky)]
+    if n_found := len(findings := audit.to_frame()):
+        cut = (
+            "" if n_found <= _MAX_FINDINGS else f", of which the first {_MAX_FINDINGS}"
+        )
+        shown, told = findings.head(_MAX_FINDINGS), f"{n_found} findings{cut}"
+        table = Table.from_frame(shown, told, folded=True, texts=True)
+        blocks += [Code(str(audit)), table]
+    return Section(
+        title, [*blocks, Table.from_frame(audit.folds, "Folds", folded=True)]
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -12,12 +11,10 @@ from numpy.typing import ArrayLike
 
 from ..._runtime import short_names
 from ...evaluation.predictions import check_scores, threshold_faults
-from ..blocks import Gallery, GalleryItem, Paragraph, Section, Table
+from ..blocks import Gallery, GalleryItem, Section, Table
 from ..evaluated_model import EvaluatedModel
 from ..overlays import draw_overlays
-from ..pictures import images_of, thumbnail
-
-__all__ = ["mistakes_section", "worst_mistakes"]
+from ..pictures import thumbnails
 
 _IMAGE_SIZE = 160  # pixels a side in the gallery
 _TITLES = {
@@ -37,7 +34,7 @@ def mistakes_section(model: EvaluatedModel) -> Section:
         n_mistakes=model.n_mistakes,
     )
     if table.empty:
-        return Section(title, [Paragraph("No patch was judged wrongly.")])
+        return Section(title, ["No patch was judged wrongly."])
     overlays, legend = [""] * len(table), ""
     if model.explain:
         overlays, legend = draw_overlays(model.classifier, model.X, table.index)
@@ -46,21 +43,22 @@ def mistakes_section(model: EvaluatedModel) -> Section:
             table.insert(0, "image", [_image_names(model.X)[i] for i in table.index])
         return Section(title, [Table.from_frame(table.drop(columns="label"))])
     text = f"Those whose probability lies farthest from the threshold. {legend}".strip()
-    return Section(title, [Paragraph(text), *_galleries(model, table, overlays)])
+    return Section(title, [text, *_galleries(model, table, overlays)])
 
 
 def _galleries(
     model: EvaluatedModel, table: pd.DataFrame, overlays: list[str]
 ) -> list[Gallery]:
-    images = images_of(model.X, table.index, _IMAGE_SIZE)
-    names = _image_names(model.X)
-    galleries: dict[str, list[GalleryItem]] = {}
+    names, items = _image_names(model.X), []
+    sources = thumbnails(model.X, table.index, _IMAGE_SIZE)
     mistakes = table.reset_index().to_dict("records")
-    for image, overlay, mistake in zip(images, overlays, mistakes, strict=True):
-        item = _item(image, names[mistake["row"]], mistake, model.unit)
-        item = replace(item, overlay=overlay)
-        galleries.setdefault(_TITLES[mistake["kind"]], []).append(item)
-    return [Gallery(title, items) for title, items in galleries.items()]
+    for source, overlay, one in zip(sources, overlays, mistakes, strict=True):
+        facts = {"probability": f"{one['probability']:.3f}", "label": str(one["label"])}
+        if "participant" in one and model.unit != "image":
+            facts[model.unit] = str(one["participant"])
+        facts["image"] = names[one["row"]]
+        items.append(GalleryItem(source, facts, overlay=overlay))
+    return Gallery.by_title(table["kind"].map(_TITLES), items)
 
 
 def _image_names(X: Any) -> list[str]:
@@ -69,15 +67,6 @@ def _image_names(X: Any) -> list[str]:
     if not all(isinstance(path, str | PathLike) for path in paths):
         return [f"row {row}" for row in range(len(X))]
     return short_names(paths)
-
-
-def _item(image: Any, name: str, mistake: dict[Any, Any], unit: str) -> GalleryItem:
-    probability = f"{mistake['probability']:.3f}"
-    facts = {"probability": probability, "label": str(mistake["label"])}
-    if "participant" in mistake and unit != "image":
-        facts[unit] = str(mistake["participant"])
-    alt = f"{mistake['kind']}: {name}, probability {probability}"
-    return GalleryItem(thumbnail(image), alt, {**facts, "image": name})
 
 
 def worst_mistakes(

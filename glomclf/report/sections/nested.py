@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..blocks import Block, Paragraph, Section, Table, number, span
-from ..tuned_study import TunedStudy, score_title
-from .scores import score_table
+from typing import Any
 
-__all__ = ["nested_section"]
+from ..blocks import Section, Table, estimate_row, number
+from ..tuned_study import TunedStudy, score_title, title_of
+from .scores import score_table
 
 _COMPARED = ("average_precision", "roc_auc", "f1", "recall", "precision")
 
@@ -24,36 +24,29 @@ def nested_section(study: TunedStudy) -> Section | None:
         f"was {nested.test_score:.3f}. The difference, {nested.optimism:.3f}, is the "
         "optimism of the best score."
     )
-    blocks: list[Block] = [
-        Paragraph(text),
-        *_against_default(study),
-        Paragraph("Scores of the predictions of all outer folds, to report:"),
+    blocks = [
+        text,
+        _against_default(nested),
+        "Scores of the predictions of all outer folds, to report:",
         *score_table(nested.evaluation),
-        Table.from_frame(nested.to_frame(), caption="Outer folds", folded=True),
+        Table.from_frame(nested.to_frame(), "Outer folds", folded=True),
     ]
     return Section("Nested cross-validation", blocks)
 
 
-def _against_default(study: TunedStudy) -> list[Block]:
-    comparison = study.nested.comparison
-    if comparison is None:
-        return []
-    rows = [
-        [
-            study.title_of(name),
-            number(comparison.scores_a[name]),
-            number(comparison.scores_b[name]),
-            f"{comparison.scores[name]:+.3f}",
-            span(comparison.interval(name)),
-        ]
-        for name in dict.fromkeys([study.nested.scoring, *_COMPARED])
-        if name in comparison.scores
-    ]
-    level = f"{comparison.level} interval"
-    columns = ["score", "default", "tuned", "difference", level]
+def _against_default(nested: Any) -> Table | None:
+    if (compared := nested.comparison) is None:
+        return None
+    rows = []
+    for name in dict.fromkeys([nested.scoring, *_COMPARED]):
+        if name in compared.scores:
+            title, _, ends = estimate_row(compared, name, title_of(name))
+            both = number(compared.scores_a[name]), number(compared.scores_b[name])
+            rows.append([title, *both, f"{compared.scores[name]:+.3f}", ends])
     caption = (
         "Tuned against default settings, on the same outer folds: the predictions of "
         "all of them together. An interval that holds 0 leaves open whether tuning "
         "helps."
     )
-    return [Table(columns, rows, caption)]
+    columns = ["score", "default", "tuned", "difference", f"{compared.level} interval"]
+    return Table(columns, rows, caption)

@@ -14,21 +14,10 @@ from numpy.typing import NDArray
 from ..._runtime import counted
 from ...evaluation.abstention import Abstention
 from ...evaluation.biopsy_estimates import BiopsyEstimates, is_borderline
-from ..blocks import (
-    Block,
-    Caution,
-    Gallery,
-    GalleryItem,
-    Numbers,
-    Paragraph,
-    Section,
-    Table,
-    span,
-)
+from ..blocks import Caution, Gallery, GalleryItem, Numbers, Section, Table, span
+from ..displays.biopsies import BiopsyIntervalsDisplay
 from ..overlays import draw_overlays
-from ..pictures import Picture, draw_picture, images_of, thumbnail
-
-__all__ = ["NewBiopsies", "all_section", "biopsy_section"]
+from ..pictures import Picture, thumbnails
 
 _IMAGE_SIZE = 112  # pixels a side in the gallery
 _MOST_IMAGES = 60  # of a biopsy
@@ -41,20 +30,26 @@ _FEW = {
 }
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(eq=False)
 class NewBiopsies:
     """What is known of new biopsies; see `glomclf.report.biopsies_report`."""
 
     estimates: BiopsyEstimates
-    probability: NDArray[np.float64]
-    groups: NDArray[Any]
-    X: Any
-    names: list[str]
-    distances: pd.DataFrame | None
-    abstention: Abstention | None
-    classifier: Any
-    command: Sequence[str] | None
-    explain: bool
+    probability: Any
+    groups: Any
+    X: Any = None
+    names: Sequence[str] | None = None
+    distances: pd.DataFrame | None = None
+    abstention: Abstention | None = None
+    classifier: Any = None
+    command: Sequence[str] | None = None
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        self.probability = np.asarray(self.probability, dtype=np.float64)
+        self.groups = np.asarray(self.groups, dtype=object)
+        if self.names is None:
+            self.names = [str(row) for row in range(len(self.probability))]
 
     @property
     def level(self) -> str:
@@ -79,52 +74,87 @@ class NewBiopsies:
         if not self.explain:
             return {}, ""
         names = self.estimates.table.index
-        rows = np.concatenate([_explained_rows(self, name) for name in names])
+        rows = np.concatenate([self._explained_rows(name) for name in names])
         drawn, legend = draw_overlays(self.classifier, self.X, rows)
         return dict(zip(rows.tolist(), drawn, strict=True)), legend
 
-    def is_unlike(self, name: str) -> bool:
-        """Tell whether a biopsy is unlike anything that was trained on."""
-        return self.distances is not None and bool(
-            self.distances.loc[str(name), "unlike_training"]
+    def rows_of(self, name: Any) -> NDArray[np.intp]:
+        """Return the patches of a biopsy from the most to the least probable."""
+        rows = np.flatnonzero(self.groups == name)
+        return rows[np.argsort(-self.probability[rows], kind="stable")]
+
+    def shown_rows(self, name: Any) -> NDArray[np.intp]:
+        """Choose the patches of a biopsy that are shown, in their order."""
+        rows = self.rows_of(name)
+        near, far = (
+            np.flatnonzero(self.is_marked[rows])[:_MOST_IMAGES],
+            np.flatnonzero(~self.is_marked[rows]),
         )
+        n_far = min(len(far), _MOST_IMAGES - len(near))
+        places = np.linspace(0, len(far) - 1, n_far).round().astype(int)
+        return rows[np.sort(np.concatenate([near, far[places]]))]
+
+    def _explained_rows(self, name: Any) -> NDArray[np.intp]:
+        """Choose, of the patches shown, the most probable and the least certain."""
+        rows = self.shown_rows(name)
+        certainty = np.abs(self.probability[rows] - self.estimates.threshold)
+        least = rows[np.argsort(certainty, kind="stable")[:_EXPLAINED]]
+        return np.union1d(rows[:_EXPLAINED], least)
+
+    def distance(self, name: Any) -> Any:
+        """Return what is known of how far a biopsy lies from the training."""
+        return pd.Series() if self.distances is None else self.distances.loc[str(name)]
 
 
 def all_section(told: NewBiopsies) -> Section:
     """Draw and list all biopsies."""
-    table = told.estimates.table
-    blocks: list[Block] = []
-    if told.estimates.missing:
-        blocks.append(Caution(_what_is_missing(told)))
-    blocks.append(_picture(told, list(table.index), "biopsies"))
-    columns = ["biopsy", "glomeruli", "predicted %", *_interval_columns(told)]
-    rows = [
-        [name, int(row["n_glomeruli"]), f"{row['predicted']:.0f}", *_cells(told, row)]
-        for name, row in table.iterrows()
-    ]
-    if told.abstention is not None:
-        columns.append(told.mark)
-        for row in rows:
-            row.append(int(told.is_marked[told.groups == row[0]].sum()))
-        blocks.append(Paragraph(_what_is_left(told, told.abstention)))
-    unlike = [str(name) for name in table.index if told.is_unlike(name)]
-    if unlike:
-        blocks.append(
-            Caution(
-                f"Unlike anything that the model was trained on, {len(unlike)} of "
-                f"{counted(len(table), 'biopsy')}: {', '.join(unlike)}."
-            )
+    estimates, missing = told.estimates, None
+    if estimates.missing:
+        missing = Caution(
+            f"How sure the model is cannot be told, for {estimates.missing}. The "
+            "interval is that of sampling alone, as if every prediction were right; "
+            "the true one is wider. Train with `--cv 5` to have it."
         )
-    blocks.append(Table(columns, rows))
-    return Section("All biopsies", blocks)
-
-
-def _what_is_missing(told: NewBiopsies) -> str:
-    return (
-        f"How sure the model is cannot be told, for {told.estimates.missing}. The "
-        "interval is that of sampling alone, as if every prediction were right; the "
-        "true one is wider. Train with `--cv 5` to have it."
+    left = None if told.abstention is None else _what_is_left(told, told.abstention)
+    names = list(estimates.table.index)
+    unlike = [str(n) for n in names if told.distance(n).get("unlike_training", False)]
+    caution = Caution(
+        f"Unlike anything that the model was trained on, {len(unlike)} of "
+        f"{counted(len(names), 'biopsy')}: {', '.join(unlike)}."
     )
+    return Section(
+        "All biopsies",
+        [
+            missing,
+            _picture(told, names, "biopsies"),
+            left,
+            caution if unlike else None,
+            _table(told),
+        ],
+    )
+
+
+def _table(told: NewBiopsies) -> Table:
+    """Put a row a biopsy into a table."""
+    cuts = [f"{cut_off:g}" for cut_off in told.estimates.cut_offs]
+    columns = ["biopsy", "glomeruli", "predicted %"]
+    if told.estimates.missing:
+        columns += [f"{told.level} interval, sampling alone"]
+    else:
+        columns += ["estimate %", "of this biopsy", "of the kidney"]
+        columns += [f"kidney above {cut} %?" for cut in cuts]
+    rows = []
+    for name, row in told.estimates.table.iterrows():
+        cells = [name, int(row["n_glomeruli"]), f"{row['predicted']:.0f}"]
+        if told.estimates.missing:
+            cells += [_span(row, "sampling")]
+        else:
+            cells += [f"{row['estimate']:.0f}", _span(row, "biopsy")]
+            cells += [_span(row, "kidney"), *(row[f"kidney_verdict_{c}"] for c in cuts)]
+        if told.abstention is not None:
+            cells += [int(told.is_marked[told.groups == name].sum())]
+        rows.append(cells)
+    return Table(columns + [told.mark] * (told.abstention is not None), rows)
 
 
 def _what_is_left(told: NewBiopsies, abstention: Abstention) -> str:
@@ -142,38 +172,19 @@ def _what_is_left(told: NewBiopsies, abstention: Abstention) -> str:
     )
 
 
-def _interval_columns(told: NewBiopsies) -> list[str]:
-    if told.estimates.missing:
-        return [f"{told.level} interval, sampling alone"]
-    cuts = [f"kidney above {cut_off:g} %?" for cut_off in told.estimates.cut_offs]
-    return ["estimate %", "of this biopsy", "of the kidney", *cuts]
-
-
-def _cells(told: NewBiopsies, row: pd.Series) -> list[str]:
-    if told.estimates.missing:
-        return [_span(row, "sampling")]
-    cuts = [row[f"kidney_verdict_{cut_off:g}"] for cut_off in told.estimates.cut_offs]
-    intervals = [_span(row, "biopsy"), _span(row, "kidney")]
-    return [f"{row['estimate']:.0f}", *intervals, *cuts]
-
-
 def _span(row: pd.Series, part: str) -> str:
     return span((row[f"{part}_low"], row[f"{part}_high"]), 0)
 
 
 def _picture(told: NewBiopsies, names: list[Any], file: str = "") -> Picture:
-    from ..displays import BiopsyIntervalsDisplay
-
-    display = BiopsyIntervalsDisplay(told.estimates, names)
+    meaning = (
+        f"{told.level} intervals. Thick: of the glomeruli that are in the biopsy. "
+        "Thin: of the kidney that they come from"
+    )
     if told.estimates.missing:
         meaning = f"{told.level} interval of sampling alone"
-    else:
-        meaning = (
-            f"{told.level} intervals. Thick: of the glomeruli that are in the biopsy. "
-            "Thin: of the kidney that they come from"
-        )
-    return draw_picture(
-        lambda figure: display.plot(figure.subplots()),
+    return Picture(
+        BiopsyIntervalsDisplay(told.estimates, names).on,
         alt="Percentage of globally sclerotic glomeruli with its intervals",
         caption=f"{meaning}. Dotted: cut-offs.",
         name=file,
@@ -181,144 +192,99 @@ def _picture(told: NewBiopsies, names: list[Any], file: str = "") -> Picture:
     )
 
 
-def biopsy_section(told: NewBiopsies, name: str) -> Section:
+def biopsy_section(told: NewBiopsies, name: Any) -> Section:
     """Show one biopsy: its numbers, how far it is from the training, its patches."""
-    row: Any = told.estimates.table.loc[name]
-    blocks: list[Block] = [Numbers(_numbers(told, row))]
-    if told.is_unlike(name):
-        text = (
-            "This biopsy is unlike anything that the model was trained on; its numbers "
-            "may be wrong in ways that no interval knows."
-        )
-        blocks.append(Caution(text))
-    if row["adequacy"] in _FEW:
-        blocks.append(Caution(_FEW[row["adequacy"]]))
-    blocks.append(_picture(told, [name]))
-    blocks += [Paragraph(text) for text in _distances(told, name)]
-    return Section(f"Biopsy {name}", [*blocks, *_patches(told, name)])
+    row, apart = told.estimates.table.loc[name], told.distance(name)
+    unlike = Caution(
+        "This biopsy is unlike anything that the model was trained on; its numbers "
+        "may be wrong in ways that no interval knows."
+    )
+    return Section(
+        f"Biopsy {name}",
+        [
+            Numbers(_numbers(told, row)),
+            unlike if apart.get("unlike_training", False) else None,
+            Caution(_FEW.get(row["adequacy"], "")),
+            _picture(told, [name]),
+            _distance(apart),
+            *_patches(told, name),
+        ],
+    )
 
 
 def _numbers(told: NewBiopsies, row: pd.Series) -> list[tuple[str, str, str]]:
-    n, predicted = int(row["n_glomeruli"]), int(row["n_predicted"])
-    count = (
-        "Predicted globally sclerotic",
-        f"{row['predicted']:.0f} %",
-        f"{predicted} of {n} glomeruli",
-    )
+    called = f"{row['n_predicted']:g} of {row['n_glomeruli']:g} glomeruli"
+    level = f"{told.level} interval"
+    count = "Predicted globally sclerotic", f"{row['predicted']:.0f} %", called
     if told.estimates.missing:
-        sampled = f"{_span(row, 'sampling')} %"
-        return [count, ("Kidney, sampling alone", sampled, f"{told.level} interval")]
+        return [count, ("Kidney, sampling alone", f"{_span(row, 'sampling')} %", level)]
+    estimate, ends = f"{row['estimate']:.0f} %", f"{level}: {_span(row, 'biopsy')} %"
     chances = [
         (
-            f"Kidney above {cut_off:g} %",
-            row[f"kidney_verdict_{cut_off:g}"],
-            f"probability {row[f'kidney_probability_above_{cut_off:g}']:.2f}; of this "
-            f"biopsy {row[f'biopsy_probability_above_{cut_off:g}']:.2f}",
+            f"Kidney above {cut} %",
+            row[f"kidney_verdict_{cut}"],
+            f"probability {row[f'kidney_probability_above_{cut}']:.2f}; of this biopsy "
+            f"{row[f'biopsy_probability_above_{cut}']:.2f}",
         )
-        for cut_off in told.estimates.cut_offs
+        for cut in (f"{cut_off:g}" for cut_off in told.estimates.cut_offs)
     ]
     return [
         count,
-        (
-            "Estimate for this biopsy",
-            f"{row['estimate']:.0f} %",
-            f"{told.level} interval: {_span(row, 'biopsy')} %",
-        ),
-        (
-            "The kidney it comes from",
-            f"{_span(row, 'kidney')} %",
-            f"{told.level} interval",
-        ),
+        ("Estimate for this biopsy", estimate, ends),
+        ("The kidney it comes from", f"{_span(row, 'kidney')} %", level),
         *chances,
     ]
 
 
-def _distances(told: NewBiopsies, name: str) -> list[str]:
-    if told.distances is None:
-        return []
-    row: Any = told.distances.loc[str(name)]
-    texts = []
-    for part, what in (("features", "features"), ("stain", "stain")):
-        if f"{part}_distance" not in row or np.isnan(row[f"{part}_distance"]):
-            continue
-        texts.append(
-            f"{row[f'{part}_distance']:.2f} in {what} (farther than "
-            f"{int(row[f'{part}_nearer'])} of the training participants)"
-        )
-    if not texts:
-        return []
-    both = " and ".join(texts)
-    return [
-        f"Distance from the training participants: {both}. Above 1 it is unlike all of "
-        "them."
+def _distance(apart: pd.Series) -> str:
+    texts = [
+        f"{apart[f'{part}_distance']:.2f} in {part} (farther than "
+        f"{int(apart[f'{part}_nearer'])} of the training participants)"
+        for part in ("features", "stain")
+        if not np.isnan(apart.get(f"{part}_distance", np.nan))
     ]
-
-
-def _rows_of(told: NewBiopsies, name: Any) -> NDArray[np.intp]:
-    """Return the patches of a biopsy from the most to the least probable."""
-    rows = np.flatnonzero(told.groups == name)
-    return rows[np.argsort(-told.probability[rows], kind="stable")]
-
-
-def _patches(told: NewBiopsies, name: Any) -> list[Block]:
-    """Show the patches from the most to the least probable; mark the unsure ones."""
-    rows = _rows_of(told, name)
-    marked = told.is_marked[rows]
-    summary = (
-        f"{told.mark.capitalize()}: {marked.sum()} of {counted(len(rows), 'patch')}."
+    if not texts:
+        return ""
+    return (
+        f"Distance from the training participants: {' and '.join(texts)}. Above 1 it "
+        "is unlike all of them."
     )
-    legend = told.overlays[1]
+
+
+def _patches(told: NewBiopsies, name: Any) -> list[Any]:
+    """Show the patches from the most to the least probable; mark the unsure ones."""
+    rows, shown = told.rows_of(name), told.shown_rows(name)
+    overlays, legend = told.overlays
+    n_marked, n_patches = told.is_marked[rows].sum(), counted(len(rows), "patch")
+    summary = f"{told.mark.capitalize()}: {n_marked} of {n_patches}."
     if told.X is None:
-        remarks = np.where(marked, told.mark, "")
-        cells = [
-            [told.names[row], float(told.probability[row]), remark]
-            for row, remark in zip(rows, remarks, strict=True)
-        ]
-        table = Table(["patch", "probability", "remark"], cells, "Patches", folded=True)
-        return [Paragraph(summary), table]
-    shown = _shown(marked)
+        cells = [[*_facts(told, row).values()] for row in rows]
+        columns = ["patch", "probability", "remark"]
+        return [summary, Table(columns, cells, "Patches", folded=True)]
     if len(shown) < len(rows):
         summary += (
             f" {len(shown)} are shown: first of all the framed ones, and of the "
             "others an even choice."
         )
-    rows = rows[shown]
-    images = images_of(told.X, rows, _IMAGE_SIZE)
+    items = [
+        GalleryItem(
+            source,
+            {name: fact for name, fact in _facts(told, row).items() if fact},
+            marked=bool(told.is_marked[row]),
+            overlay=overlays.get(row, ""),
+        )
+        for row, source in zip(
+            shown, thumbnails(told.X, shown, _IMAGE_SIZE), strict=True
+        )
+    ]
     summary = f"{summary} {legend}".strip()
-    items = [_item(told, row, image) for row, image in zip(rows, images, strict=True)]
-    return [Paragraph(summary), Gallery("Patches by falling probability", items)]
+    return [summary, Gallery("Patches by falling probability", items)]
 
 
-def _shown(marked: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Choose the patches that are shown, in their order."""
-    near, far = np.flatnonzero(marked), np.flatnonzero(~marked)
-    near = near[:_MOST_IMAGES]
-    n_far = min(len(far), _MOST_IMAGES - len(near))
-    places = np.linspace(0, len(far) - 1, n_far).round().astype(int)
-    return np.sort(np.concatenate([near, far[places]]))
-
-
-def _explained_rows(told: NewBiopsies, name: Any) -> NDArray[np.intp]:
-    """Choose, of the patches shown, the most probable and the least certain."""
-    rows = _rows_of(told, name)
-    threshold = told.estimates.threshold
-    rows = rows[_shown(told.is_marked[rows])]
-    certainty = np.abs(told.probability[rows] - threshold)
-    least = rows[np.argsort(certainty, kind="stable")[:_EXPLAINED]]
-    return np.union1d(rows[:_EXPLAINED], least)
-
-
-def _item(told: NewBiopsies, row: int, image: NDArray[np.uint8]) -> GalleryItem:
-    probability = f"{told.probability[row]:.3f}"
-    facts = {"probability": probability}
-    marked = bool(told.is_marked[row])
-    if marked:
-        facts["remark"] = told.mark
-    alt = f"{told.names[row]}, probability {probability}"
-    return GalleryItem(
-        thumbnail(image),
-        alt,
-        {**facts, "image": told.names[row]},
-        marked=marked,
-        overlay=told.overlays[0].get(row, ""),
-    )
+def _facts(told: NewBiopsies, row: int) -> dict[str, str]:
+    assert told.names is not None  # made up where not given
+    return {
+        "image": told.names[row],
+        "probability": f"{told.probability[row]:.3f}",
+        "remark": told.mark if told.is_marked[row] else "",
+    }

@@ -8,17 +8,11 @@ from typing import Any
 from ...evaluation.biopsy import biopsy_agreement
 from ...evaluation.biopsy_record import OutOfFoldRecord
 from ...evaluation.evaluation import evaluate
-from ..blocks import Block, Caution, Code, Paragraph, Section, Table, estimate_row
+from ...evaluation.scores import SCORES
+from ..blocks import Caution, Code, Section, Table, estimate_row
 from .new_biopsies import NewBiopsies
 
-__all__ = ["meaning_section", "model_section"]
-
-_SCORES = {
-    "roc_auc": "ROC AUC",
-    "f1": "F1",
-    "recall": "Recall",
-    "precision": "Precision",
-}
+_SHOWN = ("roc_auc", "f1", "recall", "precision")
 
 
 def meaning_section(told: NewBiopsies) -> Section:
@@ -34,7 +28,7 @@ def meaning_section(told: NewBiopsies) -> Section:
         "doi:10.1046/j.1523-1755.1999.00299.x). With fewer than 25 the percentage did "
         "not foretell the outcome (Wang 1998, doi:10.1093/ndt/13.1.165).",
     ]
-    return Section("How to read this", [Paragraph(text) for text in texts])
+    return Section("How to read this", texts)
 
 
 def _of_intervals(told: NewBiopsies) -> list[str]:
@@ -82,19 +76,15 @@ def _of_distances(told: NewBiopsies) -> list[str]:
 
 def model_section(told: NewBiopsies) -> Section:
     """Say what the model is, how it was evaluated, and how to repeat the run."""
-    blocks: list[Block] = []
-    if told.classifier is not None:
-        rows = list(_facts(told.classifier).items())
-        blocks.append(Table(["model", ""], rows, texts=True))
-    record = getattr(told.classifier, "out_of_fold_record_", None)
-    if record is None:
-        text = "The model file does not say how the model was evaluated."
-        blocks.append(Caution(text))
-    else:
-        blocks += _evaluated(record, told.estimates.threshold, told.classifier)
-    if told.command:
-        blocks.append(Code(shlex.join(told.command)))
-    return Section("The model", blocks)
+    classifier, model = told.classifier, None
+    if classifier is not None:
+        model = Table(["model", ""], list(_facts(classifier).items()), texts=True)
+    unknown = "The model file does not say how the model was evaluated."
+    evaluated: list[Any] = [Caution(unknown)]
+    if (record := getattr(classifier, "out_of_fold_record_", None)) is not None:
+        evaluated = _evaluated(record, told.estimates.threshold, classifier)
+    command = Code(shlex.join(told.command or ()))
+    return Section("The model", [model, *evaluated, command])
 
 
 def _facts(classifier: Any) -> dict[str, str]:
@@ -120,14 +110,12 @@ def _facts(classifier: Any) -> dict[str, str]:
     return facts
 
 
-def _evaluated(
-    record: OutOfFoldRecord, threshold: float, classifier: Any
-) -> list[Block]:
+def _evaluated(record: OutOfFoldRecord, threshold: float, classifier: Any) -> list[Any]:
     """Score the out-of-fold predictions that the model file keeps."""
     rows = (record.label, record.probability, record.participant)
     scores = evaluate(*rows[:2], groups=rows[2], threshold=threshold)
     of_biopsies = biopsy_agreement(*rows, threshold=threshold)
-    table = [estimate_row(scores, name, title) for name, title in _SCORES.items()]
+    table = [estimate_row(scores, name, SCORES[name].title) for name in _SHOWN]
     title = "Mean absolute error of the predicted percentage, points"
     table.append(estimate_row(of_biopsies, "mean_absolute_error", title, 1))
     people = f"{len(record.label)} patches of {record.n_participants}"
@@ -136,4 +124,4 @@ def _evaluated(
         how = "participants of the site, each by this model, recalibrated"
     text = f"Evaluated on {people} {how} without them, at the threshold {threshold:g}."
     columns = ["score", "value", f"{scores.level} interval"]
-    return [Paragraph(text), Table(columns, table)]
+    return [text, Table(columns, table)]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from ..blocks import Block, Paragraph, Section, Table
+from ..blocks import Section, Table
 from ..evaluated_model import EvaluatedModel
-
-__all__ = ["estimate_section", "folds_section"]
 
 _ESTIMATE = (
     "These are scores of single members: each patch is judged by the one that was "
@@ -30,11 +28,9 @@ _CROSS_FITTED = (
 
 def estimate_section(model: EvaluatedModel) -> Section:
     """Say what scores out of fold estimate, and how they were judged."""
-    blocks: list[Block] = [Paragraph(_ESTIMATE)]
-    if np.ndim(model.threshold):
-        text = _CROSS_FITTED.format(threshold=model.classifier.threshold_)
-        blocks.append(Paragraph(text))
-    return Section("What is estimated", blocks)
+    fitted = _CROSS_FITTED.format(threshold=model.classifier.threshold_)
+    told = [_ESTIMATE, fitted if np.ndim(model.threshold) else None]
+    return Section("What is estimated", told)
 
 
 def folds_section(model: EvaluatedModel) -> Section:

@@ -7,10 +7,8 @@ import numpy as np
 from ...evaluation.participant_numbers import MIN_PARTICIPANTS
 from ...evaluation.sample_size import plan_validation
 from ...evaluation.scores import SCORES
-from ..blocks import Paragraph, Section, Table, number
+from ..blocks import Section, Table, number
 from ..evaluated_model import EvaluatedModel
-
-__all__ = ["planning_section"]
 
 _TITLES = {
     "observed_expected_ratio": "Observed over expected sclerotic patches",
@@ -53,7 +51,7 @@ def planning_section(model: EvaluatedModel) -> Section | None:
     ]
     columns = ["score", "expected", "width", "patches, were they independent"]
     columns += ["design effect", "participants"]
-    return Section("Next validation", [Paragraph(how), Table(columns, rows)])
+    return Section("Next validation", [how, Table(columns, rows)])
 
 
 def _count(number_of: float) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from ...evaluation.agreement import ReaderAgreement
-from ..blocks import Block, Caution, Paragraph, Section, Table, number, sentence, span
-
-__all__ = ["readers_section"]
+from ..blocks import Caution, Section, Table, estimate_row, number, sentence
 
 _TITLES = {
     "percent_agreement": "Share of pairs of readings that agree",
@@ -39,30 +37,32 @@ def readers_section(agreement: ReaderAgreement) -> Section:
     >>> readers_section(agreement).title
     'Readers'
     """
-    blocks: list[Block] = [Paragraph(_summary(agreement))]
-    if agreement.caution:
-        blocks.append(Caution(sentence(agreement.caution)))
-    level = f"{agreement.level} interval"
-    of_all = [one for one in _TITLES if one in agreement.scores]
-    pairs = [one for one in agreement.scores if one not in _TITLES]
-    names = {**_TITLES, **{one: one.removeprefix("kappa ") for one in pairs}}
-    for caption, chosen in (("", of_all), ("Cohen's kappa of each two", pairs)):
-        rows = [
-            [
-                names[one],
-                number(agreement.scores[one]),
-                span(agreement.interval(one)),
-                agreement.notes.get(one, ""),
-            ]
-            for one in chosen
-        ]
-        blocks.append(Table(["", "value", level, "note"], rows, caption))
+    caution = Caution(sentence(agreement.caution)) if agreement.caution else None
+    pairs = [name for name in agreement.scores if name not in _TITLES]
+    tables = [
+        _table(agreement, {k: v for k, v in _TITLES.items() if k in agreement.scores}),
+        _table(
+            agreement,
+            {name: name.removeprefix("kappa ") for name in pairs},
+            "Cohen's kappa of each two",
+        ),
+    ]
     counts = [
         [name, n_read, number(100 * n_ones / n_read, 1)]
         for name, (n_read, n_ones) in agreement.counts.items()
     ]
-    blocks.append(Table(["reader", "patches read", "% sclerotic"], counts))
-    return Section("Readers", blocks)
+    read = Table(["reader", "patches read", "% sclerotic"], counts)
+    return Section("Readers", [_summary(agreement), caution, *tables, read])
+
+
+def _table(
+    agreement: ReaderAgreement, titles: dict[str, str], caption: str = ""
+) -> Table:
+    rows = [
+        [*estimate_row(agreement, name, title), agreement.notes.get(name, "")]
+        for name, title in titles.items()
+    ]
+    return Table(["", "value", f"{agreement.level} interval", "note"], rows, caption)
 
 
 def _summary(agreement: ReaderAgreement) -> str:

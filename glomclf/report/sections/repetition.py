@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import platform
+import shlex
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
-from ..blocks import Block, Code, Paragraph, Section, Table
-from ..environment import command_text, library_versions
+from ... import __version__
+from ...tuning.passwords import without_password
+from ..blocks import Code, Paragraph, Section, Table
 from ..evaluated_model import EvaluatedModel
 from ..tuned_study import setting_text
-
-__all__ = [
-    "command_blocks",
-    "repetition_section",
-    "settings_table",
-    "versions_table",
-]
-
 
 _OF_IMAGES = (
     "encoder",
@@ -31,37 +27,49 @@ _OF_IMAGES = (
     "network__trainable_layers",
     "network__augmentation",
 )
+_LIBRARIES = (
+    "scikit-learn",
+    "imbalanced-learn",
+    "keras",
+    "tensorflow",
+    "scikeras",
+    "optuna",
+    "numpy",
+    "pandas",
+    "scipy",
+    "pillow",
+)
 
 
 def repetition_section(model: EvaluatedModel) -> Section:
     """Tell command, seeds, settings and versions."""
     seed = model.settings.get("random_state", "not known")
-    blocks: list[Block] = [
-        *command_blocks("The command of this run:", model.command),
-        Paragraph(f"Seed of the training: {seed}. Seed of the bands: 0."),
-    ]
     settings = {
         name: value
         for name, value in model.settings.items()
         if not (model.of_features and name in _OF_IMAGES)
     }
-    if settings:
-        blocks.append(settings_table(settings, "Settings"))
-    if model.weights:
-        blocks.append(_weights_table(model.weights))
-    return Section("To repeat it", [*blocks, versions_table()])
+    return Section(
+        "To repeat it",
+        [
+            *command_blocks("The command of this run:", model.command),
+            f"Seed of the training: {seed}. Seed of the bands: 0.",
+            settings_table(settings, "Settings") if settings else None,
+            _weights_table(model.weights) if model.weights else None,
+            versions_table(),
+        ],
+    )
 
 
 def _weights_table(weights: Mapping[str, str | None]) -> Table:
     """Tell what the training began with; a licence may bind the model as well."""
-    named = {"source": "source", "sha256": "SHA-256", "licence": "licence"}
-    rows = [[named[key], weights.get(key) or "not known"] for key in named]
-    if weights["source"] == "random":
-        rows = rows[:1]
+    told = {"source": "source", "sha256": "SHA-256", "licence": "licence"}
+    rows = [[title, weights.get(key) or "not known"] for key, title in told.items()]
+    rows = rows[:1] if weights["source"] == "random" else rows
     return Table(["initial weights", ""], rows, "Initial weights", folded=True)
 
 
-def command_blocks(text: str, words: Sequence[str] | None) -> list[Block]:
+def command_blocks(text: str, words: Sequence[str] | None) -> list[Paragraph]:
     """Show a command below what it does; nothing where it is not known.
 
     Parameters
@@ -89,3 +97,50 @@ def settings_table(
     """List settings and their values."""
     rows = [[name, setting_text(value)] for name, value in settings.items()]
     return Table(["setting", "value"], rows, caption, folded)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python, glomclf and what it stands on; imports none.
+
+    Returns
+    -------
+    versions : dict of str to str
+
+    Examples
+    --------
+    >>> from glomclf.report.sections.repetition import library_versions
+    >>> list(library_versions())[:3]
+    ['python', 'glomclf', 'scikit-learn']
+    """
+    of_libraries = {name: version(name) for name in _LIBRARIES}
+    return {
+        "python": platform.python_version(),
+        "glomclf": __version__,
+        **of_libraries,
+    }
+
+
+def command_text(words: Sequence[str]) -> str:
+    """Write a command as it was typed, but without passwords in addresses.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The program and its arguments.
+
+    Returns
+    -------
+    text : str
+
+    Examples
+    --------
+    >>> from glomclf.report.sections.repetition import command_text
+    >>> command_text(["glomclf", "tune", "--storage", "mysql://me:secret@host/db"])
+    'glomclf tune --storage mysql://me:***@host/db'
+    """
+    return " ".join(map(_quoted, words, without_password(words)))
+
+
+def _quoted(word: str, shown: str) -> str:
+    """Quote a word for a shell; three stars alone need no quotes to be read."""
+    return shown if shlex.quote(word) == word else shlex.quote(shown)

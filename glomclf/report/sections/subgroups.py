@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..._runtime import counted
+from ...evaluation.estimates import Estimates
 from ...evaluation.scores import SCORES
 from ...evaluation.subgroups import Subgroups
 from ..blocks import (
-    Block,
     Caution,
     Paragraph,
     Section,
     Table,
+    estimate_row,
     number,
+    score_titles,
     sentence,
-    span,
     told_span,
+    with_span,
 )
 from ..evaluated_model import EvaluatedModel
-
-__all__ = ["subgroups_section", "worst_subgroup"]
 
 _SHOWN = ("recall", "specificity", "f1", "balanced_accuracy", "roc_auc")
 
@@ -30,25 +32,27 @@ def worst_subgroup(model: EvaluatedModel) -> Paragraph | None:
     parts = model.evaluation.subgroups
     if parts is None or (worst := parts.worst) is None:
         return None
-    scores, apart = parts.evaluations[worst], parts.differences[worst]
-    shown = (
-        f"{SCORES[name].title.casefold()} {number(scores.scores[name], 2)} "
-        f"({told_span(scores, name, 2)})"
-        for name in ("recall", "specificity")
-    )
-    f1 = f"F1 {number(scores.scores['f1'], 2)} ({told_span(scores, 'f1', 2)})"
+    one, apart = parts.evaluations[worst], parts.differences[worst]
+    names = {"recall": "recall", "specificity": "specificity", "f1": "F1"}
+    shown = [f"{title} {_told(one, name)}" for name, title in names.items()]
+    patches = counted(one.n_samples, "patch")
+    if one.n_participants is not None:
+        patches += f" of {counted(one.n_participants, model.unit)}"
     low, high = apart.interval("balanced_accuracy")
-    text = (
-        f"Worst by {parts.column}: {worst}, with {', '.join([*shown, f1])}, in "
-        f"{_counts(model, parts, worst)}. Its balanced accuracy less that of the "
-        f"others is {number(apart.scores['balanced_accuracy'], 2)} "
-        f"({told_span(apart, 'balanced_accuracy', 2)})."
-    )
+    verdict, kind = "Chance may explain the difference.", Paragraph
     if high < 0:
-        return Caution(f"{text} Do not rely on the scores above there.")
-    if np.isnan(low):
-        return Paragraph(f"{text} Its participants are too few to tell more.")
-    return Paragraph(f"{text} Chance may explain the difference.")
+        verdict, kind = "Do not rely on the scores above there.", Caution
+    elif np.isnan(low):
+        verdict = "Its participants are too few to tell more."
+    return kind(
+        f"Worst by {parts.column}: {worst}, with {', '.join(shown)}, in {patches}. Its "
+        f"balanced accuracy less that of the others is "
+        f"{_told(apart, 'balanced_accuracy')}. {verdict}"
+    )
+
+
+def _told(estimates: Estimates, name: str) -> str:
+    return f"{number(estimates.scores[name], 2)} ({told_span(estimates, name, 2)})"
 
 
 def subgroups_section(model: EvaluatedModel) -> Section | None:
@@ -56,33 +60,25 @@ def subgroups_section(model: EvaluatedModel) -> Section | None:
     parts = model.evaluation.subgroups
     if parts is None:
         return None
-    level = model.evaluation.level
     how = (
-        f"Scores of the patches of each {parts.column}, with {level} intervals over "
-        f"{model.units}. A difference is from all other patches. One of several is the "
-        "worst by chance, too; an interval that holds 0 shows no difference."
+        f"Scores of the patches of each {parts.column}, with {model.evaluation.level} "
+        f"intervals over {model.units}. A difference is from all other patches. One of "
+        "several is the worst by chance, too; an interval that holds 0 shows no "
+        "difference."
     )
-    title = f"By {parts.column}"
-    return Section(
-        title,
-        [
-            Paragraph(how),
-            *_cautions(parts),
-            _counted(model, parts),
-            _table(parts),
-            _table(parts, apart=True),
-            *_percentages(model, parts),
-            *(_all_scores(model, parts, value) for value in parts.evaluations),
-        ],
-    )
-
-
-def _cautions(parts: Subgroups) -> list[Block]:
-    return [
+    cautions = [
         Caution(sentence(f"{parts.column} {value}: {one.caution}"))
         for value, one in parts.evaluations.items()
         if one.caution
     ]
+    tables = [
+        _counted(model, parts),
+        _table(parts.column, parts.evaluations),
+        _table(parts.column, parts.differences, "Differences from all other patches"),
+        _percentages(parts) if model.biopsies is not None else None,
+        *(_all_scores(parts, value) for value in parts.evaluations),
+    ]
+    return Section(f"By {parts.column}", [how, *cautions, *tables])
 
 
 def _counted(model: EvaluatedModel, parts: Subgroups) -> Table:
@@ -92,78 +88,55 @@ def _counted(model: EvaluatedModel, parts: Subgroups) -> Table:
         counts = [one.n_samples, one.n_participants, tn + fp, fn + tp]
         rows.append([value, *counts, _share(fn, fn + tp), _share(fp, fp + tn)])
     columns = [parts.column, "patches", model.units, "class 0", "class 1"]
-    shares = ["missed, of class 1", "falsely called sclerotic, of class 0"]
+    columns += ["missed, of class 1", "falsely called sclerotic, of class 0"]
     caption = "The last column is the false-positive rate, 1 less the specificity"
-    return Table([*columns, *shares], rows, caption)
+    return Table(columns, rows, caption)
 
 
 def _share(part: int, whole: int) -> str:
     return f"{part} of {whole}" + (f" ({100 * part / whole:.1f} %)" if whole else "")
 
 
-def _counts(model: EvaluatedModel, parts: Subgroups, value: str) -> str:
-    one = parts.evaluations[value]
-    told = counted(one.n_samples, "patch")
-    if one.n_participants is None:
-        return told
-    return f"{told} of {counted(one.n_participants, model.unit)}"
-
-
-def _table(parts: Subgroups, *, apart: bool = False) -> Table:
+def _table(column: str, of: Mapping[str, Estimates], caption: str = "") -> Table:
     """Show a few scores of each value, or their distance from the others."""
-    of = parts.differences if apart else parts.evaluations
     rows = [
-        [value, *(_told(one.scores[name], one.interval(name)) for name in _SHOWN)]
+        [value, *(with_span(one, name, 2) for name in _SHOWN)]
         for value, one in of.items()
     ]
-    titles = [SCORES[name].title for name in _SHOWN]
-    caption = "Differences from all other patches" if apart else ""
-    return Table([parts.column, *titles], rows, caption)
+    return Table([column, *(SCORES[name].title for name in _SHOWN)], rows, caption)
 
 
-def _percentages(model: EvaluatedModel, parts: Subgroups) -> list[Block]:
+def _percentages(parts: Subgroups) -> Table | None:
     """Show the error of a biopsy's percentage, where participants are known."""
-    if model.biopsies is None or not parts.percentages:
-        return []
+    if not parts.percentages:
+        return None
     rows = [
         [
             value,
             parts.evaluations[value].n_participants,
             *(
-                _told(of[value].scores[name], of[value].interval(name), digits=1)
+                with_span(of, name, 1)
                 for name in ("mean_absolute_error", "bias")
-                for of in (parts.percentages, parts.differences)
+                for of in (error, parts.differences[value])
             ),
         ]
-        for value in parts.percentages
+        for value, error in parts.percentages.items()
     ]
     less = "less that of the others"
-    columns = [parts.column, "biopsies", "mean absolute error", less, "bias", less]
-    caption = (
+    return Table(
+        [parts.column, "biopsies", "mean absolute error", less, "bias", less],
+        rows,
         "Error of each biopsy's percentage, in percentage points. Bias: predicted less "
-        "true"
+        "true",
     )
-    return [Table(columns, rows, caption)]
 
 
-def _told(value: float, ends: tuple[float, float], digits: int = 2) -> str:
-    told = span(ends, digits)
-    alone = number(value, digits)
-    return alone if told == "–" else f"{alone} ({told})"
-
-
-def _all_scores(model: EvaluatedModel, parts: Subgroups, value: str) -> Table:
+def _all_scores(parts: Subgroups, value: str) -> Table:
     one, apart = parts.evaluations[value], parts.differences[value]
     rows = [
-        [
-            SCORES[name].title.format(specificity=one.specificity),
-            number(score),
-            span(one.interval(name)),
-            number(apart.scores[name]),
-            span(apart.interval(name)),
-        ]
-        for name, score in one.scores.items()
+        [*estimate_row(one, name, title), *estimate_row(apart, name, "")[1:]]
+        for name, title in score_titles(one).items()
     ]
-    level = f"{model.evaluation.level} interval"
+    level = f"{one.level} interval"
     columns = ["score", "value", level, "difference", f"its {level}"]
     return Table(columns, rows, f"All scores of {value}", folded=True)

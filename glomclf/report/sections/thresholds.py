@@ -9,11 +9,10 @@ import pandas as pd
 
 from ...evaluation.net_benefit import threshold_table
 from ...evaluation.thresholds import even_odds
-from ..blocks import Block, Caution, Paragraph, Section, Table, number, span
+from ..blocks import Caution, Section, Table, number, span
+from ..displays.thresholds import DecisionCurveDisplay, ThresholdsDisplay
 from ..evaluated_model import EvaluatedModel
-from ..pictures import Picture, draw_picture
-
-__all__ = ["advice_on_half", "thresholds_section"]
+from ..pictures import Picture
 
 _SHOWN = np.arange(1, 20) / 20
 
@@ -25,7 +24,9 @@ def thresholds_section(model: EvaluatedModel) -> Section | None:
     in_use = None if np.ndim(model.threshold) else float(model.threshold)
     extra = [] if in_use is None or not 0 < in_use < 1 else [in_use]
     cuts = np.unique([*np.arange(1, 100) / 100, *extra])
-    table = threshold_table(model.y, model.y_score, thresholds=cuts, **_known(model))
+    table = threshold_table(
+        model.y, model.y_score, thresholds=cuts, **model.resampled_as
+    )
     how = (
         "What each threshold would bring on these patches. The net benefit counts "
         "patches rightly called sclerotic, less the false alarms times threshold / (1 "
@@ -33,20 +34,33 @@ def thresholds_section(model: EvaluatedModel) -> Section | None:
         "A threshold chosen here looks too good here: choose on some participants, "
         "judge on others."
     )
-    blocks: list[Block] = [Paragraph(how), *_pictures(model, table, in_use)]
-    if advice := advice_on_half(model):
-        blocks.insert(0, Caution(advice))
-    return Section("Thresholds", [*blocks, _shown(table, in_use)])
+    scores = Picture(
+        ThresholdsDisplay(table, threshold=in_use).on,
+        alt="Recall, precision and F1 over thresholds",
+        caption="Scores over thresholds. The error of the percentage is the mean over "
+        "participants, as a share.",
+        name="thresholds",
+    )
+    benefit = Picture(
+        DecisionCurveDisplay(table, threshold=in_use).on,
+        alt="Decision curve: net benefit over thresholds",
+        caption="Decision curve. A model is of use where its net benefit is above both "
+        "that of calling all patches sclerotic and that of calling none. The shade is "
+        f"the pointwise {model.evaluation.level} interval over {model.units}.",
+        name="decision_curve",
+    )
+    advice = Caution(_advice_on_half(model))
+    return Section("Thresholds", [advice, how, scores, benefit, _shown(table, in_use)])
 
 
-def advice_on_half(model: EvaluatedModel) -> str:
+def _advice_on_half(model: EvaluatedModel) -> str:
     """Say that 0.5 is not the threshold to use, where calibration says so.
 
     Other thresholds have an aim of their own, which calibration says nothing about.
     """
     if np.ndim(model.threshold) or model.threshold != 0.5:
         return ""
-    found = even_odds(model.y, model.y_score, **_known(model))
+    found = even_odds(model.y, model.y_score, **model.resampled_as)
     low, high = found.interval("threshold")
     if np.isnan(low) or low <= 0.5 <= high:
         return ""
@@ -60,58 +74,18 @@ def advice_on_half(model: EvaluatedModel) -> str:
     )
 
 
-def _known(model: EvaluatedModel) -> dict[str, Any]:
-    return {
-        "groups": model.groups,
-        "n_bootstrap": model.evaluation.n_bootstrap,
-        "confidence": model.evaluation.confidence,
-    }
-
-
-def _pictures(
-    model: EvaluatedModel, table: pd.DataFrame, in_use: float | None
-) -> list[Picture]:
-    from ..displays import DecisionCurveDisplay, ThresholdsDisplay
-
-    scores = ThresholdsDisplay(table, threshold=in_use)
-    benefit = DecisionCurveDisplay(table, threshold=in_use)
-    return [
-        draw_picture(
-            lambda figure: scores.plot(figure.subplots()),
-            alt="Recall, precision and F1 over thresholds",
-            caption="Scores over thresholds. The error of the percentage is the mean "
-            "over participants, as a share.",
-            name="thresholds",
-        ),
-        draw_picture(
-            lambda figure: benefit.plot(figure.subplots()),
-            alt="Decision curve: net benefit over thresholds",
-            caption="Decision curve. A model is of use where its net benefit is above "
-            "both that of calling all patches sclerotic and that of calling none. The "
-            f"shade is the pointwise {model.evaluation.level} interval over "
-            f"{model.units}.",
-            name="decision_curve",
-        ),
-    ]
-
-
 def _shown(table: pd.DataFrame, in_use: float | None) -> Table:
-    cuts = table.index.to_numpy()
-    shown = [
-        cut for cut in cuts if cut == in_use or np.isclose(_SHOWN, cut, atol=1e-9).any()
-    ]
-    rows = [_row(table.loc[cut], cut, cut == in_use) for cut in shown]
-    has_error = "percentage_error" in table
-    columns = ["threshold", "recall", "precision", "F1"]
-    columns += ["error of the percentage, points"] if has_error else []
-    columns += ["net benefit", "interval", "of calling all sclerotic"]
-    return Table(columns, rows, "What each threshold brings", folded=True)
-
-
-def _row(values: pd.Series, cut: float, is_in_use: bool) -> list[str]:
-    told = [number(values[name], 2) for name in ("recall", "precision", "f1")]
-    if "percentage_error" in values:
-        told.append(number(values["percentage_error"], 1))
-    ends = span((values["net_benefit_low"], values["net_benefit_high"]))
-    benefits = [number(values["net_benefit"]), ends, number(values["net_benefit_all"])]
-    return [f"{cut:g}{' (in use)' if is_in_use else ''}", *told, *benefits]
+    columns: dict[str, Any] = {"recall": 2, "precision": 2, "f1": 2}  # and digits
+    titles = ["threshold", "recall", "precision", "F1"]
+    if "percentage_error" in table:
+        columns["percentage_error"] = 1
+        titles.append("error of the percentage, points")
+    rows = []
+    for cut, row in zip(table.index.to_numpy(), table.to_dict("records"), strict=True):
+        if cut == in_use or np.isclose(_SHOWN, cut, atol=1e-9).any():
+            told = [number(row[name], digits) for name, digits in columns.items()]
+            ends = span((row["net_benefit_low"], row["net_benefit_high"]))
+            told += [number(row["net_benefit"]), ends, number(row["net_benefit_all"])]
+            rows.append([f"{cut:g}{' (in use)' if cut == in_use else ''}", *told])
+    titles += ["net benefit", "interval", "of calling all sclerotic"]
+    return Table(titles, rows, "What each threshold brings", folded=True)

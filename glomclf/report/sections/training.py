@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..blocks import Section, Table
+from ..displays.history import HistoryDisplay
 from ..evaluated_model import EvaluatedModel
-from ..pictures import Picture, draw_picture
-
-__all__ = ["training_section"]
-
+from ..pictures import Picture
 
 # What changes the training rows alone, by the setting that asks for it.
 _OF_TRAINING = {
@@ -28,58 +25,39 @@ def training_section(model: EvaluatedModel) -> Section | None:
     """Draw what was noted of each epoch; None where nothing was."""
     if not model.histories or len(model.histories) < len(model.members):
         return None
-    members = [_table(model.members)] if model.members else []
-    return Section("Training", [_history(model), *members])
-
-
-def _history(model: EvaluatedModel) -> Picture:
-    from ..displays import HistoryDisplay
-
-    histories = model.histories
-    display, n_networks = HistoryDisplay(histories), len(histories)
-    n_panels, n_epochs = len(display.panels), len(histories[0]["loss"])
-    end, figsize = "", (3.5 * n_panels, 3.0)
+    display, n_networks = HistoryDisplay(model.histories), len(model.histories)
+    n_epochs, end = len(model.histories[0]["loss"]), ""
     told = f"{n_epochs} epoch{'' if n_epochs == 1 else 's'}: loss and accuracy"
     if n_networks > 1:
         told = f"Loss and accuracy of the {n_networks} members by epoch,"
         end = " No row of the fold itself is among them."
-        figsize = (3.5 * n_panels, 0.6 + 1.9 * n_networks)
     has_rate = "learning_rate" in display.panels
     rate = "; the learning rate at the end of each" if has_rate else ""
-    return draw_picture(
-        lambda figure: display.plot(display.divide(figure)),
+    picture = Picture(
+        display.plot,
         alt="Loss and accuracy of each epoch",
         caption=f"{told} of {_rows(model)}{rate}.{end}",
         name="history",
-        figsize=figsize,
+        figsize=display.figsize,
     )
+    members = _members(model.members) if model.members else None
+    return Section("Training", [picture, members])
 
 
 def _rows(model: EvaluatedModel) -> str:
     """Say of which rows there are losses, and what was done to them."""
-    changes = [
-        how
-        for name, how in _OF_TRAINING.items()
-        if model.settings.get(name) not in _NONE
-    ]
-    training = "the training rows"
-    if changes:
-        training += f" ({', '.join(changes)})"
+    settings = model.settings
+    changes = [h for name, h in _OF_TRAINING.items() if settings.get(name) not in _NONE]
+    training = "the training rows" + (f" ({', '.join(changes)})" if changes else "")
     if not any(name.startswith("val_") for name in model.histories[0]):
         return f"{training}, none of which was set aside"
     without = " (without these)" if changes else ""
     return f"{training} and of the validation rows{without}"
 
 
-def _table(members: Sequence[Any]) -> Table:
-    columns = [
-        "fold",
-        "patches trained on",
-        "set aside",
-        "epochs",
-        "epoch of lowest validation loss",
-        "seed",
-    ]
+def _members(members: list[Any]) -> Table:
+    columns = ["fold", "patches trained on", "set aside", "epochs"]
+    columns += ["epoch of lowest validation loss", "seed"]
     rows = []
     for fold, member in enumerate(members, start=1):
         record, history = member.training_record_, member.history_

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..._runtime import counted
-from ...evaluation.evaluation import Evaluation
 from ...tuning.trials import (
     best_trials,
     is_feasible,
@@ -14,115 +12,92 @@ from ...tuning.trials import (
     trials_table,
     tuned_settings,
 )
-from ..blocks import Block, Paragraph, Section, Table, some_of, span
-from ..tuned_study import STATES, TunedStudy, setting_text
+from ..blocks import Section, Table, some_of, span
+from ..tuned_study import STATES, TunedStudy, fold_scores, setting_text, title_of
 from .repetition import settings_table
 from .scores import score_table
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = [
-    "all_trials_section",
-    "best_scores_section",
-    "best_settings_section",
-    "not_ended_section",
-]
-
 _N_RANKED = 10
 
 
-def best_settings_section(study: TunedStudy) -> Section | None:
+def best_settings_section(run: TunedStudy) -> Section | None:
     """List the settings that were chosen, and those that came next."""
-    if study.best is None:
+    trial = run.chosen
+    if trial is None:
         return None
-    blocks: list[Block] = [*_settings_tables(study, study.best)]
-    if len(study.names) > 1:
-        shown = best_trials(study.study)
-        caption = "The Pareto front, with the lowest and the highest fold"
-        text = (
-            f"On the Pareto front: {counted(len(shown), 'trial')}. None is better in "
-            "all objectives. The settings above are those of trial "
-            f"{study.best.number}."
-        )
-        blocks.append(Paragraph(text))
-    else:
-        shown = _ranked(study)[:_N_RANKED]
-        best = counted(len(shown), "trial").removeprefix("1 ")
-        caption = f"The best {best}, with the lowest and the highest fold"
-    return Section("Best settings", [*blocks, _ranking(study, shown, caption)])
-
-
-def _settings_tables(study: TunedStudy, trial: FrozenTrial) -> list[Table]:
-    told, tuned = f"Tuned, of trial {trial.number}", tuned_settings(trial)
+    tuned, fixed = tuned_settings(trial), dict(run.settings or {})
+    for key in run.settings or ():
+        if {key, key.partition(".")[0]} & set(tuned):  # as the sampler's own settings
+            del fixed[key]
+    told = f"Tuned, of trial {trial.number}"
     tables = [settings_table(tuned, told, folded=False)]
-    fixed = {
-        key: value
-        for key, value in (study.settings or {}).items()
-        if key not in tuned
-        and key.partition(".")[0] not in tuned  # as the sampler's own settings
-    }
     if fixed:
         tables.append(settings_table(fixed, "Settings that were not tuned"))
-    return tables
+    shown, front = _ranked(run)[:_N_RANKED], ""
+    what = "The best " + counted(len(shown), "trial").removeprefix("1 ")
+    if len(run.names) > 1:
+        shown, what = best_trials(run.study), "The Pareto front"
+        front = (
+            f"On the Pareto front: {counted(len(shown), 'trial')}. None is better in "
+            f"all objectives. The settings above are those of trial {trial.number}."
+        )
+    caption = f"{what}, with the lowest and the highest fold"
+    columns = ["number", *map(title_of, run.names), "settings"]
+    rows = [_ranking_row(run, one) for one in shown]
+    ranking = Table(columns, rows, caption, texts=True)
+    return Section("Best settings", [*tables, front, ranking])
 
 
-def _ranked(study: TunedStudy) -> list[FrozenTrial]:
-    sign = -1 if study.study.directions[0].name == "MAXIMIZE" else 1
-    fit = [trial for trial in study.ended if is_feasible(trial)]
+def _ranked(run: TunedStudy) -> list[FrozenTrial]:
+    sign = -1 if run.study.directions[0].name == "MAXIMIZE" else 1
+    fit = [trial for trial in run.ended if is_feasible(trial)]
     return sorted(fit, key=lambda trial: sign * trial.values[0])
 
 
-def _ranking(study: TunedStudy, trials: Sequence[FrozenTrial], caption: str) -> Table:
-    columns = ["number", *map(study.title_of, study.names), "settings"]
-    rows = []
-    for trial in trials:
-        row = [f"trial {trial.number}"]
-        for place, name in enumerate(study.names):
-            scores = (trial.user_attrs.get("fold_scores") or {}).get(name)
-            ends = f" ({span((min(scores), max(scores)), 2)})" if scores else ""
-            row.append(f"{trial.values[place]:.3f}{ends}")
-        told = [f"{k} {setting_text(v)}" for k, v in tuned_settings(trial).items()]
-        rows.append([*row, ", ".join(told)])
-    return Table(columns, rows, caption, texts=True)
+def _ranking_row(run: TunedStudy, trial: FrozenTrial) -> list[str]:
+    row = [f"trial {trial.number}"]
+    for name, value in zip(run.names, trial.values, strict=True):
+        folds = fold_scores(trial, name)
+        ends = f" ({span((folds[0], folds[-1]), 2)})" if folds else ""
+        row.append(f"{value:.3f}{ends}")
+    told = [f"{k} {setting_text(v)}" for k, v in tuned_settings(trial).items()]
+    return [*row, ", ".join(told)]
 
 
-def best_scores_section(study: TunedStudy) -> Section | None:
+def best_scores_section(run: TunedStudy) -> Section | None:
     """Score the predictions of the best settings; None where there are none."""
-    if study.best is None or study.evaluation is None:
+    trial, found = run.chosen, run.evaluation
+    if trial is None or found is None:
         return None
     text = (
-        f"The settings of trial {study.best.number}, fitted anew on the training part "
-        "of each fold, judged on the predictions of the part left out. The intervals "
-        "tell how much scores vary with the participants. They do not account for "
-        "choosing the settings on these folds."
+        f"The settings of trial {trial.number}, fitted anew on the training part of "
+        "each fold, judged on the predictions of the part left out. The intervals tell "
+        "how much scores vary with the participants. They do not account for choosing "
+        "the settings on these folds."
     )
-    differ = Paragraph(_two_ways(study, study.best, study.evaluation))
-    blocks = [Paragraph(text), differ, *score_table(study.evaluation)]
-    return Section("Scores of the best settings", blocks)
-
-
-def _two_ways(study: TunedStudy, best: FrozenTrial, evaluation: Evaluation) -> str:
-    """Say by how much scores of all rows together differ from means of folds."""
     told = [
-        f"{study.title_of(name)} is {evaluation.scores[name]:.3f} of all rows "
-        f"together, and {value:.3f} as the mean of the folds above"
-        for name, value in zip(study.names, best.values, strict=True)
-        if name in evaluation.scores
+        f"{title_of(name)} is {found.scores[name]:.3f} of all rows together, and "
+        f"{value:.3f} as the mean of the folds above"
+        for name, value in zip(run.names, trial.values, strict=True)
+        if name in found.scores
     ]
-    return f"Predictions of all folds are scored together: {'; '.join(told)}."
+    differ = f"Predictions of all folds are scored together: {'; '.join(told)}."
+    return Section("Scores of the best settings", [text, differ, *score_table(found)])
 
 
-def not_ended_section(study: TunedStudy) -> Section:
+def not_ended_section(run: TunedStudy) -> Section:
     """Count failed and pruned trials by their reason."""
     reasons: dict[tuple[str, str], list[int]] = {}
-    for trial in study.trials:
-        if trial.state.name in ("FAIL", "PRUNED"):
+    for trial in run.trials:
+        if trial.state.name != "COMPLETE":
             key = (STATES[trial.state.name], reason(trial))
             reasons.setdefault(key, []).append(trial.number)
     title = "Failed and pruned trials"
     if not reasons:
-        return Section(title, [Paragraph("None: every trial ended.")])
+        return Section(title, ["None: every trial ended."])
     ranked = sorted(reasons.items(), key=lambda one: (one[0][0], -len(one[1])))
     rows = [
         [state, len(numbers), why, some_of(numbers)] for (state, why), numbers in ranked
@@ -132,14 +107,14 @@ def not_ended_section(study: TunedStudy) -> Section:
         "or because its settings contradict each other; a failed one ended in an error."
     )
     table = Table(["came out", "trials", "reason", "numbers"], rows, texts=True)
-    return Section(title, [Paragraph(text), table])
+    return Section(title, [text, table])
 
 
-def all_trials_section(study: TunedStudy) -> Section:
+def all_trials_section(run: TunedStudy) -> Section:
     """List all trials with their settings."""
-    frame = trials_table(study.study)
+    frame = trials_table(run.study)
     hidden = [name for name in frame if "_fold" in str(name)]
-    if not any(trial.constraints for trial in study.ended):
+    if not any(trial.constraints for trial in run.ended):
         hidden.append("feasible")
     frame = frame.drop(columns=hidden, errors="ignore")  # of no trial it has none
     rows = [[index, *map(_cell, row)] for index, *row in frame.itertuples()]
