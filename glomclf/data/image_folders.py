@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
-from typing import Any
 from unicodedata import normalize
 
 import pandas as pd
@@ -15,7 +14,7 @@ import pandas as pd
 from .._runtime import user_path
 from ..errors import ManifestError
 from .images import IMAGE_SUFFIXES
-from .table_files import CORRECTED
+from .table_files import CORRECTED, as_cell
 from .user_files import Faults, is_inside
 
 CLASS_FOLDERS = ("non_globally_sclerotic_glomeruli", "globally_sclerotic_glomeruli")
@@ -31,8 +30,8 @@ _MISSING = "not found"
 
 def locate_images(
     names: pd.Series, places: Iterable[Path], folders: Iterable[str], faults: Faults
-) -> list[Path | None]:
-    """Find the image of each row; None, and a fault, where it cannot be used.
+) -> pd.Series:
+    """Find the images of rows, and note why where one cannot be used.
 
     Parameters
     ----------
@@ -42,6 +41,11 @@ def locate_images(
     folders : iterable of str
         Class folders, that are searched in each place.
     faults : Faults
+
+    Returns
+    -------
+    Series of Path
+        Without the rows that have none.
     """
     disk = _Disk(places, ["", *folders])
     found = names.map(disk.locate)
@@ -58,8 +62,8 @@ def locate_images(
         told = f"none of its {len(names)} images, such as {names.iloc[0]!r}"
         faults.add(kind, [f"{told}; pass images=FOLDER"])
     else:
-        faults.add_cells(kind, missing, [True] * len(missing))
-    return [one if isinstance(one, Path) else None for one in found]
+        faults.add_cells(kind, missing, missing.notna())
+    return found[found.map(lambda one: isinstance(one, Path)).astype(bool)]
 
 
 class _Disk:
@@ -113,6 +117,7 @@ class _Disk:
 def _spellings(name: str) -> Iterator[str]:
     """Yield a name as it is written, and as other systems and glomclf write it."""
     yield name
+    yield as_cell(name)  # where the apostrophe was the name's own
     # glomclf writes the bytes of a name that is not UTF-8 so.
     yield re.sub(r"\\udc([89a-f][0-9a-f])", lambda m: chr(0xDC00 + int(m[1], 16)), name)
     if "\\" in name:
@@ -120,45 +125,31 @@ def _spellings(name: str) -> Iterator[str]:
 
 
 def check_paths(
-    rows: pd.DataFrame,
-    paths: Sequence[Path | None],
-    folders: Mapping[str, int],
-    faults: Faults,
+    rows: pd.DataFrame, paths: pd.Series, folders: Mapping[str, int], faults: Faults
 ) -> None:
     """Check that no image is named twice or lies in the other label's folder.
 
     Parameters
     ----------
     rows : DataFrame
-    paths : sequence of Path or None
+    paths : Series of Path
+        Of these rows, or some of them.
     folders : mapping of str to int
         Class folders and their labels.
     faults : Faults
     """
-    names = rows["name"]
-    of: pd.Series[Any] = pd.Series([*paths], names.index, dtype=object)
-    files = [
-        name if path is None else os.path.realpath(path)
-        for name, path in zip(names, paths, strict=True)
-    ]
-    # Arrow's text holds no name that is not UTF-8.
-    is_repeated = pd.Series(files, names.index, dtype=object).duplicated(keep=False)
-    faults.add_cells(
-        "images named more than once; keep one row each",
-        names,
-        is_repeated & (names != ""),
-    )
+    rows = rows.loc[paths.index]
+    files = path_column(map(os.path.realpath, paths))
+    told = "images named more than once; keep one row each"
+    faults.add_cells(told, rows["name"], files.duplicated(keep=False))
     if "label" not in rows:
         return
-    told = of.map(lambda path: folders.get(path.parent.name), "ignore")
-    is_other = told.notna() & (told != rows["label"]) & (rows["label"] >= 0)
+    of_folder = paths.map(lambda path: folders.get(path.parent.name, -1))
+    is_other = (of_folder == 1 - rows["label"]) & (of_folder >= 0)
     if CORRECTED in rows:  # on purpose, after the folders were made
         is_other &= rows[CORRECTED] == ""
-    faults.add_cells(
-        "images in the class folder of the other label; mend the label or move them",
-        names,
-        is_other,
-    )
+    told = "images in the class folder of the other label; mend the label or move them"
+    faults.add_cells(told, rows["name"], is_other)
 
 
 def path_column(paths: Iterable[str | Path]) -> pd.Series:

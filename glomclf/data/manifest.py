@@ -141,16 +141,17 @@ def _find_images(
     faults: Faults,
 ) -> Iterable[Any]:
     """Return the image of each row; its name, where images are not looked for."""
-    paths: list[Path | None] = [None] * len(rows)
-    if images is not False:
-        places = (
-            [source.parent] if images is None else [user_path(images), source.parent]
-        )
-        if not places[0].is_dir():
-            faults.add("images is not a folder", [str(images)])
-        paths = locate_images(rows["name"], places, folders, faults)
+    if images is False:
+        check_paths(rows, rows["name"].map(Path), folders, faults)
+        return rows["name"]
+    places = [source.parent]
+    if images is not None:
+        places.insert(0, user_path(images))
+    if not places[0].is_dir():
+        faults.add("images is not a folder", [str(images)])
+    paths = locate_images(rows["name"], places, folders, faults)
     check_paths(rows, paths, folders, faults)
-    return rows["name"] if images is False else path_column(filter(None, paths))
+    return path_column(paths)
 
 
 def image_folder_manifest(

@@ -11,11 +11,12 @@ from ..errors import ParameterError
 from .table_files import COLUMNS, CORRECTED, column_name, read_table
 from .user_files import CONTROLLING, Faults, has_controls
 
+Labels = Mapping[str, int] | None
 _LABELS = {"0": 0, "0.0": 0, "0,0": 0, "1": 1, "1.0": 1, "1,0": 1}
 _SHOWN = 20  # titles in a message; a table may have thousands
 
 
-def check_labels(labels: Mapping[str, int] | None) -> dict[str, int] | None:
+def check_labels(labels: Labels) -> dict[str, int] | None:
     """Return what texts mean, as text.
 
     Raises
@@ -62,33 +63,41 @@ def read_rows(
         f"rows that do not have the {len(header)} fields of the header",
         [f"line {line}: {len(lines[line])} fields" for line in wrong],
     )
-    places: dict[str, list[int]] = {}
-    for place, title in enumerate(header):
-        if name := column_name(title, chosen):
-            places.setdefault(name, []).append(place)
-    twice = [[header[place] for place in of] for of in places.values() if len(of) > 1]
-    faults.add("columns given twice; keep one", [_listed(of, " and ") for of in twice])
-    titles = f"its columns are {_listed(header)}"
-    absent = [
-        repr(title) for name, title in (chosen or {}).items() if name not in places
-    ]
-    if absent:
-        faults.add("columns that it does not have", [*absent, titles])
-    for name in needed:
-        if name not in {*places, *(chosen or {})}:
-            way = "" if chosen is None else f"; columns={{{name!r}: 'TITLE'}} names it"
-            faults.add(f"no column {name!r}{way}", [titles])
+    names = pd.Series([column_name(title, chosen) or "" for title in header])
+    _check_header(header, names[names != ""], chosen, needed, faults)
     columns = {
-        name: [row[of[0]] if of[0] < len(row) else "" for row in lines.values()]
-        for name, of in places.items()
+        names[place]: [row[place] if place < len(row) else "" for row in lines.values()]
+        for place in names.index[(names != "") & ~names.duplicated()]
     }
+    rows = pd.DataFrame(columns, [*lines], dtype=object)
     # "P1 " is P1; a file may have a blank at the end of its name.
-    for name in columns.keys() - {"name"}:
-        columns[name] = [cell.strip() for cell in columns[name]]
-    rows = pd.DataFrame(columns, index=list(lines), dtype=object)
+    for name in rows.columns.difference(["name"]):
+        rows[name] = rows[name].str.strip()
     if "label" in rows and not rows["label"].any():
         return rows.drop(columns="label")
     return rows
+
+
+def _check_header(
+    header: Sequence[str],
+    names: pd.Series,
+    chosen: Mapping[str, str] | None,
+    needed: Collection[str],
+    faults: Faults,
+) -> None:
+    """Note columns that are there twice, or not at all."""
+    for _, of in names.groupby(names, sort=False):
+        if len(of) > 1:
+            twice = _listed([header[place] for place in of.index], " and ")
+            faults.add("columns given twice; keep one", [twice])
+    titles = f"its columns are {_listed(header)}"
+    asked, there = chosen or {}, set(names)
+    if absent := [repr(title) for name, title in asked.items() if name not in there]:
+        faults.add("columns that it does not have", [*absent, titles])
+    for name in needed:
+        if name not in there.union(asked):
+            way = "" if chosen is None else f"; columns={{{name!r}: 'TITLE'}} names it"
+            faults.add(f"no column {name!r}{way}", [titles])
 
 
 def _listed(titles: Sequence[str], link: str = ", ") -> str:
@@ -98,9 +107,7 @@ def _listed(titles: Sequence[str], link: str = ", ") -> str:
     return link.join(shown)
 
 
-def check_cells(
-    rows: pd.DataFrame, labels: Mapping[str, int] | None, faults: Faults
-) -> None:
+def check_cells(rows: pd.DataFrame, labels: Labels, faults: Faults) -> None:
     """Note the cells that cannot be used; labels become 1 and 0, -1 where unknown.
 
     Parameters
@@ -126,14 +133,10 @@ def check_cells(
         rows.loc[is_given, CORRECTED] = codes.map(str)
 
 
-def _codes(
-    texts: pd.Series, labels: Mapping[str, int] | None, faults: Faults
-) -> pd.Series:
+def _codes(texts: pd.Series, labels: Labels, faults: Faults) -> pd.Series:
     """Return what labels mean: 1 or 0, and -1 where it is not known, which is noted."""
-    expected = (
-        "1 (globally sclerotic) or 0 (the rest) was expected; other texts need "
-        "labels={'GS': 1, 'NGS': 0}"
-    )
+    expected = "1 (globally sclerotic) or 0 (the rest) was expected; other texts need "
+    expected += "labels={'GS': 1, 'NGS': 0}"
     if labels is not None:
         expected = f"{_listed(list(labels), ' or ')} was expected"
     codes = texts.map(labels or _LABELS)

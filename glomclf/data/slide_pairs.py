@@ -7,7 +7,7 @@ import os
 import pandas as pd
 
 from .._runtime import user_path
-from .image_folders import locate_images
+from .image_folders import locate_images, path_column
 from .manifest_rows import read_rows
 from .user_files import Faults
 
@@ -63,8 +63,10 @@ def read_pairs(
         faults.add_cells("mpp that is no number", pairs["mpp"], wrong)
         pairs["mpp"] = numbers
     places = [user_path(one) for one in (folder, source.parent) if one is not None]
-    for name in pairs.columns.intersection(_FILES):
-        files = locate_images(pairs[name], places, (), faults)
-        pairs[name] = [os.path.abspath(file or "") for file in files]
+    found = {
+        name: locate_images(pairs[name], places, (), faults)
+        for name in pairs.columns.intersection(_FILES)
+    }
     faults.raise_if_any()
-    return pairs
+    files = {name: path_column(of).to_list() for name, of in found.items()}
+    return pairs.assign(**files)
