@@ -74,8 +74,7 @@ draw_views(shown, make_augmenter("geometry"))
 # more stain darkens the tissue and leaves the glass white.
 
 still = {"flips": False, "rotation_range": 0, "zoom_range": 0, "shift_range": 0}
-stain = PatchAugmenter(**still, tint_range=0, contrast_range=0, brightness_range=0)
-draw_views(shown, stain)
+draw_views(shown, PatchAugmenter(**still, light_range=0))
 
 # %%
 # By default the white of the scanner, the contrast and the brightness change too.

@@ -6,9 +6,8 @@ image, its parameters and a key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from numbers import Real
 from typing import Any, overload
 
@@ -22,7 +21,7 @@ from .colours import apply_tables, colour_tables
 from .dihedral import N_DIHEDRAL_VIEWS, dihedral_view
 from .geometry import move
 
-__all__ = ["AUGMENTER_NAMES", "PatchAugmenter", "make_augmenter"]
+__all__ = ["AUGMENTER_NAMES", "PatchAugmenter", "make_augmenter", "no_rgb_images"]
 
 _SMALL = Interval(Real, 0, 1, closed="left")
 
@@ -49,15 +48,12 @@ class PatchAugmenter(BaseEstimator):
     stain_range : float in [0, 1), default=0.3
         Optical density is multiplied by a factor between ``1 - stain_range`` and
         ``1 + stain_range``, one for all channels: how much stain a section took up.
-    channel_range : float in [0, 1), default=0.1
-        The density of each channel is multiplied by one more such factor, a different
-        one for each: the hue of the stain.
-    tint_range : float in [0, 1), default=0.03
-        Largest shift of a channel's optical density, either way: the white of the
-        scanner.
-    contrast_range, brightness_range : float in [0, 1), default=0.1
+        And by one more for each channel, with a third of this range: the hue of the
+        stain.
+    light_range : float in [0, 1), default=0.1
         Largest relative change, either way, of the distance of all values to the
-        patch's mean, and of all values.
+        patch's mean (contrast), and of all values (brightness). Up to 0.3 times as much
+        is added to the optical density of each channel: the white of the scanner.
 
     See Also
     --------
@@ -103,10 +99,7 @@ class PatchAugmenter(BaseEstimator):
         "zoom_range": [_SMALL],
         "shift_range": [_SMALL],
         "stain_range": [_SMALL],
-        "channel_range": [_SMALL],
-        "tint_range": [_SMALL],
-        "contrast_range": [_SMALL],
-        "brightness_range": [_SMALL],
+        "light_range": [_SMALL],
     }
 
     def __init__(
@@ -117,20 +110,14 @@ class PatchAugmenter(BaseEstimator):
         zoom_range=0.2,
         shift_range=0.05,
         stain_range=0.3,
-        channel_range=0.1,
-        tint_range=0.03,
-        contrast_range=0.1,
-        brightness_range=0.1,
+        light_range=0.1,
     ):
         self.flips = flips
         self.rotation_range = rotation_range
         self.zoom_range = zoom_range
         self.shift_range = shift_range
         self.stain_range = stain_range
-        self.channel_range = channel_range
-        self.tint_range = tint_range
-        self.contrast_range = contrast_range
-        self.brightness_range = brightness_range
+        self.light_range = light_range
 
     def transform(self, images, keys, *, n_threads=1):
         """Make one new look of each image.
@@ -194,54 +181,46 @@ class PatchAugmenter(BaseEstimator):
         )
 
     def _restained(self, image: NDArray, colours: NDArray) -> NDArray[np.uint8]:
-        stains = self.stain_range, self.channel_range, self.tint_range
-        if not any((*stains, self.contrast_range, self.brightness_range)):
+        if not (self.stain_range or self.light_range):
             return image
         taken_up, contrast, brightness = colours[:3]
         tables = colour_tables(
             image,
             density_factors=(1 + self.stain_range * taken_up)
-            * (1 + self.channel_range * colours[3:6]),
-            density_shifts=self.tint_range * colours[6:],
-            contrast=1 + self.contrast_range * contrast,
-            brightness=1 + self.brightness_range * brightness,
+            * (1 + self.stain_range / 3 * colours[3:6]),
+            density_shifts=0.3 * self.light_range * colours[6:],
+            contrast=1 + self.light_range * contrast,
+            brightness=1 + self.light_range * brightness,
         )
         return apply_tables(image, tables)
 
 
 def _check(images: Any, keys: Sequence[Any]) -> None:
-    shape, dtype = np.shape(images), getattr(images, "dtype", None)
-    if len(shape) != 4 or shape[3] != 3 or dtype != np.uint8:
-        raise ParameterError(
-            f"images has shape {shape} and dtype {dtype}; augmentation needs RGB "
-            "images: shape (n_samples, height, width, 3), dtype uint8 in [0, 255]."
-        )
+    if fault := no_rgb_images(images):
+        raise ParameterError(fault)
     if len(keys) != len(images):
         raise ParameterError(
             f"{len(keys)} keys were given for {len(images)} images; give one each."
         )
 
 
-_NO_COLOURS = dict.fromkeys(
-    (
-        "stain_range",
-        "channel_range",
-        "tint_range",
-        "contrast_range",
-        "brightness_range",
-    ),
-    0,
-)
+def no_rgb_images(images: Any) -> str:
+    """Say what is wrong with what should be uint8 images in RGB, if anything is."""
+    shape, dtype = np.shape(images), getattr(images, "dtype", None)
+    if len(shape) == 4 and shape[3] == 3 and dtype == np.uint8:
+        return ""
+    return (
+        f"The images have shape {shape} and dtype {dtype}; augmentation needs RGB "
+        "images: shape (n_samples, height, width, 3), dtype uint8 in [0, 255]."
+    )
 
-AUGMENTERS: dict[str, Callable[[], PatchAugmenter]] = {
-    "dihedral": partial(
-        PatchAugmenter, rotation_range=0, zoom_range=0, shift_range=0, **_NO_COLOURS
-    ),
-    "geometry": partial(PatchAugmenter, **_NO_COLOURS),
-    "geometry+stain": PatchAugmenter,
-}
 
-AUGMENTER_NAMES = tuple(AUGMENTERS)
+_STAIN = {"stain_range": 0, "light_range": 0}
+_MOVES = {"rotation_range": 0, "zoom_range": 0, "shift_range": 0}
+# What each name leaves out.
+_LEFT_OUT = {"dihedral": _MOVES | _STAIN, "geometry": _STAIN, "geometry+stain": {}}
+
+AUGMENTER_NAMES = tuple(_LEFT_OUT)
 """The names that `make_augmenter` knows."""
 
 
@@ -289,8 +268,8 @@ def make_augmenter(spec: str | PatchAugmenter | None) -> PatchAugmenter | None:
     """
     if spec is None:
         return None
-    if isinstance(spec, str) and spec in AUGMENTERS:
-        return AUGMENTERS[spec]()
+    if isinstance(spec, str) and spec in _LEFT_OUT:
+        return PatchAugmenter(**_LEFT_OUT[spec])
     if not isinstance(spec, PatchAugmenter):
         raise ParameterError(
             f"augmentation={spec!r} is no augmentation. Give None, one of the names "

@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from ..data.large_arrays import empty_array
 from ..errors import SamplingError
 
-_ROWS_AT_ONCE = 256
+ROWS_AT_ONCE = 256
 
 
 class ArraySamplerMixin:
@@ -129,7 +129,7 @@ def assemble(
     """
     out = empty_array((len(source), *X.shape[1:]), X.dtype)
     carried = np.flatnonzero(source[order] >= 0)
-    for batch in gen_batches(len(carried), _ROWS_AT_ONCE):
+    for batch in gen_batches(len(carried), ROWS_AT_ONCE):
         out[carried[batch]] = X[source[order[carried[batch]]]]
     place = np.argsort(order)
     for i, row in zip(np.flatnonzero(source < 0), synthetic, strict=True):
