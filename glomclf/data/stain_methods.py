@@ -52,9 +52,7 @@ class StainMethod(NamedTuple):
     move: Callable[[Image, Floats, Floats], Floats]
     """An image, its own stain and the one wanted, to floats near [0, 255]."""
     fixed: tuple[tuple[float, ...], ...]
-    """The stain of the patches that make_glomeruli draws, PAS-like: what
-    StainNormalizer learns of 64 of them, of 16 participants, 224 pixels a side,
-    random_state=0."""
+    """A PAS-like stain, near to that of the patches that make_glomeruli draws."""
     centre: Callable[[Floats], Floats] = _median
     """The stains of many images to one."""
 

@@ -74,10 +74,10 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
     >>> cv = RepeatedStratifiedGroupKFold(n_splits=2, n_repeats=2, random_state=0)
     >>> for train, test in cv.split(np.zeros((18, 1)), y, participants):
     ...     print(np.unique(participants[test]))
-    ['d' 'e' 'f']
-    ['a' 'b' 'c']
-    ['a' 'c' 'f']
+    ['b' 'c' 'f']
+    ['a' 'd' 'e']
     ['b' 'd' 'e']
+    ['a' 'c' 'f']
     """
 
     __metadata_request__split: ClassVar = {"groups": True}

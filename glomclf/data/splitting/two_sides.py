@@ -51,11 +51,10 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
 
     Notes
     -----
-    The groups are drawn by the cube method and improved by swaps between the sides
-    until the classes' shares are within 0.01 of the wanted one (root mean square over
-    the classes) or no swap brings them nearer; the file `balanced.py` gives the bound
-    and the sources. With few groups only few splits are good, and the same one may be
-    drawn again.
+    The groups are drawn at random and improved by swaps between the sides until the
+    classes' shares are within 0.01 of the wanted one (root mean square over the
+    classes) or no swap brings them nearer. With few groups only few splits are good,
+    and the same one may be drawn again.
 
     The order of the rows does not matter: the same rows in another order are split
     into the same groups.
@@ -69,11 +68,11 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
     >>> from glomclf.data.splitting import StratifiedGroupShuffleSplit
     >>> y = np.array([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1])
     >>> participants = np.repeat(["a", "b", "c"], 4)
-    >>> cv = StratifiedGroupShuffleSplit(n_splits=2, test_size=1 / 3, random_state=0)
+    >>> cv = StratifiedGroupShuffleSplit(n_splits=2, test_size=1 / 3, random_state=1)
     >>> for train, test in cv.split(np.zeros((12, 1)), y, participants):
     ...     print(np.unique(participants[test]), y[test])
     ['c'] [0 0 0 1]
-    ['a'] [0 0 0 1]
+    ['c'] [0 0 0 1]
     """
 
     def __init__(

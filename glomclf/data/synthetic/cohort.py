@@ -10,15 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..image_folders import CLASS_FOLDERS
 from .staining import Stain, participant_stain, restained
 
-# Participants' accession numbers lie at least 200 apart within one month, further than
-# any two sections of one biopsy, so that names alone never merge two participants.
+# Participants' accession numbers lie 500 apart within one month, further than any two
+# sections of one biopsy, so that names alone never merge two participants.
 _MONTHS = tuple(
     f"{year}{month:02d}" for year in range(18, 24) for month in range(1, 13)
 )
-_NUMBER_STEP, _NUMBER_SPREAD = 500, 300
+_NUMBER_STEP = 500
 MOST_PARTICIPANTS = len(_MONTHS) * (1_000_000 // _NUMBER_STEP)
 # Spread of the share of sclerosis between participants: the sum of the beta
 # distribution's two parameters; 3 gives the seed's standard deviation of 0.19.
@@ -46,11 +45,6 @@ class Patch:
     glomerulus: int
     section: int
 
-    @property
-    def relative_path(self) -> str:
-        """Where the file lies in the data set's folder."""
-        return f"{CLASS_FOLDERS[self.label]}/{self.file_name}"
-
 
 def random_stream(entropy: tuple[int, ...], *key: int) -> np.random.Generator:
     """Random numbers of one thing, whatever else is drawn before it."""
@@ -73,11 +67,10 @@ def plan_patches(
         n_participants,
     )
     labels = _labels(rng, shares[owners], round(n_glomeruli * sclerotic_fraction))
+    slots = rng.choice(MOST_PARTICIPANTS, n_participants, replace=False)
     slides = [
-        _slides(
-            random_stream(entropy, 1, person), accession, shares[person], n_sections
-        )
-        for person, accession in enumerate(_accessions(rng, n_participants))
+        _slides(random_stream(entropy, 1, person), slot, share, n_sections)
+        for person, (slot, share) in enumerate(zip(slots, shares, strict=True))
     ]
     identifier = f"{rng.integers(2**32):08x}{rng.integers(2**40):010x}"
     places = rng.permutation(n_glomeruli * n_sections)
@@ -115,28 +108,18 @@ def _labels(
     return labels
 
 
-def _accessions(rng: np.random.Generator, n_participants: int) -> list[tuple[str, int]]:
-    """Month of receipt and running number of each participant's biopsy."""
-    slots = rng.choice(MOST_PARTICIPANTS, n_participants, replace=False)
-    spread = rng.integers(_NUMBER_SPREAD, size=n_participants)
-    numbers = 1 + _NUMBER_STEP * (slots // len(_MONTHS)) + spread
-    return [
-        (_MONTHS[slot % len(_MONTHS)], int(number))
-        for slot, number in zip(slots, numbers, strict=True)
-    ]
-
-
 def _slides(
-    rng: np.random.Generator, accession: tuple[str, int], share: float, n_sections: int
+    rng: np.random.Generator, slot: int, share: float, n_sections: int
 ) -> list[Slide]:
-    """Slides of one participant: section 1of2 has number N, section 2of2 has N - 1."""
-    month, number = accession
+    """Slides of one participant: section 2of2 has number N, section 1of2 has N + 1."""
+    step, month = divmod(slot, len(_MONTHS))
+    prefix, number = f"S-{_MONTHS[month]}", 1 + _NUMBER_STEP * step
     damage = float(np.clip(0.15 + 0.5 * share + rng.normal(0, 0.15), 0, 1))
     stain = participant_stain(rng)
     return [
         Slide(
-            name=f"S-{month}-{number + 1 - section:06d}_PAS_{section + 1}of2",
-            participant=f"S-{month}-{number:06d}",
+            name=f"{prefix}-{number + 1 - section:06d}_PAS_{section + 1}of2",
+            participant=f"{prefix}-{number:06d}",
             damage=damage,
             stain=restained(rng, stain),
         )
