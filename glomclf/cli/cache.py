@@ -12,8 +12,7 @@ from . import options
 from .console import print_table, say, text_of_bytes
 
 if TYPE_CHECKING:
-    from ..data.store import CacheInfo
-    from ..data.store.cache_folder import NamespaceInfo
+    from ..data.store import CacheInfo, NamespaceInfo
 
 
 @click.command()

@@ -71,8 +71,8 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
     >>> cv = StratifiedGroupShuffleSplit(n_splits=2, test_size=1 / 3, random_state=1)
     >>> for train, test in cv.split(np.zeros((12, 1)), y, participants):
     ...     print(np.unique(participants[test]), y[test])
-    ['c'] [0 0 0 1]
-    ['c'] [0 0 0 1]
+    ['a'] [0 0 0 1]
+    ['b'] [0 0 0 1]
     """
 
     def __init__(

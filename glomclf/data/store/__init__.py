@@ -5,14 +5,11 @@
 """
 
 from .cache_folder import (
-    CacheInfo,
-    NamespaceInfo,
-    cache_info,
     clear_cache,
     default_cache_dir,
     resolve_cache_dir,
 )
-from .feature_store import FeatureStore
+from .feature_store import CacheInfo, FeatureStore, NamespaceInfo, cache_info
 from .keys import content_keys, file_key
 from .pixel_store import PixelStore, decoded_images
 

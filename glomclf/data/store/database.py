@@ -20,7 +20,7 @@ from typing import TypeVar
 from ...errors import CacheWarning
 
 _NAME = "glomclf-features-v"
-_FOLDER = f"{_NAME}2"
+_FOLDER = f"{_NAME}3"
 _OF_STORES = re.compile(rf"{_NAME}\d+(\.[0-9a-f]+\.discarded)?")
 _FILE_NAME = "features.sqlite"
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows keeps the user's folder from others
@@ -31,15 +31,13 @@ _SETTINGS = (
     "cell_size_check = ON",
     "mmap_size = 0",  # a truncated file must raise, not end the process
 )
-# Values lie apart from the entries: the search for old ones need not read them.
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS namespaces ("
-    " id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE IF NOT EXISTS makers ("
+    " id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, layout BLOB NOT NULL,"
+    " used INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS entries ("
-    " id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, key BLOB NOT NULL,"
-    " layout BLOB NOT NULL, n_bytes INTEGER NOT NULL, checksum BLOB NOT NULL,"
-    " used INTEGER NOT NULL, UNIQUE (namespace, key))",
-    "CREATE TABLE IF NOT EXISTS payloads (id INTEGER PRIMARY KEY, value BLOB NOT NULL)",
+    " id INTEGER PRIMARY KEY, maker INTEGER NOT NULL, key BLOB NOT NULL,"
+    " checksum BLOB NOT NULL, value BLOB NOT NULL, UNIQUE (maker, key))",
 )
 _DAMAGE_CODES = (
     sqlite3.SQLITE_CORRUPT,

@@ -30,14 +30,16 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CacheError
-from .cache_folder import resolve_cache_dir
+from .cache_folder import bytes_on_disk, resolve_cache_dir
 from .database import DamagedError, attempt, store_file
 from .keys import digest
 
@@ -71,9 +73,9 @@ class FeatureStore:
     max_bytes : int
         Largest size of the file in bytes, at least 1 MiB: the environment variable
         ``GLOMCLF_CACHE_MAX_BYTES``, else `DEFAULT_MAX_BYTES`. Before a value is added
-        that would exceed it, the least recently used values of any fingerprint go;
-        access times are exact to an hour. A file that is larger already does not
-        shrink.
+        that would exceed it, the oldest values go of the fingerprint that was not used
+        for longest; times of use are exact to an hour. A file that is larger already
+        does not shrink.
 
     Raises
     ------
@@ -132,13 +134,50 @@ class FeatureStore:
         found : ndarray of shape (n_keys,), dtype bool
             Which rows of `values` were found, whole.
         """
-        found = _Found(len(keys))
-        if store_file(self.cache_dir).exists():
-            look_up = partial(_look_up, fingerprint=self.fingerprint, keys=keys)
-            found = attempt(self.cache_dir, look_up, found)
-        if found.stale:
-            attempt(self.cache_dir, partial(_renew, ids=found.stale), None)
+        nothing = _Found(len(keys))
+        if not store_file(self.cache_dir).exists():
+            return nothing.values, nothing.mask
+        found = attempt(self.cache_dir, partial(self._look_up, keys=keys), nothing)
+        if found.is_stale:
+            attempt(self.cache_dir, self._renew, None)
         return found.values, found.mask
+
+    def _look_up(self, connection: sqlite3.Connection, keys: Sequence[bytes]) -> _Found:
+        rows_of: dict[bytes, list[int]] = {}
+        for row, key in enumerate(keys):
+            rows_of.setdefault(key, []).append(row)
+        found = _Found(len(keys))
+        for key, layout, value, found.is_stale in self._entries(connection, [*rows_of]):
+            dtype, shape = _parsed(layout)
+            if not found.values.size:
+                found.values = np.zeros((len(keys), *shape), dtype)
+            found.values[rows_of[key]] = np.frombuffer(value, dtype).reshape(shape)
+            found.mask[rows_of[key]] = True
+        return found
+
+    def _entries(
+        self, connection: sqlite3.Connection, keys: Sequence[bytes]
+    ) -> Iterator[tuple[bytes, bytes, bytes, bool]]:
+        """Yield key, layout, value and whether its time is to be renewed."""
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            part = keys[start : start + _KEYS_PER_QUERY]
+            rows = connection.execute(
+                "SELECT key, layout, value, abs(? - used) >= ?, checksum"
+                " FROM entries JOIN makers ON maker = makers.id"
+                f" WHERE fingerprint = ? AND key IN ({','.join('?' * len(part))})",
+                [now(), _ACCESS_GRANULARITY_S, self.fingerprint, *part],
+            )
+            for key, layout, value, is_stale, checksum in rows:
+                if key not in part or self._checksum(layout, key, value) != checksum:
+                    raise DamagedError("an entry is not what was put")
+                yield key, layout, value, is_stale
+
+    def _renew(self, connection: sqlite3.Connection) -> None:
+        """Note that values were used."""
+        connection.execute(
+            "UPDATE makers SET used = ? WHERE fingerprint = ?",
+            [now(), self.fingerprint],
+        )
 
     def put_many(self, keys: Sequence[bytes], values: NDArray[Any]) -> None:
         """Keep values, replacing none that is there already.
@@ -178,27 +217,108 @@ class FeatureStore:
         keys: Sequence[bytes],
         values: NDArray[Any],
     ) -> bool:
-        layout, n_bytes = _layout_of(values), values[:1].nbytes
+        layout = json.dumps([values.dtype.str, values.shape[1:]]).encode()
         as_bytes = values.reshape(len(values), -1).view(np.uint8)
-        needed = len(keys) * _bytes_on_pages(n_bytes)
+        needed = len(keys) * _bytes_on_pages(values[:1].nbytes)
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             _make_room(connection, self.max_bytes - needed)
-            namespace = _namespace_of(connection, self.fingerprint)
-            for key, value in zip(keys, as_bytes, strict=True):
-                checksum = _checksum(self.fingerprint, layout, key, value)
-                added = connection.execute(
-                    "INSERT OR IGNORE INTO entries"
-                    " (namespace, key, layout, n_bytes, checksum, used)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    [namespace, key, layout, n_bytes, checksum, now()],
-                )
-                if added.rowcount:
-                    connection.execute(
-                        "INSERT INTO payloads (id, value) VALUES (?, ?)",
-                        [added.lastrowid, value.data],
-                    )
+            id_, known = connection.execute(
+                "INSERT INTO makers (fingerprint, layout, used) VALUES (?, ?, ?)"
+                " ON CONFLICT (fingerprint) DO UPDATE SET used = excluded.used"
+                " RETURNING id, layout",
+                [self.fingerprint, layout, now()],
+            ).fetchone()
+            if known != layout:
+                raise DamagedError(f"values under {self.fingerprint!r} differ in shape")
+            connection.executemany(
+                "INSERT OR IGNORE INTO entries (maker, key, checksum, value)"
+                " VALUES (?, ?, ?, ?)",
+                (
+                    (id_, key, self._checksum(layout, key, value), value.data)
+                    for key, value in zip(keys, as_bytes, strict=True)
+                ),
+            )
         return True
+
+    def _checksum(self, layout: bytes, key: bytes, value: Any) -> bytes:
+        """Sum up an entry with all that it is found by, for an index may go astray."""
+        try:
+            return digest(self.fingerprint.encode(), layout, key, value)
+        except TypeError:  # no bytes
+            raise DamagedError("an entry is not what was put") from None
+
+
+@dataclass(frozen=True)
+class NamespaceInfo:
+    """What one fingerprint holds in the cache.
+
+    Attributes
+    ----------
+    fingerprint : str
+        What the values were computed by.
+    n_entries : int
+        Number of values.
+    n_bytes : int
+        Bytes of these values.
+    last_used : int
+        Seconds since 1970 when one of them was last put or read, exact to an hour.
+    """
+
+    fingerprint: str
+    n_entries: int
+    n_bytes: int
+    last_used: int
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """What the cache holds.
+
+    Attributes
+    ----------
+    cache_dir : pathlib.Path
+        The folder of the cache.
+    n_bytes : int
+        Bytes on disk, of all versions of glomclf's store.
+    namespaces : tuple of NamespaceInfo
+        The last used first.
+    """
+
+    cache_dir: Path
+    n_bytes: int
+    namespaces: tuple[NamespaceInfo, ...]
+
+    @property
+    def n_entries(self) -> int:
+        """Number of values under all fingerprints."""
+        return sum(namespace.n_entries for namespace in self.namespaces)
+
+
+def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> CacheInfo:
+    """Describe the cache of a folder; a folder without one holds nothing.
+
+    Parameters
+    ----------
+    cache_dir : str, path-like or None, default=None
+        None takes `default_cache_dir`.
+
+    Returns
+    -------
+    CacheInfo
+        Bytes on disk, and entries by fingerprint.
+
+    Examples
+    --------
+    >>> from glomclf.data.store import cache_info
+    >>> cache_info("no-such-folder").n_entries
+    0
+    """
+    folder = resolve_cache_dir(cache_dir)
+    namespaces: tuple[NamespaceInfo, ...] = ()
+    if store_file(folder).exists():
+        namespaces = attempt(folder, _describe, namespaces)
+    return CacheInfo(folder, bytes_on_disk(folder), namespaces)
 
 
 def now() -> int:
@@ -207,89 +327,43 @@ def now() -> int:
 
 
 class _Found:
-    """Values, which rows of them were found, and ids of entries not used of late."""
+    """Values, which of them were found, and whether their time is to be renewed."""
 
     def __init__(self, n_keys: int):
         self.values: NDArray[Any] = np.zeros((n_keys, 0), np.float32)
         self.mask = np.zeros(n_keys, bool)
-        self.stale: list[int] = []
+        self.is_stale = False
 
 
-def _look_up(
-    connection: sqlite3.Connection, fingerprint: str, keys: Sequence[bytes]
-) -> _Found:
-    rows_of: dict[bytes, list[int]] = {}
-    for row, key in enumerate(keys):
-        rows_of.setdefault(key, []).append(row)
-    found, is_first = _Found(len(keys)), True
-    for id_, key, is_stale, value in _entries(connection, fingerprint, list(rows_of)):
-        if is_first:
-            found.values = np.zeros((len(keys), *value.shape), value.dtype)
-            is_first = False
-        if found.values.shape[1:] != value.shape:
-            raise DamagedError(f"values under {fingerprint!r} differ in shape")
-        for row in rows_of[key]:
-            found.values[row], found.mask[row] = value, True
-        if is_stale:
-            found.stale.append(id_)
-    return found
+@cache
+def _parsed(layout: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    dtype, shape = json.loads(layout)
+    return np.dtype(dtype), tuple(shape)
 
 
-def _entries(
-    connection: sqlite3.Connection, fingerprint: str, keys: Sequence[bytes]
-) -> Iterator[tuple[int, bytes, bool, NDArray[Any]]]:
-    """Yield id, key, whether its time is to be renewed, and value of what is there."""
-    for start in range(0, len(keys), _KEYS_PER_QUERY):
-        part = keys[start : start + _KEYS_PER_QUERY]
-        rows = connection.execute(
-            "SELECT entries.id, key, abs(? - used) >= ?, layout, checksum, value"
-            " FROM entries LEFT JOIN payloads ON payloads.id = entries.id"
-            " WHERE namespace = (SELECT id FROM namespaces WHERE fingerprint = ?)"
-            f" AND key IN ({','.join('?' * len(part))})",
-            [now(), _ACCESS_GRANULARITY_S, fingerprint, *part],
-        )
-        for id_, key, is_stale, layout, checksum, value in rows:
-            whole = (
-                key in part and isinstance(layout, bytes) and isinstance(value, bytes)
-            )
-            if not whole or _checksum(fingerprint, layout, key, value) != checksum:
-                raise DamagedError("an entry is not what was put")
-            dtype, shape = _parsed(layout)
-            yield id_, key, is_stale, np.frombuffer(value, dtype).reshape(shape)
-
-
-def _renew(connection: sqlite3.Connection, ids: list[int]) -> None:
-    """Note that entries were used."""
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(
-            "UPDATE entries SET used = ? WHERE id = ?", [(now(), id_) for id_ in ids]
-        )
-
-
-def _namespace_of(connection: sqlite3.Connection, fingerprint: str) -> int:
-    """Return the number of a fingerprint, given to it where it has none."""
-    connection.execute(
-        "INSERT OR IGNORE INTO namespaces (fingerprint) VALUES (?)", [fingerprint]
+def _describe(connection: sqlite3.Connection) -> tuple[NamespaceInfo, ...]:
+    rows = connection.execute(
+        "SELECT fingerprint, count(entries.id), layout, CAST(used AS INTEGER)"
+        " FROM makers JOIN entries ON maker = makers.id"
+        " GROUP BY makers.id ORDER BY used DESC, fingerprint"
+    ).fetchall()
+    return tuple(
+        NamespaceInfo(fingerprint, n, n * np.zeros(*_parsed(layout)[::-1]).nbytes, used)
+        for fingerprint, n, layout, used in rows
     )
-    found = connection.execute(
-        "SELECT id FROM namespaces WHERE fingerprint = ?", [fingerprint]
-    )
-    return found.fetchone()[0]
 
 
 def _make_room(connection: sqlite3.Connection, max_bytes: int) -> None:
-    """Evict the least recently used entries until the others take up so much."""
+    """Evict the oldest entries of what was not used for longest, until all fits."""
     while _bytes_in_use(connection) > max_bytes:
         (n_entries,) = connection.execute("SELECT count(*) FROM entries").fetchone()
         if not n_entries:
             break
-        n_evicted = int(n_entries * _EVICTED_FRACTION) + 1
-        victims = connection.execute(
-            "SELECT id FROM entries ORDER BY used, id LIMIT ?", [n_evicted]
-        ).fetchall()
-        for table in ("entries", "payloads"):
-            connection.executemany(f"DELETE FROM {table} WHERE id = ?", victims)
+        connection.execute(
+            "DELETE FROM entries WHERE id IN (SELECT entries.id FROM entries"
+            " JOIN makers ON maker = makers.id ORDER BY used, entries.id LIMIT ?)",
+            [int(n_entries * _EVICTED_FRACTION) + 1],
+        )
 
 
 def _bytes_in_use(connection: sqlite3.Connection) -> int:
@@ -303,21 +377,6 @@ def _bytes_in_use(connection: sqlite3.Connection) -> int:
 def _bytes_on_pages(n_bytes: int) -> int:
     """Return the most that a value takes up: its pages, and two for ends and key."""
     return (n_bytes // _PAGE_PAYLOAD_BYTES + 2) * 4096
-
-
-def _layout_of(values: NDArray[Any]) -> bytes:
-    return json.dumps([values.dtype.str, values.shape[1:]]).encode()
-
-
-@cache
-def _parsed(layout: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    dtype, shape = json.loads(layout)
-    return np.dtype(dtype), tuple(shape)
-
-
-def _checksum(fingerprint: str, layout: bytes, key: bytes, value: Any) -> bytes:
-    """Sum up an entry with all that it is found by, for an index may go astray."""
-    return digest(fingerprint.encode(), layout, key, value)
 
 
 def _limit_of_environment() -> int:
