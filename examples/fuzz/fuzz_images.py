@@ -54,7 +54,6 @@ def _prepare(folder: Path) -> list[_Whole]:
         },
         **{f"{mode}.jpg": _saved(image, mode, "JPEG", exif=exif) for mode in _JPEG},
         "progressive.jpg": _saved(image, "RGB", "JPEG", progressive=True),
-        "fax.tif": _saved(image, "1", "TIFF", compression="group4"),
         "jpeg.tif": _saved(image, "RGB", "TIFF", compression="jpeg"),
         "lzw.tif": _saved(image, "RGB", "TIFF", compression="tiff_lzw"),
         "packbits.tif": _saved(image, "RGB", "TIFF", compression="packbits"),
@@ -81,7 +80,6 @@ def _tiffs(pixels: np.ndarray) -> dict[str, bytes]:
     """Write what tifffile reads too: not LZW and JPEG, for which it needs more."""
     ways = {
         "plain": {},
-        "big": {"bigtiff": True},
         "motorola": {"byteorder": ">"},
         "deflate": {"compression": "zlib", "predictor": True},
         "tiles": {"tile": (16, 16)},

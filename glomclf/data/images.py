@@ -117,8 +117,8 @@ def read_image(
     - transparency, of RGBA, LA, palettes or a transparent colour, is composed on
       white, the colour of empty glass; where every pixel is transparent, the file is
       refused;
-    - grey and 1-bit images get three equal channels; CMYK is converted without a
-      colour profile;
+    - grey and 1-bit images get three equal channels; CMYK of JPEG is converted without
+      a colour profile;
     - of 16-bit RGB the high byte is taken; grey values of 16 or 32 bits are refused.
 
     Nothing else in a file, such as profiles, texts and previews, is looked at, nor are

@@ -28,11 +28,11 @@ FORMS = {
 }
 TYPES = ["bool", "u1", "u2", "u4", "i1", "i2", "f2", "f4", "f8"]
 PLANES = ["contig", "separate"]
-# What is read, in any compression, as strips or tiles, and in any byte order but one.
+# What is read, in any compression, as strips or tiles, in any byte order; no BigTIFF.
 READ = {
     *product(FORMS, ["u1"], ["contig"]),
-    *product(["RGB", "RGB, alpha", "CMYK"], ["u1"], ["separate"]),
-    *product([f for f in FORMS if f[0] in "RC"], ["u2"], ["contig"]),
+    *product(["RGB", "RGB, alpha"], ["u1"], ["separate"]),
+    *product([f for f in FORMS if f.startswith("RGB")], ["u2"], ["contig"]),
     *product(["grey", "white is 0"], ["bool"], ["contig"]),
 }
 
@@ -54,10 +54,10 @@ def rgb_of(form, pixels, colours):
     pixels = pixels.reshape(H, W, -1)
     scales = {"b": 255.0, "u": 1 / 256 ** (pixels.dtype.itemsize - 1)}
     channels = np.floor(pixels * scales[pixels.dtype.kind])
-    if form == "CMYK":
-        return (255 - channels[..., :3]) * (255 - channels[..., 3:]) / 255
     if form == "white is 0":
         return 255 - channels.repeat(3, -1)
+    if form == "CMYK":
+        return (255 - channels[..., :3]) * (255 - channels[..., 3:]) / 255
     kept = channels[..., : 3 if form.startswith("RGB") else 1]
     if "alpha" in form:
         alpha = channels[..., -1:]
@@ -102,17 +102,20 @@ def write_form(file, form, type_name, planes, way):
 def test_every_form_is_read_as_tifffile_does_or_refused_by_name(tmp_path, form):
     file = tmp_path / "patch.tif"
     ways = list(product([None, "zlib"], [None, (16, 16)], "<>", [False, True]))
-    named = "big-endian|signed or floating|[0-9] bits|-bit channels in separate"
+    named = "is a BigTIFF|signed or floating|[0-9] bits|-bit channels in sep"
     for type_name, planes in kinds_of(form):
         is_known = (form, type_name, planes) in READ
-        for way in ways if is_known else ways[::5]:
+        for way in ways if is_known else ways[::7]:
             pixels, colours = write_form(file, form, type_name, planes, way)
-            if is_known and way[2:] != (">", True):
+            if is_known and not way[3]:
                 off = read_image(file) - rgb_of(form, pixels, colours)
                 assert np.abs(off).max() < 2.5, (type_name, planes, way)
             else:
                 with pytest.raises(ImageError, match=named):
                     read_image(file)
+
+
+READ_BITS = [(1, 0), (1, 1), (8, 0), (8, 1), (8, 3)]
 
 
 def packed(values, bits):
@@ -148,7 +151,7 @@ def write(file, content, size=(W, H), order="<", **tags):
     return file
 
 
-@pytest.mark.parametrize("bits", range(1, 33))
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 12, 16, 24, 32])
 def test_each_number_of_bits_is_read_right_or_refused(tmp_path, bits):
     values = rng.integers(0, 2**bits, (H, W), np.uint64, endpoint=False)
     rows = packed(values, bits)
@@ -168,9 +171,7 @@ def test_each_number_of_bits_is_read_right_or_refused(tmp_path, bits):
                 t266=fill_order,
                 t320=palette if kind == 3 else None,
             )
-            if bits not in (1, 2, 4, 8) or (
-                fill_order == 2 and (bits > 1 or kind == 3)
-            ):
+            if (bits, kind) not in READ_BITS or fill_order == 2:
                 named = rf"{bits} bits|more than 8 bits|reversed order"
                 with pytest.raises(ImageError, match=named):
                     read_image(file)
@@ -204,13 +205,6 @@ def test_compression_changes_nothing(tmp_path, compression, predictor):
     np.testing.assert_array_equal(read_image(file), np.asarray(COLOURS))
 
 
-@pytest.mark.parametrize("compression", ["tiff_ccitt", "group3", "group4"])
-def test_black_and_white_may_be_a_fax(tmp_path, compression):
-    file, image = tmp_path / "patch.tif", COLOURS.convert("1")
-    image.save(file, compression=compression)
-    np.testing.assert_array_equal(read_image(file), np.asarray(image.convert("RGB")))
-
-
 def test_jpeg_in_tiff_is_close(tmp_path):
     COLOURS.save(tmp_path / "patch.tif", compression="jpeg", quality=98)
     off = read_image(tmp_path / "patch.tif").astype(int) - np.asarray(COLOURS)
@@ -223,18 +217,18 @@ RGB_TAGS = {"t262": 2, "t277": 3, "t258": [8, 8, 8]}
 @pytest.mark.parametrize(
     ("tags", "named"),
     [
-        ({**RGB_TAGS, "t259": 50000}, "compressed as Zstandard"),
-        ({**RGB_TAGS, "t259": 33005}, "compressed as JPEG 2000"),
-        ({**RGB_TAGS, "t259": 6}, "old-style JPEG"),
+        ({**RGB_TAGS, "t259": 50000}, "compressed as zstd"),
+        ({**RGB_TAGS, "t259": 33005}, "compressed as method 33005"),
+        ({**RGB_TAGS, "t259": 6}, "compressed as tiff_jpeg"),
         ({**RGB_TAGS, "t259": 4242}, "method 4242"),
-        ({**RGB_TAGS, "t262": 6}, "YCbCr that is no JPEG"),
-        ({**RGB_TAGS, "t262": 9}, "colours of kind 9"),
-        ({**RGB_TAGS, "t262": 32844}, "colours of kind 32844"),
+        ({**RGB_TAGS, "t262": 6}, "kind 6, compressed as raw"),
+        ({**RGB_TAGS, "t262": 9}, "holds 3 channels"),
+        ({**RGB_TAGS, "t262": 32844}, "holds 3 channels"),
         ({**RGB_TAGS, "t262": 1}, "holds 3 channels where 1 are known"),
         ({**RGB_TAGS, "t258": [8, 16, 8]}, "holds 8 and 16 bits"),
         ({**RGB_TAGS, "t258": [8, 8]}, "holds 3 channels"),
-        ({**RGB_TAGS, "t259": 4}, "a fax, but not black and white"),
-        ({**RGB_TAGS, "t277": 4, "t258": 8, "t262": 5, "t332": 2}, "colours of kind 5"),
+        ({**RGB_TAGS, "t259": 4}, "compressed as group4"),
+        ({**RGB_TAGS, "t277": 4, "t258": 8, "t262": 5, "t332": 2}, "other inks"),
         ({**RGB_TAGS, "t277": 5, "t258": 8, "t338": [2, 2]}, "holds 2 more channels"),
         ({**RGB_TAGS, "t278": 4}, "not 5 strips or tiles"),
         ({**RGB_TAGS, "t284": 2}, "not 3 strips or tiles"),

@@ -91,9 +91,9 @@ def _draw_capsule(section: Section, glomerulus: Glomerulus) -> Points:
     rim, outer_rim = (_placed(glomerulus, radii) for radii in (inner, inner + wall))
     membrane = 0.92 * section.polygons(outer_rim)
     section.paint(membrane, 0.74 + 0.05 * section.medium, 0.14)
-    texture = section.medium + 0.5 * section.grain
-    debris = 0.02 + 0.1 * ramp(texture, 1.2, 2.2)
-    filling = debris + scarring * (0.34 + 0.06 * texture - debris)
+    texture: FloatArray = section.medium + 0.5 * section.grain
+    debris: FloatArray = 0.02 + 0.1 * ramp(texture, 1.2, 2.2)
+    filling: FloatArray = debris + scarring * (0.34 + 0.06 * texture - debris)
     section.paint(section.polygons(rim), filling, 0.02 + 0.07 * scarring)
     return rim[0]
 
