@@ -27,7 +27,7 @@ from ..evaluation.evaluation import Evaluation, evaluate
 from ..evaluation.intervals import draw_replicates
 from ..evaluation.predictions import Predictions
 from ..evaluation.scores import score_rows
-from .approaches import APPROACHES, draw_folds, load_rows, run_approach, try_splits
+from .approaches import APPROACHES, draw_folds, load_patches, run_approach, try_splits
 from .checks import refuse_contradictions
 from .classifier import GlomeruliClassifier
 
@@ -36,6 +36,7 @@ __all__ = ["COMPARED_SCORES", "ApproachComparison", "compare_approaches"]
 COMPARED_SCORES = ("f1", "recall", "precision", "roc_auc")
 """The scores of which an inflation is given."""
 
+_ENDS = ("", "_low", "_high")
 _PARTS = ("reported", "untouched")
 _N_BOOTSTRAP = 1000
 _LEAST_CARRIERS = 4  # untouched, test, validation and training all need each class
@@ -93,14 +94,13 @@ class ApproachComparison:
         for name, parts in self.evaluations.items():
             sides = {**parts, "inflation": self.inflations[name]}
             for score in COMPARED_SCORES:
-                rows[name, score] = {}
-                for side, one in sides.items():
-                    values = (one.scores[score], *one.interval(score))
-                    keys = (side, f"{side}_low", f"{side}_high")
-                    rows[name, score] |= dict(zip(keys, values, strict=True))
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(
-            ["approach", "score"]
-        )
+                rows[name, score] = {
+                    f"{side}{end}": value
+                    for side, one in sides.items()
+                    for end, value in zip(_ENDS, _told(one, score), strict=True)
+                }
+        table = pd.DataFrame.from_dict(rows, orient="index")
+        return table.rename_axis(["approach", "score"])
 
     def counts(self) -> pd.DataFrame:
         """Count what the test sets hold, over all folds.
@@ -112,14 +112,14 @@ class ApproachComparison:
             and ``untouched_1``, the patches of each class; and of the reported ones
             the ``synthetic``, ``source_trained_on`` and ``participant_trained_on``.
         """
-        by_class = self.predictions.groupby(["approach", "part", "label"]).size()
-        wide = by_class.unstack(["part", "label"], fill_value=0)
-        columns = [(part, label) for part in _PARTS for label in (0, 1)]
-        wide = wide.reindex(index=list(self.evaluations), columns=columns, fill_value=0)
-        wide.columns = [f"{part}_{label}" for part, label in columns]
-        reported = self.predictions[self.predictions["part"] == "reported"]
+        about = self.predictions
+        kinds = about["part"] + "_" + about["label"].astype(str)
+        columns = [f"{part}_{label}" for part in _PARTS for label in (0, 1)]
+        counts = pd.crosstab(about["approach"], kinds)
+        counts = counts.reindex(list(self.evaluations), columns=columns, fill_value=0)
+        reported = about[about["part"] == "reported"].groupby("approach")
         flags = ["synthetic", "source_trained_on", "participant_trained_on"]
-        return wide.join(reported.groupby("approach")[flags].sum())
+        return counts.rename_axis(columns=None).join(reported[flags].sum())
 
 
 @validate_params(
@@ -236,10 +236,10 @@ def compare_approaches(
         )
     for approach in APPROACHES:  # not when others have run for hours
         refuse_contradictions(clone(estimator).set_params(sampler=approach.sampler))
-    labels, participants = _checked_rows(X, y, groups)
-    folds = draw_folds(labels, participants, n_folds, random_state)
-    try_splits(labels, participants, folds, estimator)
-    everything = load_rows(X, labels, participants, estimator)
+    rows = _checked_rows(X, y, groups)
+    folds = draw_folds(*rows, n_folds, random_state)
+    try_splits(*rows, folds, estimator)
+    everything = load_patches(X, *rows, estimator)
     done, total = ApproachComparison(pd.DataFrame()), len(APPROACHES) * n_folds
     with progress("Comparing approaches", total, enabled=bool(verbose)) as advance:
         for approach in APPROACHES:
@@ -252,6 +252,10 @@ def compare_approaches(
             if after_each is not None:
                 after_each(done)
     return done
+
+
+def _told(estimates: Estimates, score: str) -> tuple[float, ...]:
+    return estimates.scores[score], *estimates.interval(score)
 
 
 def _checked_rows(
@@ -307,15 +311,15 @@ def _inflation(parts: dict[str, pd.DataFrame]) -> Estimates:
     Every participant is untouched in some fold, but need not be reported on.
     """
     names = np.unique(parts["untouched"]["participant"].to_numpy(str))
-    reported, untouched = (
-        Predictions(
-            rows["label"].to_numpy(),
-            rows["probability"].to_numpy(),
-            np.searchsorted(names, rows["participant"].to_numpy(str)),
-            rows["threshold"].to_numpy(),
+
+    def scored(rows: pd.DataFrame) -> Predictions:
+        label, probability, threshold = (
+            rows[name].to_numpy() for name in ("label", "probability", "threshold")
         )
-        for rows in (parts[part] for part in _PARTS)
-    )
+        codes = np.searchsorted(names, rows["participant"].to_numpy(str))
+        return Predictions(label, probability, codes, threshold)
+
+    reported, untouched = (scored(parts[part]) for part in _PARTS)
     replicates = draw_replicates(untouched.strata, _N_BOOTSTRAP)
     weights = replicates.weights
     # A replicate may hold nobody who was reported on: its scores are undefined.

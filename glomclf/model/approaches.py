@@ -19,31 +19,30 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import pairwise_distances_argmin
-from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 
-from ..data.loader import ImageLoader
-from ..data.splitting import RepeatedStratifiedGroupKFold, StratifiedGroupShuffleSplit
 from ..samplers import make_sampler
 from .classifier import GlomeruliClassifier
-from .validation import share_set_aside
+from .folds import splits_of
+from .pipeline import make_pipeline
+from .validation import share_set_aside, split_off
 
 __all__ = [
     "APPROACHES",
-    "TEST_SIZE",
     "Approach",
-    "Fold",
-    "Rows",
     "draw_folds",
-    "load_rows",
+    "load_patches",
     "run_approach",
-    "split_rows",
     "try_splits",
 ]
 
 TEST_SIZE = 0.15
 """Share of its rows that each approach splits off as its test set."""
 
+_COLUMNS = (
+    *("approach", "fold", "part", "row", "participant", "label", "probability"),
+    *("threshold", "synthetic", "source_trained_on", "participant_trained_on"),
+)
 _THUMBNAIL = 28  # pixels a side that are enough to tell whose mixture an image is
 
 
@@ -72,54 +71,44 @@ class Approach:
     by_participant: bool = False
 
 
+_SMOTE, _CUT = "smote+augment", "undersample+augment"
 APPROACHES = (
-    Approach(
-        "1", "1: resample, then split (leaks)", "smote+augment", resamples_first=True
-    ),
-    Approach("2", "2: split by patch, then SMOTE and augmentation", "smote+augment"),
-    Approach(
-        "3",
-        "3: split by patch, then undersampling and augmentation",
-        "undersample+augment",
-    ),
+    Approach("1", "1: resample, then split (leaks)", _SMOTE, resamples_first=True),
+    Approach("2", "2: split by patch, then SMOTE and augmentation", _SMOTE),
+    Approach("3", "3: split by patch, then undersampling and augmentation", _CUT),
     Approach(
         "2 by participant",
         "2 by participant: split, then SMOTE and augmentation",
-        "smote+augment",
+        _SMOTE,
         by_participant=True,
     ),
     Approach(
         "3 by participant",
         "3 by participant: split, then undersampling and augmentation",
-        "undersample+augment",
+        _CUT,
         by_participant=True,
     ),
 )
 """The published approaches, and two of them by participant."""
 
 
-class Rows(NamedTuple):
+class Patches(NamedTuple):
     """Patches, real or made.
 
     Parameters
     ----------
     images : ndarray of shape (n_samples, height, width, 3), uint8
-    labels, participants : ndarray of shape (n_samples,)
-    origins : ndarray of shape (n_samples,), int
-        The row of X that each is, or was made from.
-    synthetic : ndarray of shape (n_samples,), bool
+    known : DataFrame
+        ``row`` (of X, that each is, or was made from), ``participant``, ``label`` and
+        whether it is ``synthetic``.
     """
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.intp]
-    participants: NDArray[np.str_]
-    origins: NDArray[np.intp]
-    synthetic: NDArray[np.bool_]
+    known: pd.DataFrame
 
-    def take(self, rows: NDArray[np.intp]) -> Rows:
-        """Return some of the rows."""
-        taken: Any = [column[rows] for column in self]
-        return Rows(*taken)
+    def take(self, places: NDArray[np.intp]) -> Patches:
+        """Return some of the patches."""
+        return Patches(self.images[places], self.known.iloc[places])
 
 
 class Fold(NamedTuple):
@@ -131,58 +120,47 @@ class Fold(NamedTuple):
     seed: int
 
 
-def load_rows(
+def load_patches(
     X: Any,
-    labels: NDArray[np.intp],
-    participants: NDArray[np.str_],
+    y: NDArray[np.intp],
+    groups: NDArray[np.str_],
     estimator: GlomeruliClassifier,
-) -> Rows:
+) -> Patches:
     """Read all images, once for all approaches."""
-    loader = ImageLoader(
-        estimator.image_size,
-        resize=estimator.resize,
-        n_jobs=estimator.n_jobs,
-        cache_dir=estimator.cache_dir,
-    )
-    images = loader.fit(X).transform(X)
-    synthetic = np.zeros(len(labels), dtype=bool)
-    return Rows(images, labels, participants, np.arange(len(labels)), synthetic)
+    loader = make_pipeline(estimator, 0, 0)["load"].set_params(lazy=False, verbose=0)
+    known = {"row": np.arange(len(y)), "participant": groups, "label": y}
+    table = pd.DataFrame(known).assign(synthetic=False)
+    return Patches(loader.fit(X).transform(X), table)
 
 
 def draw_folds(
-    labels: NDArray[np.intp],
-    participants: NDArray[np.str_],
+    y: NDArray[np.intp],
+    groups: NDArray[np.str_],
     n_folds: int,
     random_state: int | np.random.RandomState | None,
 ) -> list[Fold]:
     """Deal participants into folds, each of them untouched once."""
     rng = check_random_state(random_state)
-    splitter = RepeatedStratifiedGroupKFold(n_folds, 1, random_state=rng)
-    sides = list(splitter.split(labels, labels, participants))
+    sides = splits_of(n_folds, y, groups, rng)
     seeds = rng.randint(2**31 - 1, size=n_folds).tolist()
-    return [
-        Fold(number, rest, untouched, seeds[number])
-        for number, (rest, untouched) in enumerate(sides)
-    ]
+    return [Fold(k, *sides[k], seed) for k, seed in enumerate(seeds)]
 
 
 def try_splits(
-    labels: NDArray[np.intp],
-    participants: NDArray[np.str_],
+    y: NDArray[np.intp],
+    groups: NDArray[np.str_],
     folds: Sequence[Fold],
     estimator: GlomeruliClassifier,
 ) -> None:
     """See before hours of training that each fold can be split by participant."""
-    sizes = [TEST_SIZE, share_set_aside(estimator)]
-    for fold in folds:
-        rows = fold.rest
-        for size in filter(None, sizes):
-            train, _ = split_rows(labels[rows], participants[rows], size, fold.seed)
+    for _, rows, _, seed in folds:
+        for size in filter(None, [TEST_SIZE, share_set_aside(estimator)]):
+            train, _ = split_off(y[rows], groups[rows], size, seed)
             rows = rows[train]
 
 
 def run_approach(
-    approach: Approach, estimator: GlomeruliClassifier, everything: Rows, fold: Fold
+    approach: Approach, estimator: GlomeruliClassifier, everything: Patches, fold: Fold
 ) -> pd.DataFrame:
     """Run an approach on all but the untouched, then judge its test set and them.
 
@@ -191,7 +169,7 @@ def run_approach(
     approach : Approach
     estimator : GlomeruliClassifier
         Not fitted itself.
-    everything : Rows
+    everything : Patches
     fold : Fold
 
     Returns
@@ -200,63 +178,53 @@ def run_approach(
         One row for each patch judged, as in `ApproachComparison.predictions`.
     """
     rest = everything.take(fold.rest)
-    model = clone(estimator).set_params(
-        sampler=approach.sampler, random_state=fold.seed, verbose=0
-    )
+    sampler = approach.sampler
     if approach.resamples_first:
-        rest = _resample_before_the_split(rest, approach.sampler, fold.seed)
-        model.set_params(sampler=None)
-    known = rest.participants if approach.by_participant else None
-    sides = split_rows(rest.labels, known, TEST_SIZE, fold.seed)
-    train, test = (rest.take(rows) for rows in sides)
-    # Without groups, the classifier sets validation rows aside by patch as well.
-    groups = train.participants if approach.by_participant else None
-    model.fit(train.images, train.labels, groups=groups)
-    judged = {"reported": test, "untouched": everything.take(fold.untouched)}
-    tables = [_predicted(model, part, rows, train) for part, rows in judged.items()]
-    table = pd.concat(tables)
-    table.insert(0, "approach", approach.name)
-    table.insert(1, "fold", fold.number)
-    return table
-
-
-def _predicted(
-    model: GlomeruliClassifier, part: str, rows: Rows, train: Rows
-) -> pd.DataFrame:
-    """Put predictions beside what the model knew of each row."""
-    return pd.DataFrame(
-        {
-            "part": part,
-            "row": rows.origins,
-            "participant": rows.participants,
-            "label": rows.labels,
-            "probability": model.predict_proba(rows.images)[:, 1],
-            "threshold": model.threshold_,
-            "synthetic": rows.synthetic,
-            "source_trained_on": np.isin(rows.origins, train.origins),
-            "participant_trained_on": np.isin(rows.participants, train.participants),
-        }
+        rest = _resample_before_the_split(rest, sampler, fold.seed)
+    model = clone(estimator).set_params(
+        sampler=None if approach.resamples_first else sampler,
+        random_state=fold.seed,
+        verbose=0,
     )
+    # Without groups, the classifier sets validation rows aside by patch as well.
+    label, who = (rest.known[name].to_numpy() for name in ("label", "participant"))
+    groups = who if approach.by_participant else None
+    places, of_test = split_off(label, groups, TEST_SIZE, fold.seed)
+    train, test = rest.take(places), rest.take(of_test)
+    owners = None if groups is None else groups[places]
+    model.fit(train.images, label[places], groups=owners)
+    judged = {"reported": test, "untouched": everything.take(fold.untouched)}
+    tables = [
+        patches.known.assign(
+            approach=approach.name,
+            fold=fold.number,
+            part=part,
+            probability=model.predict_proba(patches.images)[:, 1],
+            threshold=model.threshold_,
+            **{
+                f"{name}_trained_on": patches.known[column].isin(train.known[column])
+                for name, column in (("source", "row"), ("participant", "participant"))
+            },
+        )
+        for part, patches in judged.items()
+    ]
+    return pd.concat(tables)[list(_COLUMNS)]
 
 
-def _resample_before_the_split(rows: Rows, sampler: str, seed: int) -> Rows:
+def _resample_before_the_split(patches: Patches, sampler: str, seed: int) -> Patches:
     """Resample all rows, those to be tested included: the leak of approach 1.
 
     Only for `run_approach`, which measures what comes of it.
     """
-    images, labels = rows.images, rows.labels
-    parents, synthetic = np.arange(len(labels)), np.zeros(len(labels), dtype=bool)
-    chain = make_sampler(sampler)
-    for place, step in enumerate(getattr(chain, "samplers", [chain])):
+    images, known = patches
+    for place, step in enumerate(make_sampler(sampler).samplers):
         one = make_sampler(step, random_state=(seed + place) % 2**32)
-        new_images, new_labels = one.fit_resample(images, labels)
-        of_step = _parents(one, images, labels, new_images, new_labels)
-        parents = parents[of_step]
-        synthetic = synthetic[of_step] | (one.source_indices_ < 0)
-        images, labels = new_images, new_labels
-    return Rows(
-        images, labels, rows.participants[parents], rows.origins[parents], synthetic
-    )
+        labels = known["label"].to_numpy()
+        made, made_labels = one.fit_resample(images, labels)
+        known = known.iloc[_parents(one, images, labels, made, made_labels)]
+        is_synthetic = known["synthetic"].to_numpy() | (one.source_indices_ < 0)
+        images, known = made, known.assign(synthetic=is_synthetic)
+    return Patches(images, known)
 
 
 def _parents(
@@ -273,29 +241,12 @@ def _parents(
     # Leaving pixels out is linear, so that a mixture of images stays one.
     step = max(1, images.shape[1] // _THUMBNAIL)
     old, new = (
-        rows[:, ::step, ::step].reshape(len(rows), -1) for rows in (images, new_images)
+        rows[:, ::step, ::step].reshape(len(rows), -1).astype(np.float32)
+        for rows in (images, new_images)
     )
     for label in np.unique(new_labels[parents < 0]):
         made = np.flatnonzero((parents < 0) & (new_labels == label))
         candidates = np.flatnonzero(labels == label)
-        nearest = pairwise_distances_argmin(
-            new[made].astype(np.float32), old[candidates].astype(np.float32)
-        )
+        nearest = pairwise_distances_argmin(new[made], old[candidates])
         parents[made] = candidates[nearest]
     return parents
-
-
-def split_rows(
-    labels: NDArray[np.intp],
-    participants: NDArray[np.str_] | None,
-    size: float,
-    seed: int,
-) -> list[NDArray[np.intp]]:
-    """Split a stratified set off: of whole participants, or of rows."""
-    options: dict[str, Any] = {"test_size": size, "random_state": seed}
-    if participants is None:
-        splits = StratifiedShuffleSplit(1, **options).split(labels, labels)
-    else:
-        grouped = StratifiedGroupShuffleSplit(1, **options)
-        splits = grouped.split(labels, labels, participants)
-    return list(next(splits))

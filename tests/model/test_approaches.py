@@ -18,12 +18,12 @@ from glomclf.model import LinearProbe, approach_comparison, approaches
 from glomclf.model.approach_comparison import COMPARED_SCORES, compare_approaches
 from glomclf.model.approaches import (
     APPROACHES,
-    Rows,
+    Patches,
     draw_folds,
-    load_rows,
-    split_rows,
+    load_patches,
     try_splits,
 )
+from glomclf.model.validation import split_off
 from glomclf.samplers import make_sampler
 
 NAMES = [one.name for one in APPROACHES]
@@ -109,7 +109,7 @@ def test_untouched_participants_are_never_trained_on(watched, biopsies):
         assert untouched
         assert not untouched & (reported | trained)
         if name == "1":
-            assert not untouched & set(resampled[fold][0].participants)
+            assert not untouched & set(resampled[fold][0].known["participant"])
 
 
 def test_every_patch_is_untouched_once_and_for_all_approaches_in_the_same_fold(watched):
@@ -160,7 +160,8 @@ def test_kin_and_participants_trained_on_are_those_of_the_fit(watched, biopsies)
     for (name, fold), fit in zip(RUNS, fits, strict=True):
         images, rows = X, np.arange(len(X))
         if name == "1":
-            images, rows = resampled[fold][1].images, resampled[fold][1].origins
+            images, known = resampled[fold][1]
+            rows = known["row"]
         row_of = dict(zip((image.tobytes() for image in images), rows, strict=True))
         trained = [row_of[image.tobytes()] for image in fit["X"]]
         table = rows_of(comparison.predictions, approach=name, fold=fold)
@@ -269,7 +270,7 @@ def test_manifest_of_files_gives_what_their_pixels_give(tmp_path):
     )
     manifest = read_manifest(data / "public.csv")
     estimator = Memoriser(image_size=32)
-    pixels = load_rows(manifest, *np.zeros((2, 96), int), estimator).images
+    pixels = load_patches(manifest, *np.zeros((2, 96), int), estimator).images
     y, groups = manifest["label"], manifest["participant"]
     from_files = compare((manifest, y))
     from_pixels = compare((pixels, y, groups))
@@ -304,7 +305,7 @@ def test_folds_leave_participants_whole_or_are_refused(counts, n_folds, seed):
         range(len(labels))
     )
     for fold in folds:
-        train, test = split_rows(labels[fold.rest], names[fold.rest], 0.15, fold.seed)
+        train, test = split_off(labels[fold.rest], names[fold.rest], 0.15, fold.seed)
         sides = names[fold.rest][train], names[fold.rest][test], names[fold.untouched]
         assert sum(len(set(side)) for side in sides) == len(set(names))
         for side in sides[:2]:
@@ -358,15 +359,15 @@ def test_parent_of_a_mixture_is_the_image_it_has_more_of(biopsies):
 def test_parents_are_traced_through_all_steps(biopsies):
     X, y, groups = biopsies
     y = np.where(np.arange(120) % 5 == 0, 1, 0)  # few enough for both steps to add
-    zeros = np.zeros(120, dtype=bool)
-    rows = Rows(X, y, groups.astype(str), np.arange(120), zeros)
-    made = approaches._resample_before_the_split(rows, "smote+augment", 0)
-    assert np.bincount(made.labels).tolist() == [96, 96]
-    assert made.synthetic.sum() == 72
-    np.testing.assert_array_equal(y[made.origins], made.labels)
-    np.testing.assert_array_equal(groups[made.origins], made.participants)
-    real = ~made.synthetic
-    np.testing.assert_array_equal(made.images[real], X[made.origins[real]])
+    known = {"row": np.arange(120), "participant": groups, "label": y}
+    rows = Patches(X, pd.DataFrame(known).assign(synthetic=False))
+    images, made = approaches._resample_before_the_split(rows, "smote+augment", 0)
+    assert made["label"].value_counts().tolist() == [96, 96]
+    assert made["synthetic"].sum() == 72
+    np.testing.assert_array_equal(y[made["row"]], made["label"])
+    np.testing.assert_array_equal(groups[made["row"]], made["participant"])
+    real = ~made["synthetic"].to_numpy()
+    np.testing.assert_array_equal(images[real], X[made["row"][real]])
 
 
 def test_sampler_of_features_is_refused(biopsies):
@@ -377,7 +378,7 @@ def test_sampler_of_features_is_refused(biopsies):
 
 def test_an_estimator_that_no_sampler_suits_is_refused_at_once(biopsies, monkeypatch):
     seen = []
-    monkeypatch.setattr(approach_comparison, "load_rows", seen.append)
+    monkeypatch.setattr(approach_comparison, "load_patches", seen.append)
     with pytest.raises(ParameterError, match="one number as network__C"):
         compare(biopsies, estimator=Memoriser(network=LinearProbe()))
     assert seen == []
