@@ -1,7 +1,8 @@
-"""What is found on both sides of a split: a table in the making, and its words."""
+"""What is found on both sides of a split: a table, and its words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..data.spellings import spelled_alike
 
-__all__ = ["Findings", "described"]
+__all__ = ["contradictions", "described", "findings_of", "findings_table"]
 
+_Finding = tuple[str, int, int, float]  # kind, two rows, distance
 _COLUMNS = {
     "fold": "Int64",
     "kind": "str",
@@ -25,11 +27,12 @@ _COLUMNS = {
     "test_participant": "str",
     "distance": "float64",
 }
+_ALIKE = "participants written alike"
 _MEANINGS = {
     "row on both sides": "a row is trained on and judged",
     "row repeated": "a row is found twice on one side",
     "participant on both sides": "a participant is trained on and judged",
-    "participants written alike": "names on both sides may be those of one participant",
+    _ALIKE: "names on both sides may be those of one participant",
     "identical": "the same pixels are trained on and judged",
     "re-encoded": "one image, saved twice, is trained on and judged",
     "near-duplicate": "two views of one glomerulus are trained on and judged",
@@ -38,118 +41,95 @@ _MEANINGS = {
     "labels disagree": "images that show the same have different labels",
     "participants disagree": "images that show the same have different participants",
 }
-_ALIKE = "participants written alike"
+_NO_LEAKS = ("row repeated", _ALIKE, "labels disagree", "participants disagree")
 _MOST_NAMED = 10  # of each kind, in a message
 
 
-class Findings:
-    """Rows of the table of findings, in the making."""
+def findings_of(
+    train: NDArray, test: NDArray, participants: NDArray | None, pairs: pd.DataFrame
+) -> Iterator[_Finding]:
+    """Find what is on both sides of one fold, and rows that are twice on one.
 
-    def __init__(self, names: list[str], participants: NDArray | None):
-        self.names = names
-        self.participants = participants
-        self.rows: list[dict[str, Any]] = []
+    Parameters
+    ----------
+    train, test : ndarray of int
+        Places of rows.
+    participants : ndarray of str or None
+        Of all rows.
+    pairs : DataFrame
+        Images that show the same: two rows, kind, distance.
 
-    def add_rows(self, fold: int, train: NDArray, test: NDArray) -> None:
-        """Find rows on both sides, and rows that are twice on one."""
-        for row in np.intersect1d(train, test):
-            self._add("row on both sides", row, row, fold=fold)
-        for side in (train, test):
-            rows, counts = np.unique(side, return_counts=True)
-            for row in rows[counts > 1]:
-                self._add("row repeated", row, row, fold=fold, leaks=False)
+    Yields
+    ------
+    kind, row, other row, distance
+    """
+    for row in np.intersect1d(train, test):
+        yield "row on both sides", row, row, np.nan
+    for side in (train, test):
+        rows, counts = np.unique(side, return_counts=True)
+        for row in rows[counts > 1]:
+            yield "row repeated", row, row, np.nan
+    if participants is not None:
+        yield from _people(train, test, participants)
+    trained, judged = set(train.tolist()), set(test.tolist())
+    for first, second, kind, distance in pairs.itertuples(index=False):
+        for one, other in ((first, second), (second, first)):
+            if one in trained and other in judged:
+                yield kind, one, other, distance
 
-    def add_participants(self, fold: int, train: NDArray, test: NDArray) -> None:
-        """Find participants on both sides, each named with its first row there."""
-        if self.participants is None:
-            return
-        left, first_left = np.unique(self.participants[train], return_index=True)
-        right, first_right = np.unique(self.participants[test], return_index=True)
-        _, at_left, at_right = np.intersect1d(left, right, return_indices=True)
-        for i, j in zip(
-            train[first_left[at_left]], test[first_right[at_right]], strict=True
-        ):
-            self._add("participant on both sides", i, j, fold=fold)
 
-    def add_spellings(self, fold: int, train: NDArray, test: NDArray) -> None:
-        """Find participants on two sides who differ only in how they are written."""
-        if self.participants is None:
-            return
-        first_row = [
-            dict(zip(self.participants[rows][::-1], rows[::-1], strict=True))
-            for rows in (train, test)
-        ]
-        for alike in spelled_alike({*first_row[0], *first_row[1]}):
-            for one, other in permutations(alike, 2):
-                if one in first_row[0] and other in first_row[1]:
-                    rows = first_row[0][one], first_row[1][other]
-                    self._add(_ALIKE, *rows, fold=fold, leaks=False)
+def _people(train: NDArray, test: NDArray, participants: NDArray) -> Iterator[_Finding]:
+    """Find participants on both sides, or written alike, each by the first row."""
+    left, right = (
+        dict(zip(participants[rows][::-1], rows[::-1], strict=True))
+        for rows in (train, test)
+    )
+    for who in left.keys() & right.keys():
+        yield "participant on both sides", left[who], right[who], np.nan
+    for alike in spelled_alike({*left, *right}):
+        for one, other in permutations(alike, 2):
+            if one in left and other in right:
+                yield _ALIKE, left[one], right[other], np.nan
 
-    def add_pairs(
-        self, fold: int, train: NDArray, test: NDArray, pairs: pd.DataFrame
-    ) -> None:
-        """Find pairs of images of which one is trained on and one judged."""
-        trained, judged = np.zeros((2, len(self.names)), dtype=bool)
-        trained[train], judged[test] = True, True
-        for first, second, kind, distance in pairs.itertuples(index=False):
-            for i, j in ((first, second), (second, first)):
-                if trained[i] and judged[j]:
-                    self._add(kind, i, j, fold=fold, distance=distance)
 
-    def add_contradictions(
-        self, pairs: pd.DataFrame, labels: NDArray, are_known: bool
-    ) -> None:
-        """Find pairs whose labels or participants differ, whatever the split."""
-        for first, second, _, distance in pairs.itertuples(index=False):
-            values = {"labels disagree": labels}
-            if self.participants is not None and are_known:
-                values["participants disagree"] = self.participants
-            for kind, of in values.items():
-                if of[first] != of[second]:
-                    self._add(kind, first, second, distance=distance, leaks=False)
+def contradictions(pairs: pd.DataFrame, **known: NDArray) -> Iterator[_Finding]:
+    """Find pairs whose labels or participants differ, whatever the split."""
+    for first, second, _, distance in pairs.itertuples(index=False):
+        for name, values in known.items():
+            if values[first] != values[second]:
+                yield f"{name} disagree", first, second, distance
 
-    def _add(
-        self,
-        kind: str,
-        train: int,
-        test: int,
-        *,
-        fold: int | None = None,
-        distance: float = np.nan,
-        leaks: bool = True,
-    ) -> None:
-        who = ["", ""]
-        if self.participants is not None:
-            who = [self.participants[row] for row in (train, test)]
-        values = (
-            *(fold, kind, leaks, int(train), int(test)),
-            *(self.names[train], self.names[test], *who, distance),
-        )
-        self.rows.append(dict(zip(_COLUMNS, values, strict=True)))
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, by kind in order of gravity and then by fold."""
-        table = pd.DataFrame(self.rows, columns=list(_COLUMNS)).astype(_COLUMNS)
-        rank = table["kind"].map({kind: i for i, kind in enumerate(_MEANINGS)})
-        order = table.assign(rank=rank.astype(float)).sort_values(
-            ["rank", "fold", "train_row", "test_row"]
-        )
-        return table.loc[order.index].reset_index(drop=True)
+def findings_table(
+    found: Iterable[tuple[int | None, *_Finding]],
+    names: Sequence[str],
+    participants: NDArray | None,
+) -> pd.DataFrame:
+    """Make the table, by kind in order of gravity and then by fold."""
+    columns = ["fold", "kind", "train_row", "test_row", "distance"]
+    table = pd.DataFrame(found, columns=columns)
+    who = np.full(len(names), "") if participants is None else participants
+    for side in ("train", "test"):
+        rows = table[f"{side}_row"].to_numpy(int)
+        table[f"{side}_name"] = np.array(names, dtype=object)[rows]
+        table[f"{side}_participant"] = who[rows]
+    table["leaks"] = ~table["kind"].isin(_NO_LEAKS)
+    rank = table["kind"].map({kind: place for place, kind in enumerate(_MEANINGS)})
+    order = ["rank", "fold", "train_row", "test_row"]
+    table = table.assign(rank=rank).sort_values(order, ignore_index=True)
+    return table[list(_COLUMNS)].astype(_COLUMNS)
 
 
 def described(findings: pd.DataFrame, n_folds: int) -> str:
     """Name each kind and all that is of it, and of several folds where it happens."""
     lines = []
     for kind, table in findings.groupby("kind", sort=False):
-        folds_of: dict[str, list[str]] = {}
-        for finding in table.itertuples():
-            is_in_one = n_folds > 1 and finding.fold is not pd.NA
-            where = [str(finding.fold)] if is_in_one else []
-            folds_of.setdefault(_item(finding), []).extend(where)
+        items = np.array([_item(one) for one in table.itertuples()], dtype=object)
+        folds_of = list(table["fold"].groupby(items, sort=False))
         lines.append(f"{kind} ({_MEANINGS[str(kind)]}): {len(folds_of)}")
-        for item, folds in list(folds_of.items())[:_MOST_NAMED]:
-            place = f" (fold {', '.join(dict.fromkeys(folds))})" if folds else ""
-            lines.append(f"  {item}{place}")
+        for item, folds in folds_of[:_MOST_NAMED]:
+            told = ", ".join(map(str, folds.dropna().unique()))
+            lines.append(f"  {item}{f' (fold {told})' if told and n_folds > 1 else ''}")
         if len(folds_of) > _MOST_NAMED:
             lines.append(f"  and {len(folds_of) - _MOST_NAMED} more in the table")
     return "\n".join(lines)
@@ -157,19 +137,16 @@ def described(findings: pd.DataFrame, n_folds: int) -> str:
 
 def _item(finding: Any) -> str:
     """Name what one finding is about."""
+    who = (finding.train_participant, finding.test_participant)
     if finding.kind == "participant on both sides":
-        return finding.train_participant
+        return who[0]
     if finding.kind == _ALIKE:
-        return f"{finding.train_participant} and {finding.test_participant}"
+        return " and ".join(who)
+    names = (finding.train_name, finding.test_name)
     if finding.train_row == finding.test_row:
-        return finding.train_name
-    ends = sorted(
-        [
-            f"{name} of {who}" if who else name
-            for name, who in (
-                (finding.train_name, finding.train_participant),
-                (finding.test_name, finding.test_participant),
-            )
-        ]
-    )
-    return f"{ends[0]} and {ends[1]}, distance {finding.distance:.2f}"
+        return names[0]
+    ends = [
+        f"{name} of {owner}" if owner else name
+        for name, owner in zip(names, who, strict=True)
+    ]
+    return f"{' and '.join(sorted(ends))}, distance {finding.distance:.2f}"

@@ -24,7 +24,7 @@ from ..evaluation.plain import plain
 from .audit import Audit
 from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_images
 from .embedding_pairs import find_duplicate_embeddings
-from .split_findings import Findings, described
+from .split_findings import contradictions, described, findings_of, findings_table
 
 __all__ = ["SplitAudit", "audit_splits", "split_rows"]
 
@@ -80,14 +80,9 @@ class SplitAudit(Audit):
             lines.append(_UNKNOWN[bool(self.folds["n_participants"].isna().all())])
         if len(self.findings):
             lines.append(described(self.findings, n_folds))
-        lacking = self.folds[self.folds["missing_classes"] != ""]
-        lines += [
-            f"{f'Fold {fold}: the' if n_folds > 1 else 'The'} {side} side has no class "
-            f"{missing}."
-            for fold, side, missing in lacking[
-                ["fold", "side", "missing_classes"]
-            ].itertuples(index=False)
-        ]
+        for one in self.folds[self.folds["missing_classes"] != ""].itertuples():
+            where = f"Fold {one.fold}: the" if n_folds > 1 else "The"
+            lines.append(f"{where} {one.side} side has no class {one.missing_classes}.")
         return "\n".join(lines)
 
     def _complaint(self, leaks: pd.DataFrame) -> str:
@@ -180,21 +175,23 @@ def audit_splits(
     folds = _folds(X, labels, cv, participants)
     if kind == "image":  # two images may well be of one person
         participants = None
-    findings = Findings(_names(X), participants)
-    for fold, (train, test) in enumerate(folds):
-        findings.add_rows(fold, train, test)
-        findings.add_participants(fold, train, test)
-        findings.add_spellings(fold, train, test)
+    pairs = pd.DataFrame(columns=["first", "second", "kind", "distance"])
     if compare_images:
         pairs = _pairs(X, embeddings, max_distance, n_jobs, verbose)
-        for fold, (train, test) in enumerate(folds):
-            findings.add_pairs(fold, train, test, pairs)
-        findings.add_contradictions(pairs, labels, kind == "participant")
+    found: list[Any] = [
+        (fold, *one)
+        for fold, sides in enumerate(folds)
+        for one in findings_of(*sides, participants, pairs)
+    ]
+    known = {"labels": labels}
+    if participants is not None and kind == "participant":
+        known["participants"] = participants
+    found += [(None, *one) for one in contradictions(pairs, **known)]
     return SplitAudit(
-        findings=findings.to_frame(),
+        findings=findings_table(found, _names(X), participants),
         folds=_fold_table(folds, labels, participants),
         n_samples=len(labels),
-        participants_known=participants is not None and kind == "participant",
+        participants_known="participants" in known,
     )
 
 
@@ -227,16 +224,17 @@ def _participants(X: Any, groups: Any) -> NDArray | None:
 
 def _folds(X: Any, labels: NDArray, cv: Any, participants: NDArray | None) -> _Folds:
     """Take the folds as scikit-learn would, and refuse rows that are not there."""
-    n_samples, folds, faults = len(labels), [], []
-    for fold, sides in enumerate(split_rows(X, labels, participants, cv)):
-        rows = [_row_numbers(side) for side in sides]
-        for side, numbers in zip(("training", "test"), rows, strict=True):
-            outside = numbers[(numbers < 0) | (numbers >= n_samples)]
-            if len(outside):
+    faults, n_samples = [], len(labels)
+    folds = [
+        (_row_numbers(train), _row_numbers(test))
+        for train, test in split_rows(X, labels, participants, cv)
+    ]
+    for fold, sides in enumerate(folds):
+        for side, rows in zip(("training", "test"), sides, strict=True):
+            if len(outside := rows[(rows < 0) | (rows >= n_samples)]):
                 faults.append(f"the {side} side of fold {fold} has rows {outside}")
-            if not len(numbers):
+            if not len(rows):
                 faults.append(f"the {side} side of fold {fold} is empty")
-        folds.append((rows[0], rows[1]))
     if not folds:
         faults.append("it yields no folds")
     if faults:
@@ -263,22 +261,19 @@ def _fold_table(
     folds: _Folds, labels: NDArray, participants: NDArray | None
 ) -> pd.DataFrame:
     """Count rows, participants and classes on both sides of every fold."""
-    classes = np.unique(labels)
-    table = []
+    classes, table = np.unique(labels), []
     for fold, sides in enumerate(folds):
         for side, rows in zip(("train", "test"), sides, strict=True):
             counts = {label: int((labels[rows] == label).sum()) for label in classes}
-            who = None if participants is None else len(set(participants[rows]))
-            table.append(
-                {
-                    "fold": fold,
-                    "side": side,
-                    "n_samples": len(rows),
-                    "n_participants": who,
-                    **{f"n_class_{label}": n for label, n in counts.items()},
-                    "missing_classes": ", ".join(
-                        str(label) for label, n in counts.items() if not n
-                    ),
-                }
-            )
+            missing = [str(label) for label, n in counts.items() if not n]
+            about = {
+                "fold": fold,
+                "side": side,
+                "n_samples": len(rows),
+                "n_participants": None if participants is None
+                else len(set(participants[rows])),
+                **{f"n_class_{label}": n for label, n in counts.items()},
+                "missing_classes": ", ".join(missing),
+            }  # fmt: skip
+            table.append(about)
     return pd.DataFrame(table).astype({"n_participants": "Int64"})
