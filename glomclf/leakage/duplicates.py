@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import combinations, product
 from numbers import Real
@@ -46,9 +46,14 @@ __all__ = [
     "NEAR_DUPLICATE_DISTANCE",
     "RE_ENCODED_DISTANCE",
     "Fingerprints",
+    "equal_pairs",
     "find_duplicates",
     "fingerprint_images",
+    "pairs_table",
+    "rows_by_content",
 ]
+
+Pair = tuple[int, int, str, float]  # two rows, kind, distance
 
 NEAR_DUPLICATE_DISTANCE = 0.4
 """Largest distance of two images that are taken for views of one glomerulus."""
@@ -108,9 +113,7 @@ def fingerprint_images(
     """
     items = images_or_paths(X)
     thumbnails = np.empty((len(items), _THUMBNAIL, _THUMBNAIL), dtype=np.uint8)
-    done = Parallel(
-        n_jobs=threads_for(n_jobs), require="sharedmem", return_as="generator"
-    )(delayed(_fingerprint)(item, row) for row, item in enumerate(items))
+    done = _in_threads(n_jobs, _fingerprint, items, range(len(items)))
     digests: list[bytes] = []
     faults: dict[str, str] = {}
     with progress("Comparing images", len(items), enabled=bool(verbose)) as advance:
@@ -122,6 +125,13 @@ def fingerprint_images(
     if faults:
         raise ImageError(faults)
     return Fingerprints(digests, thumbnails)
+
+
+def _in_threads(n_jobs: int | None, function: Callable, *arguments: Iterable) -> Any:
+    """Map as `map` does, in threads; yield results in order."""
+    threads = {"n_jobs": threads_for(n_jobs), "require": "sharedmem"}
+    run = Parallel(return_as="generator", **threads)
+    return run(delayed(function)(*one) for one in zip(*arguments, strict=True))
 
 
 def _fingerprint(item: Any, row: int) -> tuple[bytes, Any, dict[str, str]]:
@@ -136,7 +146,7 @@ def _fingerprint(item: Any, row: int) -> tuple[bytes, Any, dict[str, str]]:
         return b"", 0, {os.fspath(item) if is_path else f"X[{row}]": why}
     digest = hashlib.sha256(repr(image.shape).encode())
     digest.update(np.ascontiguousarray(image).data)
-    return digest.digest(), np.asarray(Image.fromarray(square).convert("L")), {}
+    return digest.digest(), Image.fromarray(square).convert("L"), {}
 
 
 @validate_params(
@@ -191,14 +201,8 @@ def find_duplicates(
     0      0       6   identical
     1      1       7  re-encoded
     """
-    rows_of: dict[bytes, list[int]] = defaultdict(list)
-    for row, digest in enumerate(fingerprints.digests):
-        rows_of[digest].append(row)
-    # In the order of digests, which does not depend on the order of rows.
-    members = [rows_of[digest] for digest in sorted(rows_of)]
-    found = [
-        (*pair, "identical", 0.0) for rows in members for pair in combinations(rows, 2)
-    ]
+    members = rows_by_content(fingerprints.digests)
+    found = equal_pairs(members, "identical")
     if max_distance > 0 and len(members) > 1:
         thumbnails = fingerprints.thumbnails[[rows[0] for rows in members]]
         near = _near_pairs(thumbnails, max_distance, n_jobs, verbose)
@@ -207,8 +211,26 @@ def find_duplicates(
             for i, j, distance in near
             for pair in product(members[i], members[j])
         ]
-    pairs = pd.DataFrame(found, columns=["first", "second", "kind", "distance"])
-    pairs = pairs.astype({"first": int, "second": int, "kind": str, "distance": float})
+    return pairs_table(found)
+
+
+def rows_by_content(contents: Iterable[bytes]) -> list[list[int]]:
+    """Gather equal rows, in the order of contents, which knows no order of rows."""
+    rows_of: dict[bytes, list[int]] = defaultdict(list)
+    for row, content in enumerate(contents):
+        rows_of[content].append(row)
+    return [rows_of[content] for content in sorted(rows_of)]
+
+
+def equal_pairs(members: list[list[int]], kind: str) -> list[Pair]:
+    """Pair all rows that are equal."""
+    return [(*pair, kind, 0.0) for rows in members for pair in combinations(rows, 2)]
+
+
+def pairs_table(found: Iterable[Pair]) -> pd.DataFrame:
+    """Make the table of pairs, nearest first."""
+    columns = {"first": int, "second": int, "kind": str, "distance": float}
+    pairs = pd.DataFrame(found, columns=list(columns)).astype(columns)
     return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
 
 
@@ -220,24 +242,20 @@ def _near_pairs(
     thumbnails: NDArray[np.uint8], max_distance: float, n_jobs: int | None, verbose: int
 ) -> Iterable[tuple[int, int, float]]:
     """Yield pairs of images within the distance."""
-    small = np.stack(
-        [
-            np.asarray(Image.fromarray(t).resize((_SMALL, _SMALL)), dtype=np.float32)
-            for t in thumbnails
-        ]
-    )
+    shape = (_SMALL, _SMALL)
+    resized = (Image.fromarray(one).resize(shape) for one in thumbnails)
+    small = np.stack([np.asarray(one, dtype=np.float32) for one in resized])
     candidates = likely_relatives(_structure(small, 0.5, 2, 3))
     structure = _structure(thumbnails.astype(np.float32), 1, 4, 4)
     spectra = _radial_spectra(structure)
     batches = [
         candidates[rows] for rows in gen_batches(len(candidates), _PAIRS_AT_ONCE)
     ]
-    aligned = Parallel(
-        n_jobs=threads_for(n_jobs), require="sharedmem", return_as="generator"
-    )(
-        delayed(aligned_correlation)(structure[pairs[:, 0]], structure[pairs[:, 1]])
-        for pairs in batches
-    )
+
+    def correlated(pairs: NDArray[np.intp]) -> NDArray[np.float32]:
+        return aligned_correlation(*structure[pairs.T])
+
+    aligned = _in_threads(n_jobs, correlated, batches)
     with progress("Aligning pairs", len(candidates), enabled=bool(verbose)) as advance:
         for pairs, correlation in zip(batches, aligned, strict=True):
             advance(len(pairs))

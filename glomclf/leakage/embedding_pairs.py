@@ -14,9 +14,7 @@ References
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from itertools import combinations
 from numbers import Real
 
 import numpy as np
@@ -25,7 +23,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils._param_validation import Interval, validate_params
 
-from .duplicates import NEAR_DUPLICATE_DISTANCE
+from .duplicates import (
+    NEAR_DUPLICATE_DISTANCE,
+    equal_pairs,
+    pairs_table,
+    rows_by_content,
+)
 
 __all__ = ["find_duplicate_embeddings"]
 
@@ -84,25 +87,16 @@ def find_duplicate_embeddings(
     1      5       9  near-duplicate features
     """
     rows = check_array(embeddings, dtype=np.float32)
-    found = [(*pair, "identical features", 0.0) for pair in _equal_pairs(rows)]
-    equal = {pair[:2] for pair in found}
+    content = (row.tobytes() for row in rows)
+    found = equal_pairs(rows_by_content(content), "identical features")
+    equal = {(i, j) for i, j, *_ in found}
     if max_distance > 0:
         found += [
             (i, j, "near-duplicate features", distance)
             for i, j, distance in _near_pairs(rows, max_distance)
             if (i, j) not in equal
         ]
-    pairs = pd.DataFrame(found, columns=["first", "second", "kind", "distance"])
-    pairs = pairs.astype({"first": int, "second": int, "kind": str, "distance": float})
-    return pairs.sort_values(["distance", "first", "second"], ignore_index=True)
-
-
-def _equal_pairs(rows: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    rows_of: dict[bytes, list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
-        rows_of[row.tobytes()].append(place)
-    for places in rows_of.values():
-        yield from combinations(places, 2)
+    return pairs_table(found)
 
 
 def _near_pairs(

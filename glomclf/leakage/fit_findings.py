@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,29 +29,25 @@ _NO_LEAKS = ("own participants predicted", "rows not recognised")
 class Verdict:
     """Judge what was noted of one fit."""
 
-    def __init__(
-        self, fold: int, ledger: Ledger, owner: NDArray, train: NDArray, test: NDArray
-    ):
-        self.fold = fold
+    def __init__(self, ledger: Ledger, owner: NDArray, train: NDArray, test: NDArray):
         self.noted = ledger.calls
         self.owner = owner
         self.train = set(np.asarray(train).tolist())
         self.judged = set(owner[test])
         keys = {key for call in ledger.calls for key in (*call.keys, *call.trained_on)}
-        self.known = {key: ledger.origins(key) for key in keys}
+        self.origins = {key: ledger.origins(key) for key in keys}
+        self.rows = {key: rows - {SYNTHETIC} for key, rows in self.origins.items()}
 
     def calls(self) -> list[dict[str, Any]]:
         """Count the rows of every call."""
-        made = {key for key, rows in self.known.items() if rows == {SYNTHETIC}}
         return [
             {
-                "fold": self.fold,
                 "step": call.step,
                 "method": call.method,
                 "role": call.role,
                 "n_rows": len(call.keys),
-                "n_synthetic": sum(key in made for key in call.keys),
-                "n_unrecognised": sum(not self.known[key] for key in call.keys),
+                "n_synthetic": sum(self.origins[k] == {SYNTHETIC} for k in call.keys),
+                "n_unrecognised": sum(not self.origins[key] for key in call.keys),
                 "n_participants": len(self._surely(call.keys)),
             }
             for call in self.noted
@@ -58,58 +55,41 @@ class Verdict:
 
     def findings(self) -> list[dict[str, Any]]:
         """List all that is wrong."""
-        found: list[dict[str, Any]] = []
+        found = []
         for call in self.noted:
-            found += self._of_any(call)
-            if call.role == "validation":
-                found += self._of_validation(call)
-            elif call.role == "prediction":
-                shared = self._shared(call)
-                found += self._one("own participants predicted", call, shared)
-        return found
+            for kind, keys in self._faults(call):
+                who = ", ".join(sorted(set().union(*map(self._owners, keys))))
+                about = (kind, kind not in _NO_LEAKS, call.step, len(keys), who)
+                found.append(dict(zip(COLUMNS[1:], about, strict=True)))
+        return [one for one in found if one["n_rows"]]
 
-    def _of_any(self, call: Call) -> list[dict[str, Any]]:
-        judged = [key for key in call.keys if self._is_judged(key)]
-        found = self._one("judged participant seen", call, judged)
-        if not any(self.known[key] for key in call.keys):
-            found += self._one("rows not recognised", call, call.keys)
+    def _faults(self, call: Call) -> Iterator[tuple[str, list[bytes]]]:
+        """Give for each kind of finding the rows of a call that it is true of."""
+        yield "judged participant seen", list(filter(self._is_judged, call.keys))
+        if not any(map(self.origins.get, call.keys)):
+            yield "rows not recognised", call.keys
         if call.splits_itself:
-            found += self._one("own validation split", call, call.keys)
-        return found
-
-    def _of_validation(self, call: Call) -> list[dict[str, Any]]:
-        unreal = [key for key in call.keys if not self.known[key] - {SYNTHETIC}]
-        found = self._one("validation row is not real", call, unreal)
-        return found + self._one(
-            "validation participant trained on", call, self._shared(call)
-        )
+            yield "own validation split", call.keys
+        trained = self._surely(call.trained_on)
+        who = {key: self._owners(key) for key in call.keys}
+        shared = [key for key in call.keys if who[key] and who[key] <= trained]
+        if call.role == "validation":
+            unreal = [key for key in call.keys if not self.rows[key]]
+            yield "validation row is not real", unreal
+            yield "validation participant trained on", shared
+        elif call.role == "prediction":
+            yield "own participants predicted", shared
 
     def _is_judged(self, key: bytes) -> bool:
         """Whether a row can only be one of a judged participant."""
-        rows = self.known[key] - {SYNTHETIC}
-        of_judged = {self.owner[row] for row in rows} <= self.judged
+        rows = self.rows[key]
+        of_judged = self._owners(key) <= self.judged
         return bool(rows) and (not rows & self.train or of_judged)
 
-    def _surely(self, keys: list[bytes]) -> set[str]:
+    def _surely(self, keys: Iterable[bytes]) -> set[str]:
         """Participants of whom rows are there, leaving doubtful rows aside."""
         owners = [self._owners(key) for key in keys]
-        return {next(iter(who)) for who in owners if len(who) == 1}
+        return set().union(*(who for who in owners if len(who) == 1))
 
     def _owners(self, key: bytes) -> set[str]:
-        return {self.owner[row] for row in self.known[key] - {SYNTHETIC}}
-
-    def _shared(self, call: Call) -> list[bytes]:
-        trained = self._surely(call.trained_on)
-        return [
-            key
-            for key in call.keys
-            if (owners := self._owners(key)) and owners <= trained
-        ]
-
-    def _one(self, kind: str, call: Call, keys: list[bytes]) -> list[dict[str, Any]]:
-        if not keys:
-            return []
-        who = sorted({name for key in keys for name in self._owners(key)})
-        leaks = kind not in _NO_LEAKS
-        values = (self.fold, kind, leaks, call.step, len(keys), ", ".join(who))
-        return [dict(zip(COLUMNS, values, strict=True))]
+        return {self.owner[row] for row in self.rows[key]}

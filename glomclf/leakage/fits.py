@@ -120,41 +120,39 @@ def audit_fit(
     """
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
-    participants = _participants(X, groups, len(labels))
-    findings: list[dict[str, Any]] = []
-    calls: list[dict[str, Any]] = []
+    known = participants_of(X, groups)
+    owners = np.arange(len(labels)) if known is None else known
+    owners = owners.astype(str).astype(object)
     if cv is None:
         cv = StratifiedGroupShuffleSplit(1, test_size=0.25, random_state=0)
-    folds = split_rows(X, labels, participants, cv)
-    for fold, (train, test) in enumerate(folds):
-        ledger = Ledger(row_keys(X) or [])
-        model = clone(estimator)
-        rows, options = _safe_indexing(X, train), {}
-        if "groups" in inspect.signature(model.fit).parameters:
-            options["groups"] = participants[train]
-        with calls_noted(ledger, model):
-            model.fit(rows, labels[train], **options)
-            ledger.in_fit = False
-            # how judged rows look after each step, to know them where they were seen
-            model.predict(_safe_indexing(X, test))
-        _require_a_training(ledger, model)
-        verdict = Verdict(fold, ledger, participants, train, test)
-        findings += verdict.findings()
-        calls += verdict.calls()
+    findings: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
+    for fold, (train, test) in enumerate(split_rows(X, labels, owners, cv)):
+        ledger = _watched(clone(estimator), X, labels, owners, train, test)
+        verdict = Verdict(ledger, owners, train, test)
+        findings += [{"fold": fold, **one} for one in verdict.findings()]
+        calls += [{"fold": fold, **one} for one in verdict.calls()]
     table = pd.DataFrame(findings, columns=COLUMNS).astype({"leaks": bool})
     return FitAudit(table.drop_duplicates(ignore_index=True), pd.DataFrame(calls))
 
 
-def _require_a_training(ledger: Ledger, model: Any) -> None:
+def _watched(
+    model: Any, X: Any, y: NDArray, owners: NDArray, train: NDArray, test: NDArray
+) -> Ledger:
+    """Fit a model on the training side, and note what its steps are given."""
+    ledger = Ledger(row_keys(X) or [])
+    takes_groups = "groups" in inspect.signature(model.fit).parameters
+    options = {"groups": owners[train]} if takes_groups else {}
+    rows = _safe_indexing(X, train)
+    with calls_noted(ledger, model):
+        model.fit(rows, y[train], **options)
+        ledger.in_fit = False
+        # how judged rows look after each step, to know them where they were seen
+        model.predict(_safe_indexing(X, test))
     if not any(call.role == "training" for call in ledger.calls):
         raise ParameterError(
             f"The fit of {type(model).__name__} cannot be watched: none of its rows "
             "was seen in a method of an estimator. Wrap it in one whose fit is "
             "written in Python and takes X."
         )
-
-
-def _participants(X: Any, groups: Any, n_samples: int) -> NDArray:
-    known = participants_of(X, groups)
-    owners = np.arange(n_samples) if known is None else known
-    return owners.astype(str).astype(object)
+    return ledger

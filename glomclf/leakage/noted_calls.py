@@ -14,7 +14,7 @@ import inspect
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,13 +142,11 @@ def _splits_itself(estimator: Any, n_rows: int) -> bool:
 
 def _validation_rows(value: Any) -> Iterator[list[bytes]]:
     """Find rows in ``X_val``, ``(X_val, y_val)`` or a list of such pairs."""
-    if isinstance(value, tuple) and value:
-        value = value[0]
-    if isinstance(value, list) and value and isinstance(value[0], tuple):
-        for pair in value:
-            yield from _validation_rows(pair)
-    elif (keys := row_keys(value)) is not None:
-        yield keys
+    are_pairs = isinstance(value, list) and value and isinstance(value[0], tuple)
+    for one in value if are_pairs else [value]:
+        keys = row_keys(one[0] if isinstance(one, tuple) and one else one)
+        if keys is not None:
+            yield keys
 
 
 def row_keys(X: Any) -> list[bytes] | None:
@@ -169,34 +167,27 @@ def row_keys(X: Any) -> list[bytes] | None:
 
 
 def _key(row: Any) -> bytes:
-    if isinstance(row, str | os.PathLike):
-        return hashlib.blake2b(os.fspath(row).encode(), digest_size=16).digest()
-    values = np.asarray(row)
-    if values.dtype == object:
-        return hashlib.blake2b(repr(row).encode(), digest_size=16).digest()
+    is_path = isinstance(row, str | os.PathLike)
+    values = np.asarray(os.fspath(row) if is_path else row)
     if values.dtype.kind in "biuf":
         with np.errstate(over="ignore"):  # steps may change precision and shape
-            values = values.astype(np.float32)
-    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
+            content = np.ascontiguousarray(values, dtype=np.float32).tobytes()
+    else:
+        content = (os.fspath(row) if is_path else repr(row)).encode()
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 @contextmanager
 def calls_noted(ledger: Ledger, model: Any) -> Iterator[None]:
     """Have the methods of all loaded estimators noted, and put them back."""
-    replaced: list[tuple[type, str, Any]] = []
-    names = dict.fromkeys((*_FITS, *_TRANSFORMS, *_PREDICTIONS))
-    try:
+    names = {*_FITS, *_TRANSFORMS, *_PREDICTIONS}
+    with ExitStack() as put_back:
         for owner in _estimator_classes(model):
-            methods: dict[str, Any] = dict(vars(owner))
-            for name in names:
-                method = methods.get(name)
-                if inspect.isfunction(method):
-                    replaced.append((owner, name, method))
+            for name, method in list(vars(owner).items()):
+                if name in names and inspect.isfunction(method):
+                    put_back.callback(setattr, owner, name, method)
                     setattr(owner, name, _noting(method, name, ledger))
         yield
-    finally:
-        for owner, name, method in replaced:
-            setattr(owner, name, method)
 
 
 def _estimator_classes(model: Any) -> set[type]:
@@ -216,24 +207,21 @@ def _noting(method: Callable, name: str, ledger: Ledger) -> Callable:
 
     @functools.wraps(method)
     def noting(self, *args, **kwargs):
-        if (id(self), name) in ledger.under_way:  # a class calls its parent's method
+        call = (id(self), name)
+        if call in ledger.under_way:  # a class calls its parent's method
             return method(self, *args, **kwargs)
         try:
-            arguments = signature.bind(self, *args, **kwargs).arguments
+            given = signature.bind(self, *args, **kwargs).arguments
         except TypeError:  # the method itself says best what it lacks
             return method(self, *args, **kwargs)
-        given = {
-            **arguments,
-            **arguments.get("params", {}),
-            **arguments.get("kwargs", {}),
-        }
+        given = {**given, **given.get("params", {}), **given.get("kwargs", {})}
         if name in (*_FITS, *_PREDICTIONS):
             ledger.note_call(self, name, given)
-        ledger.under_way.add((id(self), name))
+        ledger.under_way.add(call)
         try:
             result = method(self, *args, **kwargs)
         finally:
-            ledger.under_way.discard((id(self), name))
+            ledger.under_way.discard(call)
         if name in (*_TRANSFORMS, "fit_resample"):
             ledger.note_result(name, given.get("X"), result)
         return result
