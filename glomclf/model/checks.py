@@ -84,21 +84,29 @@ def refuse_contradictions(
     for part in (network, classifier.encoder):
         if isinstance(part, PatchClassifier | ImageEncoder):
             part._validate_params()  # now, not when all images are encoded
-    own = isinstance(network, PatchClassifier)
-    faults = [
-        *_threshold_faults(classifier.threshold),
-        *_validation_faults(classifier, has_X_val, has_y_val),
-        *_sampler_faults(classifier, network),
-        *class_weight_faults(network, classes),
-        *(_weight_faults(classifier) if is_weighted else []),
-        *(_feature_faults(classifier, network) if of_features else []),
-        *(_encoder_faults(classifier, network) if not of_features else []),
-        *(_faults_of_images(classifier, network) if of_features is False else []),
-        *(_space_faults(classifier, network) if own and not of_features else []),
-        *(faults_of_parts(network) if own else []),
-    ]
+    faults = _faults_of_rows(classifier, network, has_X_val, has_y_val)
+    faults += class_weight_faults(network, classes)
+    if is_weighted:
+        faults += _weight_faults(classifier, network)
+    if of_features:
+        faults += _feature_faults(classifier, network)
+    elif isinstance(network, PatchClassifier):
+        faults += _encoder_faults(classifier.encoder, network)
+        faults += _space_faults(classifier, network)
+    elif of_features is False and classifier.encoder is None:
+        faults.append(
+            f"X holds images, but network={network!r} has no layers of its own that "
+            "turn them into features. Pass an encoder, such as encoder=PatchEncoder()."
+        )
+    if isinstance(network, PatchClassifier):
+        faults += faults_of_parts(network)
     if faults:
         raise ParameterError("\n".join(faults))
+
+
+def _those(*faults: tuple[bool, str]) -> list[str]:
+    """Return the sentences that are true."""
+    return [told for is_so, told in faults if is_so]
 
 
 def refuse_other_rows(classifier: Any, X: Any) -> None:
@@ -140,41 +148,41 @@ def refuse_other_rows(classifier: Any, X: Any) -> None:
 
 
 def _are_paths(X: Any, shape: tuple[int, ...]) -> bool:
-    if len(shape) != 1 or not shape[0]:
-        return False
-    return isinstance(next(iter(X)), str | os.PathLike)
+    is_list = len(shape) == 1 and shape[0] > 0
+    return is_list and isinstance(next(iter(X)), str | os.PathLike)
 
 
-def _threshold_faults(threshold: Any) -> list[str]:
-    recall: Any = getattr(threshold, "recall", 1)
-    if isinstance(recall, Real) and 0 < float(recall) <= 1:
-        return []
-    return [f"threshold={threshold!r} asks for a recall outside (0, 1]."]
-
-
-def _validation_faults(classifier: Any, has_X_val: bool, has_y_val: bool) -> list[str]:
-    if has_X_val != has_y_val:
-        return ["X_val and y_val belong together: pass both or neither."]
-    if has_X_val and classifier.validation_fraction is not None:
-        return [
-            f"validation_fraction={classifier.validation_fraction} sets training "
-            "participants aside, but X_val was given as well. Pass one of them."
-        ]
-    return []
-
-
-def _sampler_faults(classifier: Any, network: Any) -> list[str]:
+def _faults_of_rows(
+    classifier: Any, network: Any, has_X_val: bool, has_y_val: bool
+) -> list[str]:
+    """Say where rows cannot be set aside, sampled or chosen on as asked."""
+    share, sampler = classifier.validation_fraction, classifier.sampler
+    recall: Any = getattr(classifier.threshold, "recall", 1)
     chooses = isinstance(network, LinearProbe) and network._chooses
-    if classifier.sampler is None or not chooses:
-        return []
-    return [
-        f"sampler={classifier.sampler!r} makes rows of no participant, but "
-        f"network__C={network.C!r} is chosen on folds by participant. Pass "
-        "sampler=None, or one number as network__C."
-    ]
+    return _those(
+        (
+            not (isinstance(recall, Real) and 0 < float(recall) <= 1),
+            f"threshold={classifier.threshold!r} asks for a recall outside (0, 1].",
+        ),
+        (
+            has_X_val != has_y_val,
+            "X_val and y_val belong together: pass both or neither.",
+        ),
+        (
+            has_X_val and has_y_val and share is not None,
+            f"validation_fraction={share} sets training participants aside, but X_val "
+            "was given as well. Pass one of them.",
+        ),
+        (
+            sampler is not None and chooses,
+            f"sampler={sampler!r} makes rows of no participant, but "
+            f"network__C={getattr(network, 'C', None)!r} is chosen on folds by "
+            "participant. Pass sampler=None, or one number as network__C.",
+        ),
+    )
 
 
-def _weight_faults(classifier: Any) -> list[str]:
+def _weight_faults(classifier: Any, network: Any) -> list[str]:
     """Say where weights of rows do not reach the network."""
     faults = []
     if mixes_rows(classifier.sampler):
@@ -184,7 +192,7 @@ def _weight_faults(classifier: Any) -> list[str]:
             '"oversample" or "undersample".'
         )
     try:
-        weight_parameter(network_of(classifier))
+        weight_parameter(network)
     except ParameterError as error:
         faults.append(str(error))
     return faults
@@ -193,20 +201,18 @@ def _weight_faults(classifier: Any) -> list[str]:
 def _feature_faults(classifier: Any, network: Any) -> list[str]:
     """Say what is for images, where X holds features."""
     why = "is for images, but X holds features of shape (n_samples, n_features)"
-    found = {
-        "stain_normalizer": None,
-        "encoder": None,
-        "predict_views": 1,
-        "network.augmentation": None,
-        "network.trainable_layers": 0,
+    given = {
+        "stain_normalizer": (classifier.stain_normalizer, None),
+        "encoder": (classifier.encoder, None),
+        "predict_views": (classifier.predict_views, 1),
+        "network__augmentation": (getattr(network, "augmentation", None), None),
+        "network__trainable_layers": (getattr(network, "trainable_layers", 0), 0),
     }
-    faults = []
-    for name, without in found.items():
-        owner = network if name.startswith("network.") else classifier
-        value = getattr(owner, name.rpartition(".")[2], without)
-        if value != without:
-            key = name.replace(".", "__")
-            faults.append(f"{key}={value!r} {why}. Pass {key}={without}.")
+    faults = [
+        f"{name}={value!r} {why}. Pass {name}={without}."
+        for name, (value, without) in given.items()
+        if value != without
+    ]
     if needs_images(classifier.sampler):
         faults.append(
             f"sampler={classifier.sampler!r} {why}. Pass a sampler without "
@@ -218,32 +224,32 @@ def _feature_faults(classifier: Any, network: Any) -> list[str]:
 def _space_faults(classifier: Any, network: PatchClassifier) -> list[str]:
     if classifier.sampling_space == "pixels":
         return []
-    faults = []
-    if needs_images(classifier.sampler):
-        faults.append(
+    return _those(
+        (
+            needs_images(classifier.sampler),
             f"sampler={classifier.sampler!r} transforms images, but "
             'sampling_space="features" resamples features. Pass '
-            'sampling_space="pixels", or a sampler without augmentation.'
-        )
-    if network.augmentation is not None:
-        faults.append(
+            'sampling_space="pixels", or a sampler without augmentation.',
+        ),
+        (
+            network.augmentation is not None,
             f"network__augmentation={network.augmentation!r} trains from images, but "
             'sampling_space="features" resamples the output of frozen layers. Pass '
-            'sampling_space="pixels", or network__augmentation=None.'
-        )
-    if network.trainable_layers == "all":
-        faults.append(
+            'sampling_space="pixels", or network__augmentation=None.',
+        ),
+        (
+            network.trainable_layers == "all",
             'sampling_space="features" resamples the output of frozen layers, but '
             'network__trainable_layers="all" leaves none. Pass '
-            'sampling_space="pixels".'
-        )
-    return faults
+            'sampling_space="pixels".',
+        ),
+    )
 
 
-def _encoder_faults(classifier: Any, network: Any) -> list[str]:
+def _encoder_faults(encoder: Any, network: PatchClassifier) -> list[str]:
     """Say where encoder and network do not go together."""
-    encoder = classifier.encoder
-    if encoder is None or not isinstance(network, PatchClassifier):
+    layers = network.trainable_layers
+    if encoder is None:
         return []
     if network.augmentation is not None:
         return [
@@ -251,37 +257,16 @@ def _encoder_faults(classifier: Any, network: Any) -> list[str]:
             f"images, but encoder={encoder!r} gives it features. Pass one of them."
         ]
     if not isinstance(encoder, PatchEncoder):
-        return _faults_behind_features(network, encoder)
-    return _faults_of_cut(network, encoder)
-
-
-def _faults_of_images(classifier: Any, network: Any) -> list[str]:
-    if classifier.encoder is not None or isinstance(network, PatchClassifier):
-        return []
-    return [
-        f"X holds images, but network={network!r} has no layers of its own that turn "
-        "them into features. Pass an encoder, such as encoder=PatchEncoder()."
-    ]
-
-
-def _faults_behind_features(network: PatchClassifier, encoder: Any) -> list[str]:
-    if network.trainable_layers == 0:
-        return []
-    return [
-        f"network__trainable_layers={network.trainable_layers!r} trains layers of "
-        f"network__backbone={network.backbone!r}, but encoder={encoder!r} stands in "
-        "place of all of them. Pass network__trainable_layers=0."
-    ]
-
-
-def _faults_of_cut(network: PatchClassifier, encoder: PatchEncoder) -> list[str]:
-    """Compare what the encoder leaves off with what the network goes on from."""
-    names = ["trainable_layers"]
-    if network.trainable_layers != 0:
-        names += ["backbone", "weights", "normalization"]
+        told = (
+            f"network__trainable_layers={layers!r} trains layers of "
+            f"network__backbone={network.backbone!r}, but encoder={encoder!r} stands "
+            "in place of all of them. Pass network__trainable_layers=0."
+        )
+        return _those((layers != 0, told))
+    shared = ("backbone", "weights", "normalization") if layers != 0 else ()
     return [
         f"encoder__{name}={theirs!r}, but network__{name}={ours!r}: the network goes "
         "on where the encoder ends. Give both the same."
-        for name in names
+        for name in ("trainable_layers", *shared)
         if (theirs := getattr(encoder, name)) != (ours := getattr(network, name))
     ]
