@@ -81,7 +81,7 @@ figure.tight_layout()
 result = nested_cross_validate(
     search, X, y, groups=participants, cv=4, default=classifier, random_state=0
 )
-result.to_frame().round(3)
+result.folds.round(3)
 
 # %%
 # The optimism of the best score, and what tuning changed. If the interval of the
@@ -97,7 +97,7 @@ print(compared.loc["average_precision", ["a", "b", "value", "low", "high"]])
 # The best score of the study in each outer fold, and its score on untouched
 # participants.
 
-folds = result.to_frame()
+folds = result.folds
 figure, ax = plt.subplots(figsize=(5, 3.2))
 for place, column in enumerate(["best_score", "test_score"]):
     ax.plot(np.full(len(folds), place), folds[column], "o", color="C0")

@@ -209,7 +209,9 @@ def run_workers(
     options: argparse.Namespace, url: str, name: str, n_workers: int
 ) -> float:
     """Return the seconds from the first trial's start to the last one's end."""
-    from glomclf.tuning.study import find_study
+    from optuna import load_study
+
+    from glomclf.tuning import open_storage
 
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(n_workers)
@@ -224,7 +226,7 @@ def run_workers(
         worker.join()
         if worker.exitcode:
             raise SystemExit(f"a worker ended with exit code {worker.exitcode}")
-    trials = find_study(url, name).trials
+    trials = load_study(study_name=name, storage=open_storage(url)).trials
     done = [trial for trial in trials if "fold_scores" in trial.user_attrs]
     if len(done) != options.worker_trials:
         raise SystemExit(f"{len(done)} of {options.worker_trials} trials are done")
@@ -298,9 +300,9 @@ def measure_nested(rows: Rows, options: argparse.Namespace) -> dict[str, Any]:
         "inner_folds": options.inner_folds,
         "folds": options.folds,
         "text": str(result),
-        "columns": ["fold", *result.to_frame().columns],
+        "columns": ["fold", *result.folds.columns],
         "by_fold": [
-            [cell(value) for value in row] for row in result.to_frame().itertuples()
+            [cell(value) for value in row] for row in result.folds.itertuples()
         ],
         "result": result.to_dict(),
     }

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _JOURNAL = "study.journal"
 _METRIC = "average_precision"
+# What is fixed where embeddings take the place of images, by whether it is "linear".
+_OF_FEATURES = {True: ("stain_normalizer", None), False: ("sampling_space", "features")}
 
 
 @click.command()
@@ -131,7 +133,6 @@ def command(
     search = _search(sought, bounds, seed, **given)
     storage = storage or str(folder / _JOURNAL)
     search.set_params(cv=folds, storage=storage, study_name=study_name, resume=resume)
-    _check_study(search)
     rows = patches.rows_of(manifest)
     files = StudyFiles(search, folder, words_to_resume())
     with _nothing_lost(files):
@@ -142,7 +143,6 @@ def command(
             _run_nested(files, rows, manifest, n_outer, seed)
         files.write_report()
     files.print_best()
-    files.print_dashboard()
     list_files()
 
 
@@ -162,16 +162,15 @@ def _search(
     from ..tuning import GlomeruliSearchCV
     from .settings import checked_classifier, given_values
 
-    given = given_values(recipe, settings=settings)
-    if of_features and recipe == "linear":
-        given["stain_normalizer"] = None
-    elif of_features:  # as if the layers before were frozen
-        given["sampling_space"] = "features"
-        settings = (*settings, ("sampling_space", "features"))
-    in_features = recipe != "linear" and given.get("sampling_space") == "features"
-    if in_features and "sampler" not in given:
+    given, added = given_values(recipe, settings=settings), {}
+    if of_features:  # as if the layers before were frozen
+        name, value = _OF_FEATURES[recipe == "linear"]
+        given[name] = added[name] = value
+    if recipe != "linear" and given.get("sampling_space") == "features":
         # The part of the recipe's sampler that needs no images; it is tuned.
-        settings = (*settings, ("sampler", "smote"))
+        added["sampler"] = "smote"
+    keys = dict(settings)
+    settings = (*settings, *(one for one in added.items() if one[0] not in keys))
     default = checked_classifier(
         recipe, settings=settings, of_features=of_features, random_state=seed
     )
@@ -262,20 +261,6 @@ def _check_outer_folds(
         ) from None
 
 
-def _check_study(search: GlomeruliSearchCV) -> None:
-    """Refuse a storage that cannot be used, or a study that is there already."""
-    from ..tuning.storage import shown
-    from ..tuning.study import find_study
-
-    study = find_study(search.storage, search.study_name)
-    if study is not None and study.trials and not search.resume:
-        raise InputError(
-            f"The study {search.study_name!r} exists in {shown(search.storage)}; "
-            f"trials: {len(study.trials)}. Continue it with --resume, or give another "
-            "--study."
-        )
-
-
 # -- the run ---------------------------------------------------------------------------
 
 
@@ -328,8 +313,6 @@ def _nothing_lost(files: StudyFiles) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if hasattr(files.search, "study_"):
-            files.write_trials()
         _say_how_to_go_on(files)
         raise
     except GlomclfError:
@@ -350,6 +333,7 @@ def _say_how_to_go_on(files: StudyFiles) -> None:
 
     search = files.search
     if hasattr(search, "study_"):
+        files.write_trials()
         note(what_is_kept(search.study_, search.storage, search.n_trials))
     if files.resume is not None:
         text = command_text(files.resume)

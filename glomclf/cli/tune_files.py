@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .console import note, print_table, say, typed_command
+from .console import note, print_table, typed_command
 from .outputs import (
     drop_unwritten,
     save_model,
@@ -16,7 +16,7 @@ from .outputs import (
     write_report,
     written_files,
 )
-from .tables import print_scores
+from .tables import print_estimates, print_scores
 from .training_files import keep_cut, write_out_of_fold
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-    from ..evaluation.estimates import Estimates
     from ..evaluation.evaluation import Evaluation
     from ..tuning import GlomeruliSearchCV, NestedResult
 
@@ -126,7 +125,7 @@ class StudyFiles:
     def write_nested(self, nested: NestedResult) -> None:
         """Write what nested cross-validation found."""
         self.nested = nested
-        write_csv(nested.to_frame(), self.folder / "nested_folds.csv", index=True)
+        write_csv(nested.folds, self.folder / "nested_folds.csv", index=True)
         write_csv(nested.predictions, self.folder / "nested_predictions.csv")
         write_json(nested.to_dict(), self.folder / "nested.json")
 
@@ -189,16 +188,6 @@ class StudyFiles:
         else:
             _print_nested(self.nested)
 
-    def print_dashboard(self) -> None:
-        """Print the command that opens the study in Optuna's dashboard."""
-        from ..report.sections.repetition import command_text
-        from ..report.tuning import dashboard_command
-
-        if self.search.storage is None:
-            return
-        say("\nTo look into the study (pip install optuna-dashboard):")
-        say(f"  {command_text(dashboard_command(self.search.storage))}")
-
 
 def words_to_resume() -> list[str] | None:
     """Return the words of the command that goes on with this one; None outside."""
@@ -233,22 +222,9 @@ def _print_nested(nested: NestedResult) -> None:
         f"{nested.best_score:.3f}; on participants that no trial saw, it was "
         f"{nested.test_score:.3f} (means of the outer folds)."
     )
-    comparison = nested.comparison
-    if comparison is not None:
-        names = (nested.scoring, "roc_auc", "recall", "precision")
-        rows = [
-            (
-                score_title(name),
-                f"{comparison.scores[name]:+.3f}",
-                _ends(comparison, name),
-            )
-            for name in dict.fromkeys(names)
-            if name in comparison.scores
-        ]
-        columns = ("score", "difference", "95 % interval")
-        print_table("Tuned less the recipe, same participants", columns, rows)
-
-
-def _ends(estimates: Estimates, name: str) -> str:
-    low, high = estimates.interval(name)
-    return "" if low != low else f"{low:.3f} to {high:.3f}"
+    if nested.comparison is not None:
+        names = dict.fromkeys([nested.scoring, "roc_auc", "recall", "precision"])
+        told = {n: score_title(n) for n in names if n in nested.comparison.scores}
+        print_estimates(
+            "Tuned less the recipe, same participants", nested.comparison, told
+        )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 
 from .._runtime import counted
@@ -45,10 +46,10 @@ def results_of(
         return {"params": []}
     with warnings.catch_warnings():  # of trials that were pruned, or failed
         warnings.filterwarnings("ignore", message="One or more of the test scores")
-        results = search._format_results(
+        results: dict[str, Any] = search._format_results(
             [_settings(objective, trial) for trial in trials],
             len(objective.folds),
-            _evaluations(trials, objective.scoring, len(objective.folds)),
+            [fold for trial in trials for fold in _folds(objective, trial)],
             {
                 "trial": [trial.number for trial in trials],
                 "state": [trial.state.name for trial in trials],
@@ -69,35 +70,26 @@ def _settings(objective: Objective, trial: FrozenTrial) -> dict[str, Any]:
     return dict(objective.search_space(trial))  # type: ignore[arg-type]
 
 
-def _evaluations(
-    trials: Sequence[FrozenTrial], scoring: Scoring, n_splits: int
-) -> list[dict[str, Any]]:
-    """Return scores and times of each fold of each trial, as scikit-learn notes them.
-
-    A single objective is named ``score``.
-    """
-    alone = len(scoring.objectives) == 1
-    names = {
-        "score" if alone and name in scoring.objectives else name: name
-        for name in (*scoring.objectives, *scoring.constraint)
-    }
-    return [
+def _folds(objective: Objective, trial: FrozenTrial) -> list[dict[str, Any]]:
+    """Return what scikit-learn notes of each fold; a single objective is ``score``."""
+    noted, sought = trial.user_attrs, objective.scoring.objectives
+    alone = dict.fromkeys(sought, "score") if len(sought) == 1 else {}
+    table = pd.DataFrame(
         {
-            "fit_time": _entry(trial.user_attrs.get("fit_seconds"), fold),
-            "score_time": _entry(trial.user_attrs.get("fold_seconds"), fold)
-            - _entry(trial.user_attrs.get("fit_seconds"), fold),
-            "test_scores": {
-                shown: _entry(trial.user_attrs.get("fold_scores", {}).get(name), fold)
-                for shown, name in names.items()
-            },
-        }
-        for trial in trials
-        for fold in range(n_splits)
+            "fit_time": noted["fit_seconds"],
+            "score_time": noted["score_seconds"],
+            **noted["fold_scores"],
+        },
+        index=range(len(noted["fit_seconds"])),
+        columns=["fit_time", "score_time", *sought, *objective.scoring.constraint],
+    ).reindex(range(len(objective.folds)))
+    times, scores = table.iloc[:, :2], table.iloc[:, 2:].rename(columns=alone)
+    return [
+        {"fit_time": fit, "score_time": score, "test_scores": reached}
+        for (fit, score), reached in zip(
+            times.to_numpy(), scores.to_dict("records"), strict=True
+        )
     ]
-
-
-def _entry(values: Sequence[float] | None, place: int) -> float:
-    return values[place] if values is not None and place < len(values) else np.nan
 
 
 def best_index(search: Any, scoring: Scoring) -> int | None:
@@ -113,14 +105,11 @@ def best_index(search: Any, scoring: Scoring) -> int | None:
     -------
     int or None
     """
-    if callable(search.refit):
-        return int(search.refit(search.cv_results_))
-    best = search.best_trials_[0]
-    if len(scoring.objectives) > 1:
-        if not isinstance(search.refit, str):
-            return None
-        place = scoring.objectives.index(search.refit)
-        best = max(search.best_trials_, key=lambda trial: trial.values[place])
+    named = isinstance(search.refit, str)
+    if len(scoring.objectives) > 1 and not named:
+        return None
+    place = scoring.objectives.index(search.refit) if named else 0
+    best = max(search.best_trials_, key=lambda trial: trial.values[place])
     return list(search.cv_results_["trial"]).index(best.number)
 
 
@@ -155,13 +144,11 @@ def _why_none(trials: Sequence[FrozenTrial]) -> str:
 
 def _nearest(complete: Sequence[FrozenTrial], scoring: Scoring) -> str:
     """Name the trial that misses the constraint by least."""
-    nearest = min(
-        complete, key=lambda t: (max(t.constraints.values(), default=0), t.number)
-    )
+    nearest = min(complete, key=lambda t: (max(t.constraints.values()), t.number))
     wanted = ", ".join(f"{name} >= {v:g}" for name, v in scoring.constraint.items())
     reached = ", ".join(
-        f"{name} {np.mean(nearest.user_attrs['fold_scores'][name]):.3f}"
-        for name in scoring.constraint
+        f"{name} {least - nearest.constraints[name]:.3f}"
+        for name, least in scoring.constraint.items()
     )
     return (
         f"None of {len(complete)} complete trials meets the constraint {wanted}. The "

@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -22,7 +23,7 @@ from optuna.samplers import RandomSampler
 from ..data.store import file_key
 from .objective import Objective
 
-__all__ = ["describe", "different_parts", "short_digest", "study_digest"]
+__all__ = ["describe", "study_digest"]
 
 _WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
 _N_DRAWS = 20  # of a search space, to see its branches
@@ -40,8 +41,7 @@ def study_digest(objective: Objective) -> dict[str, str]:
     dict of str to str
         By the name of the part.
     """
-    scorer = objective.scoring.scorer
-    scorers = getattr(scorer, "_scorers", {"score": scorer})
+    scorers = objective.scoring.scorer._scorers  # type: ignore[attr-defined]
     parts = {
         "data": [objective.y, _rows(objective.X), objective.fit_params],
         "folds": objective.folds,
@@ -53,7 +53,10 @@ def study_digest(objective: Objective) -> dict[str, str]:
         "search space": _draws(objective.search_space),
         "estimator": objective.configured({}),
     }
-    return {name: _short(describe(part)) for name, part in parts.items()}
+    return {
+        name: hashlib.sha256(describe(part).encode()).hexdigest()[:12]
+        for name, part in parts.items()
+    }
 
 
 def _draws(search_space: Callable[[Any], Any]) -> list[Any]:
@@ -72,16 +75,6 @@ def _draws(search_space: Callable[[Any], Any]) -> list[Any]:
     return draws
 
 
-def different_parts(own: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """Name the parts in which two studies differ."""
-    return [name for name, digest in own.items() if found.get(name) != digest]
-
-
-def short_digest(objective: Objective) -> str:
-    """Return one digest of all parts, to name a study by."""
-    return _short(*study_digest(objective).values())
-
-
 def describe(value: Any) -> str:
     """Describe an estimator, a function or data, the same in every process.
 
@@ -94,61 +87,44 @@ def describe(value: Any) -> str:
     str
         Functions by their name, files by their content, no addresses.
     """
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        return _describe_call(value, value.get_params(deep=False))
     if inspect.isroutine(value) or isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, os.PathLike):
-        return _describe_file(value)
-    if isinstance(value, pd.DataFrame | Mapping):
-        return _describe_call(value, value)
-    if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(map(describe, value)))}}}"
+        key = file_key(value)
+        return os.path.basename(value) if key is None else key.hex()
+    if isinstance(value, np.ndarray | pd.Series):
+        array = np.asarray(value)
+        # The hash of texts and objects depends on how they came to be.
+        return describe(array.tolist()) if array.dtype.kind in "OUT" else _hash(array)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(describe, value))}]"
-    if isinstance(value, np.ndarray | pd.Series):
-        return _describe_array(np.asarray(value))
-    text = repr(value)
-    if " at 0x" not in text:
-        return text
-    return _describe_call(value, getattr(value, "__dict__", {}))
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(describe, value)))}}}"
+    if hasattr(value, "get_params"):
+        return _describe_call(value, value.get_params(deep=False))
+    if isinstance(value, pd.DataFrame | Mapping):
+        return _describe_call(value, value)
+    if " at 0x" in repr(value):
+        return _describe_call(value, getattr(value, "__dict__", {}))
+    return repr(value)
 
 
 def _describe_call(value: Any, items: Any) -> str:
-    inner = ", ".join(
-        f"{key}={_describe_file(items[key]) if key == 'weights' else content}"
-        for key, content in sorted((str(k), describe(items[k])) for k in items)
-        if key not in _WITHOUT_EFFECT
-    )
+    told = {str(key): items[key] for key in items if key not in _WITHOUT_EFFECT}
+    if isinstance(told.get("weights"), str):  # of a network: a name or a file
+        told["weights"] = Path(told["weights"])
+    inner = ", ".join(f"{key}={describe(told[key])}" for key in sorted(told))
     return f"{type(value).__qualname__}({inner})"
 
 
-def _describe_file(path: Any) -> str:
-    """Describe a file by its content, wherever it lies."""
-    if not isinstance(path, str | os.PathLike):
-        return describe(path)
-    key = file_key(path)
-    return os.path.basename(os.fspath(path)) if key is None else key.hex()
-
-
-def _describe_array(array: np.ndarray) -> str:
-    # The hash of texts and objects depends on how they came to be.
-    return _short(repr(array.tolist())) if array.dtype.kind in "OUT" else _hash(array)
-
-
-def _hash(value: Any) -> str:
-    return str(joblib.hash(value))
-
-
-def _short(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+def _hash(array: np.ndarray) -> str:
+    return str(joblib.hash(array))
 
 
 def _rows(X: Any) -> Any:
-    """Return what rows hold: the content of files, wherever they lie, or arrays."""
+    """Return what rows hold: files, wherever they lie, or arrays."""
     items = X["path"] if isinstance(X, pd.DataFrame) and "path" in X else X
     if isinstance(items, pd.DataFrame):
         return items
-    if all(isinstance(item, str | os.PathLike) for item in items):
-        return [_describe_file(item) for item in items]
-    return np.asarray(items)
+    are_files = all(isinstance(item, str | os.PathLike) for item in items)
+    return [Path(item) for item in items] if are_files else np.asarray(items)

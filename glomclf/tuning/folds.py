@@ -9,36 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
-from sklearn.model_selection import check_cv
 
-from ..errors import ParameterError
 from ..leakage.splits import audit_splits
 from ..model.folds import splits_of
 
 __all__ = ["Fold", "audit_folds", "draw_folds"]
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
-_LEVELS = ("images", "rows")
 
 
 def draw_folds(
-    estimator: Any,
-    cv: Any,
-    y: NDArray[Any],
-    groups: NDArray[Any] | None,
-    *,
-    X: Any,
-    seed: int,
+    cv: Any, y: NDArray[Any], groups: NDArray[Any] | None, seed: int
 ) -> list[Fold]:
     """Draw the folds once; those of an int respect participants."""
-    if isinstance(cv, int):
-        return splits_of(cv, y, groups, seed)
-    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
-    return [
-        (np.asarray(train), np.asarray(test))
-        for train, test in splitter.split(X, y, groups=groups)
-    ]
+    drawn = splits_of(cv, y, groups, seed)
+    return [(np.asarray(train), np.asarray(test)) for train, test in drawn]
 
 
 def audit_folds(
@@ -71,8 +56,6 @@ def audit_folds(
     LeakageError
         If a row, a participant or an image is on both sides of a fold.
     """
-    if level not in _LEVELS:
-        raise ParameterError(f"audit={level!r} is not one of {', '.join(_LEVELS)}.")
     compared = level == "images" and _are_images(X)
     audit = audit_splits(X, y, folds, groups, compare_images=compared)
     audit.raise_if_leaky()
@@ -88,6 +71,4 @@ def _are_images(X: Any) -> bool:
     if isinstance(X, pd.DataFrame):
         return "path" in X.columns
     first = next(iter(X))
-    return isinstance(first, str | os.PathLike) or (
-        isinstance(first, np.ndarray) and first.ndim == 3
-    )
+    return isinstance(first, str | os.PathLike) or getattr(first, "ndim", 0) == 3

@@ -7,59 +7,31 @@ participants that none of its trials has seen.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.validation import (
-    check_consistent_length,
-    column_or_1d,
-    has_fit_parameter,
-)
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from .._runtime import progress
 from ..data.participants import participants_of
 from ..errors import ParameterError
 from ..evaluation.comparison import Comparison, compare_scores
 from ..evaluation.evaluation import Evaluation, evaluate
+from ..model.folds import FittedFold, fit_folds, predict_folds
+from ..model.rows import Rows
 from .folds import audit_folds, draw_folds
 from .objective import describe_settings, seeded
 from .scoring import checked_scoring, refuse_undefined_folds
 from .search import GlomeruliSearchCV
 
-__all__ = ["FoldResult", "NestedResult", "nested_cross_validate"]
+__all__ = ["NestedResult", "nested_cross_validate"]
 
-
-@dataclass(frozen=True)
-class FoldResult:
-    """What one outer fold gave.
-
-    Parameters
-    ----------
-    fold : int
-        From 0.
-    best_params : dict
-        What the search chose on the training rows, as plain values.
-    best_score : float
-        Its score there, the best of all trials: too good.
-    test_score : float
-        The score of the model fitted with them, on the fold's own participants.
-    n_trials : int
-        Trials that the search had.
-    study_name : str
-        Name of its study.
-    """
-
-    fold: int
-    best_params: dict[str, Any]
-    best_score: float
-    test_score: float
-    n_trials: int
-    study_name: str
+_PREDICTED = ["probability", "threshold"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +44,11 @@ class NestedResult:
         Of the tuned procedure, on the predictions of all outer folds.
     scoring : str
         The score that was tuned.
-    folds : list of FoldResult
-        One per outer fold.
+    folds : DataFrame
+        One row per outer fold: ``best_score``, of all trials the best on the training
+        rows, and so too good; ``test_score`` of the model fitted with those parameters,
+        on the fold's own participants; ``optimism``, the difference; ``n_trials``;
+        ``study``, its name; and one column per parameter, named ``param_...``.
     predictions : DataFrame
         One row per prediction: ``row``, ``fold``, ``label``, ``participant``,
         ``probability``, ``threshold`` and, with a default, ``default_probability`` and
@@ -85,46 +60,24 @@ class NestedResult:
 
     evaluation: Evaluation
     scoring: str
-    folds: list[FoldResult]
+    folds: pd.DataFrame
     predictions: pd.DataFrame
     comparison: Comparison | None = None
 
     @property
     def best_score(self) -> float:
         """Mean of the best scores of the searches: too good."""
-        return float(np.mean([one.best_score for one in self.folds]))
+        return float(self.folds["best_score"].mean())
 
     @property
     def test_score(self) -> float:
         """Mean score of the outer folds, on participants that no trial saw."""
-        return float(np.mean([one.test_score for one in self.folds]))
+        return float(self.folds["test_score"].mean())
 
     @property
     def optimism(self) -> float:
         """How much too good the best score is: `best_score` less `test_score`."""
         return self.best_score - self.test_score
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the outer folds as a table.
-
-        Returns
-        -------
-        DataFrame
-            Index ``fold``; columns ``best_score``, ``test_score``, ``optimism``,
-            ``n_trials``, and one per parameter, named ``param_...``.
-        """
-        rows = [
-            {
-                "fold": one.fold,
-                "best_score": one.best_score,
-                "test_score": one.test_score,
-                "optimism": one.best_score - one.test_score,
-                "n_trials": one.n_trials,
-                **{f"param_{name}": v for name, v in one.best_params.items()},
-            }
-            for one in self.folds
-        ]
-        return pd.DataFrame(rows).set_index("fold")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the predictions as plain types that JSON can hold.
@@ -140,7 +93,7 @@ class NestedResult:
             "test_score": self.test_score,
             "optimism": self.optimism,
             "evaluation": self.evaluation.to_dict(),
-            "folds": [vars(one) for one in self.folds],
+            "folds": json.loads(self.folds.reset_index().to_json(orient="records")),
             "comparison": None if compared is None else compared.to_dict(),
         }
 
@@ -236,42 +189,38 @@ def nested_cross_validate(
     labels = column_or_1d(y)
     check_consistent_length(X, labels)
     owners = participants_of(X, groups)
+    classes = np.unique(labels)
     seeds = check_random_state(random_state).randint(2**31 - 2, size=2).tolist()
     name = _deciding_score(search)
-    outer = draw_folds(search, cv, labels, owners, X=X, seed=seeds[0])
+    outer = draw_folds(cv, labels, owners, seeds[0])
     refuse_undefined_folds(outer, labels, checked_scoring(search))
     audit_folds(X, labels, outer, owners, level=search.audit)
-    rows = _Rows(X, labels, owners)
-    folds, tables = [], []
-    with progress("outer folds", len(outer), enabled=verbose > 0) as advance:
-        for fold, (train, test) in enumerate(outer):
-            tuned = rows.fit(_of_fold(search, fold), train)
-            folds.append(_fold_result(tuned, fold, rows, test))
-            tables.append(rows.predict(tuned.best_estimator_, test).assign(fold=fold))
-            if default is not None:
-                model = rows.fit(seeded(clone(default), seeds[0]), train)
-                tables[-1] = tables[-1].join(_of_default(rows.predict(model, test)))
-            advance(note=f"tuned {name} {folds[-1].test_score:.3f}")
-    predictions = pd.concat(tables, ignore_index=True)
-    evaluation, comparison = _judged(
-        predictions,
-        n_bootstrap=n_bootstrap,
-        confidence=confidence,
-        random_state=seeds[1],
-    )
-    return NestedResult(evaluation, name, folds, predictions, comparison)
+    searches = [_of_fold(search, fold) for fold in range(len(outer))]
+    options: dict[str, Any] = {"pos_label": classes[1], "verbose": verbose}
+    rows = Rows(X, labels, owners)
+    fitted = fit_folds(searches, rows, outer, doing="outer folds", **options)
+    judged = [_judged_fold(one, rows.take(one.test)) for one in fitted]
+    folds = pd.DataFrame([found for found, _ in judged]).rename_axis("fold")
+    table = pd.concat([predicted for _, predicted in judged], ignore_index=True)
+    table["label"] = (labels[table["row"]] == classes[1]).astype(int)
+    table["participant"] = None if owners is None else owners[table["row"]]
+    if default is not None:
+        model = seeded(clone(default), seeds[0])
+        plain = predict_folds(model, X, labels, groups=owners, cv=outer, **options)
+        table = table.join(plain[_PREDICTED].add_prefix("default_"))
+    evaluation, comparison = _compared(table, n_bootstrap, confidence, seeds[1])
+    return NestedResult(evaluation, name, folds, table, comparison)
 
 
 def _deciding_score(search: GlomeruliSearchCV) -> str:
     """Name the score that the search chooses by; refuse one that leaves it open."""
-    if search.refit is False or callable(search.refit):
+    if search.refit is False:
         raise ParameterError(
             "nested_cross_validate needs a search with refit=True, or the name of "
-            f"a score; got refit={search.refit!r}."
+            "a score; got refit=False."
         )
-    if isinstance(search.refit, str):
-        return search.refit
-    return checked_scoring(search).objectives[0]
+    names = checked_scoring(search).objectives
+    return search.refit if isinstance(search.refit, str) else names[0]
 
 
 def _of_fold(search: GlomeruliSearchCV, fold: int) -> GlomeruliSearchCV:
@@ -282,57 +231,34 @@ def _of_fold(search: GlomeruliSearchCV, fold: int) -> GlomeruliSearchCV:
     return search
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """All rows; models see the ones they are given, and no others."""
-
-    X: Any
-    y: NDArray[Any]
-    groups: NDArray[Any] | None
-
-    def fit(self, model: Any, train: NDArray[np.intp]) -> Any:
-        """Fit on the training rows, with their participants."""
-        owners = {}
-        if self.groups is not None and has_fit_parameter(model, "groups"):
-            owners["groups"] = self.groups[train]
-        return model.fit(_safe_indexing(self.X, train), self.y[train], **owners)
-
-    def predict(self, model: Any, test: NDArray[np.intp]) -> pd.DataFrame:
-        """Predict the test rows."""
-        return pd.DataFrame(
-            {
-                "row": np.arange(len(self.y))[test],
-                "label": (self.y[test] == np.unique(self.y)[1]).astype(int),
-                "participant": None if self.groups is None else self.groups[test],
-                "probability": model.predict_proba(_safe_indexing(self.X, test))[:, 1],
-                "threshold": getattr(model, "threshold_", 0.5),
-            }
-        )
+def _judged_fold(one: FittedFold, test: Rows) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Tell what an outer fold's search found, and its model's predictions."""
+    search = one.model
+    test_score = float(search.score(test.X, test.y))
+    best = describe_settings(search.best_params_)
+    found = {
+        "best_score": search.best_score_,
+        "test_score": test_score,
+        "optimism": search.best_score_ - test_score,
+        "n_trials": len(search.cv_results_["params"]),
+        "study": search.study_.study_name,
+        **{f"param_{name}": value for name, value in best.items()},
+    }
+    values = one.probability, getattr(search.best_estimator_, "threshold_", 0.5)
+    predicted = dict(zip(_PREDICTED, values, strict=True))
+    return found, pd.DataFrame({"row": one.test, "fold": one.fold, **predicted})
 
 
-def _fold_result(
-    search: GlomeruliSearchCV, fold: int, rows: _Rows, test: NDArray[np.intp]
-) -> FoldResult:
-    return FoldResult(
-        fold,
-        describe_settings(search.best_params_),
-        search.best_score_,
-        float(search.score(_safe_indexing(rows.X, test), rows.y[test])),
-        len(search.cv_results_["params"]),
-        search.study_.study_name,
-    )
-
-
-def _of_default(table: pd.DataFrame) -> pd.DataFrame:
-    return table[["probability", "threshold"]].add_prefix("default_")
-
-
-def _judged(
-    table: pd.DataFrame, **options: Any
+def _compared(
+    table: pd.DataFrame, n_bootstrap: int, confidence: float, seed: int
 ) -> tuple[Evaluation, Comparison | None]:
     """Score the predictions of all outer folds, and compare them with the default's."""
-    known = table["participant"].notna().any()
-    options["groups"] = table["participant"] if known else None
+    options: dict[str, Any] = {
+        "groups": table["participant"] if table["participant"].notna().any() else None,
+        "n_bootstrap": n_bootstrap,
+        "confidence": confidence,
+        "random_state": seed,
+    }
     label, tuned, cut = table["label"], table["probability"], _cut(table["threshold"])
     evaluation = evaluate(label, tuned, threshold=cut, **options)
     if "default_probability" not in table:

@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+__all__ = ["hidden", "is_plain", "secrets_in", "without_password"]
 
-__all__ = [
-    "hidden",
-    "passwords_in",
-    "readable_url",
-    "without_password",
-    "without_passwords",
-]
-
-# As SQLAlchemy reads an address: a user's name may hold an @, a password a slash.
-_USER = re.compile(r"(://[^:/\s]*):(\S*)@")
-_USER_OF_ONE = re.compile(r"(?s)(://[^:/\s]*):(.*)@")  # a password may have blanks
-_OPTION = re.compile(
-    r"(?i)((?:^|[?&;\s])(?:password|sslpassword|passwd|pwd)\s*=\s*)([^&;\s']*)"
+_FILE = re.compile(r"sqlite(\+\w+)?:///[^?]*|[\w ./~\\-]+")
+_SCHEME = r"[a-z][a-z0-9]*(?:\+[a-z0-9]+)?://"
+# An address in which each part can only be what it is. A second @, or a slash before
+# the first, may be of a password.
+_PLAIN = re.compile(
+    rf"(?P<scheme>{_SCHEME})"
+    r"(?:(?P<user>[^@:/?#\s]*)(?P<password>:[^@/?#]*)?@)?"
+    r"(?P<place>(?:[\w.-]*|\[[\w.:]+\])(?::\d+)?(?:/[^@:?#\s]*)?)"
+    r"(?:\?(?P<options>.*))?"
 )
-
-# What an address may say without telling a secret.
-_HARMLESS_OPTIONS = (
-    *("user", "host", "hostaddr", "port", "dbname", "charset", "mode", "uri"),
-    *("application_name", "connect_timeout", "timeout", "target_session_attrs"),
-    *("sslmode", "sslrootcert", "sslcert", "sslkey", "options"),
+# What options may say without telling a secret.
+_HARMLESS = re.compile(
+    r"(?:(?:ssl(?:mode|rootcert|cert|key)|connect_timeout|timeout|application_name"
+    r"|target_session_attrs|charset|mode|uri|host|port|user|dbname)=[\w./~-]*(?:&|$))+"
 )
-_FILE_NAME = re.compile(r"[\w ./~\\-]+")
-_HOST = re.compile(r"[\w.:-]*")
-_DATABASE = re.compile(r"[^@:?#\s]*")
 
 
 def hidden(address: str) -> str:
@@ -58,96 +47,39 @@ def hidden(address: str) -> str:
     >>> hidden("host=server password=secret")
     '***'
     """
-    if _FILE_NAME.fullmatch(address):
+    if _FILE.fullmatch(address):
         return address
-    url = readable_url(address)
-    if url is None:
-        scheme, separator, _ = address.partition("://")
-        is_known = separator and re.fullmatch(r"[a-z][a-z0-9]*(\+[a-z0-9]+)?", scheme)
-        return f"{scheme}://***" if is_known else "***"
-    return _written(url)
+    parts = _PLAIN.fullmatch(address)
+    if parts is None:
+        scheme = re.match(_SCHEME, address)
+        return f"{scheme[0] if scheme else ''}***"
+    user, options = parts["user"], parts["options"]
+    at = "" if user is None else f"{user}{':***' if parts['password'] else ''}@"
+    told = options if _HARMLESS.fullmatch(options or "") else "***"
+    return f"{parts['scheme']}{at}{parts['place']}{f'?{told}' if options else ''}"
 
 
-def readable_url(address: str) -> URL | None:
-    """Read an address; None where a part of a password may stand elsewhere in it.
-
-    Parameters
-    ----------
-    address : str
-
-    Returns
-    -------
-    sqlalchemy.engine.URL or None
-
-    Examples
-    --------
-    >>> from glomclf.tuning.passwords import readable_url
-    >>> readable_url("postgresql://me@host/db").host
-    'host'
-    """
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError):
-        return None
-    is_file = url.drivername.startswith("sqlite")
-    is_plain = is_file or _DATABASE.fullmatch(url.database or "")
-    is_plain = is_plain and _HOST.fullmatch(url.host or "")
-    # A user with a server behind it, as some clouds have them, or half a password?
-    is_doubtful = url.password is None and "@" in (url.username or "")
-    return url if is_plain and not is_doubtful else None
+def is_plain(address: str) -> bool:
+    """Tell whether each part of an address can only be what it is."""
+    return bool(_FILE.fullmatch(address) or _PLAIN.fullmatch(address))
 
 
-def _written(url: URL) -> str:
-    user = url.username or ""
-    secret = "" if url.password is None else ":***"
-    at = "@" if user or secret else ""
-    host = f"[{url.host}]" if ":" in (url.host or "") else url.host or ""
-    port = "" if url.port is None else f":{url.port}"
-    database = "" if url.database is None else f"/{url.database}"
-    options = "&".join(
-        f"{name}={value if _is_harmless(name) else '***'}"
-        for name, value in _options(url)
-    )
-    mark = "?" if options else ""
-    return f"{url.drivername}://{user}{secret}{at}{host}{port}{database}{mark}{options}"
-
-
-def _options(url: URL) -> list[tuple[str, str]]:
-    return [
-        (name, value)
-        for name, values in url.query.items()
-        for value in ([values] if isinstance(values, str) else values)
-    ]
-
-
-def _is_harmless(option: str) -> bool:
-    return option in _HARMLESS_OPTIONS
-
-
-def without_passwords(text: str) -> str:
-    """Hide passwords of URLs, also those among their options.
-
-    Parameters
-    ----------
-    text : str
-        With any number of addresses in it.
-
-    Returns
-    -------
-    str
+def secrets_in(address: str) -> set[str]:
+    """Return the passwords in a plain address, as they stand there and are meant.
 
     Examples
     --------
-    >>> from glomclf.tuning.passwords import without_passwords
-    >>> without_passwords("mysql://host/db?user=me&password=secret")
-    'mysql://host/db?user=me&password=***'
-    >>> without_passwords("postgresql://me@server:se/cret@host/db")
-    'postgresql://me@server:***@host/db'
+    >>> from glomclf.tuning.passwords import secrets_in
+    >>> sorted(secrets_in("mysql://me:a%20b@host/db"))
+    ['a b', 'a%20b']
     """
-    return _OPTION.sub(r"\1***", _USER.sub(r"\1:***@", text))
+    if (parts := _PLAIN.fullmatch(address)) is None:
+        return set()
+    found = [(parts["password"] or "")[1:]]
+    if not _HARMLESS.fullmatch(parts["options"] or ""):
+        found += re.findall(r"=([^&]+)", parts["options"] or "")
+    meant = [unquote(secret) for secret in found]
+    return {*found, *meant, *map(quote, meant)} - {""}
 
 
 def without_password(words: Sequence[str]) -> list[str]:
@@ -170,36 +102,10 @@ def without_password(words: Sequence[str]) -> list[str]:
     """
     shown = []
     for before, word in zip(["", *words], words, strict=False):
-        option, is_given, address = word.partition("=")
-        if before in ("--storage", "optuna-dashboard"):
-            shown.append(hidden(word))
-        elif option == "--storage" and is_given:
+        option, equals, address = word.partition("=")
+        if option == "--storage" and equals:
             shown.append(f"{option}={hidden(address)}")
         else:
-            shown.append(without_passwords(_USER_OF_ONE.sub(r"\1:***@", word)))
+            is_address = before in ("--storage", "optuna-dashboard") or "://" in word
+            shown.append(hidden(word) if is_address else word)
     return shown
-
-
-def passwords_in(text: str) -> list[str]:
-    """Return the passwords in a URL, as they stand there and as they are meant.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> from glomclf.tuning.passwords import passwords_in
-    >>> sorted(passwords_in("mysql://me:a%20b@host/db"))
-    ['a b', 'a%20b']
-    """
-    named = _USER_OF_ONE.findall(text) + _OPTION.findall(text)
-    found = [password for _, password in named]
-    if (url := readable_url(text)) is not None:
-        found += [value for name, value in _options(url) if not _is_harmless(name)]
-    meant = [unquote(password) for password in found]
-    return [one for one in {*found, *meant, *map(quote, meant)} if one]

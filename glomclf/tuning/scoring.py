@@ -18,14 +18,8 @@ __all__ = ["Scoring", "checked_scoring", "make_scoring", "refuse_undefined_folds
 
 # Scores of scikit-learn that mean nothing where a class is missing.
 _COMPARING = {
-    "average_precision",
-    "balanced_accuracy",
-    "f1",
-    "matthews_corrcoef",
-    "neg_log_loss",
-    "precision",
-    "recall",
-    "roc_auc",
+    *("average_precision", "balanced_accuracy", "f1", "matthews_corrcoef"),
+    *("neg_log_loss", "precision", "recall", "roc_auc"),
 }
 
 
@@ -74,20 +68,18 @@ def make_scoring(
     -------
     Scoring
     """
-    several = isinstance(scoring, list | tuple | set | Mapping)
     if isinstance(scoring, Mapping):
         scorers = dict(scoring)
-    elif several:
+    elif isinstance(scoring, list | tuple):
         scorers = {name: name for name in scoring}
     else:
-        one = check_scoring(estimator, scoring=scoring)
-        scorers = {scoring if isinstance(scoring, str) else "score": one}
-    objectives = tuple(scorers)
-    if not objectives:
+        name = scoring if isinstance(scoring, str) else "score"
+        scorers = {name: check_scoring(estimator, scoring=scoring)}
+    if not scorers:
         raise ParameterError("scoring names no score; name at least one.")
     bounds = {name: float(least) for name, least in (constraint or {}).items()}
-    scorers |= {name: name for name in bounds if name not in scorers}
-    return Scoring(objectives, bounds, check_scoring(estimator, scoring=scorers))
+    every = {**{name: name for name in bounds}, **scorers}
+    return Scoring(tuple(scorers), bounds, check_scoring(estimator, scoring=every))
 
 
 def refuse_undefined_folds(
@@ -107,19 +99,18 @@ def refuse_undefined_folds(
         If the test rows of a fold lack a class that a score compares; scikit-learn
         would give 0 for some of these scores, and no number for others.
     """
-    names = [*scoring.objectives, *scoring.constraint]
-    undefined = sorted(_COMPARING & set(names))
+    undefined = sorted(_COMPARING & {*scoring.objectives, *scoring.constraint})
     n_classes = len(np.unique(y))
     lacking = [
-        fold
+        str(fold)
         for fold, (_, test) in enumerate(folds)
         if len(np.unique(y[test])) < n_classes
     ]
     if undefined and lacking:
         raise SplitError(
-            f"The test rows of the folds {', '.join(map(str, lacking))} lack a class, "
-            f"so that {', '.join(undefined)} is undefined there. Take fewer folds: at "
-            "most as many as participants with the rarer class."
+            f"The test rows of the folds {', '.join(lacking)} lack a class, so that "
+            f"{', '.join(undefined)} is undefined there. Take fewer folds: at most as "
+            "many as participants with the rarer class."
         )
 
 
@@ -140,32 +131,28 @@ def checked_scoring(search: Any) -> Scoring:
         It names all contradictions at once.
     """
     scoring = make_scoring(search.estimator, search.scoring, search.constraint)
-    faults = []
-    if search.search_space is None and not isinstance(
-        search.estimator, GlomeruliClassifier
-    ):
-        faults.append(
-            "search_space=None is for a GlomeruliClassifier, but estimator is "
-            f"{search.estimator!r}. Give a function of the trial that returns its "
-            "parameters."
-        )
-    if search.n_trials is None and search.timeout is None:
-        faults.append("n_trials=None runs until timeout, but timeout=None.")
-    if search.pruner is not None and not scoring.is_prunable:
-        faults.append(
-            "a pruner compares trials by one objective alone, and cannot know a "
-            "constraint: give pruner=None, or one scoring and no constraint."
-        )
-    several, names = len(scoring.objectives) > 1, scoring.objectives
-    named = isinstance(search.refit, str)
-    if several and not (search.refit is False or named or callable(search.refit)):
-        faults.append(
-            f"with the objectives {', '.join(names)} refit={search.refit!r} does not "
-            "say which decides: give one of their names, a function of "
-            "cv_results_, or False."
-        )
-    if named and search.refit not in names:
-        faults.append(f"refit={search.refit!r} is not among the scores {names}.")
-    if faults:
-        raise ParameterError("\n".join(faults))
+    names, refit = scoring.objectives, search.refit
+    is_ours = isinstance(search.estimator, GlomeruliClassifier)
+    named = isinstance(refit, str)
+    faults = {
+        "search_space=None is for a GlomeruliClassifier, but estimator is "
+        f"{search.estimator!r}. Give a function of the trial that returns its "
+        "parameters.": search.search_space is None and not is_ours,
+        "n_trials=None runs until timeout, but timeout=None.": (
+            search.n_trials is None and search.timeout is None
+        ),
+        "a pruner compares trials by one objective alone, and cannot know a "
+        "constraint: give pruner=None, or one scoring and no constraint.": (
+            search.pruner is not None and not scoring.is_prunable
+        ),
+        f"with the objectives {', '.join(names)} refit={refit!r} does not say which "
+        "decides: give one of their names, or False.": (
+            len(names) > 1 and refit is True
+        ),
+        f"refit={refit!r} is not among the scores {names}.": (
+            named and refit not in names
+        ),
+    }
+    if any(faults.values()):
+        raise ParameterError("\n".join(text for text, is_so in faults.items() if is_so))
     return scoring

@@ -10,22 +10,15 @@ from numbers import Integral, Real
 import numpy as np
 from optuna.pruners import NopPruner
 from sklearn.base import _fit_context
-from sklearn.metrics import get_scorer_names
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import assert_all_finite
 from sklearn.utils._metadata_requests import _routing_enabled, process_routing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_method_params,
-    check_consistent_length,
-    column_or_1d,
-    indexable,
-)
+from sklearn.utils.validation import _check_method_params, column_or_1d, indexable
 
 from ..data.participants import participants_of
 from .choice import best_index, require_a_choice, results_of
-from .digest import short_digest
 from .objective import make_objective
 from .scoring import checked_scoring, make_scoring
 from .storage import in_memory, shareable, shown
@@ -33,7 +26,6 @@ from .study import (
     copy_to_memory,
     fresh_sampler,
     opened_study,
-    quiet_optuna,
     run_trials,
     what_is_kept,
 )
@@ -57,8 +49,13 @@ class GlomeruliSearchCV(BaseSearchCV):
     search_space : callable, default=None
         ``search_space(trial)`` returns parameters for ``estimator.set_params``. None is
         :func:`glomclf.tuning.search_space`, for a GlomeruliClassifier.
-    cv, scoring, constraint, audit
-        See :func:`make_objective`.
+    cv : int, splitter or iterable of (train, test), default=5
+        The folds, drawn once, the same for all trials. An int gives stratified folds
+        by participant where these are known, by row where not.
+    scoring : str, callable, sequence of str, mapping or None, \
+default="average_precision"
+        A scikit-learn scorer; several give as many objectives, in their order. All are
+        the better the higher.
     n_trials : int or None, default=50
         Trials that the study is to have in the end, whoever runs them; those that are
         complete or pruned already count. With several processes it may get a few more.
@@ -80,11 +77,18 @@ class GlomeruliSearchCV(BaseSearchCV):
         `random_state`. In several processes, and for a study that is resumed, another
         one draws from a fresh seed.
     pruner : optuna.pruners.BasePruner or None, default=None
-        What stops trials early; None lets all folds run. Only for one objective
-        without a constraint.
-    refit : bool, str or callable, default=True
+        What stops trials early, asked after each fold with the fold's score; None lets
+        all folds run. Only for one objective without a constraint.
+    constraint : mapping of str to float, default=None
+        Scores that must be at least so high in the mean of the folds, as
+        ``{"recall": 0.95}``; a trial below is infeasible.
+    audit : {"images", "rows"}, default="images"
+        What is looked for on both sides of a fold before any trial: "images" finds
+        shared rows, participants and images, "rows" the former two, which takes no
+        time. Of what is not images there are only rows.
+    refit : bool or str, default=True
         Whether the best parameters are fitted on all rows. With several objectives the
-        scorer that decides, or a function of ``cv_results_`` that returns a row.
+        scorer that decides.
     n_jobs : int or None, default=None
         Processes that run trials, each with its share of the cores: loky's, or those of
         the backend that ``joblib.parallel_config`` says, such as Dask.
@@ -141,14 +145,7 @@ class GlomeruliSearchCV(BaseSearchCV):
         "estimator": [HasMethods(["fit"])],
         "search_space": [callable, None],
         "cv": ["cv_object"],
-        "scoring": [
-            StrOptions(set(get_scorer_names())),
-            callable,
-            list,
-            tuple,
-            dict,
-            None,
-        ],
+        "scoring": [str, callable, list, tuple, dict, None],
         "n_trials": [Interval(Integral, 1, None, closed="left"), None],
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "storage": [str, os.PathLike, HasMethods(["create_new_study"]), None],
@@ -158,7 +155,7 @@ class GlomeruliSearchCV(BaseSearchCV):
         "pruner": [HasMethods(["prune"]), None],
         "constraint": [dict, None],
         "audit": [StrOptions({"images", "rows"})],
-        "refit": ["boolean", str, callable],
+        "refit": ["boolean", str],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -242,16 +239,19 @@ class GlomeruliSearchCV(BaseSearchCV):
         """
         X, y = indexable(X, y)
         y = _checked_labels(y)
-        check_consistent_length(X, y)
-        scoring = checked_scoring(self)
+        checked_scoring(self)
         objective = self._make_objective(X, y, groups, fit_params)
-        self.audit_ = objective.verdict
-        try:
-            self._run(objective)
-        finally:
-            self._keep(objective)
-        require_a_choice(finished_trials(self.study_), scoring)
-        self._choose(scoring)
+        with (
+            shareable(self.storage, self.n_jobs) as storage,
+            opened_study(storage, self.study_name, objective, self.resume) as study,
+        ):
+            self.audit_ = objective.audit(self.audit)
+            try:
+                self._run(study, objective)
+            finally:
+                self._keep(study, objective)
+        require_a_choice(finished_trials(self.study_), objective.scoring)
+        self._choose(objective.scoring)
         if self.refit:
             self._refit(objective)
         return self
@@ -295,55 +295,24 @@ class GlomeruliSearchCV(BaseSearchCV):
                 fit_params["groups"] = participants_of(X, groups)
             routed = process_routing(self, "fit", **fit_params)
             fit_params, score_params = routed.estimator.fit, routed.scorer.score
-        return make_objective(
-            self.estimator,
-            X,
-            y,
-            groups=groups,
-            cv=self.cv,
-            scoring=self.scoring,
-            search_space=self.search_space,
-            constraint=self.constraint,
-            audit=self.audit,
-            random_state=self.random_state,
-            fit_params=fit_params,
-            score_params=score_params,
-        )
+        return make_objective(self, X, y, groups, fit_params, score_params)
 
-    def _run(self, objective):
-        """Run the trials, and keep a copy of the study whatever happens."""
-        self.__dict__.pop("study_", None)  # of an earlier fit
-        with quiet_optuna():
-            name = self.study_name or f"glomclf-{short_digest(objective)}"
-        with (
-            shareable(self.storage, self.n_jobs) as storage,
-            opened_study(storage, name, objective, resume=self.resume) as study,
-        ):
-            study.sampler = fresh_sampler(study, self.sampler, objective.seed)
-            study.pruner = deepcopy(self.pruner) or NopPruner()
-            try:
-                run_trials(
-                    study,
-                    objective,
-                    storage=storage,
-                    n_trials=self.n_trials,
-                    timeout=self.timeout,
-                    n_jobs=self.n_jobs,
-                    verbose=self.verbose,
-                )
-            except KeyboardInterrupt as error:  # or what the command line makes of it
-                told = what_is_kept(study, self.storage, self.n_trials)
-                if self.storage is not None and not in_memory(self.storage):
-                    told += " Run the same again to go on."
-                error.args = (told,)
-                raise
-            finally:
-                self.study_ = copy_to_memory(study)
+    def _run(self, study, objective):
+        """Run the trials; at Ctrl-C say how to go on."""
+        study.sampler = fresh_sampler(study, self.sampler, objective.seed)
+        study.pruner = deepcopy(self.pruner) or NopPruner()
+        try:
+            run_trials(self, study, objective)
+        except KeyboardInterrupt as error:  # or what the command line makes of it
+            told = what_is_kept(study, self.storage, self.n_trials)
+            if not in_memory(self.storage):
+                told += " Run the same again to go on."
+            error.args = (told,)
+            raise
 
-    def _keep(self, objective):
+    def _keep(self, study, objective):
         """Keep what the study has, also where it was interrupted."""
-        if not hasattr(self, "study_"):
-            return
+        self.study_ = copy_to_memory(study)
         scoring, trials = objective.scoring, finished_trials(self.study_)
         self.n_splits_ = len(objective.folds)
         self.multimetric_ = len(scoring.objectives) > 1
@@ -360,15 +329,11 @@ class GlomeruliSearchCV(BaseSearchCV):
         self.best_index_ = index
         self.best_params_ = self.cv_results_["params"][index]
         decides = self.refit if self.multimetric_ else "score"
-        if isinstance(decides, str):
-            self.best_score_ = float(self.cv_results_[f"mean_test_{decides}"][index])
+        self.best_score_ = float(self.cv_results_[f"mean_test_{decides}"][index])
 
     def _refit(self, objective):
         started = time.perf_counter()
-        model = objective.configured(self.best_params_)
-        self.best_estimator_ = model.fit(
-            objective.X, objective.y, **objective.fit_params
-        )
+        self.best_estimator_ = objective.fit(objective.configured(self.best_params_))
         self.refit_time_ = time.perf_counter() - started
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_

@@ -25,6 +25,12 @@ __all__ = [
     "suggest_sampler",
 ]
 
+_SINGLE = {
+    "smote": SMOTE,
+    "oversample": RandomOverSampler,
+    "undersample": RandomUnderSampler,
+    "augment": AugmentationOverSampler,
+}
 _IN_FEATURES = ("none", "smote", "oversample", "undersample")
 _IN_PIXELS = ("augment", "smote+augment", "undersample+augment")
 _LAST_BLOCK = 11  # layers of ResNet-50 from its last residual block to the pooling
@@ -51,55 +57,41 @@ def suggest_sampler(trial: Any, *, images: bool = True) -> Any:
         return None
     if "+" in name:
         return name
-    ratio = trial.suggest_float("sampling_ratio", 0.5, 1.0)
+    settings = {"sampling_strategy": trial.suggest_float("sampling_ratio", 0.5, 1.0)}
     if name == "smote":
-        return SMOTE(
-            sampling_strategy=ratio,
-            k_neighbors=trial.suggest_int("smote_neighbors", 2, 9),
-        )
-    kinds = {
-        "augment": AugmentationOverSampler,
-        "oversample": RandomOverSampler,
-        "undersample": RandomUnderSampler,
-    }
-    return kinds[name](sampling_strategy=ratio)
+        settings["k_neighbors"] = trial.suggest_int("smote_neighbors", 2, 9)
+    return _SINGLE[name](**settings)
+
+
+def _one_of(name: str, *choices: Any) -> Callable[[Any], Any]:
+    return lambda trial: trial.suggest_categorical(name, list(choices))
+
+
+def _between(
+    name: str, low: float, high: float, *, log: bool = False
+) -> Callable[[Any], Any]:
+    return lambda trial: trial.suggest_float(name, low, high, log=log)
 
 
 # To tune another setting, write how it is suggested.
 _NETWORK: dict[str, Callable[[Any], Any]] = {
-    "network__trainable_layers": lambda trial: trial.suggest_categorical(
-        "trainable_layers", [0, _LAST_BLOCK]
-    ),
-    "network__dense_units": lambda trial: trial.suggest_categorical(
-        "dense_units", [32, 64, 128, 256, 512]
-    ),
-    "network__dropout": lambda trial: trial.suggest_float("dropout", 0.0, 0.7),
-    "network__optimizer": lambda trial: trial.suggest_categorical(
-        "optimizer", ["rmsprop", "adam", "adamw", "sgd"]
-    ),
-    "network__learning_rate": lambda trial: trial.suggest_float(
-        "learning_rate", 1e-4, 1e-2, log=True
-    ),
-    "network__batch_size": lambda trial: trial.suggest_categorical(
-        "batch_size", [16, 32, 64]
-    ),
-    "network__class_weight": lambda trial: trial.suggest_categorical(
-        "class_weight", [None, "balanced"]
-    ),
+    "network__trainable_layers": _one_of("trainable_layers", 0, _LAST_BLOCK),
+    "network__dense_units": _one_of("dense_units", 32, 64, 128, 256, 512),
+    "network__dropout": _between("dropout", 0.0, 0.7),
+    "network__optimizer": _one_of("optimizer", "rmsprop", "adam", "adamw", "sgd"),
+    "network__learning_rate": _between("learning_rate", 1e-4, 1e-2, log=True),
+    "network__batch_size": _one_of("batch_size", 16, 32, 64),
+    "network__class_weight": _one_of("class_weight", None, "balanced"),
 }
 _LINEAR: dict[str, Callable[[Any], Any]] = {
-    "network__C": lambda trial: trial.suggest_float("C", 1e-4, 10.0, log=True),
+    "network__C": _between("C", 1e-4, 10.0, log=True),
     "network__class_weight": _NETWORK["network__class_weight"],
     "sampler": partial(suggest_sampler, images=False),
-    "stain_normalizer": lambda trial: trial.suggest_categorical(
-        "stain_normalizer", [None, "fixed-reinhard"]
-    ),
+    "stain_normalizer": _one_of("stain_normalizer", None, "fixed-reinhard"),
 }
 _SAMPLING: dict[str, Callable[[Any], Any]] = {
     "sampler": suggest_sampler,
-    "sampling_space": lambda trial: trial.suggest_categorical(
-        "sampling_space", ["pixels", "features"]
-    ),
+    "sampling_space": _one_of("sampling_space", "pixels", "features"),
 }
 PARTS = {"search_space": [*_SAMPLING, *_NETWORK], "linear_search_space": [*_LINEAR]}
 """Names of the parameters that the spaces choose."""
@@ -219,21 +211,19 @@ def linear_search_space(trial: Any, **parts: Any) -> dict[str, Any]:
 def _choose_sampling(trial: Any, sampler: Any, sampling_space: Any) -> dict[str, Any]:
     """Choose a sampler, then the space it works in, so that the two fit."""
     in_features = not callable(sampling_space) and sampling_space == "features"
-    if callable(sampler) and getattr(sampler, "func", sampler) is suggest_sampler:
-        chosen = sampler(trial, images=not in_features)
-    else:
-        chosen = _value(sampler, trial)
-    settings = {"sampler": chosen}
+    if sampler is suggest_sampler:
+        sampler = partial(suggest_sampler, images=not in_features)
+    chosen = _value(sampler, trial)
     if chosen is not None and needs_images(chosen):
         if in_features:
             raise ParameterError(
                 f"sampler={chosen!r} transforms images, but sampling_space='features' "
                 "is fixed. Fix sampling_space='pixels', or another sampler."
             )
-        return {**settings, "sampling_space": "pixels"}
-    if chosen is None and callable(sampling_space):
-        return {**settings, "sampling_space": "pixels"}
-    return {**settings, "sampling_space": _value(sampling_space, trial)}
+        sampling_space = "pixels"
+    elif chosen is None and callable(sampling_space):
+        sampling_space = "pixels"
+    return {"sampler": chosen, "sampling_space": _value(sampling_space, trial)}
 
 
 def _values(parts: Mapping[str, Any], trial: Any) -> dict[str, Any]:

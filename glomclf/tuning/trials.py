@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -24,9 +22,6 @@ __all__ = [
     "varied_settings",
 ]
 
-# What differs between two trials that the pruner stopped for the same reason.
-_FOLD_SCORE = re.compile(r", mean \w+ -?[0-9.]+$")
-
 
 def finished_trials(study: Study) -> list[FrozenTrial]:
     """Return the trials that are complete, were pruned, or failed by an error.
@@ -44,7 +39,7 @@ def finished_trials(study: Study) -> list[FrozenTrial]:
     Examples
     --------
     >>> import optuna
-    >>> from glomclf.tuning import finished_trials
+    >>> from glomclf.tuning.trials import finished_trials
     >>> study = optuna.create_study()
     >>> study.add_trial(optuna.trial.create_trial(value=0.5))
     >>> running = study.ask()
@@ -56,9 +51,8 @@ def finished_trials(study: Study) -> list[FrozenTrial]:
 
 
 def _is_lost(trial: FrozenTrial) -> bool:
-    """Tell whether a trial of `Objective` ended without a word, so with its process."""
-    noted = trial.user_attrs
-    return trial.state.name == "FAIL" and "audit" in noted and "error" not in noted
+    """Tell whether a trial ended without a word, so with its process."""
+    return trial.state.name == "FAIL" and "reason" not in trial.user_attrs
 
 
 def objective_names(study: Study) -> list[str]:
@@ -71,8 +65,7 @@ def objective_names(study: Study) -> list[str]:
     Returns
     -------
     names : list of str
-        As the study names them; else the scorers that its trials noted; else
-        ``"score"``, numbered where there are several.
+        As the study names them; else ``"score"``, numbered where there are several.
 
     Examples
     --------
@@ -82,15 +75,8 @@ def objective_names(study: Study) -> list[str]:
     ['score']
     """
     n_objectives = len(study.directions)
-    if study.metric_names:
-        return list(study.metric_names)
-    for trial in study.get_trials(deepcopy=False):
-        noted = list(trial.user_attrs.get("fold_scores") or {})
-        if len(noted) == n_objectives:
-            return noted
-    if n_objectives == 1:
-        return ["score"]
-    return [f"score {place}" for place in range(1, n_objectives + 1)]
+    several = [f"score {place}" for place in range(1, n_objectives + 1)]
+    return study.metric_names or (["score"] if n_objectives == 1 else several)
 
 
 def trials_in(study: Study, state: str) -> list[FrozenTrial]:
@@ -159,11 +145,8 @@ def best_trials(study: Study) -> list[FrozenTrial]:
     trials : list of FrozenTrial
         Empty where no trial ended, or none meets the constraints.
     """
-    if not any(is_feasible(trial) for trial in trials_in(study, "COMPLETE")):
-        return []
-    if len(study.directions) == 1:
-        return [study.best_trial]
-    return sorted(study.best_trials, key=lambda trial: trial.values, reverse=True)
+    best = study.best_trials
+    return sorted(best, key=lambda trial: trial.values, reverse=True)
 
 
 def reason(trial: FrozenTrial) -> str:
@@ -177,20 +160,7 @@ def reason(trial: FrozenTrial) -> str:
     -------
     text : str
     """
-    if trial.state.name == "FAIL":
-        return _error_text(trial.user_attrs.get("error"))
-    if trial.state.name == "PRUNED":
-        n_folds = len(trial.intermediate_values)
-        unknown = f"by the pruner, after {n_folds} fold{'' if n_folds == 1 else 's'}"
-        return _FOLD_SCORE.sub("", trial.user_attrs.get("prune_reason", unknown))
-    return ""
-
-
-def _error_text(error: dict[str, str] | None) -> str:
-    if error is None:
-        return "no error was noted: did its process die (was the memory enough)?"
-    place = f"{error['place']}: " if "place" in error else ""
-    return f"{place}{error['type']}: {error['message']}"
+    return str(trial.user_attrs.get("reason", ""))
 
 
 def trials_table(study: Study) -> pd.DataFrame:
@@ -219,29 +189,25 @@ def trials_table(study: Study) -> pd.DataFrame:
     ['state', 'score', 'seconds', 'feasible', 'units', 'reason']
     """
     names, trials = objective_names(study), finished_trials(study)
-    parts = [_parts(trial, names) for trial in trials]
+    index = pd.Index([trial.number for trial in trials], name="number")
     # Trials have other settings and reach other folds: each kind of column together.
-    columns = [key for kind in zip(*parts, strict=True) for row in kind for key in row]
-    rows = [{k: v for part in row for k, v in part.items()} for row in parts]
-    table = pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
-    table.index = pd.Index([trial.number for trial in trials], name="number")
-    return table
+    kinds = zip(*(_parts(trial, names) for trial in trials), strict=True)
+    frames = [pd.DataFrame(list(kind), index=index) for kind in kinds]
+    return pd.concat(frames or [pd.DataFrame(index=index)], axis=1)
 
 
-def _parts(trial: FrozenTrial, names: Sequence[str]) -> list[dict[str, Any]]:
-    values = trial.values if trial.state.name == "COMPLETE" else None
-    values = values or [float("nan")] * len(names)
-    folds = {
-        f"{name}_fold{fold}": score
-        for name, scores in (trial.user_attrs.get("fold_scores") or {}).items()
-        for fold, score in enumerate(scores, 1)
-    }
-    duration = trial.duration
-    seconds = float("nan") if duration is None else duration.total_seconds()
+def _parts(trial: FrozenTrial, names: list[str]) -> list[dict[str, Any]]:
+    is_complete = trial.state.name == "COMPLETE"
+    values = trial.values if is_complete else [float("nan")] * len(names)
     return [
         {"state": trial.state.name, **dict(zip(names, values, strict=True))},
-        folds,
-        {"seconds": seconds, "feasible": is_feasible(trial)},
+        {
+            f"{name}_fold{fold}": score
+            for name, scores in trial.user_attrs.get("fold_scores", {}).items()
+            for fold, score in enumerate(scores, 1)
+        },
+        {"seconds": trial.duration.total_seconds() if trial.duration else None},
+        {"feasible": is_feasible(trial)},
         {k: "none" if value is None else value for k, value in trial.params.items()},
         {"reason": reason(trial)},
     ]

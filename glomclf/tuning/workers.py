@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 __all__ = ["end_with", "same_imports"]
 
+_SAFE = "PYTHONSAFEPATH"
 _SECONDS_A_LOOK = 1.0
-_watched: set[int] = set()
 
 
 @contextmanager
@@ -23,17 +24,16 @@ def same_imports() -> Iterator[None]:
     as ``statistics.py`` beside the data would run. What this process imports from, they
     are told afterwards.
     """
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+    before = {name: os.environ[name] for name in [_SAFE] if name in os.environ}
+    os.environ[_SAFE] = "1"
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop("PYTHONSAFEPATH", None)
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+        del os.environ[_SAFE]
+        os.environ.update(before)
 
 
+@cache
 def end_with(parent: int) -> None:
     """End this process when the one that started it ends, however that ends.
 
@@ -43,14 +43,10 @@ def end_with(parent: int) -> None:
         Id of the process that gave the work. Another process may have started this one,
         as that of a cluster: then nothing is done.
     """
-    is_lokys = multiprocessing.current_process().name.startswith("Loky")
-    if os.getpid() == parent or parent in _watched:
-        return
     if os.getppid() == parent:
-        _watched.add(parent)
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    elif is_lokys:  # it ended before this began
-        os._exit(1)
+    elif multiprocessing.current_process().name.startswith("Loky"):
+        os._exit(1)  # it ended before this began
 
 
 def _watch(parent: int) -> None:

@@ -12,6 +12,7 @@ from glomclf.evaluation import compare_scores, evaluate
 from glomclf.report import Caution, Code, Paragraph, Picture, Table, tuning_report
 from glomclf.report.tuned_study import setting_text
 from glomclf.report.tuning import dashboard_command
+from glomclf.tuning.storage import quiet_optuna
 
 SPITEFUL = "<script>alert(1)</script>"
 FAILED, PRUNED, CONTRADICTORY = 3, 5, 6
@@ -25,15 +26,13 @@ def objective(trial):
     dropout = trial.suggest_float("dropout", 0, 0.7)
     trial.set_user_attr("fold_scores", {"roc_auc": [0.9 - dropout, 1 - dropout]})
     if trial.number == FAILED:
-        error = {"type": "SamplingError", "message": SPITEFUL, "place": "fold 0"}
-        trial.set_user_attr("error", error)
+        trial.set_user_attr("reason", f"fold 0: SamplingError: {SPITEFUL}")
         raise ValueError
     if trial.number == CONTRADICTORY:
-        trial.set_user_attr("prune_reason", "ParameterError: augment needs images")
+        trial.set_user_attr("reason", "ParameterError: augment needs images")
         raise optuna.TrialPruned
     if trial.number in (PRUNED, PRUNED + 2):
-        reason = f"by MedianPruner after 1 of 2 folds, mean roc_auc 0.{trial.number}"
-        trial.set_user_attr("prune_reason", reason)
+        trial.set_user_attr("reason", "by MedianPruner after 1 of 2 folds")
         raise optuna.TrialPruned
     return 0.95 - dropout
 
@@ -53,6 +52,9 @@ def study_of(n_trials, objective=objective, directions=("maximize",)):
         directions=list(directions),
         sampler=optuna.samplers.RandomSampler(seed=0),
     )
+    names = ["recall", "precision"] if len(directions) > 1 else ["roc_auc"]
+    with quiet_optuna():
+        study.set_metric_names(names)
     study.optimize(objective, n_trials=n_trials, catch=(ValueError,))
     return study
 
@@ -221,14 +223,14 @@ def test_study_without_a_fit_trial_says_what_to_do():
 def test_study_of_failures_gives_their_reasons():
     def fail(trial):
         trial.suggest_float("dropout", 0, 1)
-        trial.set_user_attr("error", {"type": "MemoryError", "message": "64 GiB"})
+        trial.set_user_attr("reason", "fold 0: MemoryError: 64 GiB")
         raise ValueError
 
     report = tuning_report(study_of(3, fail))
     (caution,) = blocks(report, "Summary", Caution)
     assert "No trial ended" in caution.text
     (table,) = blocks(report, "Failed and pruned trials", Table)
-    assert table.rows == [["failed", "3", "MemoryError: 64 GiB", "0, 1, 2"]]
+    assert table.rows == [["failed", "3", "fold 0: MemoryError: 64 GiB", "0, 1, 2"]]
     assert "<svg" not in report.render()  # pictures travel encoded
 
 
@@ -255,7 +257,7 @@ def test_password_among_the_options_of_an_address_is_masked(study):
         study, storage="postgresql://host/db?user=me&password=secret"
     )
     (code,) = blocks(report, "To repeat it", Code)
-    assert code.text.endswith("user=me&password=***'")
+    assert code.text.endswith("host/db?***'")
 
 
 def test_command_that_resumes_is_told_once(study):
@@ -294,10 +296,9 @@ def nested(with_default=True):
         best_score=0.9,
         test_score=0.8,
         optimism=0.1,
-        folds=[0, 1],
+        folds=frame.set_index("fold"),
         evaluation=evaluate(y, y_score, n_bootstrap=100),
         comparison=compared if with_default else None,
-        to_frame=lambda: frame.set_index("fold"),
     )
 
 

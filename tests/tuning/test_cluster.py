@@ -24,7 +24,8 @@ from glomclf import (
 from glomclf._runtime import n_threads, threads_for
 from glomclf.data.store import cache_info
 from glomclf.errors import ImageError
-from glomclf.tuning import finished_trials, make_objective
+from glomclf.tuning.objective import make_objective
+from glomclf.tuning.trials import finished_trials
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 dask = pytest.importorskip("dask", reason="needs the extra dask")
@@ -232,13 +233,11 @@ def test_trials_on_dask_score_what_they_score_here(client):
     )
     with joblib.parallel_config("dask"):
         search.fit(X, y, groups=owners)
-    here = make_objective(
-        LogisticRegression(), X, y, groups=owners, search_space=space, **SEARCH
-    )
+    here = make_objective(search, X, y, owners)
     trials = finished_trials(search.study_)
     assert len({trial.params["C"] for trial in trials}) == len(trials) == 4
     for trial in trials:
-        assert here(FixedTrial(trial.params)) == trial.value
+        assert here(FixedTrial(trial.params)) == [trial.value]
 
 
 def test_searches_in_outer_folds_on_dask_find_what_they_find_here(client):

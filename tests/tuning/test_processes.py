@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from datetime import datetime
 from pathlib import Path
 
@@ -19,9 +18,8 @@ import numpy as np
 import optuna
 import pytest
 from joblib.externals.loky import get_reusable_executor
-from optuna.storages import fail_stale_trials
 from optuna.storages._rdb.models import TrialHeartbeatModel
-from optuna.trial import FixedTrial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sqlalchemy import update
@@ -29,8 +27,9 @@ from sqlalchemy import update
 from glomclf import GlomeruliSearchCV
 from glomclf.data.temporary_folders import temporary_folder
 from glomclf.errors import ParameterError, StudyError, TuningError
-from glomclf.tuning import finished_trials, make_objective, open_storage, storage
-from glomclf.tuning.study import find_study, quiet_optuna, run_trials
+from glomclf.tuning import open_storage, storage
+from glomclf.tuning.objective import make_objective
+from glomclf.tuning.trials import finished_trials
 
 ROOT = Path(__file__).parents[2]
 NAME = "shared"
@@ -74,8 +73,8 @@ def search(storage, n_trials, **options):
         study_name="shared", refit=False, random_state=0, **options,
     )
 
-def run(url, n_jobs=1):
-    search(url, 6, n_jobs=n_jobs).fit(X, y, groups=groups)
+def run(url, n_jobs=1, n_trials=6):
+    search(url, n_trials, n_jobs=n_jobs).fit(X, y, groups=groups)
 
 if __name__ == "__main__":
     if "IGNORED" in os.environ:  # as a shell does for what runs in the background
@@ -161,60 +160,44 @@ def wait_until(condition):
         time.sleep(0.2)
 
 
-def n_finished(url):
-    study = find_study(url, NAME)
-    return 0 if study is None else len(finished_trials(study))
+def trials_of(url):
+    """Return all trials, and those that are finished; none where there is no study."""
+    try:
+        study = optuna.load_study(study_name=NAME, storage=open_storage(url))
+    except KeyError:
+        return [], []
+    return study.trials, finished_trials(study)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
-def test_kill_9_loses_the_running_trial_at_most_and_databases_run_it_again(
+def test_processes_share_a_study_and_kill_9_loses_the_running_trial_at_most(
     folder, start, run_here, url
 ):
+    """Databases run it again with its parameters; of a journal nobody can know."""
     victim = start(url, SIGN="sign")
     wait_until((folder / "sign").exists)
+    run_here(url, n_trials=3)  # joins the study, while the other runs its second trial
     victim.kill()
     victim.wait()
-    before = find_study(url, NAME).trials
-    assert [trial.state for trial in before] == [
-        TrialState.COMPLETE,
-        TrialState.RUNNING,
-    ]
+    before, finished = trials_of(url)
+    assert [trial.number for trial in finished] == [0, 2, 3]
+    assert before[1].state == TrialState.RUNNING
     if not url.endswith("journal"):
-        opened = open_storage(url)
-        let_hours_pass(opened)
-        opened.engine.dispose()
+        let_hours_pass(open_storage(url))
 
-    run_here(url)
+    run_here(url, n_trials=4)
 
-    study = find_study(url, NAME)
-    assert study.trials[0].value == before[0].value
-    assert len(finished_trials(study)) == 6
-    again = [
-        trial.number
-        for trial in finished_trials(study)
-        if trial.params == before[1].params
-    ]
-    if url.endswith("journal"):  # it cannot know; another trial is run in its place
-        assert study.trials[1].state == TrialState.RUNNING
+    trials, finished = trials_of(url)
+    assert trials[0].value == before[0].value
+    again = [one.number for one in finished if one.params == before[1].params]
+    if url.endswith("journal"):
+        assert trials[1].state == TrialState.RUNNING
         assert again == []
     else:
-        assert study.trials[1].state == TrialState.FAIL
-        assert again == [2]
-        assert study.trials[2].state == TrialState.COMPLETE
-
-
-@pytest.mark.slow
-def test_two_processes_share_a_study_by_its_name(start, run_here, url):
-    other = start(url, SECONDS="0.3")
-    wait_until(lambda: n_finished(url) >= 1)
-    run_here(url)
-    _, errors = other.communicate(timeout=PATIENCE)
-    assert other.returncode == 0, errors
-    trials = find_study(url, NAME).trials
-    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
-    assert 6 <= len(trials) <= 7
-    assert len({trial.params["C"] for trial in trials}) > 1
+        assert trials[1].state == TrialState.FAIL
+        assert again == [4]
+    assert len({trial.params["C"] for trial in finished}) == 4
 
 
 @pytest.mark.slow
@@ -222,15 +205,14 @@ def test_ctrl_c_ends_the_processes_and_the_same_again_goes_on(folder, start, run
     url = f"sqlite:///{folder}/a.db"
     process = start(url, JOBS="2", SIGN="sign")
     wait_until((folder / "sign").exists)
-    wait_until(lambda: n_finished(url) >= 1)  # three fits are one trial of two, or more
+    wait_until(lambda: trials_of(url)[1])  # three fits are one trial of two, or more
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt: Stopped." in errors
     assert "of 6, kept in" in errors
-    n_kept = n_finished(url)
-    assert 1 <= n_kept < 6
+    assert 1 <= len(trials_of(url)[1]) < 6
     run_here(url)
-    assert n_finished(url) >= 6
+    assert len(trials_of(url)[1]) >= 6
 
 
 @pytest.mark.slow
@@ -284,18 +266,9 @@ def test_the_same_parameters_score_the_same_in_any_process():
     X, y, groups = rows()
     search = make(n_jobs=2).fit(X, y, groups=groups)
     assert len(finished_trials(search.study_)) == 4
-    here = make_objective(
-        LogisticRegression(),
-        X,
-        y,
-        groups=groups,
-        cv=2,
-        scoring="roc_auc",
-        search_space=space,
-        random_state=0,
-    )
+    here = make_objective(search, X, y, groups)
     for trial in finished_trials(search.study_):
-        assert here(FixedTrial(trial.params)) == trial.value
+        assert here(FixedTrial(trial.params)) == [trial.value]
     assert len({trial.params["C"] for trial in search.study_.trials}) == 4
 
 
@@ -325,7 +298,6 @@ def test_a_process_that_is_killed_is_told_and_the_same_again_goes_on(tmp_path):
     end_processes()  # loky ends those that are left, but does not wait for them
     let_hours_pass(opened)
     search.fit(X, y, groups=groups)
-    opened.engine.dispose()
     assert len(finished_trials(search.study_)) >= 6
     states = [trial.state for trial in search.study_.trials]
     assert TrialState.RUNNING not in states  # what was lost was run again
@@ -354,44 +326,19 @@ def test_memory_cannot_be_shared():
 # -- what others do meanwhile ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
-def test_a_trial_whose_process_dies_before_its_first_heartbeat_is_run_again(url):
-    """`ask` begins a trial as `optimize` does, and starts no thread of heartbeats."""
-    opened = open_storage(url)
-    with quiet_optuna(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
-        study = optuna.create_study(storage=opened, direction="maximize")
-        lost = study.ask()
-        lost.suggest_float("C", 0, 1)
-        let_hours_pass(opened)
-        fail_stale_trials(study)
-        again = study.ask()  # it waited, and its process dies as early
-        let_hours_pass(opened)
-        seen = []
-        study.optimize(lambda t: seen.append(t.suggest_float("C", 0, 1)) or 1.0, 1)
-    assert seen == [lost.params["C"]]
-    assert [lost.number, again.number] == [0, 1]
-    states = [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
-    assert [trial.state for trial in study.trials] == states
-    opened.engine.dispose()
-
-
 def test_trials_that_others_have_run_meanwhile_are_not_run_again():
-    study = optuna.create_study(direction="maximize")
     X, y, groups = rows()
+    memory = optuna.storages.InMemoryStorage()
 
     def also_elsewhere(trial):
-        if trial.number == 1:
-            study.add_trials([study.trials[0]] * 2)
+        if trial.number == 1 and not isinstance(trial, FrozenTrial):
+            trial.study.add_trials([trial.study.trials[0]] * 2)
         return space(trial)
 
-    objective = make_objective(
-        LogisticRegression(), X, y, groups=groups, cv=2, search_space=also_elsewhere
-    )
-    run_trials(study, objective, n_trials=4)
-    assert len(study.trials) == 4
-    run_trials(study, objective, n_trials=4)
-    assert len(study.trials) == 4
+    search = make(storage=memory, study_name=NAME)
+    search.set_params(search_space=also_elsewhere)
+    for _ in range(2):
+        assert len(search.fit(X, y, groups=groups).study_.trials) == 4
 
 
 # -- a server --------------------------------------------------------------------------
@@ -472,6 +419,6 @@ def test_a_server_that_stops_amid_a_study_loses_the_running_trial_at_most(
 
     search.fit(X, y, groups=groups)
 
-    study = find_study(postgresql_url, NAME)
-    assert [trial.state for trial in study.trials[:2]] == [TrialState.COMPLETE] * 2
-    assert len(finished_trials(study)) == 5
+    trials, finished = trials_of(postgresql_url)
+    assert [trial.state for trial in trials[:2]] == [TrialState.COMPLETE] * 2
+    assert len(finished) == 5

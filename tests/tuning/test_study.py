@@ -15,10 +15,11 @@ from sklearn.preprocessing import StandardScaler
 
 from glomclf import GlomeruliSearchCV, PatchClassifier
 from glomclf.errors import StudyError
-from glomclf.tuning import finished_trials, search_space
-from glomclf.tuning.digest import describe, different_parts, study_digest
+from glomclf.tuning import open_storage, search_space
+from glomclf.tuning.digest import describe, study_digest
 from glomclf.tuning.objective import make_objective
-from glomclf.tuning.study import find_study, quiet_optuna
+from glomclf.tuning.storage import quiet_optuna
+from glomclf.tuning.trials import finished_trials
 
 STORAGES = ["memory", "sqlite", "journal"]
 
@@ -131,17 +132,6 @@ def test_a_resumed_study_has_what_was_finished_and_goes_on(data, storage):
     assert len({str(one) for one in values}) == 8
 
 
-def test_a_trial_that_was_stopped_with_its_process_says_nothing():
-    study = optuna.create_study()
-    for attributes in (
-        {"audit": "", "error": {"type": "OSError", "message": "disk on fire"}},
-        {"audit": ""},
-        {},  # of somebody else's study: nobody knows
-    ):
-        study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=attributes))
-    assert [trial.number for trial in finished_trials(study)] == [0, 2]
-
-
 def test_finished_trials_count_towards_those_planned(data, storage):
     fit(data, storage=storage, n_trials=3)
     more = fit(data, storage=storage, n_trials=5)
@@ -171,7 +161,8 @@ def taken(data, tmp_path_factory):
     storage = f"sqlite:///{tmp_path_factory.mktemp('taken')}/a.db"
     fit(data, storage=storage, resume=False)
     yield storage
-    assert len(find_study(storage, "one").trials) == 4  # they changed nothing
+    study = optuna.load_study(study_name="one", storage=open_storage(storage))
+    assert len(study.trials) == 4  # they changed nothing
 
 
 @pytest.mark.parametrize(
@@ -218,24 +209,13 @@ def test_a_study_of_somebody_elses_is_left_alone(data, tmp_path, direction):
 
 
 def test_digests_do_not_depend_on_the_process_or_on_where_files_lie(data):
-    _, y, groups = data
     names = [f"{i}.png" for i in range(60)]
     frames = [
         pd.DataFrame({"path": [f"{root}/{name}" for name in names]})
         for root in ("/here", "/there")
     ]
     digests = [
-        study_digest(
-            make_objective(
-                LogisticRegression(n_jobs=n_jobs),
-                frame,
-                y,
-                groups=groups,
-                search_space=functools.partial(space),
-                audit="rows",
-                random_state=0,
-            )
-        )
+        digest_of(data, frame, LogisticRegression(n_jobs=n_jobs))
         for frame, n_jobs in zip(frames, (1, 2), strict=True)
     ]
     assert digests[0] == digests[1]
@@ -251,16 +231,15 @@ def bounded_by(bounds):
 
 
 def digest_of(data, X=None, estimator=None, **options):
-    _, y, groups = data
-    return study_digest(
-        make_objective(
-            estimator or LogisticRegression(),
-            data[0] if X is None else X,
-            y,
-            groups=groups,
-            **{"search_space": space, "audit": "rows", "random_state": 0, **options},
-        )
+    search = GlomeruliSearchCV(
+        estimator or LogisticRegression(),
+        **{"search_space": space, "random_state": 0, **options},
     )
+    return study_digest(make_objective(search, data[0] if X is None else X, *data[1:]))
+
+
+def different_parts(one, other):
+    return [name for name in one if one[name] != other[name]]
 
 
 def test_scores_are_told_apart_by_what_computes_them(data):

@@ -6,23 +6,22 @@ import numpy as np
 import optuna
 import pytest
 
+from glomclf.tuning.storage import quiet_optuna
 from glomclf.tuning.trials import (
     best_trials,
+    finished_trials,
     objective_names,
     reason,
     trials_table,
 )
 
 FAILED, PRUNED, CONTRADICTORY = 3, 5, 6
-FAULT = {"type": "SamplingError", "message": "too few"}
 
 
 @pytest.fixture(autouse=True)
-def quiet_optuna():
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    yield
-    optuna.logging.set_verbosity(before)
+def _quiet():
+    with quiet_optuna():
+        yield
 
 
 def objective(trial):
@@ -32,15 +31,15 @@ def objective(trial):
         trial.suggest_int("neighbors", 3, 9)
     rate = trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
     if trial.number == FAILED:
-        trial.set_user_attr("error", {**FAULT, "place": "fold 0"})
+        trial.set_user_attr("reason", "fold 0: SamplingError: too few")
         raise ValueError
     if trial.number == CONTRADICTORY:
-        trial.set_user_attr("prune_reason", "augmentation needs images")
+        trial.set_user_attr("reason", "augmentation needs images")
         raise optuna.TrialPruned
     value = 1 - abs(math.log10(rate) + 2.5) / 3
     trial.report(value, 0)
     if trial.number == PRUNED:
-        trial.report(value - 0.2, 1)
+        trial.set_user_attr("reason", "by the pruner")
         raise optuna.TrialPruned
     scores = [value - 0.1, value + 0.1]
     trial.set_user_attr("fold_scores", {"roc_auc": scores})
@@ -57,8 +56,10 @@ def study_of(n_trials, directions=("maximize",), objective=objective):
 
 @pytest.fixture(scope="module")
 def study():
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    return study_of(30)
+    with quiet_optuna():
+        study = study_of(30)
+        study.set_metric_names(["roc_auc"])
+    return study
 
 
 def two_scores(trial):
@@ -72,8 +73,8 @@ def two_scores(trial):
 
 @pytest.fixture(scope="module")
 def trade_off():
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    return study_of(20, ("maximize", "maximize"), two_scores)
+    with quiet_optuna():
+        return study_of(20, ("maximize", "maximize"), two_scores)
 
 
 def test_table_has_a_row_a_trial_with_reasons(study):
@@ -81,7 +82,7 @@ def test_table_has_a_row_a_trial_with_reasons(study):
     assert table.index.tolist() == list(range(30))
     assert table.loc[FAILED, "reason"] == "fold 0: SamplingError: too few"
     assert table.loc[CONTRADICTORY, "reason"] == "augmentation needs images"
-    assert table.loc[PRUNED, "reason"] == "by the pruner, after 2 folds"
+    assert table.loc[PRUNED, "reason"] == "by the pruner"
     assert table["roc_auc"].notna().equals(table["state"].eq("COMPLETE"))
     folds = table[["roc_auc_fold1", "roc_auc_fold2"]].mean(axis=1)
     np.testing.assert_allclose(folds.dropna(), table["roc_auc"].dropna())
@@ -103,6 +104,16 @@ def test_no_best_trial_where_none_meets_the_constraint():
         return 0.5
 
     assert best_trials(study_of(3, objective=unfit)) == []
+
+
+def test_a_trial_that_ended_with_its_process_is_left_out():
+    def die(trial):
+        raise ValueError
+
+    study = study_of(2, objective=die)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "FAIL"]
+    assert finished_trials(study) == []
+    assert len(trials_table(study)) == 0
 
 
 def test_names_fall_back_to_scores_that_are_numbered():

@@ -29,7 +29,7 @@ def nested_section(study: TunedStudy) -> Section | None:
         _against_default(nested),
         "Scores of the predictions of all outer folds, to report:",
         *score_table(nested.evaluation),
-        Table.from_frame(nested.to_frame(), "Outer folds", folded=True),
+        Table.from_frame(nested.folds, "Outer folds", folded=True),
     ]
     return Section("Nested cross-validation", blocks)
 
