@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -53,6 +53,7 @@ def test_a_model_comes_back_as_it_was_written(model):
 DTYPES = st.sampled_from([np.float32, np.float64, np.float16, np.uint8, np.int64])
 
 
+@settings(max_examples=20)
 @given(
     array=hnp.arrays(DTYPES, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0)),
     transposed=st.booleans(),
@@ -109,6 +110,7 @@ def padding_of(data):
     return range(len(data[:end].rstrip(b" ")), end)
 
 
+@settings(max_examples=30)
 @given(position=st.integers(0, 10**9), flip=st.integers(1, 255))
 @example(position=0, flip=1)
 @example(position=7, flip=0x80)
@@ -124,6 +126,7 @@ def test_any_flipped_byte_is_refused(model, scratch, position, flip):
         read_model(scratch)
 
 
+@settings(max_examples=15)
 @given(kept=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file_is_refused(model, scratch, kept):
     data = model.read_bytes()
@@ -132,6 +135,7 @@ def test_a_truncated_file_is_refused(model, scratch, kept):
         read_model(scratch)
 
 
+@settings(max_examples=15)
 @given(content=st.binary(max_size=400))
 @example(content=pickle.dumps({"a": 1}))
 @example(content=b"\x89HDF\r\n\x1a\n")

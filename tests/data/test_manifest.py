@@ -197,7 +197,7 @@ file_names = st.text(characters, min_size=1, max_size=40).filter(
 
 
 @settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -527,6 +527,7 @@ pair_sections = st.builds(
 )
 
 
+@settings(max_examples=20)
 @given(names=st.lists(pair_sections, min_size=1, max_size=15), data=st.data())
 def test_participants_do_not_depend_on_the_order_of_the_names(names, data):
     shuffled = data.draw(st.permutations(names))
@@ -534,7 +535,7 @@ def test_participants_do_not_depend_on_the_order_of_the_names(names, data):
     assert dict(zip(shuffled, infer_participants(shuffled), strict=True)) == expected
 
 
-@given(number=st.integers(1, 999_999))
+@pytest.mark.parametrize("number", [1, 10, 999_999])
 def test_sections_of_a_pair_get_one_name_even_in_separate_files(number):
     """So that a training csv and a test csv can be compared by participant."""
     first = infer_participants([f"S-2102-{number:06d}_PAS_1of2_x.png"])
@@ -553,18 +554,17 @@ def test_seed_data_has_227_slides_and_the_known_112_participants():
 
 
 @needs_real_data
-def test_seed_csv_over_all_its_names_is_read(tmp_path):
-    known = pd.read_csv(REAL / "cmil_manifest_5758.csv")
+def test_the_seed_csv_is_read_by_its_names(tmp_path):
+    known = pd.read_csv(REAL / "cmil_manifest_5758.csv")[::29]
     for label, folder in enumerate(CLASS_FOLDERS):
         (tmp_path / folder).mkdir()
         for name in known.loc[known["label"] == label, "name"]:
             (tmp_path / folder / name).touch()
-    known = known.rename(columns={"label": "ground truth"})
-    known[["name", "ground truth"]].to_csv(tmp_path / "public.csv", index=False)
+    table = known.rename(columns={"label": "ground truth"})[["name", "ground truth"]]
+    table.to_csv(tmp_path / "public.csv", index=False)
     manifest = read_manifest(tmp_path / "public.csv")
-    assert manifest["label"].value_counts().to_dict() == {0: 4704, 1: 1054}
+    assert manifest["label"].tolist() == known["label"].tolist()
     assert manifest["slide"].tolist() == known["slide"].tolist()
-    assert manifest[["slide", "participant"]].nunique().tolist() == [227, 112]
 
 
 @needs_real_data
