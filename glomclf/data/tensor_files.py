@@ -18,7 +18,14 @@ import numpy as np
 
 from .._runtime import user_path
 from ..errors import TensorFileError
-from .torch_pickle import Storage, Tensor, UnknownGlobal, Unpickler, named_tensors
+from .torch_pickle import (
+    BFLOAT16,
+    Storage,
+    Tensor,
+    UnknownGlobal,
+    Unpickler,
+    named_tensors,
+)
 
 _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
@@ -30,7 +37,7 @@ _N_COUNT_BYTES = 8
 _MOST_BYTES_A_FILE_BYTE = 8
 _Reader = Callable[[Path], dict[str, np.ndarray]]
 _SAFETENSORS_DTYPES = {
-    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "bfloat16", "BOOL": "?"},
+    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16, "BOOL": "?"},
     **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"},
     **{"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1"},
 }
@@ -172,7 +179,7 @@ def _read_legacy(path: Path) -> dict[str, np.ndarray]:
             storage = reader.storages[key]
             if n_numbers != storage.n_numbers or key in buffers:
                 raise ValueError(f"the storage {key!r} is described in two ways")
-            buffers[key] = content.read(n_numbers * _n_bytes(storage.dtype))
+            buffers[key] = content.read(n_numbers * np.dtype(storage.dtype).itemsize)
     return _arrays(path, value, reader.storages, buffers)
 
 
@@ -182,13 +189,13 @@ def _arrays(
     """Check all views against their storages, then copy them out."""
     if not (tensors := named_tensors(value)):
         raise ValueError("it holds no tensors")
+    numbers = {key: _numbers(buffers[key], storages[key].dtype) for key in storages}
     for key, storage in storages.items():
-        if len(buffers[key]) != storage.n_numbers * _n_bytes(storage.dtype):
+        if len(numbers[key]) != storage.n_numbers:
             raise ValueError(f"the storage {key!r} has another length than it says")
     n_numbers = sum(_n_numbers(name, tensor) for name, tensor in tensors.items())
     if n_numbers > _MOST_BYTES_A_FILE_BYTE * path.stat().st_size:
         raise ValueError("its tensors together are much larger than the file")
-    numbers = {key: _numbers(buffers[key], storages[key].dtype) for key in storages}
     return {
         name: _plain(_view(tensor, numbers[tensor.storage.key]))
         for name, tensor in tensors.items()
@@ -198,11 +205,8 @@ def _arrays(
 def _n_numbers(name: str, tensor: Tensor) -> int:
     """Count the numbers of a tensor that lies within its storage."""
     storage, offset, shape, strides = tensor
-    numbers = (offset, *shape, *strides)
-    if not all(isinstance(n, int) and n >= 0 for n in numbers):
+    if not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides)):
         raise ValueError(f"{name} has a shape of other things than numbers")
-    if len(shape) != len(strides):
-        raise ValueError(f"{name} has {len(shape)} axes and {len(strides)} strides")
     n_numbers = math.prod(shape)
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
     if n_numbers > storage.n_numbers or (n_numbers and last >= storage.n_numbers):
@@ -212,22 +216,18 @@ def _n_numbers(name: str, tensor: Tensor) -> int:
 
 def _view(tensor: Tensor, numbers: np.ndarray) -> np.ndarray:
     """Return what `_n_numbers` found to lie within the storage."""
-    strides = [step * numbers.itemsize for step in tensor.strides]
+    steps = [step * numbers.itemsize for step in tensor.strides]
     return np.lib.stride_tricks.as_strided(
-        numbers[tensor.offset :], tensor.shape, strides, writeable=False
+        numbers[tensor.offset :], tensor.shape, steps, writeable=False
     )
-
-
-def _n_bytes(dtype: str) -> int:
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
 def _numbers(buffer: bytes, dtype: str) -> np.ndarray:
     """Return numbers as NumPy's; a bfloat16 is the upper half of a float32."""
-    if dtype == "bfloat16":
-        upper = np.frombuffer(buffer, "<u2").astype("<u4")
-        return (upper << 16).view("<f4")
-    return np.frombuffer(buffer, dtype)
+    numbers = np.frombuffer(buffer, dtype)
+    if dtype != BFLOAT16:
+        return numbers
+    return (numbers.view("<u2").astype("<u4") << 16).view("<f4")
 
 
 def _plain(numbers: np.ndarray) -> np.ndarray:

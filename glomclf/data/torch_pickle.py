@@ -11,12 +11,13 @@ import pickle
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
+BFLOAT16 = "V2"  # two bytes: NumPy has no such numbers
 # Storages by the name of their class in torch, as NumPy knows them.
 DTYPES = {
     **{"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2"},
     **{"LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2"},
     **{"CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?"},
-    "BFloat16Storage": "bfloat16",
+    "BFloat16Storage": BFLOAT16,
 }
 _MAX_VISITED = 200_000
 _MAX_DEPTH = 16
