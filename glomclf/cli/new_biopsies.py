@@ -90,8 +90,8 @@ def read_new(patches: PatchTable) -> pd.DataFrame:
 
 
 def _read_folder(source: Path, labels: Mapping[str, int] | None) -> pd.DataFrame:
-    from ..data.biopsy_folders import biopsy_folder_manifest
     from ..data.image_folders import FOLDER_LABELS
+    from ..data.manifest import biopsy_folder_manifest
 
     manifest = biopsy_folder_manifest(source, class_folders=labels or FOLDER_LABELS)
     n_images = manifest.groupby("participant").size()

@@ -5,12 +5,12 @@ Nothing here knows of networks, samplers or scores.
 
 from .annotations import Annotation, read_annotations, write_annotations
 from .augmenter import PatchAugmenter, make_augmenter
-from .biopsy_folders import biopsy_folder_manifest
 from .embeddings import read_embeddings
 from .extraction import extract_patches
 from .images import IMAGE_SUFFIXES, MAX_PIXELS, read_image, resize_image
 from .loader import ImageLoader
 from .manifest import (
+    biopsy_folder_manifest,
     image_folder_manifest,
     read_manifest,
     stack_manifests,

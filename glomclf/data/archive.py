@@ -76,7 +76,7 @@ def write_model(
     }
     try:
         text = json.dumps(
-            described, allow_nan=False, sort_keys=True, default=_plain_number
+            described, allow_nan=False, sort_keys=True, default=np.generic.item
         )
     except (TypeError, ValueError) as error:
         raise ModelFileError(
@@ -87,13 +87,6 @@ def write_model(
     metadata = {"glomclf": text, "sha256": _digest(text, plain)}
     with written_whole(path) as temporary:
         temporary.write_bytes(save(plain, metadata=metadata))
-
-
-def _plain_number(value: Any) -> Any:
-    """Return the Python number of one of NumPy's, such as a grid of parameters has."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} is no plain value")
 
 
 def read_model(

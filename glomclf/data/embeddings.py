@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._runtime import short_names, user_path
+from .._runtime import counted, short_names, user_path
 from ..errors import EmbeddingsError
 from .embedding_files import EmbeddingRows, read_rows
 from .user_files import Faults
@@ -172,16 +172,12 @@ def _keys_of_coordinates(
     found: EmbeddingRows, manifest: pd.DataFrame, path: Path
 ) -> tuple[list[str], list[str]]:
     """Return the coordinates of the rows, and those of the images, as text."""
-    if not {"x", "y"} <= set(manifest.columns):
+    slides = manifest["slide"].nunique() if "slide" in manifest else 1
+    if not {"x", "y"} <= set(manifest.columns) or slides > 1:
         raise EmbeddingsError(
-            f"{path} knows its rows by 'coords', and the manifest has no columns 'x' "
-            "and 'y'. Add them, or the names of the images to the file."
-        )
-    if "slide" in manifest and manifest["slide"].nunique() > 1:
-        raise EmbeddingsError(
-            f"{path} knows its rows by 'coords', which are of one slide, and the "
-            f"manifest has {manifest['slide'].nunique()}. Give a folder with one file "
-            "<slide>.h5 a slide."
+            f"{path} knows its rows by 'coords', which are of one slide. The manifest "
+            f"needs columns 'x' and 'y', and it has {counted(slides, 'slide')}. Give a "
+            "folder with one file <slide>.h5 a slide, or add the names of the images."
         )
     here = manifest[["x", "y"]].apply(pd.to_numeric, errors="coerce").to_numpy()
     there = np.empty((0, 2)) if found.coordinates is None else found.coordinates

@@ -183,11 +183,9 @@ def _plan(pairs: pd.DataFrame, labels: Labels, cut: PatchCut) -> list[list[_Crop
                 plan.append(_Cutter(pair, slide, cut).crops(labels))
         except (AnnotationError, SlideError) as error:
             errors.append(error)
-    if len(errors) > 1:
-        texts = list(dict.fromkeys(map(str, errors)))
-        raise AnnotationError("\n".join(texts)) from errors[0]
     if errors:
-        raise errors[0]
+        kind = AnnotationError if len(errors) > 1 else type(errors[0])
+        raise kind("\n".join(dict.fromkeys(map(str, errors)))) from errors[0]
     return plan
 
 

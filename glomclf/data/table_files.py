@@ -48,10 +48,11 @@ def check_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
     ParameterError
         If there is no such column, or one title is chosen for two.
     """
-    is_mapping = columns is None or isinstance(columns, Mapping)
-    given = columns or {} if is_mapping else {}
-    chosen = {name: folded(str(title)) for name, title in given.items()}
-    are_known = is_mapping and chosen.keys() <= set(COLUMNS)
+    given = columns or {}
+    chosen = {}
+    if isinstance(given, Mapping):
+        chosen = {name: folded(str(title)) for name, title in given.items()}
+    are_known = chosen.keys() == set(given) and chosen.keys() <= set(COLUMNS)
     if not are_known or len(set(chosen.values())) < len(chosen):
         raise ParameterError(
             f"columns={columns!r} must give some of {', '.join(COLUMNS)} the title "

@@ -30,6 +30,7 @@ from .shapes import (
 _KEPT_ID = "GlomclfId"
 _NO_AREA = {"3": "arrow", "4": "ruler", "arrow": "arrow", "ruler": "ruler"}
 _OF_TWO_CORNERS = {"1": "rectangle", "2": "ellipse"}
+_HOLE = "negative region"
 _PROBABILITY = "probability"
 
 
@@ -45,25 +46,23 @@ def shapes(document: Element) -> Iterator[Shape]:
         for attribute in _below(layer, "attributes", "attribute"):
             title = _get(attribute, "Name")
             names += [_get(attribute, "Value"), title if title != "Description" else ""]
-        regions = [
+        yield from _cut(
             _shape(region, _get(layer, "Id") or str(place), order, names)
             for order, region in enumerate(_below(layer, "regions", "region"), start=1)
-        ]
-        holes = [one for one in regions if one.parts and _is_negative(one)]
-        outer = [one for one in regions if not (one.parts and _is_negative(one))]
-        yield from _cut(outer, holes)
+        )
 
 
 def _shape(region: Element, layer: str, order: int, names: list[str]) -> Shape:
     number = _get(region, "Id") or f"unnamed-{order}"
     kept, given = _get(region, _KEPT_ID), _get(region, "GlobalId")
     kind = (_get(region, "Type") or "0").lower()
+    filled = _HOLE if _get(region, "NegativeROA") == "1" else "region"
     return Shape(
         kept or given or f"{layer}-{number}",
         tuple(dict.fromkeys(filter(None, (_get(region, "Text"), *names)))),
         [] if kind in _NO_AREA else [[_outline(region, kind)]],
         [region],
-        _NO_AREA.get(kind, "region"),
+        _NO_AREA.get(kind, filled),
         is_part=bool(kept),
     )
 
@@ -85,16 +84,15 @@ def _outline(region: Element, kind: str) -> Any:
     return outline_of(kind, (low + high) / 2, *(high - low))
 
 
-def _is_negative(shape: Shape) -> bool:
-    return _get(shape.nodes[0], "NegativeROA") == "1"
-
-
-def _cut(regions: list[Shape], holes: list[Shape]) -> Iterator[Shape]:
+def _cut(layer: Iterable[Shape]) -> Iterator[Shape]:
     """Yield the regions of a layer with their holes, and the holes of no region.
 
     A hole is of the region that it names, or of the smallest around it. A tree of all
     regions finds those around it: there may be many of both.
     """
+    every = list(layer)
+    holes = [one for one in every if one.kind == _HOLE]
+    regions = [one for one in every if one.kind != _HOLE]
     usable = [region for region in regions if region.parts] if holes else []
     named = {_get(one.nodes[0], "Id"): one for one in reversed(usable)}
     outlines = [_polygon(region) or needed("shapely").Polygon() for region in usable]
@@ -107,7 +105,7 @@ def _cut(regions: list[Shape], holes: list[Shape]) -> Iterator[Shape]:
             place = min(around, key=lambda one: outlines[one].area, default=None)
             region = None if place is None else usable[place]
         if region is None:
-            yield hole._replace(parts=[], kind="negative region")
+            yield hole._replace(parts=[])
         else:
             region.parts[0] += hole.parts[0]
             region.nodes.extend(hole.nodes)

@@ -80,8 +80,7 @@ def _names(classification: Any) -> tuple[str, ...]:
         parts = [*filter(None, map(text, names)), *parts]
         classification = classification.get("parentClass")
     if not parts:
-        parts = [part.strip() for part in text(classification).split(":")]
-    parts = [part for part in parts if part]
+        parts = [*filter(None, map(str.strip, text(classification).split(":")))]
     return tuple(dict.fromkeys([": ".join(parts), *parts[::-1]])) if parts else ()
 
 
