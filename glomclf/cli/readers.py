@@ -69,7 +69,7 @@ def label_by_readers(
     InputError
         If columns are not those of readers, or no patch has a majority.
     """
-    from ..evaluation.reader_labels import combine_readings
+    from ..evaluation.readings import combine_readings
 
     combined = combine_readings(reader_columns(manifest, readers, csv))
     kept = combined["label"].notna().to_numpy()

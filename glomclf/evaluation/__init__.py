@@ -3,26 +3,18 @@
 Everything here takes labels, probabilities and participants; nothing knows of images.
 """
 
-from .abstention import Abstention, choose_abstention, least_miss
+from .abstention import Abstention, choose_abstention
 from .agreement import ReaderAgreement, reader_agreement
 from .biopsy import BiopsyAgreement, biopsy_agreement
-from .biopsy_estimates import (
-    BiopsyEstimates,
-    is_borderline,
-    summarize_biopsies,
-)
+from .biopsy_estimates import BiopsyEstimates, is_borderline, summarize_biopsies
 from .biopsy_record import OutOfFoldRecord
 from .comparison import Comparison, compare_scores
-from .curves import Band, Curves, evaluation_curves
+from .curves import Band, Curves, ReliabilityBins, evaluation_curves
 from .estimates import Estimates
 from .evaluation import Evaluation, evaluate
 from .net_benefit import threshold_table
-from .prevalence import (
-    adjust_to_prevalence,
-    estimate_prevalence,
-)
-from .reader_labels import combine_readings
-from .reliability import ReliabilityBins
+from .prevalence import adjust_to_prevalence, estimate_prevalence
+from .readings import combine_readings
 from .sample_size import plan_validation, validation_sample_size
 from .scores import SCORES, Score
 from .subgroups import Subgroups
@@ -62,7 +54,6 @@ __all__ = [
     "evaluation_curves",
     "even_odds",
     "is_borderline",
-    "least_miss",
     "plan_validation",
     "reader_agreement",
     "summarize_biopsies",

@@ -28,15 +28,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 from scipy.stats import binom
 
 from ..errors import ScoreError
 from .biopsy_record import OutOfFoldRecord
-from .predictions import threshold_faults
-
-Floats = NDArray[np.float64]
+from .predictions import FloatArray as Floats
+from .predictions import range_faults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +114,7 @@ def choose_abstention(
     ------
     ScoreError
         If an input cannot be used, or so little cannot be promised by so few
-        participants even where nothing is missed:
-        :func:`glomclf.evaluation.least_miss`.
+        participants even where nothing is missed.
 
     Notes
     -----
@@ -136,15 +135,20 @@ def choose_abstention(
     >>> round(found.low, 2), found.high
     (0.07, 0.5)
     """
-    _refuse_faults(record, threshold, max_miss, confidence)
-    losses = _losses(record, threshold)
-    n_participants = _n_with_class_1(record)
+    given = {} if confidence is None else {"confidence": confidence}
+    faults = range_faults("[0, 1]", threshold=threshold)
+    if faults := faults + range_faults("(0, 1)", max_miss=max_miss, **given):
+        raise ScoreError("\n".join(faults))
+    n_participants = len(np.unique(record.participant[record.label == 1]))
+    _refuse_too_few(n_participants, max_miss, confidence)
+    is_missable = (record.label == 1) & (record.probability < threshold)
+    losses = _losses(record, is_missable) / n_participants
     if confidence is None:
         may = (n_participants * losses + 1) / (n_participants + 1) <= max_miss
     else:
         may = _p_value(losses, n_participants, max_miss) <= 1 - confidence
     n_missed = max(int(may.sum()) - 1, 0)  # losses rise; at first none is missed
-    below = np.sort(record.probability[_is_missable(record, threshold)])
+    below = np.sort(record.probability[is_missable])
     low = float(below[n_missed]) if n_missed < len(below) else threshold
     left = (low <= record.probability) & (record.probability < threshold)
     return Abstention(
@@ -157,90 +161,45 @@ def choose_abstention(
     )
 
 
-def least_miss(n_participants: int, confidence: float | None = 0.95) -> float:
-    """Return the least share of misses that so many participants can promise.
-
-    Parameters
-    ----------
-    n_participants : int
-        With sclerotic glomeruli, at least 1.
-    confidence : float or None, default=0.95
-        As in `choose_abstention`.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> from glomclf.evaluation import least_miss
-    >>> round(least_miss(59), 3), round(least_miss(19, None), 3)
-    (0.05, 0.05)
-    """
-    if confidence is None:
-        return 1 / (n_participants + 1)
-    return 1 - (1 - confidence) ** (1 / n_participants)
+def _least_miss(n: int, confidence: float | None) -> float:
+    """Return the least share of misses that so many participants can promise."""
+    if confidence is None or not n:
+        return 1 / (n + 1)
+    return 1 - (1 - confidence) ** (1 / n)
 
 
-def _refuse_faults(
-    record: OutOfFoldRecord,
-    threshold: float,
-    max_miss: float,
-    confidence: float | None,
-) -> None:
-    faults = threshold_faults(threshold, record.probability)
-    for name, share in (("max_miss", max_miss), ("confidence", confidence)):
-        if share is not None and not 0 < share < 1:
-            faults.append(f"{name} must be in (0, 1), got {share!r}")
-    if faults:
-        raise ScoreError("\n".join(faults))
-    n = _n_with_class_1(record)
-    if n and max_miss >= least_miss(n, confidence):
+def _refuse_too_few(n: int, max_miss: float, confidence: float | None) -> None:
+    """Refuse a promise that so many participants cannot keep; say which they can."""
+    if max_miss >= _least_miss(n, confidence):
         return
-    can = "none"
-    if n:
-        on_average = (
-            f"{_up(least_miss(n, None))} on average (in Python: confidence=None)"
-        )
-        at = "" if confidence is None else f" {_up(least_miss(n, confidence))}"
-        with_it = "" if confidence is None else f" with confidence {confidence:g} or"
-        can = f"at least{at}{with_it} {on_average}"
+    ways = {"on average (in Python: confidence=None)": _least_miss(n, None)}
+    if confidence is not None:
+        ways = {f"with confidence {confidence:g}": _least_miss(n, confidence)} | ways
+    told = [f"{np.ceil(1000 * least) / 1000:.3f} {how}" for how, least in ways.items()]
     raise ScoreError(
         f"a miss rate of at most {max_miss:g} cannot be promised: the record has {n} "
-        f"participants with sclerotic glomeruli, which can promise {can}. Allow more, "
-        "or take a model with more participants."
+        "participants with sclerotic glomeruli, which can promise "
+        f"{'at least ' + ' or '.join(told) if n else 'none'}. Allow more, or take a "
+        "model with more participants."
     )
 
 
-def _up(share: float) -> str:
-    return f"{np.ceil(1000 * share) / 1000:.3f}"
-
-
-def _n_with_class_1(record: OutOfFoldRecord) -> int:
-    return len(np.unique(record.participant[record.label == 1]))
-
-
-def _is_missable(record: OutOfFoldRecord, threshold: float) -> NDArray[np.bool_]:
-    return (record.label == 1) & (record.probability < threshold)
-
-
-def _losses(record: OutOfFoldRecord, threshold: float) -> Floats:
-    """Return the mean loss if none, one, two, ... of the missable ones are missed.
+def _losses(record: OutOfFoldRecord, is_missable: NDArray[np.bool_]) -> Floats:
+    """Return the summed loss if none, one, two, ... of the missable ones are missed.
 
     They are missed in the order of their probability. Of a participant with `found`
     above the threshold, the loss of k misses is k / (k + found).
     """
-    is_found = (record.label == 1) & (record.probability >= threshold)
-    rows = np.flatnonzero(_is_missable(record, threshold))
+    rows = np.flatnonzero(is_missable)
     rows = rows[np.argsort(record.probability[rows], kind="stable")]
-    n_found = np.bincount(record.participant[is_found], minlength=1)
-    missed = np.zeros(int(record.participant.max()) + 1)
-    steps = np.empty(len(rows))
-    for place, owner in enumerate(record.participant[rows]):
-        found = n_found[owner] if owner < len(n_found) else 0
-        k = missed[owner] = missed[owner] + 1
-        steps[place] = k / (k + found) - ((k - 1) / (k - 1 + found) if k > 1 else 0)
-    return np.concatenate([[0.0], np.cumsum(steps)]) / _n_with_class_1(record)
+    n_ones, n_missable = (
+        np.bincount(record.participant, which) for which in (record.label, is_missable)
+    )
+    owners = pd.Series(record.participant[rows])
+    found = (n_ones - n_missable)[owners]
+    k = owners.groupby(owners).cumcount().to_numpy() + 1
+    steps = k / (k + found) - (k - 1) / np.maximum(k - 1 + found, 1)
+    return np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def _p_value(losses: Floats, n: int, max_miss: float) -> Floats:

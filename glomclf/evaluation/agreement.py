@@ -53,20 +53,6 @@ class ReaderAgreement(Estimates):
         """Whether a model stands beside the readers."""
         return MODEL in self.counts
 
-    def kappas(self) -> pd.DataFrame:
-        """Return Cohen's kappa of each two as a square table.
-
-        Returns
-        -------
-        kappas : DataFrame of shape (n_readers, n_readers)
-            With the model last, where there is one; 1 on the diagonal.
-        """
-        names = list(self.counts)
-        table = pd.DataFrame(np.eye(len(names)), names, names)
-        for a, b in combinations(names, 2):
-            table.loc[a, b] = table.loc[b, a] = self.scores[pair_name(a, b)]
-        return table
-
     def _heading(self) -> str:
         units = "unknown" if self.n_participants is None else self.n_participants
         told = ", ".join(f"{name} {n}" for name, (n, _) in self.counts.items())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,11 @@ from scipy.stats import beta
 
 from .biopsy_calibration import ParticipantCalibration, fit_calibration
 from .biopsy_record import OutOfFoldRecord
-from .predictions import check_scores, threshold_faults
-
-Floats = NDArray[np.float64]
+from .predictions import FloatArray as Floats
+from .predictions import check_scores, range_faults
 
 _ADEQUATE = {10: "fewer than 10", 25: "10 to 24"}  # Banff 97; Wang 1998
 _BORDERLINE_ODDS = 4.0
-_UNKNOWN = "not known"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +153,9 @@ def summarize_biopsies(
     >>> found.missing
     'the model keeps no record of people it had not seen'
     """
-    faults = [*threshold_faults(threshold, probability), *_faults(cut_offs, confidence)]
+    faults = range_faults("[0, 1]", threshold=threshold)
+    faults += range_faults("(0, 100)", cut_offs=cut_offs)
+    faults += range_faults("(0, 1)", confidence=confidence)
     _, scores, codes = check_scores(None, probability, groups, faults=faults)
     names = pd.factorize(np.asarray(groups, dtype=object), sort=True)[1]
     missing = "the model keeps no record of people it had not seen"
@@ -164,8 +165,12 @@ def summarize_biopsies(
     if record is not None and not missing:
         rng = np.random.RandomState(random_state)
         reading = fit_calibration(record, random_state=rng)
-    asked = _Asked(threshold, tuple(cut_offs), (1 - confidence) / 2, random_state)
-    rows = [asked.row(scores[codes == one], reading) for one in range(len(names))]
+    tail, rows = (1 - confidence) / 2, []
+    for one in range(len(names)):
+        biopsy = scores[codes == one]
+        row = _counted(biopsy, threshold, tail)
+        row |= _read(biopsy, reading, cut_offs, tail, random_state)
+        rows.append(row)
     return BiopsyEstimates(
         table=pd.DataFrame(rows, index=pd.Index(names, name="participant")),
         cut_offs=tuple(cut_offs),
@@ -206,94 +211,68 @@ def is_borderline(probability: ArrayLike, threshold: float) -> NDArray[np.bool_]
     return np.asarray(np.abs(odds - cut) <= np.log(_BORDERLINE_ODDS))
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked of every biopsy."""
+def _counted(probability: Floats, threshold: float, tail: float) -> dict[str, Any]:
+    """Tell what needs no record: counts, and Jeffreys' interval of sampling."""
+    n, predicted = len(probability), int((probability >= threshold).sum())
+    low, high = beta.ppf([tail, 1 - tail], predicted + 0.5, n - predicted + 0.5)
+    fewer = [word for most, word in _ADEQUATE.items() if n < most]
+    return {
+        "n_glomeruli": n,
+        "n_predicted": predicted,
+        "predicted": 100 * predicted / n,
+        "sampling_low": 100 * low if predicted else 0.0,
+        "sampling_high": 100 * high if predicted < n else 100.0,
+        "adequacy": [*fewer, "25 or more"][0],
+    }
 
-    threshold: float
-    cut_offs: tuple[float, ...]
-    tail: float
-    random_state: int
 
-    def row(
-        self, probability: Floats, reading: ParticipantCalibration | None
-    ) -> dict[str, object]:
-        n, predicted = len(probability), int((probability >= self.threshold).sum())
-        told: dict[str, object] = {
-            "n_glomeruli": n,
-            "n_predicted": predicted,
-            "predicted": 100 * predicted / n,
-            "estimate": np.nan,
-        }
-        none: dict[str, object] = {}
-        for part in ("biopsy", "kidney"):
-            none |= self._part(part, (np.nan, np.nan), np.empty(0))
-        told |= none if reading is None else self._read(told, probability, reading)
-        low, high = _sampled(predicted, n, self.tail)
-        return told | {
-            "sampling_low": low,
-            "sampling_high": high,
-            "adequacy": next(
-                (word for most, word in _ADEQUATE.items() if n < most), "25 or more"
-            ),
-        }
-
-    def _read(
-        self,
-        told: dict[str, object],
-        probability: Floats,
-        reading: ParticipantCalibration,
-    ) -> dict[str, object]:
-        """Draw the numbers of sclerotic glomeruli, and the kidneys they may be from."""
-        rng, n = np.random.RandomState(self.random_state), len(probability)
+def _read(
+    probability: Floats,
+    reading: ParticipantCalibration | None,
+    cut_offs: Sequence[float],
+    tail: float,
+    random_state: int,
+) -> dict[str, Any]:
+    """Draw the numbers of sclerotic glomeruli, and the kidneys they may be from."""
+    n = len(probability)
+    if reading is None:
+        shares = kidney = np.array([np.nan])
+        ends = (np.nan, np.nan)
+    else:
+        rng = np.random.RandomState(random_state)
         sclerotic = reading.labels(probability, rng).sum(axis=1)
-        least, most = _discrete_interval(sclerotic, n, self.tail)
+        ends = _discrete_interval(sclerotic, n, tail)
         kidney = 100 * rng.beta(sclerotic + 0.5, n - sclerotic + 0.5)
-        low, high = np.quantile(kidney, [self.tail, 1 - self.tail])
         shares = 100 * sclerotic / n
-        return {
-            "estimate": shares.mean(),
-            **self._part("biopsy", (100 * least / n, 100 * most / n), shares),
-            **self._part("kidney", (low, high), kidney),
-        }
-
-    def _part(
-        self, name: str, ends: tuple[float, float], draws: Floats
-    ) -> dict[str, object]:
-        low, high = ends
-        told: dict[str, object] = {f"{name}_low": low, f"{name}_high": high}
-        for cut_off in self.cut_offs:
-            chance = (draws > cut_off).mean() if len(draws) else np.nan
-            verdict = "above" if low > cut_off else "below"
-            if low <= cut_off < high:
-                verdict = "uncertain"
-            told[f"{name}_probability_above_{cut_off:g}"] = chance
-            told[f"{name}_verdict_{cut_off:g}"] = verdict if len(draws) else _UNKNOWN
-        return told
+    told: dict[str, Any] = {"estimate": shares.mean()}
+    drawn = {
+        "biopsy": (shares, ends),
+        "kidney": (kidney, np.quantile(kidney, [tail, 1 - tail])),
+    }
+    for part, (draws, (low, high)) in drawn.items():
+        told |= {f"{part}_low": low, f"{part}_high": high}
+        for cut_off in cut_offs:
+            above = np.where(np.isnan(draws), np.nan, draws > cut_off)
+            told[f"{part}_probability_above_{cut_off:g}"] = above.mean()
+            told[f"{part}_verdict_{cut_off:g}"] = _verdict(low, high, cut_off)
+    return told
 
 
-def _discrete_interval(drawn: NDArray[np.intp], n: int, tail: float) -> tuple[int, int]:
-    """Return the least and the most of the numbers that no tail holds (mid-p)."""
+def _verdict(low: float, high: float, cut_off: float) -> str:
+    if np.isnan(low):
+        return "not known"
+    if low > cut_off:
+        return "above"
+    return "uncertain" if cut_off < high else "below"
+
+
+def _discrete_interval(
+    drawn: NDArray[np.intp], n: int, tail: float
+) -> tuple[float, float]:
+    """Return the percentages of n that no tail holds (mid-p), from least to most."""
     chance = np.bincount(drawn, minlength=n + 1) / len(drawn)
     middle = np.cumsum(chance) - chance / 2
     held = np.flatnonzero((middle >= tail) & (middle <= 1 - tail))
     if not len(held):  # nearly all mass lies on one number
         held = np.array([chance.argmax()])
-    return int(held[0]), int(held[-1])
-
-
-def _sampled(count: int, n: int, tail: float) -> tuple[float, float]:
-    """Return Jeffreys' interval, which reaches the end where none or all are."""
-    low, high = 100 * beta.ppf([tail, 1 - tail], count + 0.5, n - count + 0.5)
-    return float(low if count else 0.0), float(high if count < n else 100.0)
-
-
-def _faults(cut_offs: Sequence[float], confidence: float) -> list[str]:
-    faults = [
-        f"cut_offs must be in (0, 100), got {cut_off!r}"
-        for cut_off in cut_offs
-        if not 0 < cut_off < 100
-    ]
-    if not 0 < confidence < 1:
-        faults.append(f"confidence must be in (0, 1), got {confidence!r}")
-    return faults
+    return 100 * held[0] / n, 100 * held[-1] / n

@@ -54,7 +54,6 @@ def compare_scores(
     groups: ArrayLike | None = None,
     threshold: float | ArrayLike = 0.5,
     threshold_b: float | ArrayLike | None = None,
-    specificity: float = 0.9,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     random_state: int | np.random.RandomState | None = 0,
@@ -81,9 +80,6 @@ def compare_scores(
 
     threshold_b : float or array-like of shape (n_samples,), default=None
         Of model b; None: the same.
-
-    specificity : float, default=0.9
-        Where ``sensitivity_at_specificity`` is read, in (0, 1).
 
     n_bootstrap, confidence, random_state
         As in `evaluate`.
@@ -126,7 +122,7 @@ def compare_scores(
     cuts = (threshold, threshold if threshold_b is None else threshold_b)
     for model, y_score, cut in zip("ab", (y_score_a, y_score_b), cuts, strict=True):
         try:
-            rows.append(Predictions.checked(y_true, y_score, groups, cut, specificity))
+            rows.append(Predictions.checked(y_true, y_score, groups, cut))
         except ScoreError as error:
             faults.append(f"model {model}: {error}")
     if faults:

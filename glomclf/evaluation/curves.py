@@ -1,4 +1,4 @@
-"""Curves with pointwise bands over participants: ROC and precision-recall.
+"""Curves with pointwise bands over participants, and reliability with intervals.
 
 A curve is read at fixed places, 101 false positive rates or recalls, again and again
 while participants are resampled as in `.intervals`. At each place the band is the
@@ -27,10 +27,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from .intervals import Replicates, draw_replicates, settings_faults
+from .intervals import Replicates, Scale, draw_replicates, settings_faults
 from .participant_numbers import equal_number, exact_interval
 from .predictions import FloatArray, Predictions
-from .reliability import ReliabilityBins, bins_of
 from .scores import Weighted, score_rows
 
 _GRID = np.linspace(0, 1, 101)  # where a band is computed
@@ -66,6 +65,31 @@ class Band:
     high: FloatArray
     area: float
     area_interval: tuple[float, float]
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReliabilityBins:
+    """Probability against frequency, bin by bin; empty bins are left out.
+
+    Parameters
+    ----------
+    probability : ndarray of shape (n_bins,)
+        Mean predicted probability of class 1.
+
+    frequency, low, high : ndarray of shape (n_bins,)
+        Share of class 1 and its interval; NaN where there is none.
+
+    n_rows : ndarray of shape (n_bins,), dtype int
+    confidence : float
+        In (0, 1).
+    """
+
+    probability: FloatArray
+    frequency: FloatArray
+    low: FloatArray
+    high: FloatArray
+    n_rows: NDArray[np.intp]
     confidence: float
 
 
@@ -152,7 +176,7 @@ def evaluation_curves(
     roc = precision_recall = None
     if len(np.unique(rows.y_true)) == 2:
         roc, precision_recall = _bands(rows, replicates)
-    return Curves(roc, precision_recall, bins_of(rows, replicates))
+    return Curves(roc, precision_recall, _reliability(rows, replicates))
 
 
 def _bands(rows: Predictions, replicates: Replicates) -> tuple[Band, Band]:
@@ -234,3 +258,23 @@ def _ends(
         low, high = np.column_stack([ends[:, place], exact])
         ends[:, place] = np.nanmin(low), np.nanmax(high)
     return np.stack([np.minimum(ends[0], read[0]), np.maximum(ends[1], read[0])])
+
+
+def _reliability(rows: Predictions, replicates: Replicates) -> ReliabilityBins:
+    """Fill the bins, and bound their frequencies under given weights."""
+    in_bins = rows.in_bins[:, rows.in_bins.any(axis=0)]
+    n_rows, n_positive, probability = (
+        rows.sum_by_group(values * in_bins)
+        for values in (1.0, rows.y_true[:, None], rows.y_score[:, None])
+    )
+    with np.errstate(invalid="ignore"):  # a bin may be empty without a participant
+        shares = (replicates.weights @ n_positive) / (replicates.weights @ n_rows)
+    low, high = replicates.ends(shares, Scale(0, 1), n_rows)
+    return ReliabilityBins(
+        probability=probability.sum(0) / n_rows.sum(0),
+        frequency=shares[0],
+        low=low,
+        high=high,
+        n_rows=n_rows.sum(0).astype(np.intp),
+        confidence=replicates.confidence,
+    )

@@ -6,10 +6,8 @@ of scores, `.intervals` says how intervals are made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .estimates import Estimates
 from .intervals import Replicates, draw_replicates, settings_faults
 from .predictions import Predictions
-from .scores import SCORES, score_rows
+from .scores import score_rows
 from .subgroups import Subgroups, score_subgroups, subgroup_values
 
 
@@ -34,9 +32,6 @@ class Evaluation(Estimates):
         A row was predicted 1 if its probability was at least this; NaN where each row
         had its own.
 
-    specificity : float
-        Where ``sensitivity_at_specificity`` was read.
-
     n_samples : int
         Number of rows.
 
@@ -51,33 +46,10 @@ class Evaluation(Estimates):
     """
 
     threshold: float
-    specificity: float
     n_samples: int
     n_participants: int | None
     confusion_matrix: NDArray[np.intp]
     subgroups: Subgroups | None = None
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Evaluation:
-        """Return the evaluation without subgroups that `to_dict` wrote down.
-
-        Parameters
-        ----------
-        content : mapping
-
-        Returns
-        -------
-        evaluation : Evaluation
-        """
-        names = [name for name in SCORES if name in content["scores"]]  # in its order
-        by_name = {
-            key: {name: _restored(content[key][name]) for name in names}
-            for key in ("scores", "intervals", "n_effective")
-        }
-        counts = np.array(content["confusion_matrix"])
-        threshold = _restored(content["threshold"])
-        others = {"threshold": threshold, "confusion_matrix": counts}
-        return cls(**{**content, **by_name, **others})
 
     def __str__(self) -> str:
         parts = [] if self.subgroups is None else [str(self.subgroups)]
@@ -100,7 +72,6 @@ def evaluate(
     groups: ArrayLike | None = None,
     threshold: float | ArrayLike = 0.5,
     by: ArrayLike | None = None,
-    specificity: float = 0.9,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     random_state: int | np.random.RandomState | None = 0,
@@ -128,9 +99,6 @@ def evaluate(
         has all scores of each value, how far they are from the other rows', and the
         error of each participant's percentage. A Series gives its name, too.
 
-    specificity : float, default=0.9
-        Where ``sensitivity_at_specificity`` is read, in (0, 1).
-
     n_bootstrap : int, default=1000
         Number of bootstrap replicates, at least 100.
 
@@ -150,7 +118,7 @@ def evaluate(
 
         - ``specificity``: recall of class 0;
         - ``sensitivity_at_specificity``: the highest recall of any threshold whose
-          specificity is at least `specificity`;
+          specificity is at least 0.9;
         - ``calibration_intercept`` (0 is best; below, probabilities are too high) and
           ``calibration_slope`` (1 is best; below, they are too extreme), of a logistic
           regression of the labels on the logits of the probabilities, the intercept
@@ -203,9 +171,7 @@ def evaluate(
     faults = settings_faults(n_bootstrap, confidence)
     values, strange = (None, []) if by is None else subgroup_values(by, np.size(y_true))
     faults += strange
-    rows = Predictions.checked(
-        y_true, y_score, groups, threshold, specificity, faults=faults
-    )
+    rows = Predictions.checked(y_true, y_score, groups, threshold, faults=faults)
     draw = partial(
         draw_replicates,
         n_bootstrap=n_bootstrap,
@@ -225,15 +191,7 @@ def _judge(rows: Predictions, replicates: Replicates) -> Evaluation:
     return Evaluation(
         **vars(estimates) | {"caution": rows.caution},
         threshold=float(rows.threshold) if np.ndim(rows.threshold) == 0 else np.nan,
-        specificity=rows.specificity,
         n_samples=len(rows.y_true),
         n_participants=rows.n_groups if rows.is_known else None,
         confusion_matrix=rows.counts.sum(axis=0).astype(np.intp).reshape(2, 2),
     )
-
-
-def _restored(value: Any) -> Any:
-    """Turn None back into NaN, and a list of ends into a tuple."""
-    if isinstance(value, list):
-        return tuple(_restored(end) for end in value)
-    return np.nan if value is None else value

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ScoreError
 from .participant_numbers import MIN_PARTICIPANTS, equal_number
-from .recalibration import WeightedLogistic, recalibrations
+from .recalibration import WeightedLogistic, clipped_logits
 
 FloatArray = NDArray[np.float64]
 
@@ -47,9 +47,6 @@ class Predictions:
     threshold : float or ndarray of shape (n_samples,), default=0.5
         A row is predicted 1 if its probability is at least this.
 
-    specificity : float, default=0.9
-        Where ``sensitivity_at_specificity`` is read.
-
     is_known : bool, default=True
         Whether the groups are participants, and not just rows.
 
@@ -70,7 +67,6 @@ class Predictions:
     y_score: FloatArray
     codes: NDArray[np.intp]
     threshold: Any = 0.5
-    specificity: float = 0.9
     is_known: bool = True
 
     @classmethod
@@ -80,19 +76,14 @@ class Predictions:
         y_score: ArrayLike,
         groups: ArrayLike | None,
         threshold: ArrayLike = 0.5,
-        specificity: float = 0.9,
         *,
         faults: Sequence[str] = (),
     ) -> Predictions:
         """Check all that is to be scored, and list all that is wrong."""
-        faults = [
-            *faults,
-            *threshold_faults(threshold, y_score),
-            *range_faults("(0, 1)", specificity=specificity),
-        ]
+        faults = [*faults, *threshold_faults(threshold, y_score)]
         columns = check_scores(y_true, y_score, groups, faults=faults)
         cuts = np.asarray(threshold, dtype=np.float64)
-        return cls(*columns, cuts, specificity, groups is not None)
+        return cls(*columns, cuts, groups is not None)
 
     def part(self, inside: NDArray[np.bool_]) -> tuple[Predictions, NDArray[np.intp]]:
         """Return some of the rows, and which participants they are of."""
@@ -132,7 +123,11 @@ class Predictions:
     @cached_property
     def recalibrations(self) -> tuple[WeightedLogistic, WeightedLogistic]:
         """Models of labels on logits: intercept at slope one; intercept and slope."""
-        return recalibrations(self.y_true, self.y_score)
+        logits = clipped_logits(self.y_score)
+        ones = np.ones_like(logits)
+        shift = WeightedLogistic(self.y_true, ones[:, None], logits)
+        both = np.column_stack([ones, logits])
+        return shift, WeightedLogistic(self.y_true, both, 0 * logits)
 
     @property
     def caution(self) -> str:

@@ -39,32 +39,6 @@ def clipped_logits(probability: FloatArray) -> FloatArray:
     return np.asarray(logit(np.clip(probability, _LOGIT_EDGE, 1 - _LOGIT_EDGE)))
 
 
-def recalibrations(
-    y_true: NDArray[np.intp], y_score: FloatArray
-) -> tuple[WeightedLogistic, WeightedLogistic]:
-    """Set up the models that say how well probabilities are calibrated.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n_samples,), dtype int
-        Labels, 0 or 1.
-
-    y_score : ndarray of shape (n_samples,), dtype float64
-        Probabilities of class 1, in [0, 1].
-
-    Returns
-    -------
-    shift, line : WeightedLogistic
-        The intercept with the slope held at 1; intercept and slope.
-    """
-    logits = clipped_logits(y_score)
-    ones = np.ones_like(logits)
-    return (
-        WeightedLogistic(y_true, ones[:, None], logits),
-        WeightedLogistic(y_true, np.column_stack([ones, logits]), 0 * logits),
-    )
-
-
 @dataclass(frozen=True)
 class WeightedLogistic:
     """Logistic regression of the same labels, once for each row of weights."""

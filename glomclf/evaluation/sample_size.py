@@ -27,13 +27,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
 from ..errors import ScoreError
-from .predictions import check_scores
-from .recalibration import clipped_logits, recalibrations
-
-FloatArray = NDArray[np.float64]
+from .predictions import FloatArray, Predictions, range_faults
+from .recalibration import clipped_logits
+from .scores import score_rows
 
 WIDTHS = {
     "recall": 0.1,
@@ -124,49 +123,50 @@ def validation_sample_size(
     >>> int(table.loc["roc_auc", "n_patches"])
     4252
     """
-    wanted = dict(WIDTHS if widths is None else widths)
-    effects = _one_a_score(design_effect, wanted)
-    open_shares = {"prevalence": prevalence, "threshold": threshold}
-    faults = _open_share_faults(**open_shares, confidence=confidence)
+    widths = WIDTHS if widths is None else widths
+    effects = design_effect
+    if not isinstance(effects, Mapping):
+        effects = dict.fromkeys(widths, effects)
     shares = {"recall": recall, "specificity": specificity, "roc_auc": roc_auc}
-    faults += _share_faults(shares)
-    if faults := faults + _planning_faults(wanted, patches_per_participant, effects):
+    open_shares = {"prevalence": prevalence, "threshold": threshold}
+    if faults := [
+        *_faults(widths, effects),
+        *range_faults("(0, 1)", **open_shares, confidence=confidence),
+        *range_faults("[0, 1]", **shares),
+        *range_faults("[0.5, inf)", roc_auc=roc_auc),
+        *range_faults("[1, inf)", patches_per_participant=patches_per_participant),
+    ]:
         raise ScoreError("\n".join(faults))
     weight = (1 - prevalence) / prevalence * threshold / (1 - threshold)
     expected = dict.fromkeys(WIDTHS, 1.0) | shares  # of a calibrated model
     expected["standardized_net_benefit"] = recall - weight * (1 - specificity)
-    variances = _variances(prevalence, recall, specificity, weight, logits)
-    errors = _errors(wanted, confidence)
-    numbers = {n: variances[n] / errors[n] ** 2 for n in wanted if n != "roc_auc"}
-    if "roc_auc" in wanted:
-        numbers["roc_auc"] = _for_roc_auc(roc_auc, prevalence, errors["roc_auc"])
-    n_patches = pd.Series(numbers, dtype=np.float64)
-    per_patch = pd.Series(effects) / patches_per_participant
-    columns = {
-        "expected": expected,
-        "width": wanted,
-        "n_patches": n_patches.map(_up),
-        "design_effect": effects,
-        "n_participants": (n_patches * per_patch).map(_up),
-    }
-    return pd.DataFrame(columns, index=pd.Index(wanted, name="score"))
+    columns = {"expected": expected, "width": widths, "design_effect": effects}
+    table = pd.DataFrame(columns, index=pd.Index(widths, name="score"))
+    errors = _standard_errors(table["width"], confidence)
+    numbers = _n_patches(errors, shares, prevalence, weight, logits)
+    table.insert(2, "n_patches", np.ceil(numbers))
+    numbers *= table["design_effect"] / patches_per_participant
+    return table.assign(n_participants=np.ceil(numbers))
 
 
-def _one_a_score(
-    effect: float | Mapping[str, float], widths: Mapping[str, float]
-) -> dict[str, float]:
-    if isinstance(effect, Mapping):
-        return dict(effect)
-    return dict.fromkeys(widths, effect)
+def _faults(widths: Mapping[str, float], effects: Mapping[str, float]) -> list[str]:
+    known = ", ".join(WIDTHS)
+    faults = [
+        *(f"widths has {name!r}; it takes {known}" for name in set(widths) - {*WIDTHS}),
+        *(f"design_effect lacks {name}" for name in set(widths) - {*effects}),
+    ]
+    for name, width in widths.items():
+        faults += range_faults("(0, inf)", **{f"the width of {name}": width})
+    for name, effect in effects.items():
+        faults += range_faults("(0, inf)", **{f"design_effect of {name}": effect})
+    return faults
 
 
-def _errors(widths: Mapping[str, float], confidence: float) -> dict[str, float]:
+def _standard_errors(widths: pd.Series, confidence: float) -> pd.Series:
     """Return the standard errors of intervals; the ratio's is of its logarithm."""
-    reach = float(norm.ppf((1 + confidence) / 2))
-    return {
-        name: (np.arcsinh(width / 2) if name.endswith("_ratio") else width / 2) / reach
-        for name, width in widths.items()
-    }
+    of_ratio = widths.index.str.endswith("_ratio")
+    reach = norm.ppf((1 + confidence) / 2)
+    return (widths / 2).mask(of_ratio, np.arcsinh(widths / 2)) / reach
 
 
 def plan_validation(
@@ -221,54 +221,46 @@ def plan_validation(
     >>> table.loc["recall", ["n_patches", "n_participants"]].astype(int).tolist()
     [1077, 117]
     """
-    faults = _open_share_faults(threshold=threshold)
-    y, scores, codes = check_scores(y_true, y_score, groups, faults=faults)
-    if len(np.unique(y)) < 2 or codes.max() == 0:
+    rows = Predictions.checked(
+        *(y_true, y_score, groups, threshold),
+        faults=range_faults("(0, 1)", threshold=threshold),
+    )
+    n_classes = len(np.unique(rows.y_true))
+    if n_classes < 2 or rows.n_groups < 2:
         raise ScoreError(
             "a validation is planned from rows of both classes and of two participants "
-            f"at least; there are {len(np.unique(y))} and {codes.max() + 1}"
+            f"at least; there are {n_classes} and {rows.n_groups}"
         )
-    called = scores >= threshold
+    names = ("recall", "specificity", "roc_auc")
+    scores = score_rows(rows, np.ones((1, rows.n_groups)), names)
+    seen = {name: float(one.values[0]) for name, one in scores.items()}
+    owed = pd.DataFrame(_owed(rows))
+    by_participant = owed.groupby(rows.codes).sum()
+    of_participants = (by_participant**2).sum() * rows.n_groups / (rows.n_groups - 1)
+    # Chance alone can make the ratio less than 1, which nobody should plan with.
+    effects = (of_participants / (owed**2).sum()).clip(lower=1.0).fillna(1.0)
     return validation_sample_size(
-        prevalence=float(y.mean()),
-        recall=float(called[y == 1].mean()),
-        specificity=float((~called)[y == 0].mean()),
-        roc_auc=max(0.5, float(_placements(y, scores)[y == 1].mean())),
+        **seen | {"roc_auc": max(0.5, seen["roc_auc"])},
+        prevalence=float(rows.y_true.mean()),
         threshold=threshold,
-        logits=clipped_logits(scores),
+        logits=clipped_logits(rows.y_score),
         widths=widths,
-        patches_per_participant=len(y) / (codes.max() + 1),
-        design_effect=_design_effects(y, scores, codes, threshold),
+        patches_per_participant=len(rows.y_true) / rows.n_groups,
+        design_effect={str(name): one for name, one in effects.items()},
         confidence=confidence,
     )
 
 
-def _design_effects(
-    y: NDArray[np.intp], scores: FloatArray, codes: NDArray[np.intp], threshold: float
-) -> dict[str, float]:
-    """Compare the variance of each score over participants with that over rows.
+def _owed(rows: Predictions) -> dict[str, FloatArray]:
+    """Return what each score owes to each row, up to a factor (its influence).
 
-    Both are sums of squares of what the score owes to each row: of its sums by
-    participant, and of the rows themselves. Chance alone can make the ratio less than
-    1, which nobody should plan with.
+    The variance of a score over rows is the sum of the squares of what it owes to
+    them, that over participants of what it owes to each participant's rows together.
     """
-    n_groups = codes.max() + 1
-    effects = {}
-    for name, owed in _owed(y, scores, threshold).items():
-        rows = float(np.sum(owed**2))
-        people = float(np.sum(np.bincount(codes, owed) ** 2)) * n_groups
-        effects[name] = max(1.0, people / (n_groups - 1) / rows) if rows > 0 else 1.0
-    return effects
-
-
-def _owed(
-    y: NDArray[np.intp], scores: FloatArray, threshold: float
-) -> dict[str, FloatArray]:
-    """Return what each score owes to each row, up to a factor (its influence)."""
-    share, called = y.mean(), scores >= threshold
-    places, odds = _placements(y, scores), threshold / (1 - threshold)
-    gain = called * np.where(y == 1, 1.0, -odds)
-    intercept, slope = recalibrations(y, scores)[1].fit(np.ones((1, len(y))))[0]
+    y, scores, called = rows.y_true, rows.y_score, rows.y_score >= rows.threshold
+    share, places = y.mean(), _placements(y, scores)
+    gain = called * np.where(y == 1, 1.0, -rows.threshold / (1 - rows.threshold))
+    intercept, slope = rows.recalibrations[1].fit(np.ones((1, len(y))))[0]
     logits = clipped_logits(scores)
     fitted = expit(intercept + slope * logits)
     spread = fitted * (1 - fitted)
@@ -286,38 +278,38 @@ def _owed(
 
 def _placements(y: NDArray[np.intp], scores: FloatArray) -> FloatArray:
     """Tell which share of the other class each row is on the right side of."""
-    places = np.empty(len(y))
-    ranks = rankdata(scores)
-    for label in (0, 1):
-        own = y == label
-        below = (ranks[own] - rankdata(scores[own])) / np.sum(~own)
-        places[own] = below if label == 1 else 1 - below
-    return places
+    ranks = pd.Series(scores)
+    below = (ranks.rank() - ranks.groupby(y).rank()) / np.bincount(y)[1 - y]
+    return np.where(y == 1, below, 1 - below)
 
 
-def _variances(
+def _n_patches(
+    errors: pd.Series,
+    shares: Mapping[str, float],
     prevalence: float,
-    recall: float,
-    specificity: float,
     weight: float,
     logits: ArrayLike,
-) -> dict[str, float]:
-    """Return what the variance of each score is with one patch, by the formulas."""
+) -> pd.Series:
+    """Count the patches that give each score its standard error, by the formulas."""
     zeros, lines = 1 - prevalence, np.asarray(logits, dtype=np.float64)
     fitted = expit(lines)
     spread = fitted * (1 - fitted)
-    i_00, i_01, i_11 = (float(np.mean(spread * lines**power)) for power in range(3))
-    determinant = i_00 * i_11 - i_01**2
-    hit, clear = recall * (1 - recall), specificity * (1 - specificity)
-    return {
+    varied = spread.mean() * np.cov(lines, aweights=spread, ddof=0)
+    found, false = shares["recall"], 1 - shares["specificity"]
+    hit, clear = found * (1 - found), false * (1 - false)
+    benefit = clear / zeros + false**2 / (prevalence * zeros)
+    variances = {  # with one patch
         "recall": hit / prevalence,
         "specificity": clear / zeros,
         "observed_expected_ratio": zeros / prevalence,
-        "calibration_slope": i_00 / determinant if determinant > 0 else np.nan,
-        "standardized_net_benefit": hit / prevalence
-        + weight**2 * clear / zeros
-        + weight**2 * (1 - specificity) ** 2 / (prevalence * zeros),
+        "calibration_slope": 1 / varied if varied > 0 else np.nan,
+        "standardized_net_benefit": hit / prevalence + weight**2 * benefit,
     }
+    numbers = pd.Series(variances, index=errors.index) / errors**2
+    if "roc_auc" in numbers:
+        area, error = shares["roc_auc"], errors["roc_auc"]
+        numbers["roc_auc"] = _for_roc_auc(area, prevalence, error)
+    return numbers.where(numbers > 0)  # a score without error needs no number
 
 
 def _for_roc_auc(area: float, prevalence: float, error: float) -> float:
@@ -328,48 +320,3 @@ def _for_roc_auc(area: float, prevalence: float, error: float) -> float:
     left /= area * (1 - area)
     both = (1 - area) / (2 - area) + area / (1 + area)
     return float((both / 2 + np.sqrt(both**2 / 4 + 4 * left * (1 - both))) / (2 * left))
-
-
-def _up(number: float) -> float:
-    """Round up; nothing is counted from a score that is expected without error."""
-    return float(np.ceil(number)) if number > 0 else np.nan
-
-
-def _open_share_faults(**given: float) -> list[str]:
-    return [
-        f"{name} must be in (0, 1), got {value!r}"
-        for name, value in given.items()
-        if not 0 < value < 1
-    ]
-
-
-def _share_faults(shares: Mapping[str, float]) -> list[str]:
-    return [
-        f"{name} must be in [{low}, 1], got {value!r}"
-        for (name, value), low in zip(shares.items(), (0, 0, 0.5), strict=True)
-        if not low <= value <= 1
-    ]
-
-
-def _planning_faults(
-    widths: Mapping[str, float], patches: float, effects: Mapping[str, float]
-) -> list[str]:
-    faults = [
-        f"widths has {name!r}; it takes {', '.join(WIDTHS)}"
-        for name in widths
-        if name not in WIDTHS
-    ]
-    faults += [
-        f"the width of {name} must be greater than 0, got {width!r}"
-        for name, width in widths.items()
-        if not width > 0
-    ]
-    if not patches >= 1:
-        faults.append(f"patches_per_participant must be at least 1, got {patches!r}")
-    faults += [f"design_effect lacks {name}" for name in widths.keys() - effects]
-    faults += [
-        f"design_effect must be greater than 0, got {value!r} for {name}"
-        for name, value in effects.items()
-        if not value > 0
-    ]
-    return faults

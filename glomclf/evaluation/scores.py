@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from .intervals import Scale, Statistic
 from .predictions import FloatArray, Predictions
 
-SHARE = Scale(0, 1)
+_SHARE = Scale(0, 1)
+_SPECIFICITY = 0.9  # where the sensitivity is read
 
 
 class Weighted:
@@ -85,7 +86,7 @@ def _average_precision(of: Weighted) -> FloatArray:
 
 def _sensitivity_at_specificity(of: Weighted) -> FloatArray:
     tpr, fpr, _ = of.at_thresholds
-    highest = np.max(tpr * (fpr <= 1 - of.rows.specificity + 1e-12), axis=1)
+    highest = np.max(tpr * (fpr <= 1 - _SPECIFICITY + 1e-12), axis=1)
     return np.where(np.isnan(fpr[:, -1]), np.nan, highest)
 
 
@@ -115,7 +116,7 @@ class Score:
     Parameters
     ----------
     title : str
-        As it is shown; may name ``{specificity}``.
+        As it is shown.
 
     meaning : str
         What it tells, and which value is best where that is not 1.
@@ -136,7 +137,7 @@ class Score:
     title: str
     meaning: str
     compute: Callable[[Weighted], FloatArray]
-    scale: Scale = SHARE
+    scale: Scale = _SHARE
     cells: tuple[int, ...] = ()
     undefined: str = ""
 
@@ -185,7 +186,7 @@ SCORES = {
         _average_precision,
     ),
     "sensitivity_at_specificity": Score(
-        "Recall at specificity {specificity:g}",
+        f"Recall at specificity {_SPECIFICITY:g}",
         "at the best threshold that reaches it",
         _sensitivity_at_specificity,
     ),

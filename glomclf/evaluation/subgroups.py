@@ -108,18 +108,11 @@ class Subgroups:
         return plain({**vars(self), "worst": self.worst})
 
     def __str__(self) -> str:
-        rows = {
-            value: {
-                "rows": str(one.n_samples),
-                "participants": str(one.n_participants or "unknown"),
-                **{name: f"{one.scores[name]:.3f}" for name in _SHOWN},
-            }
-            for value, one in self.evaluations.items()
-        }
-        name = _PERCENTAGE_ERRORS[0]
-        for value, errors in self.percentages.items():
-            rows[value][name] = f"{errors.scores[name]:.1f}"
-        return pd.DataFrame(rows).T.rename_axis(self.column, axis=1).to_string()
+        frame = self.to_frame()
+        counts = frame[["n_samples", "n_participants"]].groupby(level=0, sort=False)
+        shown = [*_SHOWN, *(_PERCENTAGE_ERRORS[:1] if self.percentages else ())]
+        values = frame["value"].unstack().reindex(list(self.evaluations))[shown]
+        return counts.first().join(values).to_string(float_format="{:.3f}".format)
 
 
 def subgroup_values(

@@ -278,10 +278,7 @@ def estimate_row(
 
 def score_titles(evaluation: Evaluation) -> dict[str, str]:
     """Return how each of its scores is called, by name."""
-    at = evaluation.specificity
-    return {
-        name: SCORES[name].title.format(specificity=at) for name in evaluation.scores
-    }
+    return {name: SCORES[name].title for name in evaluation.scores}
 
 
 def some_of(words: Sequence[object], most: int = 10) -> str:

@@ -106,7 +106,6 @@ def test_all_readers_pairs_and_the_model_are_told_of():
     assert found.scores["mean_kappa"] == pytest.approx(
         np.mean([found.scores[name] for name in pairs])
     )
-    assert found.kappas().loc["model", "A"] == found.scores["kappa A / model"]
     assert found.scores["model_difference"] > 0.05  # truth is closer to each of them
     assert found.interval("model_difference")[0] > 0
     assert all(np.isfinite(ends).all() for ends in found.intervals.values())

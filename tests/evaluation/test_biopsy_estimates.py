@@ -19,6 +19,12 @@ def _record(n_participants=12, size=15, spread=0.5, seed=0):
     return OutOfFoldRecord.from_predictions(label, expit(logits), groups)
 
 
+@pytest.fixture(autouse=True)
+def fewer_proposals(monkeypatch):
+    """Nearly all the time goes into what the posterior is drawn from."""
+    monkeypatch.setattr("glomclf.evaluation.biopsy_calibration._N_PROPOSALS", 250)
+
+
 @pytest.fixture(scope="module")
 def record():
     """One record: its calibration is fitted for each call that has it."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
@@ -175,6 +175,7 @@ def test_reliability_bins_hold_every_row_once(data):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+@settings(max_examples=25, deadline=None)
 def test_reliability_intervals_hold_the_frequency(scores):
     y_true = np.arange(len(scores)) % 2
     bins = reliability_bins(y_true, scores, n_bootstrap=100)

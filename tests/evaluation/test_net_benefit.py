@@ -85,11 +85,14 @@ def test_even_odds_of_a_calibrated_model_are_at_a_half():
     groups = np.repeat(np.arange(50), 40)
     truth = rng.uniform(size=2000)
     y = rng.binomial(1, truth)
-    found = even_odds(y, truth, groups=groups, n_bootstrap=200)
+    options = {"groups": groups, "n_bootstrap": 200}
+    found = even_odds(y, truth, **options)
     low, high = found.interval("threshold")
     assert low < 0.5 < high
     assert found.scores["share_at_half"] == pytest.approx(0.5, abs=0.05)
-    shifted = even_odds(y, truth / (truth + (1 - truth) / 9), groups=groups)
+    shifted = even_odds(
+        y, truth / (truth + (1 - truth) / 9), groups=groups, n_bootstrap=200
+    )
     low, high = shifted.interval("threshold")
     assert low < 0.9 < high
     assert low > 0.8

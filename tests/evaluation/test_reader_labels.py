@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -22,6 +22,7 @@ def readings(draw):
 
 
 @given(readings())
+@settings(max_examples=25, deadline=None)
 def test_the_label_is_that_of_most_readers_and_never_of_a_tie(table):
     combined = combine_readings(table)
     for labels, one in zip(table, combined.itertuples(), strict=True):
@@ -37,6 +38,7 @@ def test_the_label_is_that_of_most_readers_and_never_of_a_tie(table):
 
 
 @given(readings())
+@settings(max_examples=25, deadline=None)
 def test_neither_the_order_nor_a_swap_of_classes_matters(table):
     combined = combine_readings(table)
     pd.testing.assert_frame_equal(combine_readings(table[:, ::-1]), combined)

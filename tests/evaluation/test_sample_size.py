@@ -25,7 +25,7 @@ VALVES = {
     "recall": 0.8,
     "specificity": 0.9,
     "threshold": 0.08,
-    "logits": np.random.RandomState(1).normal(-5, 2.5, 1_000_000),
+    "logits": np.random.RandomState(1).normal(-5, 2.5, 300_000),
 }
 
 
@@ -79,13 +79,12 @@ def test_independent_patches_have_no_design_effect_and_alike_ones_have():
     assert (alike[["recall", "specificity", "roc_auc"]] > 2).all()
 
 
-@pytest.mark.parametrize("name", ["recall", "specificity", "roc_auc"])
-def test_a_study_of_the_planned_size_has_an_interval_of_the_width(name):
+def test_a_study_of_the_planned_size_has_an_interval_of_the_width():
     y, y_score, groups = clustered(100, between=1.0)
-    seen = evaluate(y, y_score, groups=groups, n_bootstrap=400).interval(name)
-    width = {name: seen[1] - seen[0]}
-    planned = plan_validation(y, y_score, groups, widths=width)
-    assert planned.loc[name, "n_participants"] == pytest.approx(100, rel=0.15)
+    seen = evaluate(y, y_score, groups=groups, n_bootstrap=400).intervals
+    widths = {name: np.ptp(seen[name]) for name in ("recall", "specificity", "roc_auc")}
+    planned = plan_validation(y, y_score, groups, widths=widths)
+    assert planned["n_participants"].to_list() == pytest.approx([100] * 3, rel=0.15)
 
 
 def test_what_is_expected_without_error_has_no_number():
@@ -104,7 +103,7 @@ def test_all_that_cannot_be_planned_with_is_told_at_once():
             design_effect={"f1": 2.0},
         )
     told = str(caught.value)
-    for part in ("prevalence", "recall must", "'f1'", "width of recall", "at least 1"):
+    for part in ("prevalence", "recall must", "'f1'", "width of recall", "[1, inf)"):
         assert part in told
     assert "design_effect lacks recall" in told
 

@@ -35,7 +35,7 @@ def at_all_cuts(y_true, y_score):
 
 @pytest.mark.filterwarnings("ignore::glomclf.errors.ScoreWarning")
 @given(labelled)
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_chosen_threshold_has_the_best_f1_for_all_inputs(pairs):
     y_true, y_score = unpack(pairs)
     chosen = choose_threshold(y_true, y_score)
@@ -46,7 +46,7 @@ def test_chosen_threshold_has_the_best_f1_for_all_inputs(pairs):
 
 @pytest.mark.filterwarnings("ignore::glomclf.errors.ScoreWarning")
 @given(labelled, st.floats(0.05, 1.0))
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_chosen_threshold_has_the_recall_and_the_best_precision(pairs, recall):
     y_true, y_score = unpack(pairs)
     chosen = choose_threshold(y_true, y_score, RecallAtLeast(recall))
@@ -57,7 +57,7 @@ def test_chosen_threshold_has_the_recall_and_the_best_precision(pairs, recall):
 
 
 @given(labelled)
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_threshold_lies_between_scores_so_that_small_changes_do_not_matter(pairs):
     y_true, y_score = unpack(pairs)
     assume(np.ptp(y_score) > 0)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import ScoreError
-from ...evaluation.curves import Band, evaluation_curves
-from ...evaluation.reliability import ReliabilityBins
+from ...evaluation.curves import Band, ReliabilityBins, evaluation_curves
 from .canvas import CLASS_COLORS, OfPredictions, legend_below
 
 if TYPE_CHECKING:
@@ -197,7 +196,7 @@ class ReliabilityDisplay(OfPredictions):
 
     Parameters
     ----------
-    bins : glomclf.evaluation.reliability.ReliabilityBins
+    bins : glomclf.evaluation.ReliabilityBins
         ``reliability`` of `glomclf.evaluation.curves.evaluation_curves`.
     name : str, default="bins of probability"
         Shown in the legend.
