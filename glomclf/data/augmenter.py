@@ -21,8 +21,6 @@ from .colours import apply_tables, colour_tables
 from .dihedral import N_DIHEDRAL_VIEWS, dihedral_view
 from .geometry import move
 
-__all__ = ["AUGMENTER_NAMES", "PatchAugmenter", "make_augmenter", "no_rgb_images"]
-
 _SMALL = Interval(Real, 0, 1, closed="left")
 
 

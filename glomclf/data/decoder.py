@@ -16,8 +16,6 @@ from typing import Any
 import PIL._imaging
 from PIL import ImageFile, TiffImagePlugin
 
-__all__ = ["as_delivered", "complaints"]
-
 _SWITCHES = (
     (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
     (TiffImagePlugin, "READ_LIBTIFF", False),

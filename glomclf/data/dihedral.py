@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from ..errors import ParameterError
 from .image_source import ImageSource
 
-__all__ = ["N_DIHEDRAL_VIEWS", "DihedralImages", "dihedral_view"]
-
 N_DIHEDRAL_VIEWS = 8
 """Quarter turns, each as it is and mirrored."""
 

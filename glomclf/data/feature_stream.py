@@ -20,8 +20,6 @@ from .image_source import ROWS_AT_ONCE, ImageSource
 from .large_arrays import empty_array
 from .store import FeatureStore, content_keys
 
-__all__ = ["stream_features"]
-
 _Rows = NDArray[np.intp]
 
 

@@ -11,9 +11,6 @@ from __future__ import annotations
 import zlib
 from typing import Literal, NamedTuple
 
-__all__ = ["CUT_SHORT", "Refused", "Stripped", "orientation_of", "strip_jpeg"]
-__all__ += ["strip_png"]
-
 CUT_SHORT = "is damaged or cut short"
 SEVERAL = "holds more than one page or frame; save the one to classify on its own"
 

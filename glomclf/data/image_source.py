@@ -17,14 +17,6 @@ from sklearn.utils import check_array, gen_batches
 from .large_arrays import empty_array
 from .store import content_keys
 
-__all__ = [
-    "ROWS_AT_ONCE",
-    "ArraySource",
-    "ImageSource",
-    "as_image_source",
-    "conversion",
-]
-
 ROWS_AT_ONCE = 64
 
 

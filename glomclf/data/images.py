@@ -36,8 +36,6 @@ from .decoder import as_delivered, complaints
 from .image_files import CUT_SHORT, SEVERAL, Refused, Stripped, strip_jpeg, strip_png
 from .tiff import strip_tiff
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "read_image", "resize_image"]
-
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 """Endings, in lower case, of the files that `read_image` understands."""
 

@@ -15,8 +15,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..errors import CacheError
 
-__all__ = ["LARGE_BYTES", "arrays_in", "empty_array"]
-
 _folder: ContextVar[str | os.PathLike[str] | None] = ContextVar("folder", default=None)
 
 LARGE_BYTES = 256 * 1024**2

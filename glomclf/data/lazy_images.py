@@ -20,8 +20,6 @@ from .images import read_image, resize_image
 from .large_arrays import empty_array
 from .store import PixelStore, content_keys, decoded_images, file_key
 
-__all__ = ["Decoding", "LazyImages", "MappedImages"]
-
 
 class Decoding(NamedTuple):
     """How files and images of any size become squares.

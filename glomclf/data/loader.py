@@ -19,8 +19,6 @@ from .image_source import conversion
 from .images import MAX_PIXELS
 from .lazy_images import Decoding, LazyImages
 
-__all__ = ["ImageLoader", "images_or_paths"]
-
 _EXPECTED = (
     "a DataFrame with a 'path' column, a 1-D array-like of paths, or uint8 images of "
     "shape (n_samples, height, width, 3)"

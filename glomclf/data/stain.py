@@ -25,13 +25,6 @@ from .lazy_images import MappedImages
 from .stain_methods import METHODS, Floats, Image, mean_density
 from .store import PixelStore
 
-__all__ = [
-    "NORMALIZER_METHODS",
-    "NORMALIZER_NAMES",
-    "StainNormalizer",
-    "make_normalizer",
-]
-
 NORMALIZER_METHODS = tuple(METHODS)
 """How :class:`StainNormalizer` can measure and move a stain."""
 

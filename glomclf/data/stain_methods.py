@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METHODS", "Floats", "Image", "StainMethod", "mean_density"]
-
 Image = NDArray[np.uint8]
 Floats = NDArray[Any]
 

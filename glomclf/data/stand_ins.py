@@ -14,8 +14,6 @@ from ..errors import ParticipantWarning
 from .participants import inferred_from
 from .spellings import is_missing, spelled_alike
 
-__all__ = ["slides_and_participants", "warn_of_spellings"]
-
 # Titles of columns that name participants in the tables of others.
 _LIKELY = re.compile(
     r"(patient|case|subject|donor|person|participant)s?[ _.-]*"

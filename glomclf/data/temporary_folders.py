@@ -11,8 +11,6 @@ from pathlib import Path
 
 from .._runtime import take_lock
 
-__all__ = ["temporary_folder"]
-
 _PREFIX = "glomclf-"
 _LOCK = ".lock"
 

@@ -15,8 +15,6 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO
 
 from .image_files import CUT_SHORT, SEVERAL, Refused, Stripped
 
-__all__ = ["strip_tiff"]
-
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _FILL_ORDER, _STRIPS, _ORIENTATION, _SAMPLES = 266, 273, 274, 277
 _ROWS_PER_STRIP, _STRIP_BYTES, _PLANES, _PREDICTOR = 278, 279, 284, 317

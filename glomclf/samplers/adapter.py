@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -322,27 +321,16 @@ def _explained(sampler: Any, y: np.ndarray) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError) as error:
-        raise SamplingError(_explain(sampler, y, str(error))) from error
-
-
-def _explain(sampler: Any, y: np.ndarray, reason: str) -> str:
-    name = type(sampler).__name__
-    counts = ", ".join(
-        f"{n} of class {c}" for c, n in sorted(Counter(y.tolist()).items())
-    )
-    scarce = re.search(r"n_neighbors = (\d+), n_samples_fit = (\d+)", reason)
-    if scarce is None:
-        return f"{name} cannot resample these rows ({counts}): {reason}"
-    needed, n_rows = int(scarce[1]), int(scarce[2])
-    return (
-        f"{name} needs at least {needed} rows to find neighbours among, but has "
-        f"{n_rows} ({counts}). Give more images of the smallest class, "
-        f"{_fewer_neighbors(sampler, needed - n_rows)}or take a sampler without "
-        "neighbours: 'augment', 'oversample' or 'undersample'."
-    )
-
-
-def _fewer_neighbors(sampler: Any, excess: int) -> str:
-    counts = _neighbor_counts(sampler).items()
-    names = [name for name, k in counts if isinstance(k, Integral) and int(k) > excess]
-    return f"lower {' or '.join(names)} by {excess}, " if names else ""
+        counts = ", ".join(
+            f"{n} of class {c}" for c, n in sorted(Counter(y.tolist()).items())
+        )
+        names = " or ".join(_neighbor_counts(sampler))
+        remedy = (
+            ". Where images of the smallest class are too few: give more, lower "
+            f"{names} or take a sampler without neighbours: 'augment', 'oversample' or "
+            "'undersample'."
+        )
+        raise SamplingError(
+            f"{type(sampler).__name__} cannot resample these rows ({counts}): {error}"
+            f"{remedy if names else ''}"
+        ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from imblearn.utils import check_target_type
@@ -19,56 +18,13 @@ ROWS_AT_ONCE = 256
 class ArraySamplerMixin:
     """Lets an imbalanced-learn sampler take dense arrays of two or more dimensions.
 
-    It goes before :class:`imblearn.base.BaseSampler` in a class's bases.
+    X is an array of features, of feature maps, or of images: uint8 in [0, 255], of
+    shape (n_samples, height, width, 3). `fit_resample` shuffles the rows, which keep
+    their dtype and shape. It goes before :class:`imblearn.base.BaseSampler` in a
+    class's bases.
     """
 
     n_features_in_: int
-
-    def fit_resample(self, X, y, **params):
-        """Resample the rows of X, and shuffle them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Features, feature maps, or images: uint8 in [0, 255], of shape
-            (n_samples, height, width, 3). A list of images is stacked.
-        y : array-like of shape (n_samples,)
-            The classes.
-        **params : dict
-            Extra parameters of the sampler.
-
-        Returns
-        -------
-        X_resampled : array-like of shape (n_samples_new, ...)
-            The rows, of the dtype and shape of those in X.
-        y_resampled : array-like of shape (n_samples_new,)
-            Their classes.
-
-        Raises
-        ------
-        SamplingError
-            If the rows cannot be resampled.
-        """
-        return super().fit_resample(_stacked(X), y, **params)  # type: ignore[misc]
-
-    def fit(self, X, y, **params):
-        """Check the input and count the rows to draw; `fit_resample` does the work.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            As in `fit_resample`.
-        y : array-like of shape (n_samples,)
-            The classes.
-        **params : dict
-            Extra parameters of the sampler.
-
-        Returns
-        -------
-        self : object
-            The sampler itself.
-        """
-        return super().fit(_stacked(X), y, **params)  # type: ignore[misc]
 
     def _check_X_y(self, X, y):
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
@@ -87,19 +43,6 @@ class ArraySamplerMixin:
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _stacked(X: Any) -> Any:
-    """Return a list of images as one array, and anything else as it is."""
-    if not (isinstance(X, list | tuple) and len(X) and np.ndim(X[0]) > 1):
-        return X
-    shapes = {np.shape(image) for image in X}
-    if len(shapes) > 1:
-        raise SamplingError(
-            f"The images have {len(shapes)} shapes: {sorted(shapes)}. Expected one; "
-            "load them with ImageLoader, which brings them to one size."
-        )
-    return np.asarray(X)
 
 
 def assemble(

@@ -15,8 +15,6 @@ from ..errors import SamplingError
 from .adapter import ImageSampler, seeded
 from .arrays import ArraySamplerMixin
 
-__all__ = ["SamplerChain", "lifted", "sampler_faults"]
-
 
 class SamplerChain(ArraySamplerMixin, BaseSampler):
     """Run samplers one after the other.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.utils import get_tags
@@ -12,31 +14,79 @@ from sklearn.utils import get_tags
 from ..errors import SamplingError
 from .augmentation import AugmentationOverSampler
 from .chain import SamplerChain, lifted, sampler_faults
-from .strategies import half_the_majority, near_the_minority
 
-__all__ = ["SAMPLERS", "SAMPLER_NAMES", "make_sampler", "needs_images"]
+_KEPT_MAJORITY = 1200
 
 
-class NamedSampler(NamedTuple):
-    """What a name stands for.
+def half_the_majority(y: np.ndarray) -> dict:
+    """Raise each smaller class to half of the largest, where it is not there yet.
 
-    Attributes
+    Parameters
     ----------
-    kind : type
-        Class of the sampler; it takes ``sampling_strategy``.
-    strategy_before_another : callable
-        The ``sampling_strategy`` where another sampler follows.
+    y : ndarray of shape (n_samples,)
+        The classes.
+
+    Returns
+    -------
+    dict
+        The number of rows to have of each class: a ``sampling_strategy`` for
+        over-samplers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.samplers.named import half_the_majority
+    >>> half_the_majority(np.repeat([0, 1], [4704, 1054]))
+    {0: 4704, 1: 2352}
     """
+    counts = _count(y)
+    half = max(counts.values()) // 2
+    return {label: max(n, half) for label, n in counts.items()}
 
-    kind: type
-    strategy_before_another: Callable
+
+def near_the_minority(y: np.ndarray) -> dict:
+    """Cut each larger class to 1200 rows, or to 4/3 of the smallest class.
+
+    The latter where the largest class has fewer than 1200 rows, or the smallest has
+    more.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        The classes.
+
+    Returns
+    -------
+    dict
+        The number of rows to keep of each class: a ``sampling_strategy`` for
+        under-samplers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from glomclf.samplers.named import near_the_minority
+    >>> near_the_minority(np.repeat([0, 1], [3999, 896]))
+    {0: 1200, 1: 896}
+    >>> near_the_minority(np.repeat([0, 1], [566, 151]))
+    {0: 201, 1: 151}
+    """
+    counts = _count(y)
+    smallest, largest = min(counts.values()), max(counts.values())
+    fits = smallest <= _KEPT_MAJORITY <= largest
+    kept = _KEPT_MAJORITY if fits else smallest * 4 // 3
+    return {label: min(n, kept) for label, n in counts.items()}
 
 
-SAMPLERS: dict[str, NamedSampler] = {
-    "augment": NamedSampler(AugmentationOverSampler, half_the_majority),
-    "oversample": NamedSampler(RandomOverSampler, half_the_majority),
-    "smote": NamedSampler(SMOTE, half_the_majority),
-    "undersample": NamedSampler(RandomUnderSampler, near_the_minority),
+def _count(y: np.ndarray) -> dict:
+    return dict(sorted(Counter(np.asarray(y).tolist()).items()))
+
+
+# What a name stands for, and its sampling_strategy where another sampler follows.
+SAMPLERS: dict[str, tuple[type, Callable[[np.ndarray], dict]]] = {
+    "augment": (AugmentationOverSampler, half_the_majority),
+    "oversample": (RandomOverSampler, half_the_majority),
+    "smote": (SMOTE, half_the_majority),
+    "undersample": (RandomUnderSampler, near_the_minority),
 }
 
 SAMPLER_NAMES = tuple(SAMPLERS)

@@ -12,8 +12,6 @@ from sklearn.base import clone
 
 from .chain import SamplerChain
 
-__all__ = ["ResamplingStep", "trace_resampling"]
-
 
 @dataclass(frozen=True)
 class ResamplingStep:

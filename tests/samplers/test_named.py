@@ -25,7 +25,7 @@ from glomclf.samplers import (
     make_sampler,
     needs_images,
 )
-from glomclf.samplers.strategies import half_the_majority, near_the_minority
+from glomclf.samplers.named import half_the_majority, near_the_minority
 
 # -- imbalanced-learn's and scikit-learn's own checks ---------------------------------
 
@@ -162,6 +162,7 @@ def test_any_names_can_be_joined():
 counts = st.lists(st.integers(1, 3000), min_size=2, max_size=4)
 
 
+@settings(max_examples=20)
 @given(counts)
 def test_half_the_majority_never_removes_and_never_overshoots(counts):
     y = np.repeat(np.arange(len(counts)), counts)
@@ -170,6 +171,7 @@ def test_half_the_majority_never_removes_and_never_overshoots(counts):
         assert target[label] == max(n, max(counts) // 2)
 
 
+@settings(max_examples=20)
 @given(counts)
 def test_near_the_minority_never_adds_and_never_goes_below_the_minority(counts):
     y = np.repeat(np.arange(len(counts)), counts)
@@ -229,7 +231,7 @@ def test_a_list_of_one_is_that_one():
 # -- chains ---------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=6)
 @given(st.integers(12, 30), st.integers(6, 11), st.integers(0, 99))
 def test_rows_are_traced_through_a_chain(n_majority, n_minority, seed):
     X, y = make_images(n_majority, n_minority, seed=seed)
