@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Real
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,15 +222,7 @@ AUGMENTER_NAMES = tuple(_LEFT_OUT)
 """The names that `make_augmenter` knows."""
 
 
-@overload
-def make_augmenter(spec: None) -> None: ...
-
-
-@overload
-def make_augmenter(spec: str | PatchAugmenter) -> PatchAugmenter: ...
-
-
-def make_augmenter(spec: str | PatchAugmenter | None) -> PatchAugmenter | None:
+def make_augmenter(spec: str | PatchAugmenter | None) -> Any:
     """Make an augmenter from a name.
 
     Parameters

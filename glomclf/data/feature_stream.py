@@ -26,13 +26,11 @@ _Rows = NDArray[np.intp]
 class _Chunk(NamedTuple):
     """Some rows, read ahead: features that the store has, images that it has not."""
 
-    rows: _Rows
-    stored: NDArray[Any]
-    found: NDArray[np.bool_]
-    keys: list[bytes]
-    absent: _Rows
-    """Places in `rows` of the images."""
+    n_rows: int
+    known: list[tuple[_Rows, NDArray[Any]]]
+    rows: _Rows  # of the images
     images: NDArray[np.uint8]
+    keys: list[bytes]
 
 
 def stream_features(
@@ -100,26 +98,18 @@ class _Stream:
     def _read(self, rows: _Rows) -> _Chunk:
         """Look rows up, and read the images of those that are not there."""
         if self.store is None:
-            absent, found = np.arange(len(rows)), np.zeros(len(rows), bool)
-            return _Chunk(rows, found, found, [], absent, self.source.read(rows))
-        known = list(self.source.known_keys(rows))
-        is_new = np.array([key is None for key in known])
-        new_images = self.source.read(rows[is_new])
-        new_keys = iter(content_keys(new_images))
-        keys = [next(new_keys) if key is None else key for key in known]
-        stored, found = self.store.get_many(keys)
-        wanted = ~found & ~self._note_copies(rows, keys)
-        images = [new_images[wanted[is_new]]]
-        late = np.flatnonzero(wanted & ~is_new)
-        if len(late):
-            images.append(self.source.read(rows[late]))
-            # Under what was read: the file may be another by now.
-            for place, key in zip(late, content_keys(images[-1]), strict=True):
-                if keys[place] != key:  # no later row is a copy of it
-                    self.row_of.pop(keys[place], None)
-                keys[place] = key
-        absent = np.append(np.flatnonzero(wanted & is_new), late)
-        return _Chunk(rows, stored, found, keys, absent, np.concatenate(images))
+            return _Chunk(len(rows), [], rows, self.source.read(rows), [])
+        known = [key or b"" for key in self.source.known_keys(rows)]
+        values, found = self.store.get_many(known)
+        rest = rows[~found]
+        images = self.source.read(rest)
+        # Under what was read: a file whose key was known may be another by now.
+        keys = content_keys(images)
+        more, there = self.store.get_many(keys)
+        new = np.flatnonzero(~there & ~self._note_copies(rest, keys))
+        found_ones = [(rows[found], values[found]), (rest[there], more[there])]
+        new_keys = [keys[place] for place in new]
+        return _Chunk(len(rows), found_ones, rest[new], images[new], new_keys)
 
     def _note_copies(self, rows: _Rows, keys: list[bytes]) -> NDArray[np.bool_]:
         """Mark rows whose image is that of a row before: it is computed once."""
@@ -129,23 +119,23 @@ class _Stream:
         ]
         pairs = zip(rows.tolist(), firsts, strict=True)
         self.copies.update((row, first) for row, first in pairs if row != first)
-        return np.array(firsts) != rows
+        return np.array(firsts, dtype=np.intp) != rows
 
     def _compute(self, chunk: _Chunk) -> None:
         """Put what was found into its rows, and what is computed; keep the latter."""
-        if chunk.found.any():
-            self._put(chunk.rows[chunk.found], chunk.stored[chunk.found])
-        self.advance(len(chunk.rows) - len(chunk.absent))
+        for rows, values in chunk.known:
+            if len(rows):
+                self._put(rows, values)
+        self.advance(chunk.n_rows - len(chunk.rows))
         computed = []
-        for start in range(0, len(chunk.absent), self.batch_size):
+        for start in range(0, len(chunk.rows), self.batch_size):
             batch = slice(start, start + self.batch_size)
             features = self.forward(chunk.images[batch])
-            self._put(chunk.rows[chunk.absent[batch]], features)
+            self._put(chunk.rows[batch], features)
             computed.append(features)
             self.advance(len(features))
         if self.store is not None and computed:
-            keys = [chunk.keys[place] for place in chunk.absent]
-            self.store.put_many(keys, np.concatenate(computed))
+            self.store.put_many(chunk.keys, np.concatenate(computed))
 
     def _put(self, rows: _Rows, values: NDArray[Any]) -> None:
         if self.features is None:

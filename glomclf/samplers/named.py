@@ -151,10 +151,8 @@ def make_sampler(
             f"of the names {', '.join(SAMPLER_NAMES)}, names joined with '+' to run in "
             "order, an imbalanced-learn sampler such as SMOTE(), or a list of these."
         )
-    samplers = [
-        *(lifted(_by_name(part, last=False)) for part in parts[:-1]),
-        lifted(_by_name(parts[-1], last=True)),
-    ]
+    *before, last = parts
+    samplers = [*(_by_name(part) for part in before), _by_name(last, last=True)]
     for sampler in samplers:
         if isinstance(sampler, AugmentationOverSampler) and sampler.n_jobs is None:
             sampler.set_params(n_jobs=n_jobs)
@@ -224,9 +222,9 @@ def _parts(spec: Any) -> list:
     return [spec]
 
 
-def _by_name(part: Any, *, last: bool) -> Any:
-    """Return what a name stands for, and a sampler as it is."""
-    if not isinstance(part, str):
-        return part
-    kind, strategy = SAMPLERS[part]
-    return kind(sampling_strategy="auto" if last else strategy)
+def _by_name(part: Any, *, last: bool = False) -> Any:
+    """Return the sampler of images that a name or another sampler stands for."""
+    if isinstance(part, str):
+        kind, strategy = SAMPLERS[part]
+        part = kind(sampling_strategy="auto" if last else strategy)
+    return lifted(part)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +77,9 @@ def trace_resampling(
     for step in steps:
         again = clone(step)
         X_new, y_new = again.fit_resample(rows, labels)
-        shown = _pick(again.source_indices_, n_examples if rows.ndim == 4 else 0)
+        n_shown = n_examples if rows.ndim == 4 else 0
+        # The samplers shuffle, so the first are as good as any.
+        shown = np.flatnonzero(again.source_indices_ < 0)[:n_shown]
         trace.append(
             ResamplingStep(
                 name=type(getattr(again, "sampler", again)).__name__,
@@ -97,30 +98,16 @@ def _count(y: np.ndarray) -> dict[Any, int]:
     return dict(zip(labels.tolist(), counts.tolist(), strict=True))
 
 
-def _pick(source: np.ndarray, n_examples: int) -> NDArray[np.intp]:
-    """Choose new rows; the samplers shuffle, so the first are as good as any."""
-    return np.flatnonzero(source < 0)[:n_examples]
-
-
 def _parents(
-    sampler: Any,
-    X: np.ndarray,
-    y: np.ndarray,
-    X_new: np.ndarray,
-    y_new: np.ndarray,
-    shown: Sequence[int] | NDArray[np.intp],
+    sampler: Any, X: NDArray, y: NDArray, X_new: NDArray, y_new: NDArray, shown: NDArray
 ) -> NDArray[np.intp]:
-    """Find the row of X that each shown row of X_new was made from."""
+    """Find the row of X that each shown row of X_new was made from, or the nearest."""
     if hasattr(sampler, "parent_indices_"):
         return sampler.parent_indices_[shown]
-    parents = [
-        _nearest(X_new[row], X, np.flatnonzero(y == y_new[row])) for row in shown
-    ]
+    parents = []
+    for image, label in zip(X_new[shown].astype(np.float32), y_new[shown], strict=True):
+        rows = np.flatnonzero(y == label)
+        # One image at a time, to bound memory.
+        distances = [np.square(X[row] - image).sum() for row in rows]
+        parents.append(rows[np.argmin(distances)])
     return np.array(parents, dtype=np.intp)
-
-
-def _nearest(image: np.ndarray, X: np.ndarray, rows: np.ndarray) -> int:
-    """Find the row nearest in pixels, one image at a time to bound memory."""
-    wanted = image.astype(np.float32)
-    distances = [np.square(X[row] - wanted).sum() for row in rows]
-    return int(rows[np.argmin(distances)])

@@ -55,7 +55,7 @@ def test_a_cleared_cache_holds_nothing(folder):
     done = run("--cache-dir", folder, "--clear")
     assert done.exit_code == 0
     assert "kB removed." in done.output
-    assert f"{folder / 'glomclf-features-v2'}: removed" in done.output
+    assert f"{folder / 'glomclf-features-v3'}: removed" in done.output
     assert run("--cache-dir", folder).output == f"{folder}: 0 bytes on disk\n"
 
 

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glomclf.data import feature_stream, large_arrays
@@ -74,6 +74,7 @@ def test_arrays_and_readers_are_sources(kind):
     assert not isinstance(images_of([1]), ImageSource)
 
 
+@settings(max_examples=15)
 @given(
     values=st.lists(st.integers(0, 255), min_size=1, max_size=40),
     known=st.sets(st.integers(0, 39)),

@@ -5,8 +5,7 @@ of a split; and sclerosis is rare and unevenly spread, so the split must be stra
 as well. Both splitters draw whole participants by `glomclf.data.splitting.balanced`.
 """
 
-from .centres import leave_one_centre_out
-from .folds import RepeatedStratifiedGroupKFold, fold_splitter
+from .folds import RepeatedStratifiedGroupKFold, fold_splitter, leave_one_centre_out
 from .two_sides import StratifiedGroupShuffleSplit, train_test_split_by_participant
 
 __all__ = [

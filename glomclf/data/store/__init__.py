@@ -1,10 +1,10 @@
 """The store: what was computed or decoded, kept on disk by content.
 
-`cache_folder` says where it is, `database` opens its file, and `feature_store` and
+`database` says where it is and opens its file, and `feature_store` and
 `pixel_store` are what the rest of glomclf reads and writes.
 """
 
-from .cache_folder import (
+from .database import (
     clear_cache,
     default_cache_dir,
     resolve_cache_dir,

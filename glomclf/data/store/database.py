@@ -1,4 +1,4 @@
-"""The file of the store: opened for one operation at a time, and mended where damaged.
+"""The folder of the cache, and its file: opened for one operation, mended if damaged.
 
 What goes wrong with the file is a warning here, so that the callers' work goes on.
 """
@@ -17,7 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ...errors import CacheWarning
+import platformdirs
+
+from ..._runtime import user_path
+from ...errors import CacheError, CacheWarning
 
 _NAME = "glomclf-features-v"
 _FOLDER = f"{_NAME}3"
@@ -66,6 +69,32 @@ if hasattr(os, "register_at_fork"):
 
 class DamagedError(sqlite3.DatabaseError):
     """The file does not hold what was put."""
+
+
+def default_cache_dir() -> Path:
+    """Return the folder where glomclf keeps computed features.
+
+    Returns
+    -------
+    pathlib.Path
+        The environment variable ``GLOMCLF_CACHE_DIR`` where it is set, else the
+        platform's cache folder: ``~/.cache/glomclf`` on Linux,
+        ``~/Library/Caches/glomclf`` on macOS.
+    """
+    chosen = os.environ.get("GLOMCLF_CACHE_DIR")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("glomclf"))
+
+
+def resolve_cache_dir(cache_dir: str | os.PathLike[str] | None) -> Path:
+    """Return the absolute folder that a ``cache_dir`` means."""
+    try:
+        return user_path(cache_dir or default_cache_dir()).absolute()
+    except FileNotFoundError:
+        raise CacheError(
+            f"The cache of features has no place: there is no home folder for "
+            f"{cache_dir or default_cache_dir()}. Set HOME, or GLOMCLF_CACHE_DIR to "
+            "the full name of a folder."
+        ) from None
 
 
 def store_file(cache_dir: Path) -> Path:
@@ -184,3 +213,51 @@ def _rebuild(cache_dir: Path, error: Exception) -> None:
 def _warn(message: str) -> None:
     """Say that time is lost, and nothing else."""
     warnings.warn(message, CacheWarning, stacklevel=3)
+
+
+def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
+    """Remove the cache of a folder, sound or damaged, and nothing else in that folder.
+
+    No link is followed. Processes that use it meanwhile start a new one.
+
+    Parameters
+    ----------
+    cache_dir : str, path-like or None, default=None
+        None takes `default_cache_dir`.
+
+    Returns
+    -------
+    int
+        Bytes given back to the disk.
+
+    Raises
+    ------
+    CacheError
+        If files cannot be removed.
+
+    Examples
+    --------
+    >>> from glomclf.data.store import clear_cache
+    >>> clear_cache("no-such-folder")
+    0
+    """
+    folder = resolve_cache_dir(cache_dir)
+    before = bytes_on_disk(folder)
+    try:
+        for versioned in own_folders(folder):
+            discard(versioned)
+    except OSError as error:
+        raise CacheError(
+            f"The feature cache in {folder} cannot be removed: {error}. Remove it when"
+            " no other process uses it."
+        ) from error
+    return before - bytes_on_disk(folder)
+
+
+def bytes_on_disk(folder: Path) -> int:
+    """Return the bytes of all stores in a folder."""
+    total = 0
+    for path in (file for own in own_folders(folder) for file in own_files(own)):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.lstat().st_size
+    return total

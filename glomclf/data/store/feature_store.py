@@ -39,8 +39,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CacheError
-from .cache_folder import bytes_on_disk, resolve_cache_dir
-from .database import DamagedError, attempt, store_file
+from .database import (
+    DamagedError,
+    attempt,
+    bytes_on_disk,
+    resolve_cache_dir,
+    store_file,
+)
 from .keys import digest
 
 DEFAULT_MAX_BYTES = 10 * 1024**3
@@ -135,7 +140,7 @@ class FeatureStore:
             Which rows of `values` were found, whole.
         """
         nothing = _Found(len(keys))
-        if not store_file(self.cache_dir).exists():
+        if not keys or not store_file(self.cache_dir).exists():
             return nothing.values, nothing.mask
         found = attempt(self.cache_dir, partial(self._look_up, keys=keys), nothing)
         if found.is_stale:

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .cohort import Patch, random_stream
-from .glomerulus import Glomerulus, draw_glomerulus
+from .cohort import Glomerulus, Patch, draw_glomerulus, random_stream
 from .section import FloatArray, Points, Section, outlines_of, ramp, ridges
 from .staining import photograph
 
