@@ -2,35 +2,22 @@
 
 `evaluation_report`, `ensemble_report`, `biopsies_report`, `comparison_report` and
 `tuning_report` make a `Report`; `Report.write` writes it.
-A report is sections of blocks (paragraphs, tables, pictures, galleries), so that any
-other run can be reported with the same parts. All text in it is escaped.
+A report is sections of blocks (paragraphs, tables, pictures), so that any other run can
+be reported with the same parts. All text in it is escaped.
 """
 
 from .biopsies import biopsies_report
-from .blocks import (
-    Caution,
-    Code,
-    Gallery,
-    GalleryItem,
-    Numbers,
-    Paragraph,
-    Section,
-    Table,
-)
+from .blocks import Caution, Numbers, Paragraph, Section, Table
 from .comparison import comparison_report
 from .evaluation import ensemble_report, evaluation_report
 from .labels import labels_report
 from .page import Report
-from .pictures import Picture, thumbnail
-from .sections.mistakes import worst_mistakes
+from .pictures import Picture
 from .sections.readers import readers_section
 from .tuning import tuning_report
 
 __all__ = [
     "Caution",
-    "Code",
-    "Gallery",
-    "GalleryItem",
     "Numbers",
     "Paragraph",
     "Picture",
@@ -43,7 +30,5 @@ __all__ = [
     "evaluation_report",
     "labels_report",
     "readers_section",
-    "thumbnail",
     "tuning_report",
-    "worst_mistakes",
 ]

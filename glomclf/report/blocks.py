@@ -246,6 +246,14 @@ def told_span(estimates: Estimates, name: str, digits: int = 3) -> str:
     return "no interval" if ends == "–" else f"{estimates.level}: {ends}"
 
 
+def card(
+    estimates: Estimates, name: str, title: str, digits: int = 2
+) -> tuple[str, str, str]:
+    """Write an item of `Numbers`: a title, the score, its interval with its level."""
+    value = number(estimates.scores[name], digits)
+    return title, value, told_span(estimates, name, digits)
+
+
 def with_span(estimates: Estimates, name: str, digits: int = 3) -> str:
     """Write a score with its interval in brackets, where there is one.
 

@@ -51,7 +51,6 @@ def comparison_report(
     )
     picture = Picture(
         ApproachesDisplay(comparison.to_frame()).plot,
-        alt="Scores of each approach, reported and untouched",
         caption="Scores with 95 % intervals: reported on the test set that each "
         "approach made, and got on participants that it never touched.",
         name="comparison",

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from .._runtime import counted
 from ..data.participants import kind_of_groups, participant_kind
@@ -40,8 +39,6 @@ class EvaluatedModel:
         Probabilities of class 1; an array after.
     groups : array-like of shape (n_samples,) or None
         An array after, or None.
-    threshold : float or ndarray of shape (n_samples,)
-        One a row where each fold has its own.
     evaluation : Evaluation
     biopsies : BiopsyAgreement, default=None
         None: it is made where groups are participants.
@@ -60,6 +57,8 @@ class EvaluatedModel:
 
     Attributes
     ----------
+    threshold : float or ndarray of shape (n_samples,)
+        One a row where each fold has its own.
     unit : {"participant", "slide", "image", "group"}
         What groups are, as `glomclf.data.participants.kind_of_groups` tells it.
     """
@@ -68,7 +67,6 @@ class EvaluatedModel:
     y: Any
     y_score: Any
     groups: Any
-    threshold: float | NDArray[np.float64]
     evaluation: Evaluation
     biopsies: BiopsyAgreement | None = None
     classifier: Any = None
@@ -77,11 +75,15 @@ class EvaluatedModel:
     command: Sequence[str] | None = None
     n_mistakes: int = 6
     explain: bool = False
+    threshold: Any = field(init=False)
     unit: str = field(init=False, default="participant")
 
     def __post_init__(self) -> None:
         y, y_score, groups = self.y, self.y_score, self.groups
         self.y, self.y_score, _ = check_scores(y, y_score, groups)
+        self.threshold = float(self.evaluation.threshold)
+        if np.isnan(self.threshold):
+            self.threshold = self.classifier.oof_threshold_
         if groups is None:
             return
         self.groups = np.asarray(groups, dtype=object)
@@ -140,11 +142,6 @@ class EvaluatedModel:
         """What the first of the networks recorded of its training."""
         return getattr(self.networks[0], "training_record_", {})
 
-    @property
-    def weights(self) -> dict[str, str | None]:
-        """What the weights are that the training began with; empty if nothing tells."""
-        return self.first_record.get("weights") or {}
-
     @cached_property
     def histories(self) -> list[dict[str, list[float]]]:
         """Loss and accuracy of each epoch, of each network; none where not known."""
@@ -177,15 +174,14 @@ class EvaluatedModel:
         """What is not known of the participants, in a sentence; None if all are."""
         if self.unit == "participant" and self.groups is not None:
             return None
-        alone = "Participants are not known, and rows count as independent"
-        stands = {
-            "slide": "Participants are not known, and slides stand for them",
-            "group": "Not all participants are known; slides or images stand for some",
-        }.get(self.unit, alone)
+        stands = "Participants are not known, and rows count as independent"
+        if self.unit == "slide":
+            stands = "Participants are not known, and slides stand for them"
+        if self.unit == "group":
+            stands = "Not all participants are known; slides or images stand for some"
         return (
             f"{stands}: those of one person count as several, so that intervals are "
-            "narrower than they should be, and whether somebody was trained on cannot "
-            "be told."
+            "too narrow, and whether somebody was trained on cannot be told."
         )
 
     @cached_property
@@ -200,10 +196,8 @@ class EvaluatedModel:
         if n_given not in (n_rows, n_all):  # validation rows may be others
             told = f"{n_given}, and the model was trained on {n_all}"
         elif owners > n_known:  # fewer may be those that both files showed to be one
-            kind = participant_kind(self.train)
-            told = (
-                f"of {owners} {kind}s, and those the model was trained on of {n_known}"
-            )
+            whom = f"{owners} {participant_kind(self.train)}s"
+            told = f"of {whom}, and those the model was trained on of {n_known}"
         else:
             return None
         return (

@@ -13,21 +13,18 @@ from ..errors import ScoreError
 from ..evaluation.evaluation import Evaluation, evaluate
 from .blocks import Section
 from .evaluated_model import EvaluatedModel
-from .model_card import model_card
 from .page import Report
 from .sections.biopsies import biopsies_section
 from .sections.checklists import checklists_section
 from .sections.curves import curves_section
 from .sections.data import audit_section, data_section
-from .sections.methods import methods_section
+from .sections.methods import methods_section, model_card
 from .sections.mistakes import mistakes_section
-from .sections.out_of_fold import estimate_section, folds_section
 from .sections.planning import planning_section
 from .sections.repetition import repetition_section
-from .sections.scores import scores_section, summary_section
-from .sections.subgroups import subgroups_section
+from .sections.scores import scores_section, subgroups_section, summary_section
 from .sections.thresholds import thresholds_section
-from .sections.training import training_section
+from .sections.training import estimate_section, folds_section, training_section
 
 _JUDGED = (
     scores_section,
@@ -138,8 +135,8 @@ def evaluation_report(
             f"evaluation is of the threshold {judged:g}, and threshold is {threshold}; "
             "give an evaluation of that one threshold."
         )
-    told: dict[str, Any] = {"groups": groups, "threshold": judged, **known}
-    model = EvaluatedModel(X=X, y=y, y_score=y_score, evaluation=evaluation, **told)
+    told: dict[str, Any] = {"groups": groups, "evaluation": evaluation, **known}
+    model = EvaluatedModel(X=X, y=y, y_score=y_score, **told)
     lead = (
         f"{model.patches}, judged globally sclerotic (1) from a probability of "
         f"{judged:g} on, compared with their labels."
@@ -202,13 +199,11 @@ def ensemble_report(
     """
     codes = (np.asarray(y) == ensemble.pos_label_).astype(int)
     _refuse_other_rows(ensemble, codes)
-    has_one = np.isfinite(ensemble.oof_evaluation_.threshold)  # else one a fold
     model = EvaluatedModel(
         X=X,
         y=codes,
         y_score=ensemble.oof_probability_,
         groups=groups,
-        threshold=ensemble.threshold_ if has_one else ensemble.oof_threshold_,
         evaluation=ensemble.oof_evaluation_,
         classifier=ensemble,
         **known,

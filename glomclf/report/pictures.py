@@ -37,9 +37,8 @@ class Picture:
     draw : callable
         Takes an empty figure and draws on it, as ``on`` of a display does, or returns
         another figure.
-    alt : str
-        What it shows, for those who do not see it.
     caption : str
+        Its first sentence says what it shows, for those who do not see it, too.
     name : str, default=""
         Of its file, without ending. An empty one: it is in the page only.
     figsize : (float, float), default=(4.6, 4.4)
@@ -48,9 +47,7 @@ class Picture:
     Examples
     --------
     >>> from glomclf.report import Picture
-    >>> picture = Picture(
-    ...     lambda figure: figure.subplots().plot([0, 1]), alt="a line", caption="Rise."
-    ... )
+    >>> picture = Picture(lambda figure: figure.subplots().plot([0, 1]), "A line.")
     >>> picture.light.partition(",")[0]
     'data:image/svg+xml;base64'
     >>> picture.png[1:4]
@@ -58,7 +55,6 @@ class Picture:
     """
 
     draw: Callable[[Figure], Any] = field(repr=False, compare=False)
-    alt: str
     caption: str
     name: str = ""
     figsize: tuple[float, float] = (4.6, 4.4)
@@ -84,6 +80,11 @@ class Picture:
     def png(self) -> bytes:
         """The picture as PNG, on white."""
         return self._saved("png", facecolor="white", dpi=150, bbox_inches="tight")
+
+    @property
+    def alt(self) -> str:
+        """What it shows, for those who do not see it."""
+        return self.caption.partition(". ")[0]
 
     @property
     def light(self) -> str:

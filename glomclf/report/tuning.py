@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._runtime import counted
-from .blocks import Caution, Code, Numbers, Section, number, told_span
+from .blocks import Caution, Code, Numbers, Section, card, number
 from .page import Report
 from .sections.course import course_section, importance_section
-from .sections.nested import nested_section
 from .sections.repetition import command_blocks, versions_table
 from .sections.trials import (
     all_trials_section,
     best_scores_section,
     best_settings_section,
+    nested_section,
     not_ended_section,
 )
 from .tuned_study import TunedStudy, fold_scores, score_title, title_of
@@ -113,25 +113,18 @@ def _summary(run: TunedStudy) -> Section:
             title = f"{title_of(name)}, best trial"
             items.append((title, number(value), f"trial {trial.number}{ends}"))
     if found is not None:
-        items += [
-            (
-                f"{title_of(name)}, out of fold",
-                number(found.scores[name]),
-                told_span(found, name, 2),
-            )
-            for name in run.names
-            if name in found.scores
-        ]
+        shared = [name for name in run.names if name in found.scores]
+        items += [card(found, one, f"{title_of(one)}, out of fold") for one in shared]
     items += [("Trials", str(len(run.trials)), run.counts), _duration(run)]
     return Section("Summary", [Numbers(items), Caution(_caution(run))])
 
 
 def _nested_item(nested: Any) -> tuple[str, str, str]:
-    name, value, told = nested.scoring, nested.test_score, "mean of the outer folds"
+    name = nested.scoring
+    title, value, told = f"{title_of(name)}, nested", number(nested.test_score), ""
     if name in nested.evaluation.scores:
-        value = nested.evaluation.scores[name]
-        told = told_span(nested.evaluation, name, 2)
-    return f"{title_of(name)}, nested", number(value), f"{told}; report this one"
+        _, value, told = card(nested.evaluation, name, title)
+    return title, value, f"{told or 'mean of the outer folds'}; report this one"
 
 
 def _caution(run: TunedStudy) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,8 +29,8 @@ class _BiopsyDisplay(OfPredictions):
         self.agreement = agreement
 
     @classmethod
-    def _of(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Self:
-        return cls(biopsy_agreement(y_true, y_score, **options))
+    def _computed(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Any:
+        return biopsy_agreement(y_true, y_score, **options)
 
     def _draw(self, ax: Axes) -> None:
         n_glomeruli = self.agreement.table["n_glomeruli"].to_numpy()

@@ -92,9 +92,10 @@ class PanelsDisplay:
 class OfPredictions(Display):
     """A display of labels and probabilities, which a fitted classifier can give, too.
 
-    The children make themselves of these in ``_of``.
+    The children say in ``_computed`` what they are made of.
     """
 
+    _shown: ClassVar[tuple[str, ...]] = ()  # options that are shown as they are
     _is_of_calls: ClassVar = False  # whether it depends on the threshold in use
 
     @classmethod
@@ -129,7 +130,8 @@ class OfPredictions(Display):
         ScoreError
             If an input cannot be used.
         """
-        return cls._of(y_true, y_score, **options).plot(ax)
+        shown = {key: options.pop(key) for key in cls._shown if key in options}
+        return cls(cls._computed(y_true, y_score, **options), **shown).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -168,8 +170,11 @@ class OfPredictions(Display):
             known = {"threshold": getattr(estimator, "threshold_", 0.5)}
         return cls.from_predictions(y_true, y_score, **{**known, **options})
 
+    def __init__(self, found: Any, **shown: Any):
+        raise NotImplementedError
+
     @classmethod
-    def _of(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Self:
+    def _computed(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Any:
         raise NotImplementedError
 
 

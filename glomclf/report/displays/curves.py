@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,31 +25,25 @@ _SQUARE: dict[str, Any] = {
 class _BandDisplay(OfPredictions):
     """A curve with its band; the children say which, and what it is compared with."""
 
+    _shown = ("name",)
     _kind: str  # of the curves, the one that is drawn
     _area_name: str
     _axes: ClassVar[dict[str, str]]
     _legend_place: ClassVar[Any]
 
-    def __init__(self, band: Band, *, prevalence: float, name: str | None = None):
+    def __init__(self, band: Band, *, name: str | None = None):
         self.band = band
-        self.prevalence = prevalence
         self.name = name
 
     @classmethod
-    def _of(
-        cls,
-        y_true: ArrayLike,
-        y_score: ArrayLike,
-        name: str | None = None,
-        **options: Any,
-    ) -> Self:
+    def _computed(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Band:
         band = getattr(evaluation_curves(y_true, y_score, **options), cls._kind)
         if band is None:
             raise ScoreError(
                 f"all {np.size(y_true)} labels are {np.ravel(y_true)[0]}; a curve over "
                 "all thresholds needs rows of both classes"
             )
-        return cls(band, prevalence=float(np.mean(np.asarray(y_true))), name=name)
+        return band
 
     def _draw(self, ax: Axes) -> None:
         band = self.band
@@ -93,8 +87,6 @@ class RocBandDisplay(_BandDisplay):
     ----------
     band : glomclf.evaluation.curves.Band
         ``roc`` of `glomclf.evaluation.curves.evaluation_curves`.
-    prevalence : float
-        Share of class 1.
     name : str, default=None
         Shown in the legend.
 
@@ -143,8 +135,6 @@ class PrecisionRecallBandDisplay(_BandDisplay):
     ----------
     band : glomclf.evaluation.curves.Band
         ``precision_recall`` of `glomclf.evaluation.curves.evaluation_curves`.
-    prevalence : float
-        Share of class 1, the precision of chance.
     name : str, default=None
         Shown in the legend.
 
@@ -185,7 +175,7 @@ class PrecisionRecallBandDisplay(_BandDisplay):
         return np.repeat(np.append(0.0, recall), 2)[1:-1], np.repeat(precision, 2)
 
     def _chance(self) -> list[float]:
-        return [self.prevalence, self.prevalence]
+        return [self.band.y[-1]] * 2  # where all are called 1: the prevalence
 
 
 class ReliabilityDisplay(OfPredictions):
@@ -224,19 +214,15 @@ class ReliabilityDisplay(OfPredictions):
     array([0., 0., 0., 1., 1.])
     """
 
+    _shown = ("name",)
+
     def __init__(self, bins: ReliabilityBins, *, name: str = "bins of probability"):
         self.bins = bins
         self.name = name
 
     @classmethod
-    def _of(
-        cls,
-        y_true: ArrayLike,
-        y_score: ArrayLike,
-        name: str = "bins of probability",
-        **options: Any,
-    ) -> Self:
-        return cls(evaluation_curves(y_true, y_score, **options).reliability, name=name)
+    def _computed(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Any:
+        return evaluation_curves(y_true, y_score, **options).reliability
 
     def _draw(self, ax: Axes) -> None:
         bins, color = self.bins, CLASS_COLORS[0]

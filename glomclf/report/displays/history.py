@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -57,24 +57,6 @@ class HistoryDisplay(PanelsDisplay):
         # All were trained alike, so that all have the same panels.
         known = set(self.histories[0])
         self.panels = [name for name in _PANELS if {name, f"val_{name}"} & known]
-
-    @classmethod
-    def from_estimator(cls, estimator: Any, *, figure: Figure | None = None) -> Self:
-        """Draw the history of a fitted classifier, or of the members of an ensemble.
-
-        Parameters
-        ----------
-        estimator : GlomeruliClassifier, PatchClassifier or FoldEnsembleClassifier
-            Fitted.
-        figure : matplotlib Figure, default=None
-            By default a new one.
-
-        Returns
-        -------
-        display : HistoryDisplay
-        """
-        networks = getattr(estimator, "estimators_", [estimator])
-        return cls([one.history_ for one in networks]).plot(figure)
 
     @property
     def figsize(self) -> tuple[float, float]:

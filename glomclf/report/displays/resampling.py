@@ -64,10 +64,8 @@ class ClassProportionsDisplay(Display):
         display : ClassProportionsDisplay
         """
         counts = {"training\nrows": trace[0].counts_before}
-        for step in trace:
-            stage = f"after\n{_title(step.name)}"
-            again = f"{stage} ({len(counts)})"
-            counts[again if stage in counts else stage] = step.counts_after
+        for place, step in enumerate(trace, start=1):
+            counts[f"{place}. after\n{_title(step.name)}"] = step.counts_after
         return cls(counts).plot(ax=ax)
 
     def _draw(self, ax: Axes) -> None:

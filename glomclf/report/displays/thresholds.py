@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,20 +26,15 @@ class _OverThresholds(OfPredictions):
     """Curves over thresholds, the one in use marked; the children say which."""
 
     _is_of_calls = True
+    _shown = ("threshold",)
 
     def __init__(self, table: pd.DataFrame, *, threshold: float | None = None):
         self.table = table
         self.threshold = threshold
 
     @classmethod
-    def _of(
-        cls,
-        y_true: ArrayLike,
-        y_score: ArrayLike,
-        threshold: float | None = None,
-        **options: Any,
-    ) -> Self:
-        return cls(threshold_table(y_true, y_score, **options), threshold=threshold)
+    def _computed(cls, y_true: ArrayLike, y_score: ArrayLike, **options: Any) -> Any:
+        return threshold_table(y_true, y_score, **options)
 
     def _draw(self, ax: Axes) -> None:
         self._draw_curves(ax)

@@ -27,14 +27,12 @@ def biopsies_section(model: EvaluatedModel) -> Section | None:
     caution = Caution(sentence(agreement.caution)) if agreement.caution else None
     share = Picture(
         BiopsyPercentageDisplay(agreement).on,
-        alt="Predicted against true percentage of each biopsy",
         caption="Globally sclerotic glomeruli of each biopsy, in percent. Dotted: the "
         "cut-offs by which biopsies are judged.",
         name="biopsies",
     )
     difference = Picture(
         BlandAltmanDisplay(agreement).on,
-        alt="Bland-Altman plot of predicted and true percentages",
         caption="Bland-Altman plot. Above 0 the percentage is predicted too high. The "
         "bias is the mean difference; about 95 of 100 differences lie between the "
         f"limits of agreement. Bars at the right: {agreement.level} intervals over "

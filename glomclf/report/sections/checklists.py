@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,68 +38,37 @@ _TEMPLATES = Path(__file__).parents[1] / "templates"
 _TEXTS = tomllib.loads((_TEMPLATES / "checklist_facts.toml").read_text("utf-8"))
 
 
-@dataclass(frozen=True)
-class Checklist:
-    """A reporting checklist.
+# The name of each and of the file of its items; what it is from is in the texts.
+CHECKLISTS = {
+    "claim": ("CLAIM 2024", "claim_2024.csv"),
+    "tripod_ai": ("TRIPOD+AI", "tripod_ai.csv"),
+    "stard_ai": ("STARD-AI", "stard_ai.csv"),
+}
+
+
+def checklist_items(key: str) -> pd.DataFrame:
+    """Return the items of a checklist, in the order of its source.
 
     Parameters
     ----------
-    name : str
-    reference : str
-        The article that sets it out.
-    file : str
-        Its items in the folder of templates.
+    key : str
+        Of `CHECKLISTS`.
+
+    Returns
+    -------
+    items : DataFrame
+        Columns ``item``, its number in the source; ``section``, where in an article it
+        belongs; ``asks``, what is to be reported, in our words; and ``fact``, the name
+        of the fact that answers it, empty where a run knows none.
 
     Examples
     --------
-    >>> from glomclf.report.sections.checklists import CLAIM
-    >>> CLAIM.name, len(CLAIM.items)
-    ('CLAIM 2024', 44)
-    >>> table = CLAIM.fill({"goal": "Evaluation of a classifier of patches."})
-    >>> table.loc["6", "answer"], (table["answer"] == "").sum()
-    ('Evaluation of a classifier of patches.', np.int64(43))
+    >>> from glomclf.report.sections.checklists import checklist_items
+    >>> len(checklist_items("claim"))
+    44
     """
-
-    name: str
-    reference: str
-    file: str
-
-    @cached_property
-    def items(self) -> pd.DataFrame:
-        """The items in the order of the source.
-
-        Index ``item``, their number in the source; columns ``section``, where in an
-        article it belongs, ``asks``, what is to be reported, in our words, and
-        ``fact``, the name of the fact that answers it, empty where a run knows none.
-        """
-        path = _TEMPLATES / self.file
-        return pd.read_csv(path, dtype=str, keep_default_na=False, index_col="item")
-
-    def fill(self, facts: Mapping[str, str]) -> pd.DataFrame:
-        """Put facts beside the items that they answer.
-
-        Parameters
-        ----------
-        facts : mapping of str to str
-            By name; those that no item asks for are left out.
-
-        Returns
-        -------
-        table : DataFrame
-            Index ``item``; columns ``section``, ``asks`` and ``answer``, which is empty
-            where the item is open.
-        """
-        answers = [facts.get(fact, "") for fact in self.items["fact"]]
-        return self.items.drop(columns="fact").assign(answer=answers)
-
-
-CLAIM = Checklist("CLAIM 2024", _TEXTS["source"]["claim"], "claim_2024.csv")
-
-TRIPOD_AI = Checklist("TRIPOD+AI", _TEXTS["source"]["tripod_ai"], "tripod_ai.csv")
-
-STARD_AI = Checklist("STARD-AI", _TEXTS["source"]["stard_ai"], "stard_ai.csv")
-
-_SHOWN = (CLAIM, TRIPOD_AI, STARD_AI)
+    path = _TEMPLATES / CHECKLISTS[key][1]
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def checklists_section(model: EvaluatedModel) -> Section:
@@ -111,21 +78,32 @@ def checklists_section(model: EvaluatedModel) -> Section:
         "What the run knows is filled in, as a start for an article; open items are "
         "for its authors. Items are told in our own short words."
     )
-    tables = [_filled(checklist, facts) for checklist in _SHOWN]
+    tables = [filled_checklist(key, facts) for key in CHECKLISTS]
     return Section("Reporting checklists", [intro, *tables])
 
 
-def _filled(checklist: Checklist, facts: dict[str, str]) -> Table:
-    table = checklist.fill(facts)
-    n_open = int((table["answer"] == "").sum())
-    rows = [
-        [item, row["section"], row["asks"], row["answer"] or "open"]
-        for item, row in table.iterrows()
-    ]
-    caption = f"{checklist.name}: {len(rows) - n_open} filled, {n_open} open"
-    reference = ["Source", "", checklist.reference, ""]
+def filled_checklist(key: str, facts: Mapping[str, str]) -> Table:
+    """Put facts beside the items that they answer; facts nobody asks for are left out.
+
+    Parameters
+    ----------
+    key : str
+        Of `CHECKLISTS`.
+    facts : mapping of str to str
+        By name.
+
+    Returns
+    -------
+    table : Table
+    """
+    items = checklist_items(key)
+    answers = items.pop("fact").map(facts).fillna("open")
+    n_open = int((answers == "open").sum())
+    told = f"{CHECKLISTS[key][0]}: {len(items) - n_open} filled, {n_open} open"
+    rows = items.assign(answer=answers).to_numpy().tolist()
+    reference = ["Source", "", _TEXTS["source"][key], ""]
     columns = ["item", "section", "asks", "this run"]
-    return Table(columns, [*rows, reference], caption, folded=True, texts=True)
+    return Table(columns, [*rows, reference], told, folded=True, texts=True)
 
 
 def known_facts(model: EvaluatedModel) -> dict[str, str]:
@@ -139,7 +117,7 @@ def known_facts(model: EvaluatedModel) -> dict[str, str]:
     -------
     facts : dict of str to str
     """
-    known, settings = _known(model), model.settings
+    known, settings = known_values(model), model.settings
     is_told = {
         "run": True,
         "trained": "n_samples" in model.record,
@@ -175,7 +153,7 @@ def _subgroups(parts: Subgroups) -> str:
     return f"By {parts.column}: {told}.{worst}"
 
 
-def _known(model: EvaluatedModel) -> dict[str, Any]:
+def known_values(model: EvaluatedModel) -> dict[str, Any]:
     """Return what the texts ask for: of the run, of its training, all settings."""
     versions, found, n_members = (
         library_versions(),
@@ -208,7 +186,7 @@ def _known(model: EvaluatedModel) -> dict[str, Any]:
         "n_features": getattr(model.classifier, "n_features_in_", None),
         "partition": _partition(model),
         "ensemble": mean if n_members else "None: one classifier.",
-        **model.weights,
+        **(model.first_record.get("weights") or {}),
         **settings,
         "threshold": model.threshold,
         "weights": "fixed random weights" if weights == "none" else weights,

@@ -50,7 +50,6 @@ def _history(run: TunedStudy, place: int) -> Picture:
     title = title_of(run.names[place])
     return Picture(
         _drawn(run, "plot_optimization_history", **_target(run, place)),
-        alt=f"{title} of each trial, and the best so far",
         caption=f"{title} of each trial that ended, and the best so far; grey ones "
         "miss the constraint, where there is one.",
         name="history" if place == 0 else f"history_{run.names[place]}",
@@ -62,7 +61,6 @@ def _front(run: TunedStudy) -> Picture:
     options = {"targets": lambda trial: trial.values[:2]}
     return Picture(
         _drawn(run, "plot_pareto_front", target_names=[first, second], **options),
-        alt=f"{first} against {second} of each trial, the best trade-offs marked",
         caption=f"{first} and {second}: no trial is better than a best one in all "
         "objectives.",
         name="pareto_front",
@@ -79,7 +77,6 @@ def _importances(run: TunedStudy, varied: list[str]) -> Picture:
     options["evaluator"] = PedAnovaImportanceEvaluator(target_quantile=share)
     return Picture(
         _drawn(run, "plot_param_importances", params=varied, **options),
-        alt="Importance of each setting as bars",
         caption=f"Importance of each setting for a good {score_title(run.names[0])}; "
         "they add up to 1.",
         name="importances",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...evaluation.curves import Band, evaluation_curves
-from ..blocks import Section, number
+from ..blocks import Section
 from ..displays.curves import (
     PrecisionRecallBandDisplay,
     ReliabilityDisplay,
@@ -36,8 +36,8 @@ def curves_section(model: EvaluatedModel) -> Section:
         ]
     reliability = Picture(
         ReliabilityDisplay(found.reliability).on,
-        alt="Reliability diagram: share of class 1 against predicted probability",
-        caption="Reliability. The dashed line is perfect calibration; bars are "
+        caption="Reliability: share of class 1 against predicted probability. The "
+        "dashed line is perfect calibration; bars are "
         f"{model.evaluation.level} intervals over {model.units}.",
         name="reliability",
     )
@@ -57,8 +57,7 @@ def _curve(
     if not np.isfinite(band.low).all():
         caption += " Where there is none, one participant has all of a class."
     return Picture(
-        display(band, prevalence=float(model.y.mean())).on,
-        alt=f"{title}, area {number(band.area)}",
+        display(band).on,
         caption=caption,
         name=title.casefold().replace("-", "_").replace(" ", "_"),
     )
@@ -78,8 +77,6 @@ def _confusion(model: EvaluatedModel) -> Picture:
         lambda figure: display.plot(
             cmap="Blues", colorbar=False, ax=figure.subplots(), values_format="d"
         ),
-        alt=f"Confusion matrix: {tn} true and {fp} false of class 0, {tp} found and "
-        f"{fn} missed of class 1",
         caption=f"Confusion matrix at {cut}: {fn} of {fn + tp} sclerotic glomeruli are "
         f"missed, {fp} of {fp + tn} others are called sclerotic.",
         name="confusion_matrix",

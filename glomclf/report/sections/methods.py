@@ -1,4 +1,4 @@
-"""Methods: a paragraph for a manuscript, each number of it from the run."""
+"""Methods and the model card: for a manuscript and beside a model, from the run."""
 
 from __future__ import annotations
 
@@ -6,17 +6,32 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...evaluation.evaluation import Evaluation
 from ...evaluation.scores import SCORES
-from ..blocks import Code, Section, with_span
+from ...evaluation.subgroups import Subgroups
+from ..blocks import Code, Section, estimate_row, score_titles, with_span
 from ..evaluated_model import EvaluatedModel
-from .checklists import known_facts
+from ..page import templates
+from .checklists import known_facts, known_values
+from .repetition import library_versions
+from .scores import cautions_of, worst_subgroup
 
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "methods.toml"
 _SENTENCES = tomllib.loads(_TEMPLATE.read_text("utf-8"))
 _RESULTS = ("recall", "precision", "specificity", "f1", "roc_auc")
+
+
+_ROWS = {
+    "kind": "Kind",
+    "model": "Network",
+    "preprocessing": "Preprocessing",
+    "training": "Training",
+    "imbalance": "Class imbalance",
+    "ensemble": "Ensemble",
+    "output": "Output",
+    "software": "Software",
+}
+_SUBGROUPS = ("recall", "specificity", "f1")
 
 
 def methods_section(model: EvaluatedModel) -> Section:
@@ -59,21 +74,16 @@ def _filled(sentence: str, known: dict[str, Any]) -> str:
 
 def _known(model: EvaluatedModel) -> dict[str, Any]:
     found, facts = model.evaluation, known_facts(model)
-    names = ("preprocessing", "model", "training", "software", "subgroups")
     known: dict[str, Any] = {
-        **{name: facts[name].removesuffix(".") for name in names if name in facts},
+        **known_values(model),
+        **{name: fact.removesuffix(".") for name, fact in facts.items()},
         "patches": model.patches,
         "n_positive": int(model.y.sum()),
         "share": 100 * model.y.mean(),
-        "level": found.level,
-        "n_bootstrap": found.n_bootstrap,
-        "units": model.units,
         "found": "; ".join(_found(found)),
     }
     if "n_samples" in model.record:
         known["trained_on"] = _trained_on(model)
-    if not np.ndim(model.threshold):
-        known["threshold"] = model.threshold
     if (biopsies := model.biopsies) is not None:
         known |= {"n_biopsies": len(biopsies.table), **biopsies.scores}
         for name in ("mean_absolute_error", "bias"):
@@ -105,3 +115,62 @@ def _found(evaluation: Evaluation) -> list[str]:
             )
             found.append(f"{title} {told}")
     return found
+
+
+def model_card(model: EvaluatedModel) -> str:
+    """Write down what the model is, what it was judged on, and how it did.
+
+    The headings are those of Mitchell M, et al. Model cards for model reporting. FAT*
+    2019:220-229.
+
+    Parameters
+    ----------
+    model : EvaluatedModel
+
+    Returns
+    -------
+    card : str
+        Markdown. No participant is named in it.
+    """
+    facts, found = known_facts(model), model.evaluation
+    cautions, worst = cautions_of(model, named=False), worst_subgroup(model)
+    unknown = "*To be filled in*: not known here."
+    text = (
+        templates()
+        .get_template("model_card.md")
+        .render(
+            version=library_versions()["glomclf"],
+            model_rows=[(_ROWS[k], _plain(facts[k])) for k in _ROWS if k in facts],
+            trained=_plain(facts.get("development", unknown)),
+            methods=_plain(methods_text(model)),
+            level=found.level,
+            scores=_scores(model),
+            column=_plain(found.subgroups.column if found.subgroups else ""),
+            subgroups=_subgroups(found.subgroups),
+            cautions=map(_plain, cautions + ([worst.text] if worst else [])),
+        )
+    )
+    return f"{text.rstrip()}\n"
+
+
+def _scores(model: EvaluatedModel) -> list[list[str]]:
+    titles = score_titles(model.evaluation).items()
+    rows = [estimate_row(model.evaluation, name, title) for name, title in titles]
+    if model.biopsies is not None:
+        title = "Mean absolute error of the percentage per biopsy, points"
+        rows.append(estimate_row(model.biopsies, "mean_absolute_error", title, 1))
+    return rows
+
+
+def _subgroups(parts: Subgroups | None) -> list[list[Any]]:
+    rows = []
+    for value, one in parts.evaluations.items() if parts else ():
+        n_people = "not known" if one.n_participants is None else one.n_participants
+        told = [with_span(one, name, 2) for name in _SUBGROUPS]
+        rows.append([_plain(value), one.n_samples, n_people, *told])
+    return rows
+
+
+def _plain(text: str) -> str:
+    """Keep what comes from a csv from being read as a table or as HTML."""
+    return text.replace("|", r"\|").replace("<", "&lt;")

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from ..._runtime import short_names
-from ...evaluation.predictions import check_scores, threshold_faults
 from ..blocks import Gallery, GalleryItem, Section, Table
 from ..evaluated_model import EvaluatedModel
 from ..overlays import draw_overlays
@@ -26,13 +24,7 @@ _TITLES = {
 def mistakes_section(model: EvaluatedModel) -> Section:
     """Show the worst mistakes of either kind, or that there is none."""
     title = "Worst mistakes"
-    table = worst_mistakes(
-        model.y,
-        model.y_score,
-        groups=model.groups,
-        threshold=model.threshold,
-        n_mistakes=model.n_mistakes,
-    )
+    table = _worst(model)
     if table.empty:
         return Section(title, ["No patch was judged wrongly."])
     overlays, legend = [""] * len(table), ""
@@ -69,63 +61,14 @@ def _image_names(X: Any) -> list[str]:
     return short_names(paths)
 
 
-def worst_mistakes(
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    *,
-    groups: ArrayLike | None = None,
-    threshold: float | ArrayLike = 0.5,
-    n_mistakes: int = 6,
-) -> pd.DataFrame:
-    """Find the wrong predictions whose probability is farthest from the threshold.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        Labels, 0 or 1.
-
-    y_score : array-like of shape (n_samples,)
-        Probabilities of class 1, in [0, 1].
-
-    groups : array-like of shape (n_samples,), default=None
-        The participant of each row.
-
-    threshold : float or array-like of shape (n_samples,), default=0.5
-        A row is predicted 1 if its probability is at least this.
-
-    n_mistakes : int, default=6
-        How many of either kind, at most.
-
-    Returns
-    -------
-    table : DataFrame
-        Index ``row``, the place in the input; columns ``kind`` ("missed", then "false
-        alarm", each from the worst on), ``label``, ``probability`` and, where known,
-        ``participant``.
-
-    Raises
-    ------
-    ScoreError
-        If an input cannot be used; the message names every fault.
-
-    Examples
-    --------
-    >>> from glomclf.report import worst_mistakes
-    >>> table = worst_mistakes([1, 1, 0, 0], [0.4, 0.1, 0.7, 0.2])
-    >>> table.reset_index()
-       row         kind  label  probability
-    0    1       missed      1          0.1
-    1    0       missed      1          0.4
-    2    2  false alarm      0          0.7
-    """
-    faults = threshold_faults(threshold, y_score)
-    labels, scores, _ = check_scores(y_true, y_score, groups, faults=faults)
-    table = pd.DataFrame({"label": labels, "probability": scores})
-    table.insert(0, "kind", np.where(labels == 1, *_TITLES))
-    if groups is not None:
-        table["participant"] = np.asarray(groups, dtype=object)
-    past = scores - np.asarray(threshold, dtype=np.float64)
+def _worst(model: EvaluatedModel) -> pd.DataFrame:
+    """Find the wrong predictions whose probability is farthest from the threshold."""
+    table = pd.DataFrame({"label": model.y, "probability": model.y_score})
+    table.insert(0, "kind", np.where(model.y == 1, *_TITLES))
+    if model.groups is not None:
+        table["participant"] = model.groups
+    past = model.y_score - model.threshold
     order = np.argsort(-np.abs(past), kind="stable")
-    wrong = table.iloc[order][((past >= 0) != labels)[order]]
-    worst = [wrong[wrong["kind"] == kind].head(n_mistakes) for kind in _TITLES]
+    wrong = table.iloc[order][((past >= 0) != model.y)[order]]
+    worst = [wrong[wrong["kind"] == kind].head(model.n_mistakes) for kind in _TITLES]
     return pd.concat(worst).rename_axis("row")

@@ -101,91 +101,89 @@ class NewBiopsies:
         least = rows[np.argsort(certainty, kind="stable")[:_EXPLAINED]]
         return np.union1d(rows[:_EXPLAINED], least)
 
-    def distance(self, name: Any) -> Any:
-        """Return what is known of how far a biopsy lies from the training."""
-        return pd.Series() if self.distances is None else self.distances.loc[str(name)]
+    def is_unlike(self, name: str) -> bool:
+        """Tell whether a biopsy is unlike anything that was trained on."""
+        return self.distances is not None and bool(
+            self.distances.loc[name, "unlike_training"]
+        )
 
 
 def all_section(told: NewBiopsies) -> Section:
     """Draw and list all biopsies."""
-    estimates, missing = told.estimates, None
-    if estimates.missing:
-        missing = Caution(
-            f"How sure the model is cannot be told, for {estimates.missing}. The "
-            "interval is that of sampling alone, as if every prediction were right; "
-            "the true one is wider. Train with `--cv 5` to have it."
-        )
-    left = None if told.abstention is None else _what_is_left(told, told.abstention)
-    names = list(estimates.table.index)
-    unlike = [str(n) for n in names if told.distance(n).get("unlike_training", False)]
-    caution = Caution(
-        f"Unlike anything that the model was trained on, {len(unlike)} of "
-        f"{counted(len(names), 'biopsy')}: {', '.join(unlike)}."
-    )
-    return Section(
-        "All biopsies",
-        [
-            missing,
-            _picture(told, names, "biopsies"),
-            left,
-            caution if unlike else None,
-            _table(told),
-        ],
-    )
+    names, blocks = list(told.estimates.table.index), list[Any]()
+    if told.estimates.missing:
+        blocks += [
+            Caution(
+                f"How sure the model is cannot be told, for {told.estimates.missing}. "
+                "The interval is that of sampling alone, as if every prediction were "
+                "right; the true one is wider. Train with `--cv 5` to have it."
+            )
+        ]
+    blocks += [_picture(told, names, "biopsies")]
+    if told.abstention is not None:
+        blocks += [_what_is_left(told, told.abstention)]
+    if unlike := [name for name in map(str, names) if told.is_unlike(name)]:
+        blocks += [
+            Caution(
+                f"Unlike anything that the model was trained on, {len(unlike)} of "
+                f"{counted(len(names), 'biopsy')}: {', '.join(unlike)}."
+            )
+        ]
+    return Section("All biopsies", [*blocks, _table(told)])
 
 
 def _table(told: NewBiopsies) -> Table:
     """Put a row a biopsy into a table."""
-    cuts = [f"{cut_off:g}" for cut_off in told.estimates.cut_offs]
-    columns = ["biopsy", "glomeruli", "predicted %"]
+    table, whole = told.estimates.table, "{:.0f}".format
+    shown: dict[str, Any] = {
+        "glomeruli": table["n_glomeruli"].astype(int),
+        "predicted %": table["predicted"].map(whole),
+    }
     if told.estimates.missing:
-        columns += [f"{told.level} interval, sampling alone"]
+        shown[f"{told.level} interval, sampling alone"] = _spans(table, "sampling")
     else:
-        columns += ["estimate %", "of this biopsy", "of the kidney"]
-        columns += [f"kidney above {cut} %?" for cut in cuts]
-    rows = []
-    for name, row in told.estimates.table.iterrows():
-        cells = [name, int(row["n_glomeruli"]), f"{row['predicted']:.0f}"]
-        if told.estimates.missing:
-            cells += [_span(row, "sampling")]
-        else:
-            cells += [f"{row['estimate']:.0f}", _span(row, "biopsy")]
-            cells += [_span(row, "kidney"), *(row[f"kidney_verdict_{c}"] for c in cuts)]
-        if told.abstention is not None:
-            cells += [int(told.is_marked[told.groups == name].sum())]
-        rows.append(cells)
-    return Table(columns + [told.mark] * (told.abstention is not None), rows)
+        shown["estimate %"] = table["estimate"].map(whole)
+        shown["of this biopsy"] = _spans(table, "biopsy")
+        shown["of the kidney"] = _spans(table, "kidney")
+        for cut in told.estimates.cut_offs:
+            shown[f"kidney above {cut:g} %?"] = table[f"kidney_verdict_{cut:g}"]
+    if told.abstention is not None:
+        shown[told.mark] = pd.Series(told.is_marked).groupby(told.groups).sum()
+    return Table.from_frame(
+        pd.DataFrame(shown, index=table.index).rename_axis("biopsy")
+    )
 
 
-def _what_is_left(told: NewBiopsies, abstention: Abstention) -> str:
-    sure = ""
-    if abstention.confidence is not None:
-        sure = f", with confidence {abstention.confidence:g}"
+def _what_is_left(told: NewBiopsies, rule: Abstention) -> str:
+    sure = "" if rule.confidence is None else f", with confidence {rule.confidence:g}"
     return (
         f"Left to a person: {told.is_marked.sum()} of "
         f"{counted(len(told.probability), 'patch')}, with probabilities from "
-        f"{abstention.low:.3g} to {abstention.high:.3g}. Of the sclerotic glomeruli "
-        f"among the others at most {100 * abstention.max_miss:g} % are missed: the "
-        f"mean over participants like the {abstention.n_participants} of the record "
+        f"{rule.low:.3g} to {rule.high:.3g}. Of the sclerotic glomeruli "
+        f"among the others at most {100 * rule.max_miss:g} % are missed: the "
+        f"mean over participants like the {rule.n_participants} of the record "
         f"who had any{sure}. Percentages and intervals count all patches, as the model "
         "calls them."
     )
 
 
-def _span(row: pd.Series, part: str) -> str:
-    return span((row[f"{part}_low"], row[f"{part}_high"]), 0)
+def _spans(table: pd.DataFrame, part: str) -> pd.Series:
+    ends = zip(table[f"{part}_low"], table[f"{part}_high"], strict=True)
+    return pd.Series([span(one, 0) for one in ends], table.index)
 
 
 def _picture(told: NewBiopsies, names: list[Any], file: str = "") -> Picture:
-    meaning = (
-        f"{told.level} intervals. Thick: of the glomeruli that are in the biopsy. "
-        "Thin: of the kidney that they come from"
+    meaning = f"Percentage of sclerotic glomeruli with {told.level} intervals"
+    meaning += (
+        " of sampling alone"
+        if told.estimates.missing
+        else (
+            ". Thick: of the glomeruli that are in the biopsy. Thin: of the kidney that "
+            "they come from"
+        )
     )
-    if told.estimates.missing:
-        meaning = f"{told.level} interval of sampling alone"
     return Picture(
         BiopsyIntervalsDisplay(told.estimates, names).on,
-        alt="Percentage of globally sclerotic glomeruli with its intervals",
         caption=f"{meaning}. Dotted: cut-offs.",
         name=file,
         figsize=(6.4, 1.2 + 0.3 * len(names)),
@@ -194,60 +192,55 @@ def _picture(told: NewBiopsies, names: list[Any], file: str = "") -> Picture:
 
 def biopsy_section(told: NewBiopsies, name: Any) -> Section:
     """Show one biopsy: its numbers, how far it is from the training, its patches."""
-    row, apart = told.estimates.table.loc[name], told.distance(name)
-    unlike = Caution(
-        "This biopsy is unlike anything that the model was trained on; its numbers "
-        "may be wrong in ways that no interval knows."
-    )
-    return Section(
-        f"Biopsy {name}",
-        [
-            Numbers(_numbers(told, row)),
-            unlike if apart.get("unlike_training", False) else None,
-            Caution(_FEW.get(row["adequacy"], "")),
-            _picture(told, [name]),
-            _distance(apart),
-            *_patches(told, name),
-        ],
-    )
-
-
-def _numbers(told: NewBiopsies, row: pd.Series) -> list[tuple[str, str, str]]:
-    called = f"{row['n_predicted']:g} of {row['n_glomeruli']:g} glomeruli"
-    level = f"{told.level} interval"
-    count = "Predicted globally sclerotic", f"{row['predicted']:.0f} %", called
-    if told.estimates.missing:
-        return [count, ("Kidney, sampling alone", f"{_span(row, 'sampling')} %", level)]
-    estimate, ends = f"{row['estimate']:.0f} %", f"{level}: {_span(row, 'biopsy')} %"
-    chances = [
-        (
-            f"Kidney above {cut} %",
-            row[f"kidney_verdict_{cut}"],
-            f"probability {row[f'kidney_probability_above_{cut}']:.2f}; of this biopsy "
-            f"{row[f'biopsy_probability_above_{cut}']:.2f}",
+    table, unlike = told.estimates.table.loc[[name]], ""
+    if told.is_unlike(str(name)):
+        unlike = (
+            "This biopsy is unlike anything that the model was trained on; its numbers "
+            "may be wrong in ways that no interval knows."
         )
-        for cut in (f"{cut_off:g}" for cut_off in told.estimates.cut_offs)
-    ]
-    return [
-        count,
-        ("Estimate for this biopsy", estimate, ends),
-        ("The kidney it comes from", f"{_span(row, 'kidney')} %", level),
-        *chances,
-    ]
+    numbers = Numbers(_numbers(told, table))
+    cautions = Caution(unlike), Caution(_FEW.get(table["adequacy"].iloc[0], ""))
+    shown = _picture(told, [name]), _distance(told, str(name)), *_patches(told, name)
+    return Section(f"Biopsy {name}", [numbers, *cautions, *shown])
 
 
-def _distance(apart: pd.Series) -> str:
-    texts = [
-        f"{apart[f'{part}_distance']:.2f} in {part} (farther than "
-        f"{int(apart[f'{part}_nearer'])} of the training participants)"
-        for part in ("features", "stain")
-        if not np.isnan(apart.get(f"{part}_distance", np.nan))
-    ]
-    if not texts:
+def _numbers(told: NewBiopsies, table: pd.DataFrame) -> list[tuple[str, str, str]]:
+    row: Any = table.iloc[0]
+    level = f"{told.level} interval"
+    called = f"{row['n_predicted']:g} of {row['n_glomeruli']:g} glomeruli"
+    items = [("Predicted globally sclerotic", f"{row['predicted']:.0f} %", called)]
+    if told.estimates.missing:
+        ends = f"{_spans(table, 'sampling').iloc[0]} %"
+        return [*items, ("Kidney, sampling alone", ends, level)]
+    biopsy, kidney = (f"{_spans(table, p).iloc[0]} %" for p in ("biopsy", "kidney"))
+    estimate, ends = f"{row['estimate']:.0f} %", f"{level}: {biopsy}"
+    items += [("Estimate for this biopsy", estimate, ends)]
+    items += [("The kidney it comes from", kidney, level)]
+    for cut in told.estimates.cut_offs:
+        chances = [
+            row[f"{of}_probability_above_{cut:g}"] for of in ("kidney", "biopsy")
+        ]
+        how = "probability {:.2f}; of this biopsy {:.2f}".format(*chances)
+        items += [(f"Kidney above {cut:g} %", row[f"kidney_verdict_{cut:g}"], how)]
+    return items
+
+
+def _distance(told: NewBiopsies, name: str) -> str:
+    if told.distances is None:
         return ""
+    row: Any = told.distances.loc[name]
+    texts = [
+        f"{row[f'{part}_distance']:.2f} in {part} (farther than "
+        f"{int(row[f'{part}_nearer'])} of the training participants)"
+        for part in ("features", "stain")
+        if not np.isnan(row.get(f"{part}_distance", np.nan))
+    ]
+    both = " and ".join(texts)
     return (
-        f"Distance from the training participants: {' and '.join(texts)}. Above 1 it "
-        "is unlike all of them."
+        f"Distance from the training participants: {both}. Above 1 it is unlike all of "
+        "them."
+        if texts
+        else ""
     )
 
 
@@ -266,17 +259,11 @@ def _patches(told: NewBiopsies, name: Any) -> list[Any]:
             f" {len(shown)} are shown: first of all the framed ones, and of the "
             "others an even choice."
         )
-    items = [
-        GalleryItem(
-            source,
-            {name: fact for name, fact in _facts(told, row).items() if fact},
-            marked=bool(told.is_marked[row]),
-            overlay=overlays.get(row, ""),
-        )
-        for row, source in zip(
-            shown, thumbnails(told.X, shown, _IMAGE_SIZE), strict=True
-        )
-    ]
+    items = []
+    for row, source in zip(shown, thumbnails(told.X, shown, _IMAGE_SIZE), strict=True):
+        facts = {key: fact for key, fact in _facts(told, row).items() if fact}
+        marked, overlay = bool(told.is_marked[row]), overlays.get(row, "")
+        items.append(GalleryItem(source, facts, marked, overlay))
     summary = f"{summary} {legend}".strip()
     return [summary, Gallery("Patches by falling probability", items)]
 

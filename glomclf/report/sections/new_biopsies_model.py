@@ -17,17 +17,30 @@ _SHOWN = ("roc_auc", "f1", "recall", "precision")
 
 def meaning_section(told: NewBiopsies) -> Section:
     """Say what each number means, and by which rules words are given."""
-    texts = [*_of_intervals(told), _of_verdicts(told), *_of_distances(told)]
-    if told.abstention is None:
-        texts.append(
-            "Borderline: the odds of the probability lie within a factor of 4 of those "
-            f"of the threshold, {told.estimates.threshold:g}."
+    reference = getattr(told.classifier, "training_reference_", None)
+    distance = "How far a biopsy lies from the training data is not known."
+    if told.distances is not None and reference is not None:
+        n = reference.n_participants
+        distance = (
+            "Distance: the median over a biopsy's patches of the distance to the "
+            "nearest training patch, in the model's features and in stain (mean and "
+            "spread of the colours of tissue). 1 is the training participant that lies "
+            "farthest from the others. A biopsy above 1 in either is called unlike "
+            "anything that the model was trained on. Of biopsies like the "
+            f"{n} training participants, about one in {n + 1} is called so by either "
+            "distance."
         )
-    texts += [
+    borderline = (
+        "Borderline: the odds of the probability lie within a factor of 4 of those of "
+        f"the threshold, {told.estimates.threshold:g}."
+    )
+    adequacy = (
         "Adequacy: the Banff classification asks for 10 glomeruli (Racusen 1999, "
         "doi:10.1046/j.1523-1755.1999.00299.x). With fewer than 25 the percentage did "
-        "not foretell the outcome (Wang 1998, doi:10.1093/ndt/13.1.165).",
-    ]
+        "not foretell the outcome (Wang 1998, doi:10.1093/ndt/13.1.165)."
+    )
+    marked = borderline if told.abstention is None else ""
+    texts = [*_of_intervals(told), distance, marked, adequacy]
     return Section("How to read this", texts)
 
 
@@ -35,42 +48,21 @@ def _of_intervals(told: NewBiopsies) -> list[str]:
     if told.estimates.missing:
         return [
             "The interval says which percentages of the kidney could give such a "
-            "sample, if every prediction were right."
+            "sample, if every prediction were right.",
+            "Whether a biopsy lies above a cut-off is left open.",
         ]
-    n = told.estimates.n_participants
     return [
         "Of this biopsy: the percentage of the glomeruli whose patches were given. It "
-        f"is unsure because the model errs. How much it errs was seen on {n} training "
-        "participants, each judged by a model that had not seen them, and so was how "
-        "much people differ.",
-        "Of the kidney: the percentage of all glomeruli of the kidney that these come "
-        "from. It is unsure also because few of them were sampled. It holds for "
-        "patches that were not chosen by their look.",
+        "is unsure because the model errs. How much it errs, and how much people "
+        f"differ, was seen on {told.estimates.n_participants} training participants, "
+        "each judged by a model that had not seen them.",
+        "Of the kidney: the percentage of all its glomeruli. It is unsure also because "
+        "few of them were sampled. It holds for patches that were not chosen by their "
+        "look.",
         "Both hold for people and slides like those of the training.",
-    ]
-
-
-def _of_verdicts(told: NewBiopsies) -> str:
-    if told.estimates.missing:
-        return "Whether a biopsy lies above a cut-off is left open."
-    return (
         f"Above, below: the whole {told.level} interval lies on that side of the "
-        "cut-off. Else the answer is uncertain. Cut-offs describe; they decide nothing."
-    )
-
-
-def _of_distances(told: NewBiopsies) -> list[str]:
-    reference = getattr(told.classifier, "training_reference_", None)
-    if told.distances is None or reference is None:
-        return ["How far a biopsy lies from the training data is not known."]
-    n = reference.n_participants
-    return [
-        "Distance: the median over a biopsy's patches of the distance to the nearest "
-        "training patch, in the model's features and in stain (mean and spread of the "
-        "colours of tissue). 1 is the training participant that lies farthest from the "
-        "others. A biopsy above 1 in either is called unlike anything that the model "
-        f"was trained on. Of biopsies like the {n} training participants, about one in "
-        f"{n + 1} is called so by either distance.",
+        "cut-off. Else the answer is uncertain. Cut-offs describe; they decide "
+        "nothing.",
     ]
 
 

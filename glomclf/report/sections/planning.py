@@ -19,7 +19,7 @@ _TITLES = {
 def planning_section(model: EvaluatedModel) -> Section | None:
     """Plan from these patches; None where participants or a class are too few."""
     cut = model.threshold
-    if model.groups is None or model.unit != "participant" or np.ndim(cut):
+    if model.groups is None or model.unit != "participant":
         return None
     n_participants, n_classes = len(set(model.groups)), len(set(model.y.tolist()))
     if n_participants < MIN_PARTICIPANTS or n_classes < 2 or not 0 < cut < 1:

@@ -14,18 +14,10 @@ from ..blocks import Code, Paragraph, Section, Table
 from ..evaluated_model import EvaluatedModel
 from ..tuned_study import setting_text
 
-_OF_IMAGES = (
-    "encoder",
-    "image_size",
-    "resize",
-    "sampling_space",
-    "stain_normalizer",
-    "predict_views",
-    "network__backbone",
-    "network__weights",
-    "network__normalization",
-    "network__trainable_layers",
-    "network__augmentation",
+_OF_IMAGES = (  # that embeddings have as well, but without effect
+    *("encoder", "image_size", "resize", "sampling_space", "stain_normalizer"),
+    *("predict_views", "network__backbone", "network__weights"),
+    *("network__normalization", "network__trainable_layers", "network__augmentation"),
 )
 _LIBRARIES = (
     "scikit-learn",
@@ -55,14 +47,16 @@ def repetition_section(model: EvaluatedModel) -> Section:
             *command_blocks("The command of this run:", model.command),
             f"Seed of the training: {seed}. Seed of the bands: 0.",
             settings_table(settings, "Settings") if settings else None,
-            _weights_table(model.weights) if model.weights else None,
+            _weights_table(model.first_record.get("weights")),
             versions_table(),
         ],
     )
 
 
-def _weights_table(weights: Mapping[str, str | None]) -> Table:
+def _weights_table(weights: Mapping[str, str | None] | None) -> Table | None:
     """Tell what the training began with; a licence may bind the model as well."""
+    if not weights:
+        return None
     told = {"source": "source", "sha256": "SHA-256", "licence": "licence"}
     rows = [[title, weights.get(key) or "not known"] for key, title in told.items()]
     rows = rows[:1] if weights["source"] == "random" else rows
@@ -112,12 +106,9 @@ def library_versions() -> dict[str, str]:
     >>> list(library_versions())[:3]
     ['python', 'glomclf', 'scikit-learn']
     """
-    of_libraries = {name: version(name) for name in _LIBRARIES}
-    return {
-        "python": platform.python_version(),
-        "glomclf": __version__,
-        **of_libraries,
-    }
+    python, installed = platform.python_version(), map(version, _LIBRARIES)
+    libraries = dict(zip(_LIBRARIES, installed, strict=True))
+    return {"python": python, "glomclf": __version__, **libraries}
 
 
 def command_text(words: Sequence[str]) -> str:

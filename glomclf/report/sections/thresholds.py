@@ -36,14 +36,12 @@ def thresholds_section(model: EvaluatedModel) -> Section | None:
     )
     scores = Picture(
         ThresholdsDisplay(table, threshold=in_use).on,
-        alt="Recall, precision and F1 over thresholds",
         caption="Scores over thresholds. The error of the percentage is the mean over "
         "participants, as a share.",
         name="thresholds",
     )
     benefit = Picture(
         DecisionCurveDisplay(table, threshold=in_use).on,
-        alt="Decision curve: net benefit over thresholds",
         caption="Decision curve. A model is of use where its net benefit is above both "
         "that of calling all patches sclerotic and that of calling none. The shade is "
         f"the pointwise {model.evaluation.level} interval over {model.units}.",

@@ -1,10 +1,11 @@
-"""Training: losses and accuracies by epoch, of one network or of each member."""
+"""Training: losses by epoch; of an ensemble also What is estimated, and Folds."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from ..blocks import Section, Table
 from ..displays.history import HistoryDisplay
@@ -19,6 +20,21 @@ _OF_TRAINING = {
     "network__label_smoothing": "with label smoothing",
 }
 _NONE = (None, "None", "0", "0.0")
+_ESTIMATE = (
+    "These are scores of single members: each patch is judged by the one that was "
+    "trained without its fold. They estimate what one such member is worth on new "
+    "participants. The model that was saved is the mean of all members. Its Brier "
+    "score is no worse than theirs, up to chance; other scores are mostly a little "
+    "better, which nothing guarantees. ROC AUC and average precision of all folds "
+    "together compare probabilities of different members, which lowers them; those of "
+    "single folds are below. To score the ensemble, evaluate it on participants that "
+    "no member has seen (`glomclf split`, `glomclf evaluate test.csv --model FILE`)."
+)
+_CROSS_FITTED = (
+    "Each fold is judged at the threshold that is best on the other folds, because a "
+    "score is too good on the rows that its threshold was chosen on. New images are "
+    "cut at {threshold:g}, chosen on all rows."
+)
 
 
 def training_section(model: EvaluatedModel) -> Section | None:
@@ -35,7 +51,6 @@ def training_section(model: EvaluatedModel) -> Section | None:
     rate = "; the learning rate at the end of each" if has_rate else ""
     picture = Picture(
         display.plot,
-        alt="Loss and accuracy of each epoch",
         caption=f"{told} of {_rows(model)}{rate}.{end}",
         name="history",
         figsize=display.figsize,
@@ -66,3 +81,24 @@ def _members(members: list[Any]) -> Table:
         best = int(np.argmin(watched)) + 1 if watched else None
         rows.append([fold, *counts, len(history["loss"]), best, member.random_state])
     return Table(columns, rows, "Members", folded=True)
+
+
+def estimate_section(model: EvaluatedModel) -> Section:
+    """Say what scores out of fold estimate, and how they were judged."""
+    fitted = _CROSS_FITTED.format(threshold=model.classifier.threshold_)
+    told = [_ESTIMATE, fitted if np.ndim(model.threshold) else None]
+    return Section("What is estimated", told)
+
+
+def folds_section(model: EvaluatedModel) -> Section:
+    """List what each fold left out, and how its member did there."""
+    ensemble, rows = model.classifier, []
+    for fold in range(len(ensemble.estimators_)):
+        inside = ensemble.oof_fold_ == fold
+        y, score = model.y[inside], model.y_score[inside]
+        owners = None if model.groups is None else len(set(model.groups[inside]))
+        auc = roc_auc_score(y, score) if 0 < y.mean() < 1 else None
+        cut = float(ensemble.oof_threshold_[inside][0])
+        rows.append([fold + 1, len(y), int(y.sum()), owners, cut, auc])
+    columns = ["fold", "patches", "class 1", f"{model.unit}s", "threshold", "ROC AUC"]
+    return Section("Folds", [Table(columns, rows)])
