@@ -114,7 +114,9 @@ def _summary(run: TunedStudy) -> Section:
             items.append((title, number(value), f"trial {trial.number}{ends}"))
     if found is not None:
         shared = [name for name in run.names if name in found.scores]
-        items += [card(found, one, f"{title_of(one)}, out of fold") for one in shared]
+        items += [
+            card(found, one, f"{title_of(one)}, out of fold", 3) for one in shared
+        ]
     items += [("Trials", str(len(run.trials)), run.counts), _duration(run)]
     return Section("Summary", [Numbers(items), Caution(_caution(run))])
 
@@ -123,7 +125,7 @@ def _nested_item(nested: Any) -> tuple[str, str, str]:
     name = nested.scoring
     title, value, told = f"{title_of(name)}, nested", number(nested.test_score), ""
     if name in nested.evaluation.scores:
-        _, value, told = card(nested.evaluation, name, title)
+        _, value, told = card(nested.evaluation, name, title, 3)
     return title, value, f"{told or 'mean of the outer folds'}; report this one"
 
 

@@ -51,7 +51,7 @@ from glomclf.leakage import audit_fit
 from glomclf.model.ensemble_parts import ensemble_to_parts
 from glomclf.model.folds import predict_folds
 from glomclf.model.model_files import file_takes_features
-from glomclf.report import ensemble_report, worst_mistakes
+from glomclf.report import ensemble_report
 from glomclf.report.displays import HistoryDisplay
 
 SIZE = 32
@@ -694,11 +694,6 @@ def test_curves_of_members_have_scales_in_common(fitted):
         True,
         True,
     ]
-
-
-def test_mistakes_are_measured_from_the_threshold_of_their_row():
-    worst = worst_mistakes([1, 1, 0], [0.3, 0.5, 0.6], threshold=[0.4, 0.9, 0.5])
-    assert worst.index.tolist() == [1, 0, 2]
 
 
 # -- among scikit-learn's own ----------------------------------------------------------

@@ -104,7 +104,7 @@ def test_band_drawn_is_the_band_computed(rows, fitted):
 def test_precision_recall_is_drawn_in_steps_with_prevalence_as_chance():
     y_true, y_score = [0, 0, 1, 1], [0.1, 0.6, 0.5, 0.9]
     band = evaluation_curves(y_true, y_score, n_bootstrap=100).precision_recall
-    display = PrecisionRecallBandDisplay(band, prevalence=0.5).plot(axes())
+    display = PrecisionRecallBandDisplay(band).plot(axes())
     np.testing.assert_allclose(
         display.line_.get_xydata(), [[0, 1], [0.5, 1], [0.5, 2 / 3], [1, 2 / 3]]
     )

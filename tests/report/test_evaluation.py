@@ -4,20 +4,24 @@ import base64
 import dataclasses
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot, rcParams
 from PIL import Image
 
 from glomclf import GlomeruliClassifier, PatchClassifier
 from glomclf.errors import ImageError, ScoreError
+from glomclf.evaluation import compare_scores
+from glomclf.evaluation.biopsy import biopsy_agreement
 from glomclf.evaluation.evaluation import evaluate
+from glomclf.model import APPROACHES, ApproachComparison
 from glomclf.report import (
     Caution,
-    Gallery,
     Paragraph,
     Picture,
     Report,
@@ -25,9 +29,22 @@ from glomclf.report import (
     Table,
     comparison_report,
     evaluation_report,
-    worst_mistakes,
 )
-from glomclf.report.sections.repetition import command_text, library_versions
+from glomclf.report.blocks import Gallery
+from glomclf.report.evaluated_model import EvaluatedModel
+from glomclf.report.sections.biopsies import biopsies_section
+from glomclf.report.sections.checklists import checklists_section, known_facts
+from glomclf.report.sections.curves import curves_section
+from glomclf.report.sections.data import audit_section, data_section
+from glomclf.report.sections.mistakes import mistakes_section
+from glomclf.report.sections.planning import planning_section
+from glomclf.report.sections.repetition import (
+    command_text,
+    library_versions,
+    repetition_section,
+)
+from glomclf.report.sections.scores import scores_section, summary_section
+from glomclf.report.sections.training import training_section
 
 SPITEFUL = "<script>alert(1)</script>"
 
@@ -77,23 +94,43 @@ def quick(y, y_score, groups, threshold=0.5):
     return evaluate(y, y_score, groups=groups, threshold=threshold, n_bootstrap=100)
 
 
-def report_of(X=None, rows_=None, **options):
+@cache
+def judged():
+    """Score the usual rows, once for all tests."""
+    biopsies = biopsy_agreement(*rows(), n_bootstrap=100)
+    return {"evaluation": quick(*rows()), "biopsies": biopsies}
+
+
+def model_of(X=None, rows_=None, **known):
+    """Return what the sections are made from."""
     y, y_score, groups = rows() if rows_ is None else rows_
-    options = {"evaluation": quick(y, y_score, groups), **options}
-    return evaluation_report(X, y, y_score, groups=groups, **options)
+    if rows_ is None:
+        known = {**judged(), **known}
+    elif "evaluation" not in known:
+        known["evaluation"] = quick(y, y_score, groups)
+    return EvaluatedModel(X=X, y=y, y_score=y_score, groups=groups, **known)
 
 
-def section(report, title):
-    (found,) = [one for one in report.sections if one.title == title]
+def report_of(X=None, rows_=None, **known):
+    y, y_score, groups = rows() if rows_ is None else rows_
+    known = {**(judged() if rows_ is None else {}), **known}
+    known.setdefault("evaluation", quick(y, y_score, groups))
+    return evaluation_report(X, y, y_score, groups=groups, **known)
+
+
+def texts(section):
+    """Join what a section says; its cautions and paragraphs."""
+    return " ".join(one.text for one in section.blocks if isinstance(one, Paragraph))
+
+
+def only(kind, section):
+    """Return the one block of a kind."""
+    (found,) = [one for one in section.blocks if isinstance(one, kind)]
     return found
 
 
-def texts(report, title):
-    return " ".join(
-        block.text
-        for block in section(report, title).blocks
-        if isinstance(block, Paragraph | Caution)
-    )
+def page_of(*sections):
+    return Page(Report("Run", "Lead.", sections).render())
 
 
 @dataclass
@@ -123,16 +160,12 @@ def classifier(**record):
     )
 
 
-@pytest.fixture
-def drawn():
-    """Ask for pictures to be drawn."""
-
-
-@pytest.fixture(autouse=True)
-def sketched(request):
-    """Leave pictures out of the tests that do not look at them: they take a second."""
-    if "drawn" not in request.fixturenames:
-        request.getfixturevalue("undrawn")
+def trained(network=None, **parameters):
+    """Return a classifier with settings, and the record of the stand-in."""
+    made = GlomeruliClassifier(network=network, **parameters)
+    made.training_record_ = classifier().training_record_
+    made.history_, made.validation_indices_ = classifier().history_, np.arange(0)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +185,6 @@ def test_page_is_whole_and_asks_nothing_of_a_network(page):
     assert all(address.startswith(("data:", "#")) for address in addresses)
     names = [tag for tag, _ in page.tags]
     assert not {"script", "link", "iframe", "object"} & set(names)
-
-
-def test_page_forbids_itself_scripts_and_the_network(page):
     (policy,) = [
         attributes["content"]
         for tag, attributes in page.tags
@@ -178,19 +208,9 @@ def test_every_picture_has_a_text_and_a_caption(page):
     assert names.count("figcaption") == names.count("figure") == len(pictures)
 
 
-def pictures_of(report):
-    return [
-        block
-        for one in report.sections
-        for block in one.blocks
-        if isinstance(block, Picture)
-    ]
-
-
-def test_pictures_are_drawn_once_for_light_and_dark_pages_and_folders(plain, drawn):
-    pictures = pictures_of(plain)
-    assert len(pictures) == 8
-    for picture in pictures:
+def test_pictures_are_drawn_once_for_light_and_dark_pages_and_folders(plain):
+    assert len(plain.pictures) == 8
+    for picture in plain.pictures:
         light, dark = (
             base64.b64decode(address.partition(",")[2]).decode()
             for address in (picture.light, picture.dark)
@@ -199,30 +219,20 @@ def test_pictures_are_drawn_once_for_light_and_dark_pages_and_folders(plain, dra
         assert "#24292f" in light
         assert "#d7dce2" in dark
         assert "#d7dce2" not in light
-        assert picture.png.startswith(b"\x89PNG")
+    assert plain.pictures[0].png.startswith(b"\x89PNG")
 
 
-def test_drawing_for_a_report_leaves_matplotlib_as_it_was(drawn):
-    import matplotlib
-    from matplotlib import pyplot
-
-    before = dict(matplotlib.rcParams)
-    report_of()
-    assert dict(matplotlib.rcParams) == before
+def test_same_run_gives_the_same_report_and_leaves_matplotlib_as_it_was(plain):
+    before, again = dict(rcParams), report_of()
+    assert again.sections == plain.sections
+    assert again.pictures[0].svg == plain.pictures[0].svg
+    assert dict(rcParams) == before
     assert pyplot.get_fignums() == []
 
 
-def test_same_run_gives_the_same_sections(plain, drawn):
-    again = report_of()
-    assert again.sections == plain.sections
-    assert [p.svg for p in pictures_of(again)] == [p.svg for p in pictures_of(plain)]
-
-
 def test_scores_with_intervals_are_in_the_table():
-    y, y_score, groups = rows()
-    evaluation = quick(y, y_score, groups)
-    report = report_of(evaluation=evaluation)
-    (table,) = [b for b in section(report, "Scores").blocks if isinstance(b, Table)]
+    evaluation = judged()["evaluation"]
+    table = only(Table, scores_section(model_of()))
     shown = {row[0]: row[1:3] for row in table.rows}
     low, high = evaluation.interval("recall")
     assert shown["Recall"] == [
@@ -233,53 +243,40 @@ def test_scores_with_intervals_are_in_the_table():
 
 
 def test_unknown_training_is_not_made_up(plain):
-    (table,) = [
-        b for b in section(plain, "Data and splits").blocks if isinstance(b, Table)
-    ]
+    data = data_section(model_of())
     y, *_ = rows()
-    assert [row[0] for row in table.rows] == ["test"]
-    assert table.rows[0][1:] == [
-        "96",
-        str(96 - y.sum()),
-        f"{y.sum()} ({y.mean():.0%})",
-        "12",
-    ]
-    assert "cannot be told" in texts(plain, "Data and splits")
+    counts = ["96", str(96 - y.sum()), f"{y.sum()} ({y.mean():.0%})", "12"]
+    assert only(Table, data).rows == [["test", *counts]]
+    assert "cannot be told" in texts(data)
     assert "Training" not in [one.title for one in plain.sections]
 
 
 def test_numbers_of_the_training_come_from_its_record():
-    report = report_of(classifier=classifier(class_counts_resampled={"0": 60, "1": 60}))
-    table = section(report, "Data and splits").blocks[0]
+    made = classifier(class_counts_resampled={"0": 60, "1": 60})
+    data = data_section(model_of(classifier=made))
+    table = only(Table, data)
     assert table.rows[0] == ["training", "90", "60", "30 (33%)", "–"]
     assert table.rows[1] == ["validation", "10", "–", "–", "–"]
-    told = texts(report, "Data and splits")
-    assert "come from 14 participants" in told
-    assert "60 of class 0, 60 of class 1" in told
-    assert "Training" in [one.title for one in report.sections]
+    assert "come from 14 participants" in texts(data)
+    assert "60 of class 0, 60 of class 1" in texts(data)
 
 
 def test_captions_speak_of_validation_rows_only_where_there_were_some():
     made = classifier(n_validation_samples=0)
     del made.history_["val_loss"]
-    of_none = section(report_of(classifier=made), "Training").blocks[0]
-    assert of_none.caption == (
+    of_none = model_of(classifier=made)
+    assert only(Picture, training_section(of_none)).caption == (
         "2 epochs: loss and accuracy of the training rows, none of which was set aside."
     )
-    assert "alidation" not in texts(report_of(classifier=made), "Data and splits")
-    of_some = section(report_of(classifier=classifier()), "Training").blocks[0]
+    assert "alidation" not in texts(data_section(of_none))
+    of_some = only(Picture, training_section(model_of(classifier=classifier())))
     assert of_some.caption.endswith("of the training rows and of the validation rows.")
 
 
 def test_captions_tell_of_training_rows_what_the_settings_say():
-    made = classifier()
+    made = trained(PatchClassifier(dropout=0.2, label_smoothing=0.1), sampler=None)
     made.history_["learning_rate"] = [1e-3, 1e-4]
-    front = GlomeruliClassifier(
-        None, network=PatchClassifier(dropout=0.2, label_smoothing=0.1)
-    )
-    made.get_params, made.network = front.get_params, front.network
-    caption = section(report_of(classifier=made), "Training").blocks[0].caption
-    assert caption == (
+    assert only(Picture, training_section(model_of(classifier=made))).caption == (
         "2 epochs: loss and accuracy of the training rows (with dropout, with label "
         "smoothing) and of the validation rows (without these); the learning rate at "
         "the end of each."
@@ -290,54 +287,51 @@ def test_training_rows_are_counted_where_they_are_known():
     train = pd.DataFrame(
         {"label": [0, 1] * 50, "participant": np.repeat(list("abcdefghij"), 10)}
     )
-    report = report_of(classifier=classifier(n_participants=10), train=train)
-    table = section(report, "Data and splits").blocks[0]
-    assert table.rows[:2] == [
+    made = classifier(n_participants=10)
+    data = data_section(model_of(classifier=made, train=train))
+    assert only(Table, data).rows[:2] == [
         ["training", "90", "45", "45 (50%)", "9"],
         ["validation", "10", "5", "5 (50%)", "1"],
     ]
-    assert "No participant of the test set was trained on" in texts(
-        report, "Data and splits"
-    )
+    assert "No participant of the test set was trained on" in texts(data)
 
 
 def test_participants_on_both_sides_are_named_in_the_summary():
     train = pd.DataFrame({"label": [0, 1, 1], "participant": ["P03", "P07", "other"]})
-    report = report_of(classifier=classifier(n_validation_samples=0), train=train)
-    assert "P03, P07" in texts(report, "Summary")
-    assert "too high" in texts(report, "Summary")
-    assert "Not disjoint: 2" in Page(report.render()).text
+    made = classifier(n_validation_samples=0)
+    model = model_of(classifier=made, train=train)
+    assert "P03, P07" in texts(summary_section(model))
+    assert "too high" in texts(summary_section(model))
+    assert known_facts(model)["disjoint"].startswith("Not disjoint: 2")
 
 
 def test_numbers_and_texts_of_one_name_are_one_participant():
     y, y_score, groups = rows()
-    numbers = np.unique(groups, return_inverse=True)[1]
+    numbers = np.unique(groups, return_inverse=True)[1].astype(str)
     train = pd.DataFrame({"label": [0, 1], "participant": [3, 99]})
-    told = report_of(
-        rows_=(y, y_score, numbers.astype(str)), classifier=classifier(), train=train
-    )
-    assert "Not disjoint: 1" in Page(told.render()).text
+    told = {"classifier": classifier(), "train": train, **judged()}
+    assert model_of(None, (y, y_score, numbers), **told).shared_participants == ["3"]
 
 
 def test_an_interval_is_named_by_its_level():
     y, y_score, groups = rows()
     at = evaluate(y, y_score, groups=groups, n_bootstrap=100, confidence=0.8)
-    details = [
-        item[2] for item in section(report_of(evaluation=at), "Summary").blocks[0].items
-    ]
+    model = model_of(None, (y, y_score, groups), evaluation=at)
+    details = [item[2] for item in summary_section(model).blocks[0].items]
     assert any(detail.startswith("80 %: ") for detail in details)
     assert not any("95 %" in detail for detail in details)
 
 
-def test_audit_that_was_not_run_says_how_to_run_it(plain):
-    assert "Not run. `glomclf audit`" in texts(plain, "Audit for leaks")
+def test_audit_that_was_not_run_says_how_to_run_it():
+    assert "Not run. `glomclf audit`" in texts(audit_section(model_of()))
 
 
 @pytest.mark.parametrize("is_leaky", [True, False])
 def test_verdict_of_the_audit_is_told(is_leaky):
-    report = report_of(audit=Audit(is_leaky))
-    page = Page(report.render())
-    assert ("The audit found leaks" in texts(report, "Summary")) is is_leaky
+    model = model_of(audit=Audit(is_leaky))
+    page = page_of(audit_section(model))
+    summary = texts(summary_section(model))
+    assert ("The audit found leaks" in summary) is is_leaky
     assert ("No leak found." in page.text) is not is_leaky
     assert "2 participants on both sides" in page.text
 
@@ -345,33 +339,29 @@ def test_verdict_of_the_audit_is_told(is_leaky):
 def test_long_list_of_findings_is_cut_and_says_so(monkeypatch):
     findings = pd.DataFrame({"kind": ["participant"] * 201, "fold": pd.NA})
     monkeypatch.setattr(Audit, "to_frame", lambda self: findings)
-    tables = section(report_of(audit=Audit(True)), "Audit for leaks").blocks[2:]
+    tables = audit_section(model_of(audit=Audit(True))).blocks[2:]
     assert tables[0].caption == "201 findings, of which the first 200"
     assert tables[0].rows == [["participant", "–"]] * 200
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_single_class_replaces_curves_by_a_sentence(label, drawn):
+def test_single_class_replaces_curves_by_a_sentence(label):
     y_score = np.linspace(0.1, 0.9, 8)
-    report = report_of(rows_=(np.full(8, label), y_score, np.repeat(list("abcd"), 2)))
-    assert f"All 8 labels are {label}" in texts(report, "Curves")
-    captions = [
-        block.caption
-        for block in section(report, "Curves").blocks
-        if isinstance(block, Picture)
-    ]
-    assert [caption.split()[0] for caption in captions] == ["Reliability.", "Confusion"]
-    assert "undefined" in Page(report.render()).text
+    model = model_of(None, (np.full(8, label), y_score, np.repeat(list("abcd"), 2)))
+    curves = curves_section(model)
+    assert f"All 8 labels are {label}" in texts(curves)
+    captions = [one.caption for one in curves.blocks if isinstance(one, Picture)]
+    assert [one.split()[0] for one in captions] == ["Reliability:", "Confusion"]
+    assert "undefined" in page_of(scores_section(model)).text
 
 
-def test_unknown_participants_leave_biopsies_out_and_say_so(drawn):
+def test_unknown_participants_leave_biopsies_out_and_say_so():
     y, y_score, _ = rows()
-    report = evaluation_report(
-        None, y, y_score, evaluation=quick(y, y_score, np.arange(len(y)))
-    )
-    assert "Percentage per biopsy" not in [one.title for one in report.sections]
-    assert "Participants are not known" in texts(report, "Data and splits")
-    assert "over rows" in Page(report.render()).text
+    found = quick(y, y_score, np.arange(len(y)))
+    model = EvaluatedModel(X=None, y=y, y_score=y_score, groups=None, evaluation=found)
+    assert biopsies_section(model) is planning_section(model) is None
+    assert "Participants are not known" in texts(data_section(model))
+    assert "over rows" in texts(scores_section(model))
 
 
 def manifest_of(kind):
@@ -388,48 +378,44 @@ def manifest_of(kind):
 def test_what_stands_for_participants_is_called_what_it_is(kind):
     manifest, rows_ = manifest_of(kind)
     train = pd.DataFrame({"label": [0, 1] * 50, "participant": list("abcdefghij") * 10})
-    report = report_of(
-        manifest,
-        rows_,
-        classifier=classifier(n_participants=10),
-        train=train,
-        n_mistakes=0,
-    )
-    assert "Percentage per biopsy" not in [one.title for one in report.sections]
-    assert "cannot be told" in texts(report, "Data and splits")
-    summary = texts(report, "Summary")
-    told = Page(report.render()).text
-    assert f"over {kind}s" in told
-    assert "none is in both" not in told
-    assert "per biopsy" not in told
+    made = classifier(n_participants=10)
+    model = model_of(manifest, rows_, classifier=made, train=train)
+    assert biopsies_section(model) is None
+    data, summary = texts(data_section(model)), texts(summary_section(model))
+    assert "cannot be told" in data
+    assert f"over {kind}s" in texts(scores_section(model))
+    facts = known_facts(model)
+    assert "disjoint" not in facts
+    assert "per biopsy" not in facts["measures"]
     if kind == "image":
-        assert "rows count as independent" in texts(report, "Data and splits")
+        assert "rows count as independent" in data
     else:
-        assert f"96 patches of 12 {kind}s" in told
+        assert model.patches == f"96 patches of 12 {kind}s"
         assert "somebody was trained on cannot be told" in summary
 
 
 def test_images_of_one_name_are_not_taken_for_one_participant():
     manifest, rows_ = manifest_of("image")
-    report = report_of(manifest, rows_, train=manifest, n_mistakes=0)
-    assert "were trained on" not in texts(report, "Summary")
-    assert "Not disjoint" not in Page(report.render()).text
+    model = model_of(manifest, rows_, train=manifest)
+    assert "were trained on" not in texts(summary_section(model))
+    assert "disjoint" not in known_facts(model)
 
 
 def test_better_known_groups_than_those_of_the_manifest_are_participants():
     manifest, (y, y_score, _) = manifest_of("image")
     _, _, groups = rows()
-    report = report_of(manifest, (y, y_score, groups), n_mistakes=0)
-    assert "Percentage per biopsy" in [one.title for one in report.sections]
-    assert "over participants" in Page(report.render()).text
+    model = model_of(manifest, (y, y_score, groups))
+    assert biopsies_section(model) is not None
+    assert "over participants" in texts(scores_section(model))
 
 
 def test_training_rows_that_the_model_was_not_trained_on_are_told():
     train = pd.DataFrame({"label": [0, 1] * 40, "participant": list("abcdefgh") * 10})
-    report = report_of(classifier=classifier(n_participants=8), train=train)
-    assert "given are 80, and the model was trained on 100" in texts(report, "Summary")
-    assert "cannot be told" in texts(report, "Data and splits")
-    assert section(report, "Data and splits").blocks[0].rows[0][1] == "90"
+    model = model_of(classifier=classifier(n_participants=8), train=train)
+    summary, data = summary_section(model), data_section(model)
+    assert "given are 80, and the model was trained on 100" in texts(summary)
+    assert "cannot be told" in texts(data)
+    assert only(Table, data).rows[0][1] == "90"
 
 
 @pytest.mark.parametrize(
@@ -446,116 +432,117 @@ def test_training_rows_are_others_only_where_that_is_sure(
 ):
     owners = list(participants) * (n_rows // len(participants))
     train = pd.DataFrame({"label": [0, 1] * (n_rows // 2), "participant": owners})
-    report = report_of(classifier=classifier(n_participants=10), train=train)
-    assert ("of other rows than those" in texts(report, "Summary")) is is_told
+    model = model_of(classifier=classifier(n_participants=10), train=train)
+    told = texts(summary_section(model))
+    assert ("of other rows than those" in told) is is_told
 
 
 def test_threshold_of_the_evaluation_is_that_of_all_sections():
     y, y_score, groups = rows()
     at = quick(y, y_score, groups, threshold=0.3)
-    report = report_of(evaluation=at)
-    assert "probability of 0.3 on" in report.lead
-    assert "at threshold 0.3" in Page(report.render()).text
+    model = model_of(evaluation=at)
+    assert "The threshold is 0.3." in texts(scores_section(model))
+    assert "at threshold 0.3" in curves_section(model).blocks[-1].caption
     with pytest.raises(ScoreError, match=r"threshold 0\.3, and threshold is 0\.5"):
         report_of(evaluation=at, threshold=0.5)
 
 
-def test_error_of_the_percentage_has_its_interval_in_the_summary(plain):
-    (item,) = [i for i in section(plain, "Summary").blocks[0].items if "biopsy" in i[0]]
+def test_error_of_the_percentage_has_its_interval_in_the_summary():
+    items = summary_section(model_of()).blocks[0].items
+    (item,) = [one for one in items if "biopsy" in one[0]]
     assert item[0] == "Error of the percentage per biopsy"
     assert re.search(r"percentage points, mean absolute error; 95 %: \d", item[2])
 
 
 def test_few_participants_are_cautioned_about():
-    report = report_of(rows_=rows(n_participants=3))
-    assert "Too few participants" in texts(report, "Summary")
+    summary = summary_section(model_of(None, rows(n_participants=3)))
+    assert "Too few participants" in texts(summary)
 
 
 def test_missing_band_is_explained():
     y, y_score, groups = rows()
     y = np.where(groups == "P00", np.arange(len(y)) % 2, 0)
-    report = report_of(rows_=(y, y_score, groups))
-    captions = [
-        block.caption
-        for block in section(report, "Curves").blocks
-        if isinstance(block, Picture)
-    ]
+    pictures = curves_section(model_of(None, (y, y_score, groups))).blocks
     why = "one participant has all of a class"
-    assert [why in caption for caption in captions] == [True, True, False, False]
+    assert [why in one.caption for one in pictures] == [True, True, False, False]
 
 
 def test_scores_that_few_participants_decide_are_named():
-    evaluation = quick(*rows())
+    evaluation = judged()["evaluation"]
     deciding = {**dict.fromkeys(evaluation.scores, 9.0), "recall": 2.5, "f1": np.nan}
     few = dataclasses.replace(evaluation, n_effective=deciding)
-    told = texts(report_of(evaluation=few), "Scores")
+    told = texts(scores_section(model_of(evaluation=few)))
     assert "Recall: a few of the participants decide the value (fewer than 5" in told
     many = dataclasses.replace(few, n_effective={**deciding, "recall": 5.0})
-    assert "decide the value" not in texts(report_of(evaluation=many), "Scores")
+    assert "decide the value" not in texts(scores_section(model_of(evaluation=many)))
+
+
+def galleries(X, y, y_score, groups):
+    """Return the galleries of mistakes."""
+    model = model_of(X, (np.array(y), np.array(y_score), groups))
+    return [one for one in mistakes_section(model).blocks if isinstance(one, Gallery)]
 
 
 def test_gallery_shows_the_mistakes_with_what_is_known(tmp_path):
-    y, y_score, groups = [1, 1, 0, 0], [0.1, 0.9, 0.8, 0.2], list("abcd")
     names = ["missed.png", "x.png", "alarm.png", "y.png"]
     X = pd.DataFrame({"path": [str(tmp_path / name) for name in names]})
     for path in X["path"]:
         Image.new("RGB", (40, 30), "purple").save(path)
-    report = report_of(X, (np.array(y), np.array(y_score), groups))
-    galleries = [
-        b for b in section(report, "Worst mistakes").blocks if isinstance(b, Gallery)
-    ]
-    facts = [dict(item.facts) for gallery in galleries for item in gallery.items]
+    found = galleries(X, [1, 1, 0, 0], [0.1, 0.9, 0.8, 0.2], list("abcd"))
+    facts = [list(item.facts.values()) for one in found for item in one.items]
     assert facts == [
-        {
-            "probability": "0.100",
-            "label": "1",
-            "participant": "a",
-            "image": "missed.png",
-        },
-        {
-            "probability": "0.800",
-            "label": "0",
-            "participant": "c",
-            "image": "alarm.png",
-        },
+        ["0.100", "1", "a", "missed.png"],
+        ["0.800", "0", "c", "alarm.png"],
     ]
-    assert galleries[0].items[0].source.startswith("data:image/jpeg;base64,")
+    item = found[0].items[0]
+    assert list(item.facts) == ["probability", "label", "participant", "image"]
+    assert item.alt == "probability 0.100, label 1, participant a, image missed.png"
+    assert item.source.startswith("data:image/jpeg;base64,")
+
+
+def mistakes_of(y, y_score, groups, **known):
+    """Return the rows of the table of mistakes."""
+    model = model_of(None, (np.array(y), np.array(y_score), groups), **known)
+    return mistakes_section(model)
 
 
 def test_worst_mistakes_are_the_farthest_from_the_threshold():
-    y_true = [1, 1, 1, 0, 0, 0]
-    y_score = [0.3, 0.0, 0.35, 0.9, 0.45, 0.1]
-    table = worst_mistakes(
-        y_true, y_score, groups=list("abcdef"), threshold=0.4, n_mistakes=2
-    )
-    assert table.index.tolist() == [1, 0, 3, 4]
-    assert table["kind"].tolist() == ["missed"] * 2 + ["false alarm"] * 2
-    assert table["participant"].tolist() == list("bade")
+    y, y_score = [1, 1, 1, 0, 0, 0], [0.3, 0.0, 0.35, 0.9, 0.45, 0.1]
+    at = quick(y, y_score, list("abcdef"), threshold=0.4)
+    told = mistakes_of(y, y_score, list("abcdef"), evaluation=at, n_mistakes=2)
+    table = only(Table, told)
+    assert [row[0] for row in table.rows] == ["1", "0", "3", "4"]
+    assert [row[1] for row in table.rows] == ["missed"] * 2 + ["false alarm"] * 2
+    assert [row[-1] for row in table.rows] == list("bade")
+
+
+def test_mistakes_are_measured_from_the_threshold_of_their_row():
+    y, y_score, cuts = [1, 1, 0], [0.3, 0.5, 0.6], np.array([0.4, 0.9, 0.5])
+    at = quick(y, y_score, list("abc"), threshold=cuts)
+    ensemble = SimpleNamespace(oof_threshold_=cuts)
+    told = mistakes_of(y, y_score, list("abc"), evaluation=at, classifier=ensemble)
+    assert [row[0] for row in only(Table, told).rows] == ["1", "0", "2"]
 
 
 def test_probability_at_the_threshold_is_no_miss():
-    assert worst_mistakes([1, 0], [0.5, 0.2], threshold=0.5).empty
+    told = mistakes_of([1, 0], [0.5, 0.2], list("ab"))
+    assert "No patch was judged wrongly" in texts(told)
 
 
 def test_only_the_images_of_mistakes_are_read(tmp_path):
     Image.new("RGB", (32, 32)).save(tmp_path / "wrong.png")
     paths = [str(tmp_path / name) for name in ("right.png", "wrong.png")]
-    report = report_of(paths, (np.array([0, 1]), np.array([0.1, 0.2]), list("ab")))
-    (gallery,) = section(report, "Worst mistakes").blocks[1:]
+    (gallery,) = galleries(paths, [0, 1], [0.1, 0.2], list("ab"))
     assert [item.facts["image"] for item in gallery.items] == ["wrong.png"]
     with pytest.raises(ImageError, match=r"right\.png"):
-        report_of(paths, (np.array([1, 1]), np.array([0.1, 0.2]), list("ab")))
+        galleries(paths, [1, 1], [0.1, 0.2], list("ab"))
 
 
 def test_images_without_names_are_told_by_their_row():
-    y, y_score = np.array([1, 1, 0, 0]), np.array([0.1, 0.9, 0.8, 0.2])
     X = [np.zeros((20 + n, 30, 3), dtype="uint8") for n in range(4)]
-    report = report_of(X, (y, y_score, list("abcd")))
-    galleries = [
-        b for b in section(report, "Worst mistakes").blocks if isinstance(b, Gallery)
-    ]
-    found = [item.facts["image"] for gallery in galleries for item in gallery.items]
-    assert found == ["row 0", "row 2"]
+    found = galleries(X, [1, 1, 0, 0], [0.1, 0.9, 0.8, 0.2], list("abcd"))
+    names = [item.facts["image"] for gallery in found for item in gallery.items]
+    assert names == ["row 0", "row 2"]
 
 
 def test_index_that_only_numbers_rows_is_left_out_of_a_table():
@@ -563,20 +550,7 @@ def test_index_that_only_numbers_rows_is_left_out_of_a_table():
     assert (table.columns, table.rows) == (["kind"], [["same image"]])
 
 
-def test_mistakes_without_images_are_listed(plain):
-    (table,) = [
-        b for b in section(plain, "Worst mistakes").blocks if isinstance(b, Table)
-    ]
-    assert table.columns[:3] == ["row", "kind", "probability"]
-
-
-def test_no_mistake_is_said():
-    y = np.tile([0, 1], 20)
-    report = report_of(rows_=(y, 0.1 + 0.8 * y, np.repeat(np.arange(10), 4)))
-    assert "No patch was judged wrongly" in texts(report, "Worst mistakes")
-
-
-def test_spiteful_names_are_shown_as_text(tmp_path):
+def test_spiteful_names_are_shown_as_text(tmp_path, undrawn):
     path = tmp_path / "<img src=x onerror=alert(1)>.png"
     Image.new("RGB", (32, 32)).save(path)
     y, y_score = np.array([1, 1, 0, 0]), np.array([0.1, 0.9, 0.3, 0.2])
@@ -596,15 +570,10 @@ def test_spiteful_names_are_shown_as_text(tmp_path):
 
 
 def test_settings_versions_and_command_are_told():
-    from glomclf import GlomeruliClassifier, PatchClassifier
-
     network = PatchClassifier(weights="/home/me/w.h5", checkpoint_dir="/home/me/kept")
-    made = GlomeruliClassifier(network=network, cache_dir="/home/me/cache")
-    made.training_record_ = classifier().training_record_
-    made.history_ = classifier().history_
-    made.validation_indices_ = np.arange(0)
-    report = report_of(classifier=made, command=["glomclf", "evaluate", "-o", "a b"])
-    text = Page(report.render()).text
+    made = trained(network, cache_dir="/home/me/cache")
+    command = ["glomclf", "evaluate", "-o", "a b"]
+    text = page_of(repetition_section(model_of(classifier=made, command=command))).text
     assert "glomclf evaluate -o 'a b'" in text
     assert "w.h5" in text
     assert "network__learning_rate 0.001" in text
@@ -625,33 +594,24 @@ def test_settings_versions_and_command_are_told():
     ],
 )
 def test_the_initial_weights_are_told_where_they_are_known(weights, told):
-    made = classifier()
-    made.training_record_ = {**made.training_record_, "weights": weights}
-    text = Page(report_of(classifier=made).render()).text
+    model = model_of(classifier=classifier(weights=weights))
+    text = page_of(repetition_section(model)).text
     assert ("Initial weights" in text) == (told is not None)
     assert told is None or told in text
 
 
 def test_checklists_are_filled_where_the_run_knows_and_open_elsewhere():
-    from glomclf import GlomeruliClassifier
-
-    made = GlomeruliClassifier(sampler="smote", random_state=7)
-    made.training_record_ = classifier().training_record_
-    made.history_ = classifier().history_
-    made.validation_indices_ = np.arange(0)
-    known = section(report_of(classifier=made), "Reporting checklists").blocks[1:]
-    unknown = section(report_of(), "Reporting checklists").blocks[1:]
+    made = trained(sampler="smote", random_state=7)
+    known = checklists_section(model_of(classifier=made)).blocks[1:]
+    unknown = checklists_section(model_of()).blocks[1:]
     for some, more in zip(unknown, known, strict=True):
-        answers = [{row[0]: row[3] for row in table.rows} for table in (some, more)]
-        n_open = [list(each.values()).count("open") for each in answers]
-        assert n_open[0] > n_open[1] > 20
+        assert n_open_of(some) > n_open_of(more) > 20
     claim = {row[0]: row[3] for row in known[0].rows}
     assert "Sampler: smote" in claim["25"]
     assert "seed 7" in claim["24"]
     assert claim["16"] == claim["44"] == "open"
-    assert known[0].caption == f"CLAIM 2024: {44 - n_open_of(known[0])} filled, " + (
-        f"{n_open_of(known[0])} open"
-    )
+    n_open = n_open_of(known[0])
+    assert known[0].caption == f"CLAIM 2024: {44 - n_open} filled, {n_open} open"
 
 
 def n_open_of(table):
@@ -670,15 +630,17 @@ def test_password_of_an_address_is_not_shown():
 
 def test_report_is_written_whole_and_in_utf8(tmp_path):
     path = tmp_path / "report.html"
-    Report("Ä run", "–", [Section("Found", [Paragraph("5 µm")])]).write(path)
+    Report("Ä run", "–", [Section("Found", ["5 µm"]), None]).write(path)
     assert "5 µm" in path.read_text(encoding="utf-8")
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_comparison_is_reported_with_what_it_holds():
-    from glomclf.evaluation import compare_scores
-    from glomclf.model import APPROACHES, ApproachComparison
+def test_a_section_keeps_texts_as_paragraphs_and_leaves_empty_ones_out():
+    section = Section("Found", ["a", None, "", Caution(""), Caution("b")])
+    assert section.blocks == [Paragraph("a"), Caution("b")]
 
+
+def test_comparison_is_reported_with_what_it_holds(undrawn):
     y, y_score, groups = rows()
     evaluation = quick(y, y_score, groups)
     inflation = compare_scores(

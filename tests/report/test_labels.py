@@ -3,7 +3,8 @@
 import numpy as np
 
 from glomclf.evaluation import suspect_labels
-from glomclf.report import Gallery, Paragraph, labels_report
+from glomclf.report import Paragraph, labels_report
+from glomclf.report.blocks import Gallery
 
 
 def test_pictures_stand_by_participant_the_worst_first():

@@ -9,9 +9,12 @@ import pytest
 
 from glomclf.evaluation.evaluation import evaluate
 from glomclf.evaluation.sample_size import plan_validation
-from glomclf.report import Code, Table, evaluation_report
-
-pytestmark = pytest.mark.usefixtures("undrawn")
+from glomclf.report import Table
+from glomclf.report.evaluated_model import EvaluatedModel
+from glomclf.report.sections.checklists import filled_checklist, known_facts
+from glomclf.report.sections.methods import methods_text, model_card
+from glomclf.report.sections.planning import planning_section
+from glomclf.report.sections.scores import cautions_of
 
 
 @pytest.fixture(scope="module")
@@ -23,33 +26,20 @@ def rows():
     return y, y_score, groups
 
 
-def report_of(rows, **options):
-    y, y_score, groups = rows
-    by = options.pop("by", None)
-    evaluation = evaluate(y, y_score, groups=groups, by=by, n_bootstrap=100)
-    return evaluation_report(
-        None, y, y_score, groups=groups, evaluation=evaluation, **options
-    ), evaluation
-
-
-def blocks(report, title):
-    (found,) = [one.blocks for one in report.sections if one.title == title]
-    return found
-
-
-def text_of(report):
-    (code,) = [one for one in blocks(report, "Methods") if isinstance(one, Code)]
-    return code.text
-
-
 @pytest.fixture(scope="module")
 def plain(rows):
-    return report_of(rows)
+    return model_of(rows)
+
+
+def model_of(rows, by=None, **known):
+    y, p, groups = rows
+    evaluation = evaluate(y, p, groups=groups, by=by, n_bootstrap=100)
+    known = {"groups": groups, "evaluation": evaluation, **known}
+    return EvaluatedModel(X=None, y=y, y_score=p, **known)
 
 
 def test_methods_tell_the_numbers_of_the_run(plain, rows):
-    report, evaluation = plain
-    text = text_of(report)
+    text, evaluation = methods_text(plain), plain.evaluation
     assert f"400 patches of 20 participants, of which {rows[0].sum()}" in text
     low, high = evaluation.interval("recall")
     assert f"recall {evaluation.scores['recall']:.3f} ({low:.3f} to {high:.3f})" in text
@@ -58,22 +48,23 @@ def test_methods_tell_the_numbers_of_the_run(plain, rows):
 
 
 def test_methods_leave_out_what_the_run_does_not_know(plain, rows):
-    text = text_of(plain[0])
+    text = methods_text(plain)
     assert "trained on" not in text
     assert "centre" not in text
     assert "{" not in text
     trained = SimpleNamespace(
         training_record_={"n_samples": 90, "n_participants": 14}, history_={}
     )
-    assert "It was trained on 90 patches of 14 participants." in text_of(
-        report_of(rows, classifier=trained)[0]
+    told = {"evaluation": plain.evaluation, "biopsies": plain.biopsies}
+    of_trained = model_of(rows, classifier=trained, **told)
+    assert "It was trained on 90 patches of 14 participants." in methods_text(
+        of_trained
     )
 
 
 def test_next_validation_is_planned_from_the_rows(plain, rows):
-    table = next(
-        one for one in blocks(plain[0], "Next validation") if isinstance(one, Table)
-    )
+    blocks = planning_section(plain).blocks
+    (table,) = [one for one in blocks if isinstance(one, Table)]
     planned = plan_validation(*rows)
     shown = {row[0]: row for row in table.rows}
     expected = planned.loc["specificity"]
@@ -82,35 +73,25 @@ def test_next_validation_is_planned_from_the_rows(plain, rows):
     assert len(shown) == len(planned)
 
 
-def test_nothing_is_planned_from_participants_who_are_not_known(rows):
-    y, y_score, _ = rows
-    report = evaluation_report(None, y, y_score)
-    assert "Next validation" not in [one.title for one in report.sections]
-
-
 def test_model_card_has_scores_subgroups_and_no_participant(rows):
     centre = pd.Series(np.where(np.arange(400) < 200, "A|B", "C<b>"), name="centre")
     train = pd.DataFrame({"label": [0, 1], "participant": ["P01", "Q1"]})
-    report, evaluation = report_of(rows, by=centre, train=train)
-    card = report.card
-    assert f"| Recall | {evaluation.scores['recall']:.3f} |" in card
+    model = model_of(rows, by=centre, train=train)
+    card = model_card(model)
+    assert f"| Recall | {model.evaluation.scores['recall']:.3f} |" in card
     assert "### By centre" in card
     assert r"| A\|B | 200 | 10 |" in card
     assert "<b>" not in card
     assert "1 participants of the test set were trained on" in card
     assert not re.search(r"\bP\d\d\b", card)
-    assert "P01" in " ".join(
-        one.text for one in blocks(report, "Summary") if hasattr(one, "text")
-    )
+    assert "P01" in " ".join(cautions_of(model))
 
 
 def test_heterogeneity_of_centres_fills_the_items_that_ask_for_it(rows):
     centre = pd.Series(np.where(np.arange(400) < 200, "A", "B"), name="centre")
-    tables = [
-        {row[0]: row[3] for row in one.rows}
-        for one in blocks(report_of(rows, by=centre)[0], "Reporting checklists")[1:]
-    ]
-    _, tripod, stard = tables
-    assert tripod["23b"].startswith("By centre: A: recall")
-    assert stard["21"] == tripod["12d"] == tripod["23b"]
-    assert re.match(r"Called sclerotic: \d+ that are", stard["30"])
+    facts = known_facts(model_of(rows, by=centre))
+    assert facts["subgroups"].startswith("By centre: A: recall")
+    assert re.match(r"Called sclerotic: \d+ that are", facts["crosstabulation"])
+    for key, items in (("tripod_ai", ["23b", "12d"]), ("stard_ai", ["21"])):
+        answers = {row[0]: row[3] for row in filled_checklist(key, facts).rows}
+        assert [answers[item] for item in items] == [facts["subgroups"]] * len(items)

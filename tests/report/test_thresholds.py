@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
 from glomclf.evaluation.evaluation import evaluate
-from glomclf.report import Caution, Paragraph, Table, evaluation_report
+from glomclf.report import Caution, Paragraph, Table
 from glomclf.report.displays import DecisionCurveDisplay, ThresholdsDisplay
-
-pytestmark = pytest.mark.usefixtures("undrawn")
+from glomclf.report.evaluated_model import EvaluatedModel
+from glomclf.report.sections.thresholds import thresholds_section
 
 
 def rows(odds=1.0):
@@ -24,13 +24,12 @@ def rows(odds=1.0):
 def thresholds_of(rows_, threshold=0.5):
     y, y_score, groups = rows_
     options = {"groups": groups, "threshold": threshold, "n_bootstrap": 100}
-    evaluation = evaluate(y, y_score, **options)
-    report = evaluation_report(None, y, y_score, groups=groups, evaluation=evaluation)
-    return [one for one in report.sections if one.title == "Thresholds"]
+    told = {"groups": groups, "evaluation": evaluate(y, y_score, **options)}
+    return thresholds_section(EvaluatedModel(X=None, y=y, y_score=y_score, **told))
 
 
 def test_the_threshold_in_use_stands_in_the_table_and_the_pictures():
-    (section,) = thresholds_of(rows(), threshold=0.33)
+    section = thresholds_of(rows(), threshold=0.33)
     (table,) = [block for block in section.blocks if isinstance(block, Table)]
     assert [row[0] for row in table.rows].count("0.33 (in use)") == 1
     assert len(table.rows) == 20
@@ -47,7 +46,7 @@ def test_the_threshold_in_use_stands_in_the_table_and_the_pictures():
 def test_advice_on_a_half_is_given_where_calibration_speaks_against_it(
     odds, threshold, is_told
 ):
-    (section,) = thresholds_of(rows(odds), threshold)
+    section = thresholds_of(rows(odds), threshold)
     cautions = [one.text for one in section.blocks if isinstance(one, Caution)]
     assert bool(cautions) == is_told
     if is_told:
@@ -58,7 +57,7 @@ def test_advice_on_a_half_is_given_where_calibration_speaks_against_it(
 
 def test_one_class_alone_has_no_thresholds():
     _, y_score, groups = rows()
-    assert thresholds_of((np.zeros(400, dtype=int), y_score, groups)) == []
+    assert thresholds_of((np.zeros(400, dtype=int), y_score, groups)) is None
 
 
 @pytest.mark.parametrize("display", [DecisionCurveDisplay, ThresholdsDisplay])

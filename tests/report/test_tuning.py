@@ -9,7 +9,8 @@ import pytest
 from matplotlib import pyplot, rcParams
 
 from glomclf.evaluation import compare_scores, evaluate
-from glomclf.report import Caution, Code, Paragraph, Picture, Table, tuning_report
+from glomclf.report import Caution, Paragraph, Picture, Table, tuning_report
+from glomclf.report.blocks import Code
 from glomclf.report.tuned_study import setting_text
 from glomclf.report.tuning import dashboard_command
 from glomclf.tuning.storage import quiet_optuna
@@ -310,7 +311,7 @@ def test_nested_score_comes_first_and_replaces_the_caution(study):
     score = result.evaluation.scores["roc_auc"]
     assert first[:2] == ("ROC AUC, nested", f"{score:.3f}")
     low, high = result.evaluation.interval("roc_auc")
-    assert f"{low:.2f}\u00a0to\u00a0{high:.2f}; report this one" in first[2]
+    assert f"{low:.3f}\u00a0to\u00a0{high:.3f}; report this one" in first[2]
     told = blocks(report, "Nested cross-validation", Paragraph)[0].text
     assert "was 0.900 in the mean" in told
     assert "it was 0.800. The difference, 0.100, is the optimism" in told

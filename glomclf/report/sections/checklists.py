@@ -97,8 +97,8 @@ def filled_checklist(key: str, facts: Mapping[str, str]) -> Table:
     table : Table
     """
     items = checklist_items(key)
-    answers = items.pop("fact").map(facts).fillna("open")
-    n_open = int((answers == "open").sum())
+    answers = [facts.get(fact, "open") for fact in items.pop("fact")]
+    n_open = answers.count("open")
     told = f"{CHECKLISTS[key][0]}: {len(items) - n_open} filled, {n_open} open"
     rows = items.assign(answer=answers).to_numpy().tolist()
     reference = ["Source", "", _TEXTS["source"][key], ""]

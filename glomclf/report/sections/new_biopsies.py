@@ -173,18 +173,13 @@ def _spans(table: pd.DataFrame, part: str) -> pd.Series:
 
 
 def _picture(told: NewBiopsies, names: list[Any], file: str = "") -> Picture:
-    meaning = f"Percentage of sclerotic glomeruli with {told.level} intervals"
-    meaning += (
-        " of sampling alone"
-        if told.estimates.missing
-        else (
-            ". Thick: of the glomeruli that are in the biopsy. Thin: of the kidney that "
-            "they come from"
-        )
-    )
+    meaning = ". Thick: of the glomeruli that are in it. Thin: of its kidney"
+    if told.estimates.missing:
+        meaning = " of sampling alone"
+    caption = f"Percentage of each biopsy with {told.level} intervals{meaning}"
     return Picture(
         BiopsyIntervalsDisplay(told.estimates, names).on,
-        caption=f"{meaning}. Dotted: cut-offs.",
+        caption=f"{caption}. Dotted: cut-offs.",
         name=file,
         figsize=(6.4, 1.2 + 0.3 * len(names)),
     )
