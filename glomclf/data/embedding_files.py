@@ -29,15 +29,14 @@ class EmbeddingRows(NamedTuple):
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_features), float32
-    names : list of str of length n_rows, or None
-        Of the images.
-    coordinates : ndarray of shape (n_rows, 2), float64, or None
-        Where they lie on their slide: x and y.
+    keys : list of str of length n_rows
+        Names of the images, or the places where they lie on their slide.
+    are_places : bool, default=False
     """
 
     values: NDArray[np.float32]
-    names: list[str] | None = None
-    coordinates: NDArray[np.float64] | None = None
+    keys: list[str]
+    are_places: bool = False
 
 
 def read_rows(path: Path, known: Collection[str] = ()) -> EmbeddingRows:
@@ -175,11 +174,16 @@ def _rows_of_arrays(arrays: Mapping[str, Any]) -> EmbeddingRows:
     if (names := _only_names(arrays, len(values))) is not None:
         return EmbeddingRows(values, names)
     if places is not None and places.shape == (len(values), 2):
-        return EmbeddingRows(values, None, places.astype(np.float64))
+        return EmbeddingRows(values, place_keys(places), are_places=True)
     raise EmbeddingsError(
         f"does not say which row is which image. Its arrays are {shapes}. Add the "
         "names of the images as an array of text, or 'coords' of shape (n_images, 2)."
     )
+
+
+def place_keys(places: NDArray) -> list[str]:
+    """Write coordinates, shape (n, 2), as text that equal ones have alike."""
+    return [f"{x:.12g}, {y:.12g}" for x, y in places.astype(np.float64)]
 
 
 def _only_names(arrays: Mapping[str, Any], n_rows: int) -> list[str] | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._runtime import counted, short_names, user_path
 from ..errors import EmbeddingsError
-from .embedding_files import EmbeddingRows, read_rows
+from .embedding_files import place_keys, read_rows
 from .user_files import Faults
 
 _NO_FEATURES = ("label", "slide", "participant", "centre")
@@ -114,30 +114,34 @@ def _read_file(
 ) -> NDArray[np.float32]:
     """Return the rows of one file in the manifest's order; 0 where there is none."""
     found = read_rows(path, {*_NO_FEATURES, *manifest.columns})
-    if found.names is not None:
-        keys, wanted = _keys_of_names(found.names, manifest["path"])
+    if found.are_places:
+        keys, wanted = found.keys, _places_of(manifest, path)
     else:
-        keys, wanted = _keys_of_coordinates(found, manifest, path)
-    places = pd.Series(range(len(keys)), pd.Index(keys, dtype=object))
+        keys, wanted = _keys_of_names(found.keys, manifest["path"])
     images = pd.Index(manifest["path"].map(str), dtype=object)
-    of = pd.Series(wanted, images, dtype=object)
-    n_rows = of.map(places.groupby(level=0).size()).fillna(0).astype(int)
-    is_there = n_rows.to_numpy() > 0
-    missing = list(images[~is_there])
-    if len(missing) == len(images) > 1:
+    rows = _rows_of(keys, pd.Series(wanted, images, dtype=object), faults)
+    values = np.zeros((len(rows), found.values.shape[1]), dtype=np.float32)
+    values[rows >= 0] = found.values[rows[rows >= 0]]
+    return values
+
+
+def _rows_of(keys: list[str], wanted: pd.Series, faults: Faults) -> NDArray[np.integer]:
+    """Find the row of each image, -1 where it has none, and note what does not fit."""
+    places = pd.Series(range(len(keys)), pd.Index(keys, dtype=object))
+    n_rows = wanted.map(places.groupby(level=0).size()).fillna(0).astype(int)
+    missing = list(n_rows.index[n_rows == 0])
+    if len(missing) == len(wanted) > 1:
         told = "', '".join(dict.fromkeys(keys[:3]))
-        missing = [f"all {len(images)}; the rows of the file are called '{told}', ..."]
+        missing = [f"all {len(wanted)}; the rows of the file are called '{told}', ..."]
     told = "images without an embedding; add them to the file or leave them out"
     faults.add(told, missing)
     twice = [f"{image}: {n} rows" for image, n in n_rows.items() if n > 1]
     faults.add("images that the file has more than once; keep one row each", twice)
-    shared = of[of.duplicated(keep=False) & is_there].items()
+    shared = wanted[wanted.duplicated(keep=False) & (n_rows > 0).to_numpy()].items()
     told = "images of which one row could be of several"
     faults.add(told, [f"{image}: {key}" for image, key in shared])
-    values = np.zeros((len(images), found.values.shape[1]), dtype=np.float32)
-    rows = of[is_there].map(places[~places.index.duplicated()])
-    values[is_there] = found.values[rows.to_numpy(dtype=int)]
-    return values
+    first = places[~places.index.duplicated()]
+    return wanted.map(first).fillna(-1).to_numpy(dtype=np.intp)
 
 
 def _keys_of_names(
@@ -168,10 +172,8 @@ def _tails(path: str) -> Iterable[str]:
             yield tail.with_suffix("").as_posix()
 
 
-def _keys_of_coordinates(
-    found: EmbeddingRows, manifest: pd.DataFrame, path: Path
-) -> tuple[list[str], list[str]]:
-    """Return the coordinates of the rows, and those of the images, as text."""
+def _places_of(manifest: pd.DataFrame, path: Path) -> list[str]:
+    """Return the places of images as a file without names calls its rows."""
     slides = manifest["slide"].nunique() if "slide" in manifest else 1
     if not {"x", "y"} <= set(manifest.columns) or slides > 1:
         raise EmbeddingsError(
@@ -179,10 +181,8 @@ def _keys_of_coordinates(
             f"needs columns 'x' and 'y', and it has {counted(slides, 'slide')}. Give a "
             "folder with one file <slide>.h5 a slide, or add the names of the images."
         )
-    here = manifest[["x", "y"]].apply(pd.to_numeric, errors="coerce").to_numpy()
-    there = np.empty((0, 2)) if found.coordinates is None else found.coordinates
-    keys, wanted = ([f"{x:.12g}, {y:.12g}" for x, y in at] for at in (there, here))
-    return keys, wanted
+    places = manifest[["x", "y"]].apply(pd.to_numeric, errors="coerce")
+    return place_keys(places.to_numpy())
 
 
 def _refuse_values(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 import csv as csv_format
 import io
+import json
 import re
 import warnings
 import zipfile
@@ -174,13 +174,8 @@ def _is_formula(text: str) -> bool:
 
 
 def _text(content: bytes, source: Path) -> str:
-    encoding = "utf-8-sig"
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    elif content[:2].count(0) == 1:  # a title in ASCII, without byte order mark
-        encoding = "utf-16-be" if content[0] == 0 else "utf-16-le"
     try:
-        text = content.decode(encoding)
+        text = content.decode(json.detect_encoding(content))
     except UnicodeDecodeError as error:
         raise ManifestError(
             f"{source} is not UTF-8 or UTF-16 text ({error}); save it as 'CSV UTF-8'."

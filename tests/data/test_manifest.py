@@ -361,7 +361,7 @@ def test_image_folder_that_is_not_there_is_a_fault(folder):
         (b"name,label\n", "holds 1 rows"),
         ("name\nn\xe9phron.png\n".encode("latin-1"), "not UTF-8"),
         ("name\na.png\n".encode("utf-16")[:-1], "not UTF-8 or UTF-16"),
-        ("name\na.png\n".encode("utf-32"), "is not text"),
+        (b"name\na\0b.png\n", "is not text"),
         (b'name\n"a.png\n', "not a well-formed csv: line 2"),
     ],
 )
