@@ -63,16 +63,19 @@ def read_rows(
         f"rows that do not have the {len(header)} fields of the header",
         [f"line {line}: {len(lines[line])} fields" for line in wrong],
     )
-    names = pd.Series([column_name(title, chosen) or "" for title in header])
-    _check_header(header, names[names != ""], chosen, needed, faults)
+    places: dict[str, list[int]] = {}
+    for place, title in enumerate(header):
+        if name := column_name(title, chosen):
+            places.setdefault(name, []).append(place)
+    _check_header(header, places, chosen, needed, faults)
     columns = {
-        names[place]: [row[place] if place < len(row) else "" for row in lines.values()]
-        for place in names.index[(names != "") & ~names.duplicated()]
+        name: [row[of[0]] if of[0] < len(row) else "" for row in lines.values()]
+        for name, of in places.items()
     }
-    rows = pd.DataFrame(columns, [*lines], dtype=object)
     # "P1 " is P1; a file may have a blank at the end of its name.
-    for name in rows.columns.difference(["name"]):
-        rows[name] = rows[name].str.strip()
+    for name in columns.keys() - {"name"}:
+        columns[name] = [cell.strip() for cell in columns[name]]
+    rows = pd.DataFrame(columns, index=list(lines), dtype=object)
     if "label" in rows and not rows["label"].any():
         return rows.drop(columns="label")
     return rows
@@ -80,22 +83,20 @@ def read_rows(
 
 def _check_header(
     header: Sequence[str],
-    names: pd.Series,
+    places: Mapping[str, Sequence[int]],
     chosen: Mapping[str, str] | None,
     needed: Collection[str],
     faults: Faults,
 ) -> None:
     """Note columns that are there twice, or not at all."""
-    for _, of in names.groupby(names, sort=False):
-        if len(of) > 1:
-            twice = _listed([header[place] for place in of.index], " and ")
-            faults.add("columns given twice; keep one", [twice])
+    twice = [[header[place] for place in of] for of in places.values() if len(of) > 1]
+    faults.add("columns given twice; keep one", [_listed(of, " and ") for of in twice])
     titles = f"its columns are {_listed(header)}"
-    asked, there = chosen or {}, set(names)
-    if absent := [repr(title) for name, title in asked.items() if name not in there]:
+    asked = chosen or {}
+    if absent := [repr(title) for name, title in asked.items() if name not in places]:
         faults.add("columns that it does not have", [*absent, titles])
     for name in needed:
-        if name not in there.union(asked):
+        if name not in {*places, *asked}:
             way = "" if chosen is None else f"; columns={{{name!r}: 'TITLE'}} names it"
             faults.add(f"no column {name!r}{way}", [titles])
 

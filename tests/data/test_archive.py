@@ -53,7 +53,7 @@ def test_a_model_comes_back_as_it_was_written(model):
 DTYPES = st.sampled_from([np.float32, np.float64, np.float16, np.uint8, np.int64])
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     array=hnp.arrays(DTYPES, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0)),
     transposed=st.booleans(),
@@ -110,7 +110,7 @@ def padding_of(data):
     return range(len(data[:end].rstrip(b" ")), end)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(position=st.integers(0, 10**9), flip=st.integers(1, 255))
 @example(position=0, flip=1)
 @example(position=7, flip=0x80)

@@ -197,7 +197,7 @@ file_names = st.text(characters, min_size=1, max_size=40).filter(
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -336,10 +336,10 @@ def test_names_that_lead_out_of_the_image_folder_are_refused(tmp_path):
 
 
 def test_csv_of_which_no_image_is_found_gets_one_sentence(tmp_path):
-    names = "\n".join(f"{n}.png" for n in range(500))
+    names = "\n".join(f"{n}.png" for n in range(50))
     message = fault_of(write(tmp_path, f"name\n{names}\n"))
     assert f"images not found in {tmp_path}" in message
-    assert "none of its 500 images, such as '0.png'; pass images=FOLDER" in message
+    assert "none of its 50 images, such as '0.png'; pass images=FOLDER" in message
     assert len(message.splitlines()) == 3
 
 
@@ -527,7 +527,7 @@ pair_sections = st.builds(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(names=st.lists(pair_sections, min_size=1, max_size=15), data=st.data())
 def test_participants_do_not_depend_on_the_order_of_the_names(names, data):
     shuffled = data.draw(st.permutations(names))
