@@ -3,123 +3,152 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from ..data.augmenter import PatchAugmenter
 from .backbones import Backbone
-from .backend import as_delivered, keras
-from .batches import BatchedModel
+from .backend import as_delivered, keras, tf
+from .batches import ArrayBatches
 from .cuts import LIVE_MOMENTUM, make_tail, make_trunk
-from .optimisation import Course, TrainingSpec, make_optimizer
+from .epochs import run_epochs
+from .optimisation import Course, NetworkSpec, make_optimizer
+from .programs import BatchEpochs, lent_program
 
-__all__ = [
-    "HeadSpec",
-    "build_map_network",
-    "build_network",
-    "owned_weights",
-    "set_owned_weights",
-]
-
-# bfloat16 takes products; weights and their updates stay in float32.
-_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+_SMALL = 2**28  # bytes of an array of features that TensorFlow may hold whole
 # The first network of its class has Keras exchange the bases of the class, which
 # two threads (workers of dask, joblib's threads) must not do at once.
 _MAKING = threading.Lock()
 
 
-@dataclass(frozen=True)
-class HeadSpec:
-    """What the user chose for the head and its training."""
+class BatchedModel(keras.Model):  # type: ignore[name-defined]
+    """A Keras model whose ``fit`` and ``predict`` turn arrays into batches.
 
-    dense_units: int
-    dropout: float
-    optimizer: str
-    learning_rate: float
-    seed: int
-    precision: str = "float32"
-    training: TrainingSpec = field(default_factory=TrainingSpec)
+    SciKeras hands whole arrays to the model it wraps; this is where they are cut. The
+    function that builds the model sets what follows.
 
-    @property
-    def policy(self) -> str:
-        """Keras' name of the precision."""
-        return _POLICIES[self.precision]
+    Attributes
+    ----------
+    spec : NetworkSpec
+    course : Course
+        What its training has beside weights and optimizer.
+    """
 
-    @property
-    def compiled_in(self) -> HeadSpec:
-        """Return what is compiled into steps; the rest lies in variables."""
-        return replace(self, learning_rate=0.0, seed=0)
+    spec: NetworkSpec
+    course: Course
+
+    def fit(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        sample_weight: np.ndarray | None = None,
+        batch_size: int = 32,
+        validation_data: tuple[np.ndarray, np.ndarray] | None = None,
+        epochs: int = 1,
+        augmenter: PatchAugmenter | None = None,
+        between_epochs: dict[str, Any] | None = None,
+        **_of_scikeras: Any,
+    ) -> Any:
+        """Measure the features of the training rows, then train in shuffled batches.
+
+        ``between_epochs`` are further options of `run_epochs`.
+        """
+        options = {"epochs": epochs, **(between_epochs or {})}
+        self._standardise(x, batch_size)
+        smoothing = self.spec.label_smoothing
+        train = ArrayBatches(
+            x,
+            y * np.float32(1 - smoothing) + np.float32(smoothing / 2),
+            sample_weight,
+            batch_size=batch_size,
+            shuffle_seed=self.spec.seed,
+            augmenter=augmenter,
+            are_even=self.course.has_batch_statistics,
+        )
+        judged = validation_data and ArrayBatches(
+            *validation_data, batch_size=batch_size
+        )
+        if _is_small(x):
+            make = partial(build_network, self.spec, None)
+            with lent_program(make, self, train, judged) as program:
+                history = run_epochs(program, train, **options)
+        else:
+            history = run_epochs(BatchEpochs(self, train, judged), train, **options)
+        return SimpleNamespace(history=history)
+
+    def _standardise(self, x: Any, batch_size: int) -> None:
+        """Give the head's first layer the mean and variance of the training rows."""
+        layer = self.get_layer("standardise")
+        features = x
+        if layer.input is not self.inputs[0]:
+            below = keras.Model(self.inputs, layer.input)
+            features = below.predict(ArrayBatches(x, batch_size=batch_size), verbose=0)
+        mean = features.mean(axis=0, dtype=np.float64)
+        variance = features.var(axis=0, dtype=np.float64)
+        variance[variance == 0.0] = 1.0  # a constant feature says nothing, at any scale
+        layer.set_weights([mean.astype(np.float32), variance.astype(np.float32)])
+
+    @as_delivered()
+    def predict(self, x: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:
+        """Predict the array in its order: in batches, or small features whole."""
+        if _is_small(x):
+            # To trace a head's function takes longer than to run all of it.
+            return self(tf.constant(x), training=False).numpy()
+        return super().predict(ArrayBatches(x, batch_size=batch_size or 32), **kwargs)
+
+
+def _is_small(x: np.ndarray) -> bool:
+    return x.ndim == 2 and x.nbytes <= _SMALL
 
 
 @as_delivered()
-def build_network(
-    input_shape: tuple[int, ...],
-    backbone: Backbone | None,
-    trainable_layers: int | str,
-    spec: HeadSpec,
-    *,
-    from_images: bool,
-) -> BatchedModel:
+def build_network(spec: NetworkSpec, backbone: Backbone | None) -> BatchedModel:
     """Build and compile the network above its input.
 
     Parameters
     ----------
-    input_shape : tuple of int
-        Shape of one row: (height, width, 3) of an image, or what the trunk gives.
+    spec : NetworkSpec
     backbone : Backbone or None
         None only where the input is pooled features, so that the head is all.
-    trainable_layers : int or "all"
-    spec : HeadSpec
-    from_images : bool
-        Whether uint8 images come in rather than the trunk's output.
 
     Returns
     -------
     BatchedModel
     """
-    dtype = "uint8" if from_images else "float32"
-    x = inputs = keras.Input(input_shape, dtype=dtype, name="rows")
+    inputs, x = _rows(spec, backbone)
     tail = None
     if backbone is not None:
-        if from_images:
-            x = _frozen_part(x, backbone, trainable_layers)
-        tail = make_tail(backbone, trainable_layers, spec.policy)
+        tail = make_tail(backbone, spec.trainable_layers, spec.policy)
         x = x if tail is None else tail(x)
-    is_live = backbone is not None and backbone.is_whole(trainable_layers)
+    is_live = backbone is not None and backbone.is_whole(spec.trainable_layers)
     outputs = _head(x, spec, is_live)
     with _MAKING:
         model = BatchedModel(inputs, outputs, name="glomeruli")
-    model.shuffle_seed = spec.seed
-    model.compiled_in = (input_shape, spec.compiled_in)
-    model.make_again = partial(
-        build_network,
-        input_shape,
-        backbone,
-        trainable_layers,
-        spec,
-        from_images=from_images,
+    trained = [] if tail is None else [la for la in tail.layers if la.trainable]
+    moved = [] if tail is None else tail.trainable_variables
+    model.compile(
+        optimizer=make_optimizer(spec, frozenset(v.path for v in moved)),
+        loss="binary_crossentropy",
+        metrics=[accuracy],
+        jit_compile=False,  # compiling costs more than these small heads gain
     )
-    _compile(model, spec, tail)
+    model.spec, model.course = spec, Course(model, spec, trained)
     return model
 
 
 @as_delivered()
-def build_map_network(
-    model: BatchedModel,
-    backbone: Backbone,
-    trainable_layers: int | str,
-    *,
-    from_images: bool,
-) -> Any:
+def build_map_network(model: BatchedModel, backbone: Backbone) -> Any:
     """Build the part of a network with a tail up to its last feature maps.
 
     Parameters
     ----------
     model : BatchedModel
         As from `build_network`; weights are shared with it.
-    backbone, trainable_layers, from_images
+    backbone : Backbone
         As there.
 
     Returns
@@ -128,43 +157,32 @@ def build_map_network(
         Rows -> the maps that the pooling, the last layer of the tail, takes.
     """
     (tail,) = (la for la in _owned_layers(model) if isinstance(la, keras.Model))
-    dtype = "uint8" if from_images else "float32"
-    x = inputs = keras.Input(model.input_shape[1:], dtype=dtype, name="rows")
-    if from_images:
-        x = _frozen_part(x, backbone, trainable_layers)
+    inputs, x = _rows(model.spec, backbone)
     if len(tail.layers) > 2:  # more than its input and the pooling
         x = keras.Model(tail.input, tail.layers[-2].output)(x)
     return keras.Model(inputs, x, name="maps")
 
 
-def _compile(model: BatchedModel, spec: HeadSpec, tail: Any | None) -> None:
-    """Give a network its optimizer, its loss and the course of its training."""
-    trained = [] if tail is None else [la for la in tail.layers if la.trainable]
-    moved = [] if tail is None else tail.trainable_variables
-    if (smoothing := spec.training.label_smoothing) > 0:
-        model.training_loss = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
-    model.compile(
-        optimizer=make_optimizer(
-            spec.optimizer,
-            spec.learning_rate,
-            spec.training,
-            frozenset(variable.path for variable in moved),
-        ),
-        loss="binary_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=False,  # compiling costs more than these small heads gain
-    )
-    model.course = Course(model, spec.learning_rate, spec.training, trained)
+def _rows(spec: NetworkSpec, backbone: Backbone | None) -> tuple[Any, Any]:
+    """Return the input, and what the frozen part makes of it where images come in."""
+    dtype = "uint8" if spec.from_images else "float32"
+    x = inputs = keras.Input(spec.input_shape, dtype=dtype, name="rows")
+    if backbone is not None and spec.from_images:
+        cut = backbone.cut(spec.trainable_layers)
+        if cut is None:
+            x = backbone.preprocess(keras.ops.cast(x, "float32"))
+        else:
+            x = make_trunk(backbone, cut)(x)
+    return inputs, x
 
 
-def _frozen_part(images: Any, backbone: Backbone, trainable_layers: int | str) -> Any:
-    cut = backbone.cut(trainable_layers)
-    if cut is None:
-        return backbone.preprocess(keras.ops.cast(images, "float32"))
-    return make_trunk(backbone, cut)(images)
+def accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Compare predictions with labels, be these smoothed or not."""
+    labels = keras.ops.cast(y_true > 0.5, "float32")
+    return keras.metrics.binary_accuracy(labels, y_pred)
 
 
-def _head(x: Any, spec: HeadSpec, is_live: bool) -> Any:
+def _head(x: Any, spec: NetworkSpec, is_live: bool) -> Any:
     """Add the seed's head (Dense, Dropout, one sigmoid unit) to standardised features.
 
     Otherwise the scale of the features, which differs from one set of weights to
@@ -213,11 +231,13 @@ def owned_weights(model: BatchedModel) -> list[np.ndarray]:
 
 
 def set_owned_weights(model: BatchedModel, weights: list[np.ndarray]) -> None:
-    """Give the layers above the cut the weights that ``owned_weights`` returned."""
-    remaining = list(weights)
-    for layer in _owned_layers(model):
-        n_arrays = len(layer.get_weights())
-        layer.set_weights(remaining[:n_arrays])
-        del remaining[:n_arrays]
-    if remaining:
-        raise ValueError(f"{len(remaining)} more weight arrays than the network holds.")
+    """Give the layers above the cut the weights that ``owned_weights`` returned.
+
+    Raises
+    ------
+    ValueError
+        If they are not as many, or of other shapes.
+    """
+    variables = [v for layer in _owned_layers(model) for v in layer.weights]
+    for variable, array in zip(variables, weights, strict=True):
+        variable.assign(array)

@@ -20,13 +20,12 @@ import numpy as np
 from .. import __version__
 from .._runtime import user_path
 from ..data.archive import read_model, rebuilt, write_model
+from ..data.archive_fields import history_from_json, history_to_json
 from ..errors import ModelFileError
-from .backend import keras
-from .epochs import TrainingState, take_state
-
-__all__ = ["Checkpoint", "KeepCheckpoint", "training_fingerprint"]
+from .epochs import TrainingState
 
 _KIND = "checkpoint"
+_PARTS = ("variables", "best_weights")
 _BACKENDS = ("keras", "tensorflow", "numpy")
 
 
@@ -99,8 +98,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            header, arrays = read_model(self.path, kind=_KIND)
-            return rebuilt(self.path, _state, header, arrays)
+            return rebuilt(self.path, _state, *read_model(self.path, kind=_KIND))
         except ModelFileError as error:
             raise ModelFileError(
                 f"{error} It was to be the checkpoint to go on from: remove it to "
@@ -109,68 +107,18 @@ class Checkpoint:
 
     def write(self, state: TrainingState) -> None:
         """Write a state in place of the last one."""
-        arrays = {f"variables/{i:05d}": array for i, array in enumerate(state.arrays)}
-        header = {
-            "epoch": state.epoch,
-            "callbacks": _packed(state.callbacks, "callbacks", arrays),
-            "history": _packed(state.history, "history", arrays),
-            "is_over": state.is_over,
+        arrays = {
+            f"{part}/{i:05d}": array
+            for part in _PARTS
+            for i, array in enumerate(getattr(state, part))
         }
+        header = {"history": history_to_json(state.history)}
         write_model(self.path, header, arrays, kind=_KIND)
 
 
-class KeepCheckpoint(keras.callbacks.Callback):  # type: ignore[name-defined]
-    """Write the state after every epoch; the last of all callbacks.
-
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-    others : list of keras.callbacks.Callback
-        The callbacks before it, in their order.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, others: list[Any]):
-        super().__init__()
-        self.checkpoint = checkpoint
-        self.others = list(others)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the state that the epoch ended in."""
-        self.checkpoint.write(take_state(self.model, epoch, self.others))
-
-
-def _state(
-    header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> TrainingState:
-    return TrainingState(
-        header["epoch"],
-        [arrays[name] for name in sorted(arrays) if name.startswith("variables/")],
-        _unpacked(header["callbacks"], arrays),
-        _unpacked(header["history"], arrays),
-        header["is_over"],
+def _state(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> TrainingState:
+    variables, best_weights = (
+        [arrays[name] for name in sorted(arrays) if name.startswith(f"{part}/")]
+        for part in _PARTS
     )
-
-
-def _packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """Describe a value as JSON; its numbers and arrays go into ``arrays``."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, Mapping):
-        return {"of": {k: _packed(v, f"{name}/{k}", arrays) for k, v in value.items()}}
-    if isinstance(value, list | tuple):
-        return [_packed(v, f"{name}/{i}", arrays) for i, v in enumerate(value)]
-    # JSON has neither NaN nor infinity, and a loss may be either.
-    arrays[name] = np.asarray(value)
-    return {"array" if isinstance(value, np.ndarray) else "number": name}
-
-
-def _unpacked(described: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    if isinstance(described, list):
-        return [_unpacked(item, arrays) for item in described]
-    if not isinstance(described, dict):
-        return described
-    if "of" in described:
-        return {k: _unpacked(v, arrays) for k, v in described["of"].items()}
-    if "number" in described:
-        return arrays[described["number"]].item()
-    return arrays[described["array"]]
+    return TrainingState(history_from_json(header["history"]), variables, best_weights)

@@ -330,15 +330,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         weight = row_weights(self, labels, check_weights(sample_weight, labels))
         return None if weight is None else weight.astype(np.float32)
 
-    def _callbacks(self, validation, advance):
-        """Return what happens between epochs."""
-        from .callbacks import EarlyStopping, EpochProgress
-
-        callbacks = [EpochProgress(advance)]
-        if validation is not None and self.patience is not None:
-            callbacks.append(EarlyStopping(self.patience, self.head_epochs))
-        return callbacks
-
     def __getstate__(self):
         """Keep the weights a fit can change, not the Keras model around them."""
         state = super().__getstate__()

@@ -1,26 +1,20 @@
 """The epochs of a fit: one loop, whatever runs the steps of an epoch.
 
-At the end of an epoch training is told in full by the network's variables, those of its
-optimizer and its course, the number of the epoch, and the state of the callbacks.
+At the end of an epoch training is told in full by its history, by the variables of the
+network, its optimizer and its course, and by the weights of the best epoch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .backend import keras
-
 if TYPE_CHECKING:
+    from .batches import ArrayBatches
+    from .checkpoints import Checkpoint
     from .programs import BatchEpochs, WholeEpochs
-
-__all__ = [
-    "TrainingState",
-    "run_epochs",
-    "take_state",
-    "training_variables",
-]
 
 
 class TrainingState(NamedTuple):
@@ -28,22 +22,21 @@ class TrainingState(NamedTuple):
 
     Attributes
     ----------
-    epoch : int
-        Epochs that are done.
-    arrays : list of ndarray
-        Values of all variables, in the order of ``training_variables``.
-    callbacks : list of dict
-        State of each callback that has one, in their order.
     history : dict of str to list of float
-    is_over : bool
-        Whether a callback stopped training after this epoch.
+    variables : list of ndarray
+        Values of all variables, in the order of ``training_variables``.
+    best_weights : list of ndarray
+        Those of the best epoch; empty where training does not stop early.
     """
 
-    epoch: int
-    arrays: list[np.ndarray]
-    callbacks: list[dict[str, Any]]
     history: dict[str, list[float]]
-    is_over: bool
+    variables: list[np.ndarray]
+    best_weights: list[np.ndarray]
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return len(self.history["loss"])
 
 
 def training_variables(model: Any) -> list[Any]:
@@ -52,45 +45,35 @@ def training_variables(model: Any) -> list[Any]:
     return [*own, *model.course.variables]
 
 
-def take_state(model: Any, epoch: int, callbacks: list[Any]) -> TrainingState:
-    """Return the state of training; called by a callback at the end of an epoch.
+def epochs_without_gain(losses: list[float], first_epoch: int = 0) -> int:
+    """Count the last epochs in which a validation loss was not lower than ever.
 
     Parameters
     ----------
-    model : BatchedModel
-        The callback's ``model``.
-    epoch : int
-        As the callback was given it, counted from 0.
-    callbacks : list of Callback
-        All that ``fit`` was given; those before this one have seen the epoch.
+    losses : list of float
+    first_epoch : int, default=0
+        None is counted before. An epoch before it can be the best.
 
-    Returns
-    -------
-    TrainingState
+    Examples
+    --------
+    >>> from glomclf.network.epochs import epochs_without_gain
+    >>> epochs_without_gain([3, 2, 2.5]), epochs_without_gain([2, 3, 4], first_epoch=2)
+    (1, 1)
     """
-    return TrainingState(
-        epoch + 1,
-        [np.asarray(variable) for variable in training_variables(model)],
-        [callback.state() for callback in _with_state(callbacks)],
-        {name: list(values) for name, values in model.history.history.items()},
-        bool(model.stop_training),
-    )
-
-
-def _with_state(callbacks: list[Any]) -> list[Any]:
-    return [callback for callback in callbacks if hasattr(callback, "set_state")]
+    best = int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
+    return len(losses) - 1 - max(best, first_epoch - 1)
 
 
 def run_epochs(
     runner: BatchEpochs | WholeEpochs,
-    train: Any,
+    train: ArrayBatches,
     *,
     epochs: int,
-    callbacks: list[Any],
-    is_validated: bool,
-    resume: TrainingState | None = None,
-) -> Any:
-    """Train until the last epoch, or until a callback stops it.
+    patience: int | None = None,
+    checkpoint: Checkpoint | None = None,
+    advance: Callable[..., None] = lambda *given, **told: None,
+) -> dict[str, list[float]]:
+    """Train until the last epoch, or until the validation loss falls no more.
 
     Parameters
     ----------
@@ -99,46 +82,53 @@ def run_epochs(
     train : ArrayBatches
         Rows in an order that is drawn anew for every epoch.
     epochs : int
-    callbacks : list of keras.callbacks.Callback
-    is_validated : bool
-        Whether there are validation rows.
-    resume : TrainingState, default=None
-        State of the same training to go on from.
+    patience : int, default=None
+        Epochs without a lower validation loss after which training stops; the weights
+        of the best epoch are restored.
+    checkpoint : Checkpoint, default=None
+        Where the state is kept after every epoch, and taken up from.
+    advance : callable, default=None
+        Moves a bar on, given ``note``.
 
     Returns
     -------
-    keras.callbacks.History
+    dict of str to list of float
     """
     model = runner.model
     model.course.prepare()
-    model.history = history = keras.callbacks.History()
-    # The history first, so that every callback finds the epoch in it.
-    watchers = keras.callbacks.CallbackList(
-        [history, *callbacks], model=model, epochs=epochs, verbose=0
-    )
-    model.stop_training = False
-    watchers.on_train_begin()
-    to_come = range(epochs)
-    if resume is not None:
-        _take_up(resume, runner, train, epochs, callbacks)
-        to_come = range(epochs if resume.is_over else resume.epoch, epochs)
-    logs: dict[str, float] = {}
-    for epoch in to_come:
-        watchers.on_epoch_begin(epoch)
-        logs = _train(runner, train, epoch, epochs)
-        if is_validated:
-            logs |= {f"val_{name}": value for name, value in runner.judge().items()}
-        watchers.on_epoch_end(epoch, logs)
-        if model.stop_training:
+    history: dict[str, list[float]] = {}
+    best: list[np.ndarray] = []
+    if checkpoint is not None and (state := checkpoint.read()) is not None:
+        advance(state.epoch, note="from the checkpoint")
+        _take_up(state, runner, train, epochs)
+        history, best = state.history, state.best_weights
+    for epoch in range(len(history.get("loss", ())), epochs):
+        if _is_over(history, patience, model):
             break
-    watchers.on_train_end(logs)
+        for name, value in _train(runner, train, epoch, epochs).items():
+            history.setdefault(name, []).append(value)
+        if patience is not None and epochs_without_gain(history["val_loss"]) == 0:
+            best = model.get_weights()
+        advance(note=_note(history))
+        if checkpoint is not None:
+            variables = [np.asarray(v) for v in training_variables(model)]
+            checkpoint.write(TrainingState(history, variables, best))
+    if best:
+        model.set_weights(best)
     return history
 
 
+def _is_over(history: dict[str, list[float]], patience: int | None, model: Any) -> bool:
+    if patience is None or not history:
+        return False
+    first = model.course.spec.head_epochs
+    return epochs_without_gain(history["val_loss"], first) >= max(patience, 1)
+
+
 def _train(
-    runner: BatchEpochs | WholeEpochs, train: Any, epoch: int, epochs: int
+    runner: BatchEpochs | WholeEpochs, train: ArrayBatches, epoch: int, epochs: int
 ) -> dict[str, float]:
-    """Run an epoch of training, and return its metrics and its last rate."""
+    """Run an epoch, and return its metrics and its last rate."""
     course = runner.model.course
     train.on_epoch_begin()
     if epoch == course.first_epoch_of_part(epoch):
@@ -147,25 +137,26 @@ def _train(
     logs = runner.train()
     if (rate := course.rate_of_last_step()) is not None:
         logs["learning_rate"] = rate
-    return logs
+    return logs | {f"val_{name}": value for name, value in runner.judge().items()}
+
+
+def _note(history: dict[str, list[float]]) -> str:
+    names = [name for name in ("loss", "val_loss") if name in history]
+    return ", ".join(f"{name} {history[name][-1]:.3f}" for name in names)
 
 
 def _take_up(
     state: TrainingState,
     runner: BatchEpochs | WholeEpochs,
-    train: Any,
+    train: ArrayBatches,
     epochs: int,
-    callbacks: list[Any],
 ) -> None:
     """Become the training that a state was taken of."""
     model, course = runner.model, runner.model.course
     course.start_part(course.first_epoch_of_part(state.epoch - 1), epochs, len(train))
     runner.start_part()
     variables = training_variables(model)
-    for variable, value in zip(variables, state.arrays, strict=True):
+    for variable, value in zip(variables, state.variables, strict=True):
         variable.assign(value)
-    for callback, kept in zip(_with_state(callbacks), state.callbacks, strict=True):
-        callback.set_state(kept)
-    model.history.history = {k: list(v) for k, v in state.history.items()}
     for _ in range(state.epoch):
         train.on_epoch_begin()

@@ -56,12 +56,7 @@ def _frozen_maps(backbone: Backbone) -> _Forward:
 
 
 def _tail_maps(network: PatchClassifier, backbone: Backbone) -> _Forward:
-    model = build_map_network(
-        network.net_.model_,
-        backbone,
-        network.trainable_layers,
-        from_images=network._from_images,
-    )
+    model = build_map_network(network.net_.model_, backbone)
 
     @as_delivered()
     def forward(rows: np.ndarray) -> np.ndarray:

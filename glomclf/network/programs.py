@@ -1,145 +1,28 @@
 """Compiled training: a call a batch, or a call an epoch, kept from one fit to the next.
 
-Tracing what TensorFlow is to run takes as long as training a head on pooled features
-does. A fold's head differs from that of the fold before in its rows and its weights
-only, so the traced program is used again: the weights, drawn anew for each fit, are
-lent to a network that no caller ever holds, trained there, and taken back.
+A head's steps on pooled features are so small that handing over batches would cost
+more than they do: TensorFlow holds small arrays whole, and an epoch is one call.
+Tracing what it is to run takes as long as training such a head does. A fold's head
+differs from that of the fold before in its rows and its weights only, so the traced
+program is used again: the weights, drawn anew for each fit, are lent to a network that
+no caller ever holds, trained there, and taken back.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .backend import tf
-
-__all__ = [
-    "BatchEpochs",
-    "TrainingProgram",
-    "WholeEpochs",
-    "lent_program",
-    "read_ahead",
-    "shapes",
-]
+from .batches import ArrayBatches
 
 _MOST_KEPT = 2  # the last ones: folds of one trial follow each other
 
-_kept: OrderedDict[Any, TrainingProgram] = OrderedDict()
-
-
-def shapes(arrays: list[np.ndarray]) -> tuple[Any, ...]:
-    """Return shapes and types of arrays but for their number of rows."""
-    return tuple((array.shape[1:], array.dtype.str) for array in arrays)
-
-
-@contextmanager
-def lent_program(
-    key: Any, make: Callable[[], TrainingProgram]
-) -> Iterator[TrainingProgram]:
-    """Lend a program that nobody else uses meanwhile.
-
-    Parameters
-    ----------
-    key : hashable
-        All that is compiled in: shapes, layers, optimizer, size of batches.
-    make : callable
-        Makes one where none of the key is free.
-
-    Yields
-    ------
-    TrainingProgram
-    """
-    program = _kept.pop(key, None) or make()
-    yield program
-    _kept[key] = program  # not after an error, in whatever state that left it
-    while len(_kept) > _MOST_KEPT:
-        _kept.popitem(last=False)
-
-
-class TrainingProgram:
-    """A network whose epochs of training and of validation are one call each.
-
-    Parameters
-    ----------
-    model : BatchedModel
-        Compiled; it belongs to the program.
-    arrays : list of ndarray
-        Rows, labels and, where there are any, weights, for their shapes and types.
-    judged : list of ndarray
-        The same for validation; empty for none.
-    batch_size : int
-    """
-
-    def __init__(
-        self,
-        model: Any,
-        arrays: list[np.ndarray],
-        judged: list[np.ndarray],
-        batch_size: int,
-    ):
-        self.model = model
-        # All variables are made before a step is traced, or it would be traced twice.
-        model.course.prepare()
-        model.test_step(tuple(tf.constant(array[:2]) for array in arrays))
-        self._train = _each_batch(model.train_step, arrays, batch_size)
-        self._test = _each_batch(model.test_step, judged, batch_size)
-
-    def begin(self, model: Any) -> None:
-        """Take a model's weights, and the numbers of its training."""
-        _copy(model, self.model)
-        self.model.course.follow(model.course)
-
-    def give_back(self, model: Any) -> None:
-        """Give the trained weights to the model they began in."""
-        _copy(self.model, model)
-
-    def train(self, arrays: list[Any], order: np.ndarray) -> dict[str, float]:
-        """Run an epoch of training, and return its metrics."""
-        return self._run(self._train, arrays, order)
-
-    def test(self, arrays: list[Any], order: np.ndarray) -> dict[str, float]:
-        """Run an epoch of validation, and return its metrics."""
-        return self._run(self._test, arrays, order)
-
-    def _run(self, step: Any, arrays: list[Any], order: Any) -> dict[str, float]:
-        self.model.reset_metrics()
-        step(tf.constant(order), *arrays)
-        return _metrics(self.model)
-
-
-class WholeEpochs:
-    """Epochs of rows that TensorFlow holds whole, by a program that is lent.
-
-    Parameters
-    ----------
-    program : TrainingProgram
-    train, judged : ArrayBatches
-        Batches of training, and of validation rows or None.
-    """
-
-    def __init__(self, program: TrainingProgram, train: Any, judged: Any):
-        self.model = program.model
-        self._program, self._batches, self._judged = program, train, judged
-        self._rows = [tf.constant(array) for array in train.arrays]
-        self._rows_val = (
-            [] if judged is None else [tf.constant(array) for array in judged.arrays]
-        )
-
-    def start_part(self) -> None:
-        """Do nothing: there is one part where the head is all that is trained."""
-
-    def train(self) -> dict[str, float]:
-        """Run an epoch of training, and return its metrics."""
-        return self._program.train(self._rows, self._batches.order)
-
-    def judge(self) -> dict[str, float]:
-        """Return metrics of the validation rows."""
-        return self._program.test(self._rows_val, self._judged.order)
+_kept: OrderedDict[Any, WholeEpochs] = OrderedDict()
 
 
 class BatchEpochs:
@@ -148,14 +31,15 @@ class BatchEpochs:
     Parameters
     ----------
     model : BatchedModel
-    train, judged : ArrayBatches
-        Batches of training, and of validation rows or None.
+    train : ArrayBatches
+    judged : ArrayBatches or None
+        Batches of validation rows.
     """
 
-    def __init__(self, model: Any, train: Any, judged: Any):
+    def __init__(self, model: Any, train: ArrayBatches, judged: ArrayBatches | None):
         self.model = model
         self._batches, self._judged = train, judged
-        model.test_step(tuple(tf.constant(array[:2]) for array in train.arrays))
+        _make_variables(model, train.arrays)
         if judged is not None:
             self._judge = _compiled(_on_batch(model.test_step), judged.arrays)
 
@@ -165,28 +49,109 @@ class BatchEpochs:
 
     def train(self) -> dict[str, float]:
         """Run an epoch of training, and return its metrics."""
-        self.model.reset_metrics()
-        for batch in read_ahead(self._batches):
-            self._train(*batch)
-        return _metrics(self.model)
+        return self._run(self._train, self._batches)
 
     def judge(self) -> dict[str, float]:
-        """Return metrics of the validation rows."""
+        """Return metrics of the validation rows; none without any."""
+        return {} if self._judged is None else self._run(self._judge, self._judged)
+
+    def _run(self, step: Any, batches: ArrayBatches) -> dict[str, float]:
         self.model.reset_metrics()
-        for batch in read_ahead(self._judged):
-            self._judge(*batch)
+        for batch in batches.read_ahead():
+            step(*batch)
         return _metrics(self.model)
 
 
-def read_ahead(batches: Any) -> Iterator[tuple[np.ndarray, ...]]:
-    """Give batches in their order; the next is made while one is worked on."""
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(batches.__getitem__, 0)
-        for index in range(1, len(batches) + 1):
-            batch = following.result()
-            if index < len(batches):
-                following = thread.submit(batches.__getitem__, index)
-            yield batch
+class WholeEpochs:
+    """Epochs of a call each, of rows that TensorFlow holds whole.
+
+    Parameters
+    ----------
+    model : BatchedModel
+        Compiled; it belongs to the program.
+    train, judged
+        As in `BatchEpochs`; for the shapes and types of their arrays.
+    """
+
+    def __init__(self, model: Any, train: ArrayBatches, judged: ArrayBatches | None):
+        self.model = model
+        _make_variables(model, train.arrays)
+        self._train = _each_batch(model.train_step, train.arrays, train.batch_size)
+        if judged is not None:
+            self._judge = _each_batch(model.test_step, judged.arrays, judged.batch_size)
+
+    def begin(
+        self, model: Any, train: ArrayBatches, judged: ArrayBatches | None
+    ) -> None:
+        """Take a model's weights and its rate, and the rows of its training."""
+        _copy(model, self.model)
+        self.model.course.learning_rate = model.course.learning_rate
+        self._rows, self._judged = _held(train), judged and _held(judged)
+
+    def give_back(self, model: Any) -> None:
+        """Give the trained weights to the model they began in, and let go of rows."""
+        _copy(self.model, model)
+        del self._rows, self._judged
+
+    def start_part(self) -> None:
+        """Do nothing: there is one part where the head is all that is trained."""
+
+    def train(self) -> dict[str, float]:
+        """Run an epoch of training, and return its metrics."""
+        return self._run(self._train, self._rows)
+
+    def judge(self) -> dict[str, float]:
+        """Return metrics of the validation rows; none without any."""
+        return {} if self._judged is None else self._run(self._judge, self._judged)
+
+    def _run(self, step: Any, held: tuple[ArrayBatches, list[Any]]) -> dict[str, float]:
+        batches, arrays = held
+        self.model.reset_metrics()
+        step(tf.constant(batches.order), *arrays)
+        return _metrics(self.model)
+
+
+@contextmanager
+def lent_program(
+    make: Callable[[], Any],
+    model: Any,
+    train: ArrayBatches,
+    judged: ArrayBatches | None,
+) -> Iterator[WholeEpochs]:
+    """Lend a model a program that nobody else uses meanwhile.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the like of the model, where no program of its kind is free.
+    model : BatchedModel
+        The one that is trained in the end.
+    train, judged
+        As in `BatchEpochs`.
+    """
+    shapes = [
+        [(array.shape[1:], array.dtype.str) for array in batches.arrays]
+        for batches in (train, judged)
+        if batches is not None
+    ]
+    key = (model.spec.compiled_in, train.batch_size, repr(shapes))
+    program = _kept.pop(key, None) or WholeEpochs(make(), train, judged)
+    program.begin(model, train, judged)
+    yield program
+    program.give_back(model)
+    _kept[key] = program  # not after an error, in whatever state that left it
+    while len(_kept) > _MOST_KEPT:
+        _kept.popitem(last=False)
+
+
+def _make_variables(model: Any, arrays: list[np.ndarray]) -> None:
+    """Make all variables before a step is traced, or it would be traced twice."""
+    model.course.prepare()
+    model.test_step(tuple(tf.constant(array[:2]) for array in arrays))
+
+
+def _held(batches: ArrayBatches) -> tuple[ArrayBatches, list[Any]]:
+    return batches, [tf.constant(array) for array in batches.arrays]
 
 
 def _metrics(model: Any) -> dict[str, float]:
@@ -202,12 +167,8 @@ def _compiled(function: Callable[..., Any], arrays: list[np.ndarray]) -> Any:
     """Compile a function of some rows of each array; there may be any number."""
     return tf.function(
         tf.autograph.experimental.do_not_convert(function),
-        input_signature=[_some_rows(array) for array in arrays],
+        input_signature=[tf.TensorSpec((None, *a.shape[1:]), a.dtype) for a in arrays],
     )
-
-
-def _some_rows(array: np.ndarray) -> Any:
-    return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
 
 
 def _each_batch(step: Any, arrays: list[np.ndarray], batch_size: int) -> Any:
@@ -247,8 +208,7 @@ def _each_batch(step: Any, arrays: list[np.ndarray], batch_size: int) -> Any:
 
 def _copy(source: Any, target: Any) -> None:
     """Copy weights, and where dropout is in its stream of random numbers."""
-    pairs = zip(_variables(source), _variables(target), strict=True)
-    for ours, theirs in pairs:
+    for ours, theirs in zip(_variables(source), _variables(target), strict=True):
         theirs.assign(ours)
 
 

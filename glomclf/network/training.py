@@ -11,16 +11,14 @@ import numpy as np
 from .._runtime import progress
 from ..data.augmenter import PatchAugmenter
 from ..errors import DivergenceError
-from .assembly import HeadSpec, build_network, owned_weights
+from .assembly import build_network, owned_weights
 from .backbones import Backbone
 from .backend import as_delivered, refuse_fork, wrappers
-from .checkpoints import Checkpoint, KeepCheckpoint, training_fingerprint
-from .optimisation import TrainingSpec
+from .checkpoints import Checkpoint, training_fingerprint
+from .optimisation import NetworkSpec
 
 if TYPE_CHECKING:
     from .classifier import PatchClassifier
-
-__all__ = ["make_net", "train"]
 
 
 def make_net(net: PatchClassifier, backbone: Backbone | None) -> Any:
@@ -38,28 +36,17 @@ def make_net(net: PatchClassifier, backbone: Backbone | None) -> Any:
     scikeras.wrappers.KerasClassifier
     """
     refuse_fork()
-    names = [field.name for field in fields(TrainingSpec)]
-    spec = HeadSpec(
-        net.dense_units,
-        net.dropout,
-        net.optimizer,
-        net.learning_rate,
-        net._seed,
-        net.training_precision,
-        TrainingSpec(**{name: getattr(net, name) for name in names}),
-    )
-    build = functools.partial(
-        build_network,
-        net.input_shape_,
-        backbone,
-        net.trainable_layers,
-        spec,
-        from_images=net._from_images,
-    )
+    own = {"from_images": net._from_images, "seed": net._seed}
+    names = {field.name for field in fields(NetworkSpec)} & set(net.get_params())
+    chosen = {name: getattr(net, name) for name in names}
+    spec = NetworkSpec(net.input_shape_, **own, **chosen)
     # Every seed lies in the network itself: SciKeras' own would change the state of
     # the whole process.
     return wrappers.KerasClassifier(
-        model=build, epochs=net.epochs, batch_size=net.batch_size, verbose=0
+        model=functools.partial(build_network, spec, backbone),
+        epochs=net.epochs,
+        batch_size=net.batch_size,
+        verbose=0,
     )
 
 
@@ -90,24 +77,17 @@ def train(
     DivergenceError
         If weights are not finite in the end.
     """
-    checkpoint = _checkpoint(net, [X, codes, weight, *(validation or (None, None))])
-    state = None if checkpoint is None else checkpoint.read()
+    rows = [X, codes, weight, *(validation or (None, None))]
+    options = {"patience": net.patience, "checkpoint": _checkpoint(net, rows)}
     with progress("training", net.epochs, enabled=net.verbose > 0) as advance:
-        if state is not None:
-            advance(state.epoch, note="from the checkpoint")
-        callbacks = net._callbacks(validation, advance)
-        if checkpoint is not None:
-            callbacks.append(KeepCheckpoint(checkpoint, callbacks))
-        net.net_.set_params(callbacks=callbacks)
         net.net_.fit(
             X,
             codes,
             sample_weight=weight,
             validation_data=validation,
             augmenter=augmenter,
-            resume=state,
+            between_epochs={**options, "advance": advance},
         )
-        net.net_.set_params(callbacks=None)
     _refuse_diverged(net)
 
 

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glomclf.network.assembly import HeadSpec, build_network
+from glomclf.network.assembly import build_network
 from glomclf.network.backend import tf
 from glomclf.network.batches import ArrayBatches
-from glomclf.network.programs import _each_batch, _kept, read_ahead
+from glomclf.network.optimisation import NetworkSpec
+from glomclf.network.programs import _each_batch, _kept
 
 N_ROWS = st.integers(1, 70)
 BATCH_SIZES = st.integers(1, 40)
@@ -120,7 +121,8 @@ def test_images_are_drawn_by_seed_epoch_and_row_whatever_the_order():
 def test_batches_read_ahead_are_those_of_the_epoch_in_their_order():
     batches = ArrayBatches(np.arange(10), batch_size=4, shuffle_seed=0)
     batches.on_epoch_begin()
-    for (ahead,), (rows,) in zip(read_ahead(batches), batches_in(batches), strict=True):
+    ahead_of = batches.read_ahead()
+    for (ahead,), (rows,) in zip(ahead_of, batches_in(batches), strict=True):
         np.testing.assert_array_equal(ahead, rows)
 
 
@@ -130,14 +132,13 @@ def test_an_error_while_batches_are_read_ahead_is_raised():
             raise OSError("no such image")
 
     with pytest.raises(OSError, match="no such image"):
-        list(read_ahead(Broken(np.arange(3))))
+        list(Broken(np.arange(3)).read_ahead())
 
 
 @pytest.fixture(scope="module")
 def head():
     """A head over three features, built once: no test trains it."""
-    spec = HeadSpec(4, 0.0, "sgd", 1e-3, seed=0)
-    return build_network((3,), None, 0, spec, from_images=False)
+    return build_network(NetworkSpec((3,), dense_units=4), None)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 32, None])
@@ -145,7 +146,7 @@ def test_predictions_keep_the_order_of_rows_at_every_batch_size(
     head, monkeypatch, batch_size
 ):
     if batch_size is not None:  # else small features are predicted whole
-        monkeypatch.setattr("glomclf.network.batches._SMALL", 0)
+        monkeypatch.setattr("glomclf.network.assembly._SMALL", 0)
     X = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
     at_once = np.asarray(head(X))
     predicted = head.predict(X, batch_size=batch_size, verbose=0)
@@ -189,11 +190,10 @@ def test_a_program_used_again_trains_as_a_fresh_one_and_shares_no_weights():
     y = (X[:, 0] > 0).astype(np.float32)
 
     def fit(n_rows, seed, learning_rate):
-        spec = HeadSpec(8, 0.5, "adam", learning_rate, seed)
-        model = build_network((6,), None, 0, spec, from_images=False)
+        settings = {"dense_units": 8, "learning_rate": learning_rate}
+        model = build_network(NetworkSpec((6,), seed=seed, **settings), None)
         options = {"batch_size": 8, "epochs": 3, "validation_data": (X[40:], y[40:])}
-        model.fit(X[:n_rows], y[:n_rows], **options)
-        return model, model.history.history
+        return model, model.fit(X[:n_rows], y[:n_rows], **options).history
 
     _kept.clear()
     fresh, history = fit(40, 1, 1e-2)
@@ -219,9 +219,9 @@ def test_small_features_train_the_same_whole_as_in_batches(monkeypatch, weighted
     weight = rng.uniform(0.5, 2, 50).astype(np.float32) if weighted else None
     histories, weights = [], []
     for largest in (2**28, 0):
-        monkeypatch.setattr("glomclf.network.batches._SMALL", largest)
-        spec = HeadSpec(8, 0.5, "rmsprop", 1e-2, 3)
-        model = build_network((12,), None, 0, spec, from_images=False)
+        monkeypatch.setattr("glomclf.network.assembly._SMALL", largest)
+        settings = {"dense_units": 8, "learning_rate": 1e-2}
+        model = build_network(NetworkSpec((12,), seed=3, **settings), None)
         history = model.fit(
             X[:50],
             y[:50],
@@ -229,7 +229,6 @@ def test_small_features_train_the_same_whole_as_in_batches(monkeypatch, weighted
             batch_size=16,
             epochs=4,
             validation_data=(X[50:], y[50:]),
-            verbose=0,
         )
         histories.append(history.history)
         weights.append(model.get_weights())

@@ -13,19 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from glomclf import GlomeruliClassifier, PatchClassifier
 from glomclf.errors import ModelFileError
-from glomclf.network.checkpoints import (
-    Checkpoint,
-    _packed,
-    _unpacked,
-    training_fingerprint,
-)
-
-PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-TREES = st.recursive(
-    PLAIN | arrays(np.float32, st.integers(0, 3)),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=10,
-)
+from glomclf.network.checkpoints import Checkpoint, training_fingerprint
 
 
 def net(folder, **changed):
@@ -211,13 +199,6 @@ def test_a_process_killed_in_an_epoch_goes_on_with_the_last_whole_one(
     resumed = PatchClassifier(**settings, checkpoint_dir=tmp_path / "kept")
     whole = PatchClassifier(**settings)
     assert_resumed(resumed.fit(X, y), whole.fit(X, y), X, kept, 1)
-
-
-@given(TREES)
-def test_a_state_comes_back_as_it_was(tree):
-    kept = {}
-    described = _packed({"tree": tree}, "tree", kept)
-    np.testing.assert_equal(_unpacked(described, kept), {"tree": tree})
 
 
 @given(arrays(np.float64, (3, 2)), st.integers(0, 2))

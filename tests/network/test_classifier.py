@@ -19,18 +19,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from glomclf import ImageSampler, PatchClassifier, PatchEncoder
 from glomclf.data.augmenter import PatchAugmenter
 from glomclf.errors import DivergenceError, ParameterError, WeightsError
-from glomclf.network.assembly import (
-    HeadSpec,
-    build_network,
-    owned_weights,
-    set_owned_weights,
-)
+from glomclf.network.assembly import build_network, owned_weights, set_owned_weights
 from glomclf.network.backbones import (
     _cached_backbone,
     freeze_backbone,
     load_backbone,
 )
 from glomclf.network.engines import compile_trunk
+from glomclf.network.optimisation import NetworkSpec
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
@@ -419,11 +415,11 @@ def test_a_fit_leaves_the_shared_backbone_as_it_was(resnet50_net):
 
 @pytest.mark.slow
 def test_trunk_and_rest_predict_what_the_whole_resnet50_predicts(resnet50_net, patches):
-    spec = HeadSpec(8, 0.5, "rmsprop", 1e-3, seed=0)
     X, _ = patches
     backbone = load_backbone("resnet50", None)
     features = compile_trunk(backbone, "conv4_block6_out")(X)
-    rest = build_network(features.shape[1:], backbone, 25, spec, from_images=False)
+    settings = {"trainable_layers": 25, "dense_units": 8}
+    rest = build_network(NetworkSpec(features.shape[1:], **settings), backbone)
     set_owned_weights(rest, owned_weights(resnet50_net.net_.model_))
     in_two = rest.predict(features, verbose=0)[:, 0]
     np.testing.assert_allclose(in_two, resnet50_net.predict_proba(X)[:, 1], atol=1e-4)
@@ -576,7 +572,7 @@ def test_tensorflow_keeps_nothing_of_a_network_that_is_gone(patches, trainable_l
 @pytest.mark.parametrize("optimizer", ["adamw", "rmsprop", "sgd"])
 def test_nor_does_any_other_optimizer(features, monkeypatch, optimizer):
     X, y, _, _ = features
-    monkeypatch.setattr("glomclf.network.batches._SMALL", 0)  # steps as of images
+    monkeypatch.setattr("glomclf.network.assembly._SMALL", 0)  # steps as of images
     net = make_head(optimizer=optimizer, epochs=1)
     before = graphs_after_a_fit(net, X, y)
     assert graphs_after_a_fit(net, X, y) == before

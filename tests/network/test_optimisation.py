@@ -9,18 +9,13 @@ from sklearn.metrics import log_loss
 
 from glomclf import PatchClassifier, PatchEncoder
 from glomclf.errors import ParameterError
-from glomclf.network import batches as batches_room
-from glomclf.network.assembly import HeadSpec, build_network
+from glomclf.network import assembly
+from glomclf.network.assembly import build_network
 from glomclf.network.backbones import load_backbone
 from glomclf.network.batches import ArrayBatches
-from glomclf.network.callbacks import EarlyStopping
-from glomclf.network.epochs import take_state, training_variables
-from glomclf.network.optimisation import (
-    Pace,
-    TrainingSpec,
-    make_optimizer,
-    restart,
-)
+from glomclf.network.checkpoints import Checkpoint
+from glomclf.network.epochs import epochs_without_gain, training_variables
+from glomclf.network.optimisation import NetworkSpec, Pace, make_optimizer
 from glomclf.network.programs import _kept
 
 
@@ -40,25 +35,23 @@ def make_head(**parameters):
     )
 
 
-def make_model(training=None, optimizer="adam", learning_rate=1e-2, n_features=6):
-    spec = HeadSpec(
-        8, 0.2, optimizer, learning_rate, 3, training=training or TrainingSpec()
-    )
-    return build_network((n_features,), None, 0, spec, from_images=False)
+def make_model(**parameters):
+    small = {"dense_units": 8, "dropout": 0.2, "learning_rate": 1e-2, "seed": 3}
+    settings = {**small, "optimizer": "adam", **parameters}
+    return build_network(NetworkSpec((6,), **settings), None)
 
 
 def fit_model(model, features, **options):
     X, y, X_val, y_val = (array.astype(np.float32) for array in features)
     options = {"batch_size": 16, "epochs": 4, **options}
-    model.fit(X, y, validation_data=(X_val, y_val), **options)
-    return model.history.history
+    return model.fit(X, y, validation_data=(X_val, y_val), **options).history
 
 
 @pytest.fixture(params=["whole", "in batches"])
 def path(request, monkeypatch):
     """Both ways that the steps of an epoch are run in."""
     if request.param == "in batches":
-        monkeypatch.setattr(batches_room, "_SMALL", 0)
+        monkeypatch.setattr(assembly, "_SMALL", 0)
     return request.param
 
 
@@ -72,7 +65,7 @@ def test_without_any_of_it_training_is_that_of_keras(features, path):
     plain._standardise(X, 16)
     by_keras = keras.Model.fit(
         plain,
-        ArrayBatches(X, y, batch_size=16, shuffle_seed=plain.shuffle_seed),
+        ArrayBatches(X, y, batch_size=16, shuffle_seed=plain.spec.seed),
         validation_data=ArrayBatches(X_val, y_val, batch_size=16),
         shuffle=False,
         epochs=4,
@@ -111,7 +104,7 @@ def test_both_paths_give_the_same_numbers(features, monkeypatch, parameters):
     X, y, X_val, y_val = features
     fits = []
     for largest in (2**28, 0):
-        monkeypatch.setattr(batches_room, "_SMALL", largest)
+        monkeypatch.setattr(assembly, "_SMALL", largest)
         net = make_head(epochs=6, **parameters).fit(X, y, X_val=X_val, y_val=y_val)
         fits.append((net.history_, net.predict_proba(X)))
     (whole, proba_whole), (batched, proba_batched) = fits
@@ -123,13 +116,13 @@ def test_both_paths_give_the_same_numbers(features, monkeypatch, parameters):
 
 def test_a_program_lent_again_knows_nothing_of_the_last_fit(features):
     """Rates and numbers of steps are those of the fit at hand."""
-    training = TrainingSpec(schedule="cosine", warmup_epochs=1, label_smoothing=0.1)
+    training = {"schedule": "cosine", "warmup_epochs": 1, "label_smoothing": 0.1}
     _kept.clear()
-    fresh = fit_model(make_model(training), features)
+    fresh = fit_model(make_model(**training), features)
     _kept.clear()
     fewer = tuple(array[:25] for array in features)
-    fit_model(make_model(training, learning_rate=0.5), fewer, epochs=9)
-    assert fit_model(make_model(training), features) == fresh
+    fit_model(make_model(**training, learning_rate=0.5), fewer, epochs=9)
+    assert fit_model(make_model(**training), features) == fresh
     assert len(_kept) == 1
 
 
@@ -173,6 +166,12 @@ def test_the_history_has_the_rate_of_the_last_step_of_each_epoch(features):
 # -- optimizers ------------------------------------------------------------------------
 
 
+def spec_of(optimizer, **parameters):
+    return NetworkSpec(
+        (3,), optimizer=optimizer, **{"learning_rate": 0.5, **parameters}
+    )
+
+
 def make_weights(name="layer"):
     layer = keras.layers.Dense(2, bias_initializer="ones", name=name)
     layer.build((None, 3))
@@ -183,8 +182,7 @@ def make_weights(name="layer"):
 def test_weight_decay_shrinks_kernels_alone_by_its_share_times_the_rate(name):
     weights = make_weights()
     before = [weight.numpy() for weight in weights]
-    spec = TrainingSpec(weight_decay=0.2)
-    optimizer = make_optimizer(name, 0.5, spec, frozenset())
+    optimizer = make_optimizer(spec_of(name, weight_decay=0.2))
     optimizer.apply([np.zeros_like(array) for array in before], weights)
     np.testing.assert_allclose(weights[0], before[0] * (1 - 0.2 * 0.5), rtol=1e-6)
     np.testing.assert_array_equal(weights[1], before[1])
@@ -196,10 +194,10 @@ def test_the_tail_moves_at_its_own_rate(name):
     before = [weight.numpy() for weight in head]
     for weight, value in zip(tail, before, strict=True):
         weight.assign(value)
-    spec = TrainingSpec(tail_learning_rate=0.05, weight_decay=0.1)
+    spec = spec_of(name, tail_learning_rate=0.05, weight_decay=0.1)
     paths = frozenset(weight.path for weight in tail)
     assert not paths & {weight.path for weight in head}
-    optimizer = make_optimizer(name, 0.5, spec, paths)
+    optimizer = make_optimizer(spec, paths)
     gradients = [np.full_like(array, 2.0) for array in before]
     optimizer.apply([*gradients, *gradients], [*head, *tail])
     for start, fast, slow in zip(before, head, tail, strict=True):
@@ -209,8 +207,7 @@ def test_the_tail_moves_at_its_own_rate(name):
 def test_the_decay_of_adamw_itself_follows_the_rate_of_the_tail():
     head, tail = make_weights("head"), make_weights("tail")
     paths = frozenset(weight.path for weight in tail)
-    spec = TrainingSpec(tail_learning_rate=0.05)
-    optimizer = make_optimizer("adamw", 0.5, spec, paths)
+    optimizer = make_optimizer(spec_of("adamw", tail_learning_rate=0.05), paths)
     weights = [*head, *tail]
     before = [weight.numpy() for weight in weights]
     optimizer.apply([np.zeros_like(array) for array in before], weights)
@@ -222,14 +219,14 @@ def test_the_decay_of_adamw_itself_follows_the_rate_of_the_tail():
 
 
 def test_sgd_has_the_momentum_of_nesterov():
-    optimizer = make_optimizer("sgd", 0.1, TrainingSpec(), frozenset())
+    optimizer = make_optimizer(spec_of("sgd"))
     assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
 
 
 def test_gradients_are_clipped_by_their_common_norm():
     weights = make_weights()
     before = [weight.numpy() for weight in weights]
-    optimizer = make_optimizer("sgd", 1.0, TrainingSpec(clip_norm=0.1), frozenset())
+    optimizer = make_optimizer(spec_of("sgd", learning_rate=1.0, clip_norm=0.1))
     optimizer.apply([np.full_like(array, 30.0) for array in before], weights)
     moves = np.concatenate(
         [(w - b).numpy().ravel() for w, b in zip(weights, before, strict=True)]
@@ -239,14 +236,14 @@ def test_gradients_are_clipped_by_their_common_norm():
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
-def test_an_optimizer_starts_afresh_but_keeps_its_rate(name):
-    weights = make_weights()
-    optimizer = make_optimizer(name, 0.5, TrainingSpec(), frozenset())
-    optimizer.build(weights)
-    first = [variable.numpy() for variable in optimizer.variables]
-    optimizer.apply([np.ones(weight.shape, "float32") for weight in weights])
-    restart(optimizer)
-    for variable, value in zip(optimizer.variables, first, strict=True):
+def test_an_optimizer_starts_afresh_with_each_part_but_keeps_its_rate(name):
+    model = make_model(optimizer=name)
+    model.course.prepare()
+    first = [variable.numpy() for variable in model.course.variables]
+    weights = model.trainable_variables
+    model.optimizer.apply([np.ones(weight.shape, "float32") for weight in weights])
+    model.course.start_part(0, 1, 1)
+    for variable, value in zip(model.course.variables[:-1], first[:-1], strict=True):
         np.testing.assert_array_equal(variable, value)
 
 
@@ -264,16 +261,15 @@ def test_weight_decay_and_clipping_reach_training(features):
 
 # -- the loss --------------------------------------------------------------------------
 
-Y_TRUE = np.array([0.0, 1.0, 1.0], dtype=np.float32)
-Y_PRED = np.array([[0.2], [0.4], [0.9]], dtype=np.float32)
 
-
-def test_smoothed_labels_are_between_the_classes():
-    loss = make_model(TrainingSpec(label_smoothing=0.2)).training_loss
-    smooth, p = 0.1 + 0.8 * Y_TRUE, Y_PRED[:, 0]
+def test_the_loss_is_of_smoothed_labels_and_the_accuracy_of_the_labels(features):
+    X, y, _, _ = features
+    net = make_head(label_smoothing=0.2, learning_rate=1e-9, dropout=0, epochs=1)
+    p = net.fit(X, y).predict_proba(X)[:, 1]  # as before the training
+    smooth = 0.1 + 0.8 * y
     expected = -np.mean(smooth * np.log(p) + (1 - smooth) * np.log(1 - p))
-    assert float(loss(Y_TRUE, Y_PRED)) == pytest.approx(expected, rel=1e-5)
-    assert make_model().training_loss is None
+    assert net.history_["loss"][0] == pytest.approx(expected, rel=1e-4)
+    assert net.history_["accuracy"][0] == pytest.approx(net.score(X, y))
 
 
 def test_validation_loss_is_plain_cross_entropy(features):
@@ -310,20 +306,13 @@ def tail_weights(net):
     return tail.get_weights()
 
 
-def test_in_its_own_epochs_the_head_is_trained_alone(maps):
+def test_in_its_own_epochs_the_head_is_trained_alone(maps, tmp_path, monkeypatch):
     X, y = maps
     seen = []
-
-    class Watched(PatchClassifier):
-        def _callbacks(self, validation, advance):
-            def note(epoch, logs):
-                model = watcher.model
-                seen.append([w.copy() for w in model.get_weights()])
-
-            watcher = keras.callbacks.LambdaCallback(on_epoch_end=note)
-            return [*super()._callbacks(validation, advance), watcher]
-
-    net = Watched(**make_tail(head_epochs=2).get_params()).fit(X, y)
+    monkeypatch.setattr(
+        Checkpoint, "write", lambda _, state: seen.append(state.variables)
+    )
+    net = make_tail(head_epochs=2, checkpoint_dir=tmp_path).fit(X, y)
     n_tail = len(tail_weights(net))
     untouched = load_backbone("cnn", None).model.get_layer("block4_conv").get_weights()
     for epoch, weights in enumerate(seen):
@@ -403,53 +392,44 @@ class Interrupted(Exception):
     """Stands for whatever ends a process."""
 
 
-class Keeper(keras.callbacks.Callback):
-    """Keeps the state after every epoch, and may end training without a word."""
+class Kept:
+    """A checkpoint in memory, which may end training without a word."""
 
-    def __init__(self, callbacks, dies_after=None):
-        super().__init__()
-        self.callbacks, self.dies_after, self.states = callbacks, dies_after, []
+    def __init__(self, state=None, dies_after=None):
+        self.state, self.dies_after, self.states = state, dies_after, []
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.states.append(take_state(self.model, epoch, self.callbacks))
-        if epoch + 1 == self.dies_after:
+    def read(self):
+        return self.state
+
+    def write(self, state):
+        history = {name: list(values) for name, values in state.history.items()}
+        self.states.append(state._replace(history=history))
+        if state.epoch == self.dies_after:
             raise Interrupted
 
 
-def train_in_parts(make, fit, make_callbacks, dies_after):
-    """Train until an epoch, then go on with a network that knows the state alone."""
-    first, callbacks = make(), make_callbacks()
-    keeper = Keeper(callbacks, dies_after)
-    with pytest.raises(Interrupted):
-        fit(first, callbacks=[*callbacks, keeper])
-    return go_on(make, fit, make_callbacks, keeper.states[-1])
-
-
-def go_on(make, fit, make_callbacks, state):
+def go_on(make, fit, state):
     """Train the epochs that are left, and no other."""
-    again, callbacks = make(), make_callbacks()
-    keeper = Keeper(callbacks)
-    history = fit(again, callbacks=[*callbacks, keeper], resume=state)
-    trained = [kept.epoch for kept in keeper.states]
-    assert trained == list(range(state.epoch + 1, len(history["loss"]) + 1))
+    again, kept, first = make(), Kept(state), state.epoch + 1
+    history = fit(again, checkpoint=kept)
+    trained = [state.epoch for state in kept.states]
+    assert trained == list(range(first, len(history["loss"]) + 1))
     return again, history
 
 
 def test_the_state_after_an_epoch_is_all_there_is_to_know(features, path):
-    training = TrainingSpec(schedule="cosine", warmup_epochs=0.5)
-
     def make():
-        return make_model(training, learning_rate=0.3)
+        return make_model(schedule="cosine", warmup_epochs=0.5, learning_rate=0.3)
 
     def fit(model, **options):
-        return fit_model(model, features, **{"epochs": 6, **options})
+        options = {"patience": 6, **options}
+        return fit_model(model, features, epochs=6, between_epochs=options)
 
-    def make_callbacks():
-        return [EarlyStopping(6)]
-
-    at_once = make()
-    expected = fit(at_once, callbacks=make_callbacks())
-    again, history = train_in_parts(make, fit, make_callbacks, dies_after=4)
+    at_once, kept = make(), Kept(dies_after=4)
+    expected = fit(at_once)
+    with pytest.raises(Interrupted):
+        fit(make(), checkpoint=kept)
+    again, history = go_on(make, fit, kept.states[-1])
     assert history == expected
     assert np.argmin(history["val_loss"]) < 5  # else nothing is restored
     for found, weights in zip(again.get_weights(), at_once.get_weights(), strict=True):
@@ -459,40 +439,46 @@ def test_the_state_after_an_epoch_is_all_there_is_to_know(features, path):
 @pytest.mark.slow
 def test_parts_of_training_are_resumed_as_well(maps):
     X, y = maps[0], maps[1].astype(np.float32)
-    training = TrainingSpec(schedule="cosine", head_epochs=2, tail_learning_rate=1e-4)
-    spec = HeadSpec(8, 0.5, "adam", 1e-2, 3, training=training)
+    spec = NetworkSpec(
+        X.shape[1:],
+        trainable_layers=5,
+        dense_units=8,
+        optimizer="adam",
+        schedule="cosine",
+        head_epochs=2,
+        tail_learning_rate=1e-4,
+    )
 
     def make():
-        backbone = load_backbone("cnn", None)
-        return build_network(X.shape[1:], backbone, 5, spec, from_images=False)
+        return build_network(spec, load_backbone("cnn", None))
 
     def fit(model, **options):
-        return model.fit(X, y, batch_size=8, epochs=4, **options).history
+        return model.fit(X, y, batch_size=8, epochs=4, between_epochs=options).history
 
-    at_once, keeper = make(), Keeper([])
-    expected = fit(at_once, callbacks=[keeper])
+    at_once, kept = make(), Kept()
+    expected = fit(at_once, checkpoint=kept)
     variables = [np.asarray(v) for v in training_variables(at_once)]
-    for state in keeper.states[:3]:  # within the first part, at its end, in the second
-        again, history = go_on(make, fit, list, state)
+    for state in kept.states[:3]:  # within the first part, at its end, in the second
+        again, history = go_on(make, fit, state)
         assert history == expected
         for found, wanted in zip(training_variables(again), variables, strict=True):
             np.testing.assert_array_equal(found, wanted)
 
 
-def test_training_that_was_over_is_not_gone_on_with(features):
-    def make_callbacks():
-        return [EarlyStopping(0)]
-
-    def fit(model, **options):
-        X, y, X_val, y_val = features
-        turned = (X, y, X_val, 1 - y_val)
-        return fit_model(model, turned, **options)
-
-    expected = fit(make_model(), callbacks=make_callbacks())
-    n_epochs = len(expected["loss"])
-    assert n_epochs < 4
-    _, history = train_in_parts(make_model, fit, make_callbacks, n_epochs)
-    assert history == expected
+@pytest.mark.parametrize(
+    ("losses", "first_epoch", "expected"),
+    [
+        ([3.0], 0, 0),
+        ([3.0, 2.0, 2.5], 0, 1),
+        ([3.0, 2.0, 2.0, 2.0], 0, 2),
+        ([1.0, 2.0, 3.0], 9, -6),
+        ([1.0, 2.0, 3.0], 2, 1),
+        ([np.nan, np.nan], 0, 1),
+        ([np.nan, 2.0], 0, 0),
+    ],
+)
+def test_epochs_without_a_lower_loss_are_counted(losses, first_epoch, expected):
+    assert epochs_without_gain(losses, first_epoch) == expected
 
 
 # -- memory ----------------------------------------------------------------------------
