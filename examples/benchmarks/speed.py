@@ -78,7 +78,7 @@ def number(value: float) -> str:
 def circumstances(n_patches: int) -> str:
     """Say by which command and on what was measured."""
     words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
-    packages = ("glomclf", "tensorflow", "keras", "openvino", "nncf", "pillow")
+    packages = ("glomclf", "tensorflow", "keras", "openvino", "pillow")
     found = [f"{name} {v}" for name in packages if (v := version_of(name))]
     return (
         f"Made by ``python examples/benchmarks/speed.py {' '.join(words)}``.\n\n"

@@ -246,4 +246,4 @@ def _check_parts(classifier: GlomeruliClassifier, *, of_features: bool) -> None:
     for part in (classifier.network, classifier.encoder):
         if isinstance(part, PatchClassifier | PatchEncoder):
             backbone = load_backbone(part.backbone, part.weights, part.normalization)
-            backbone.n_trainable(part.trainable_layers)
+            backbone.cut(part.trainable_layers)

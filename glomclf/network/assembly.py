@@ -15,6 +15,7 @@ from .backend import as_delivered, keras, tf
 from .batches import ArrayBatches
 from .cuts import LIVE_MOMENTUM, make_tail, make_trunk
 from .epochs import run_epochs
+from .known_layers import layers_of
 from .optimisation import Course, NetworkSpec, make_optimizer
 from .programs import BatchEpochs, lent_program
 
@@ -124,7 +125,9 @@ def build_network(spec: NetworkSpec, backbone: Backbone | None) -> BatchedModel:
     if backbone is not None:
         tail = make_tail(backbone, spec.trainable_layers, spec.policy)
         x = x if tail is None else tail(x)
-    is_live = backbone is not None and backbone.is_whole(spec.trainable_layers)
+    is_live = backbone is not None and layers_of(backbone.name).is_whole(
+        spec.trainable_layers
+    )
     outputs = _head(x, spec, is_live)
     with _MAKING:
         model = BatchedModel(inputs, outputs, name="glomeruli")

@@ -6,7 +6,6 @@ To add one, add a line to ``BACKBONES``.
 from __future__ import annotations
 
 import functools
-import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,34 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._runtime import user_path
-from ..errors import ParameterError, WeightsError
+from ..errors import WeightsError
 from .backend import as_delivered, keras, refuse_fork
 from .efficientnet import build_efficientnet_lite0, lite0_torch_name
-from .known_layers import (
-    KnownLayers,
-    digest_of_shapes,
-    fingerprint_of,
-    last_output,
-)
+from .known_layers import KnownBackbone, fingerprint_of, layers_of
 from .normalization import Normalization
 from .random_weights import randomise
 from .resnet import build_resnet50_v15, resnet_torch_name
 from .torch_weights import read_torch_weights
 from .weight_sources import normalization_of
 from .weights import fetch_keras_resnet50, find_weights, read_hdf5
-
-__all__ = [
-    "BACKBONES",
-    "Backbone",
-    "describe_layers",
-    "find_backbone",
-    "freeze_backbone",
-    "load_backbone",
-    "output_shape",
-]
-
-# Outputs that every path from image to features runs through.
-_BLOCK_OUTPUT = re.compile(r"_out$|^pool1_pool$|^avg_pool$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,41 +48,15 @@ class Backbone:
     preprocess: Normalization
     fingerprint: str
 
-    def n_trainable(self, trainable_layers: int | str) -> int:
-        """Return how many of the last layers ``trainable_layers`` means."""
-        n_layers = len(self.model.layers)
-        if trainable_layers == "all":
-            return n_layers
-        if int(trainable_layers) > n_layers:
-            raise ParameterError(
-                f"trainable_layers={trainable_layers} was given, but {self.name!r} has "
-                f'{n_layers} Keras layers. Pass a smaller number, or "all".'
-            )
-        return int(trainable_layers)
-
-    def is_whole(self, trainable_layers: int | str) -> bool:
-        """Whether ``trainable_layers`` leaves no layer frozen."""
-        return self.n_trainable(trainable_layers) == len(self.model.layers)
-
     def cut(self, trainable_layers: int | str) -> str | None:
-        """Name the last block output before the first trainable layer.
+        """Name the last block output before the first trainable layer, None for none.
 
-        None stands for the image itself: there is no frozen part.
+        Raises
+        ------
+        ParameterError
+            If there are not as many layers.
         """
-        n_frozen = len(self.model.layers) - self.n_trainable(trainable_layers)
-        return last_output(self.outputs(), n_frozen)
-
-    def outputs(self) -> dict[str, int]:
-        """Return the place of each layer that every path runs through."""
-        return {
-            layer.name: place
-            for place, layer in enumerate(self.model.layers)
-            if _BLOCK_OUTPUT.search(layer.name)
-        }
-
-    def weights(self) -> list[np.ndarray]:
-        """Return all weights as arrays, in Keras' order."""
-        return self.model.get_weights()
+        return layers_of(self.name).cut(trainable_layers)
 
 
 def _build_resnet50() -> Any:
@@ -225,40 +180,7 @@ def freeze_backbone(name: str, model: Any, preprocess: Normalization) -> Backbon
     return Backbone(name, model, preprocess, fingerprint)
 
 
-def describe_layers(backbone: Backbone) -> KnownLayers:
-    """Return what `known_layers` knows of a backbone.
-
-    Parameters
-    ----------
-    backbone : Backbone
-        As from ``load_backbone(name, None)``.
-
-    Returns
-    -------
-    KnownLayers
-    """
-    model = backbone.model
-    outputs = {
-        name: (place, int(model.layers[place].output.shape[-1]))
-        for name, place in backbone.outputs().items()
-    }
-    shapes = digest_of_shapes(model.get_weights())
-    return KnownLayers(len(model.layers), outputs, shapes, backbone.fingerprint)
-
-
-def output_shape(backbone: Backbone, cut: str, side: int) -> tuple[int, ...]:
-    """Return the shape that a layer gives for one image of so many pixels a side."""
-    trunk = keras.Model(backbone.model.input, backbone.model.get_layer(cut).output)
-    return tuple(trunk.compute_output_shape((1, side, side, 3))[1:])
-
-
-def find_backbone(
-    name: str,
-    weights: str | Path | None,
-    fingerprint: str | None = None,
-    arrays: list[np.ndarray] | None = None,
-    normalization: str | Sequence[Any] | None = None,
-) -> Backbone:
+def find_backbone(known: KnownBackbone) -> Backbone:
     """Return the backbone of a fit, from its arrays where a model file held them.
 
     Raises
@@ -269,21 +191,20 @@ def find_backbone(
         If the weights are no longer those with the fingerprint.
     """
     refuse_fork()
-    if fingerprint is not None and fingerprint in _restored:
-        return _restored[fingerprint]
-    if arrays is None:
-        backbone = load_backbone(name, weights, normalization)
+    if known.fingerprint in _restored:
+        return _restored[known.fingerprint]
+    if known.arrays is None:
+        found = load_backbone(known.name, known.weights, known.normalization)
     else:
-        preprocess = normalization_of(name, weights, normalization)
-        backbone = _from_arrays(name, arrays, preprocess)
-    if fingerprint is not None and backbone.fingerprint != fingerprint:
+        found = _from_arrays(known.name, known.arrays, known.normalization)
+    if found.fingerprint != known.fingerprint:
         raise WeightsError(
-            f"weights={str(weights)!r} are no longer the weights that the model was "
-            "fitted with. Restore them, or fit again."
+            f"weights={str(known.weights)!r} are no longer the weights that the model "
+            "was fitted with. Restore them, or fit again."
         )
-    if arrays is not None:
-        _restored[backbone.fingerprint] = backbone
-    return backbone
+    if known.arrays is not None:
+        _restored[found.fingerprint] = found
+    return found
 
 
 # Backbones out of model files, by fingerprint: one a file, however often it is read.

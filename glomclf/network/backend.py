@@ -17,8 +17,6 @@ from types import ModuleType
 from .._runtime import n_threads
 from ..errors import BackendError
 
-__all__ = ["as_delivered", "keras", "refuse_fork", "tf", "wrappers"]
-
 _MODULES = ("keras", "tensorflow", "scikeras.wrappers")
 _QUIET = "3"
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 from ..data.augmenter import make_augmenter
 from ..data.labels import check_weights, encode_labels, row_weights
 from ..errors import ParameterError
+from .known_layers import KnownBackbone
 from .parameters import (
     CLASSIFIER_CONSTRAINTS,
     faults_of_augmentation,
@@ -25,12 +26,9 @@ from .parameters import (
 from .processor import check_training_precision
 from .rows import check_rows, check_validation, finite_probability, refuse_other_shape
 from .saving import net_from_parts, net_from_weights, net_to_parts
-from .weight_sources import weights_record
 
 if TYPE_CHECKING:
     from .backbones import Backbone
-
-__all__ = ["PatchClassifier"]
 
 
 class PatchClassifier(ClassifierMixin, BaseEstimator):
@@ -247,13 +245,10 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         validation = check_validation(self, X_val, y_val)
         weight = self._weigh_rows(y, sample_weight)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
-        backbone = self._initial_backbone()
-        self._stored_arrays = None
-        self._normalization = None if backbone is None else backbone.preprocess
-        self.backbone_fingerprint_ = None if backbone is None else backbone.fingerprint
-        self.weights_record_ = None
-        if backbone is not None:
-            self.weights_record_ = weights_record(self.backbone, self.weights)
+        self._know(self._known_backbone())
+        backbone = None if self._known is None else self._known.load()
+        if not self._from_images:
+            refuse_other_shape(self.input_shape_, backbone, self.trainable_layers)
         from .training import make_net, train
 
         self.net_ = make_net(self, backbone)
@@ -357,34 +352,26 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         """Whether pooled features come in, so that no backbone is needed."""
         return not self._from_images and self.trainable_layers == 0
 
-    def _initial_backbone(self) -> Backbone | None:
+    def _known_backbone(self) -> KnownBackbone | None:
         """Return the backbone a fit starts from, None where the head is all."""
-        backbone = None
-        if not self._is_head_alone():
-            from .backbones import find_backbone
+        if self._is_head_alone():
+            return None
+        return KnownBackbone.of(self.backbone, self.weights, self.normalization)
 
-            backbone = find_backbone(
-                self.backbone, self.weights, normalization=self.normalization
-            )
-        if not self._from_images:
-            refuse_other_shape(self.input_shape_, backbone, self.trainable_layers)
-        return backbone
+    def _know(self, known: KnownBackbone | None) -> None:
+        self._known = known
+        self.backbone_fingerprint_ = None if known is None else known.fingerprint
+        self.weights_record_ = None if known is None else known.record
 
     def _fitted_backbone(self) -> Backbone | None:
         """Return the backbone of the fit; where it owns all weights, only its shape."""
-        if self._is_head_alone():
+        if self._known is None:
             return None
-        from .backbones import find_backbone, load_backbone
+        if self._has_frozen_layers():
+            return self._known.load()
+        from .backbones import load_backbone
 
-        if not self._has_frozen_layers():
-            return load_backbone(self.backbone, None, self._normalization)
-        return find_backbone(
-            self.backbone,
-            self.weights,
-            self.backbone_fingerprint_,
-            self._stored_arrays,
-            self._normalization,
-        )
+        return load_backbone(self.backbone, None, self._known.normalization)
 
     def _has_frozen_layers(self) -> bool:
         """Whether images run through layers that no fit changes."""

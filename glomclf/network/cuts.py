@@ -12,8 +12,7 @@ from typing import Any
 from .backbones import Backbone
 from .backend import as_delivered, keras
 from .fused import BatchNormalization
-
-__all__ = ["LIVE_MOMENTUM", "make_tail", "make_trunk"]
+from .known_layers import layers_of
 
 # Of batch-norm statistics where the whole network is trained: by Keras' own 0.99 they
 # still tell of the untrained network when a small data set has been seen a few times.
@@ -51,15 +50,16 @@ def make_tail(
         model if cut is None else keras.Model(model.get_layer(cut).output, model.output)
     )
     changed: dict[str, Any] = {"dtype": policy}
-    is_whole = backbone.is_whole(trainable_layers)
+    layers = layers_of(backbone.name)
+    is_whole = layers.is_whole(trainable_layers)
     if is_whole:
         changed["momentum"] = LIVE_MOMENTUM
     tail = keras.models.clone_model(
         shared, clone_function=lambda layer: _copy_layer(layer, changed)
     )
     tail.set_weights(shared.get_weights())
-    n_trainable = backbone.n_trainable(trainable_layers)
-    trained = {layer.name for layer in model.layers[len(model.layers) - n_trainable :]}
+    n_frozen = layers.n_layers - layers.n_trainable(trainable_layers)
+    trained = {layer.name for layer in model.layers[n_frozen:]}
     for layer in tail.layers:
         # Statistics of small batches would undo what the weights were trained with.
         is_kept = isinstance(layer, BatchNormalization) and not is_whole

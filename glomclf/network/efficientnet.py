@@ -17,8 +17,6 @@ from typing import Any
 
 from .backend import keras
 
-__all__ = ["build_efficientnet_lite0", "lite0_torch_name"]
-
 # Blocks, side of the depthwise kernel, stride of the first block, expansion, channels.
 _STAGES = (
     (1, 3, 1, 1, 16),

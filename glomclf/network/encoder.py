@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils.validation import check_is_fitted
 
-from ..data.archive_fields import check_fields
-from ..data.image_source import as_image_source
-from ..errors import ModelFileError
 from . import engines
-from .image_encoder import CACHE_CONSTRAINT, ImageEncoder
-from .known_cuts import KnownTrunks
-from .known_layers import are_made_again, layers_of, weights_of_file
-from .normalization import find_normalization
-from .parameters import BACKBONE_CONSTRAINTS, CLASSIFIER_CONSTRAINTS
-from .weight_sources import (
-    normalization_of,
-    weights_record,
-    weights_record_from_json,
-)
+from .image_encoder import ImageEncoder
+from .known_layers import KnownBackbone, layers_of
+from .parameters import BACKBONE_CONSTRAINTS
 
 if TYPE_CHECKING:
     from .backbones import Backbone
-
-__all__ = ["PatchEncoder"]
-
-_LEAST_SIDE = 32
-_HEADER: dict[str, list] = {
-    "cut": [str, None],
-    "fingerprint": [str],
-    "normalization": [list, tuple],
-    "weights": [dict],
-}
 
 
 class PatchEncoder(ImageEncoder):
@@ -60,11 +37,9 @@ class PatchEncoder(ImageEncoder):
     engine : {"auto", "keras", "openvino"}, default="auto"
         What runs the network. ``"auto"`` is OpenVINO where it is installed (the extra
         ``openvino``), else Keras; in float32 both give the same features to 1e-5.
-    precision : {"float32", "bfloat16", "int8"}, default="float32"
-        What the network computes in. The lower ones need OpenVINO and give slightly
-        other features in less time: see the page on speed before choosing one.
-        ``"bfloat16"`` needs a processor that has it; ``"int8"`` is calibrated on fixed
-        synthetic patches, never on ``X``.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What the network computes in. ``"bfloat16"`` needs OpenVINO and a processor that
+        has it, and gives slightly other features in less time: see the page on speed.
     cache_dir : path, None or False, default=None
         Folder where features are kept by the content of the image, so that each is
         computed once, whatever the fold, the trial or the process. None is the
@@ -91,12 +66,11 @@ class PatchEncoder(ImageEncoder):
     (4, 128)
     """
 
+    _smallest_side = 32
     _parameter_constraints = {  # noqa: RUF012
         **BACKBONE_CONSTRAINTS,
-        "batch_size": CLASSIFIER_CONSTRAINTS["batch_size"],
         **engines.ENGINE_CONSTRAINTS,
-        "cache_dir": CACHE_CONSTRAINT,
-        "verbose": ["verbose"],
+        **ImageEncoder._parameter_constraints,
     }
 
     def __init__(
@@ -122,82 +96,22 @@ class PatchEncoder(ImageEncoder):
         self.cache_dir = cache_dir
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Load the weights; nothing is learned from the images.
-
-        Parameters
-        ----------
-        X : ndarray or LazyImages of shape (n_samples, height, width, 3), uint8
-            In [0, 255].
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        EngineError
-            If the engine or the precision is not installed.
-        WeightsError
-            If the weights cannot be had.
-        """
-        as_image_source(X, smallest_side=_LEAST_SIDE)
+    def _look(self) -> None:
         engines.choose_engine(self.engine, self.precision)
-        self.normalization_ = normalization_of(
-            self.backbone, self.weights, self.normalization
-        )
-        self.cut_, self.fingerprint_ = self._find_cut()
-        self.weights_record_ = weights_record(self.backbone, self.weights)
-        self._stored_arrays = None
-        return self
+        chosen = self.backbone, self.weights, self.normalization
+        self._become(KnownBackbone.of(*chosen, self.cache_dir))
 
-    def transform(self, X):
-        """Run the images through the frozen layers.
+    def _become(self, known: KnownBackbone) -> None:
+        self._known = known
+        self.cut_ = layers_of(self.backbone).cut(self.trainable_layers)
+        self.fingerprint_ = known.fingerprint
+        self.normalization_ = known.normalization
+        self.weights_record_ = known.record
 
-        Parameters
-        ----------
-        X : ndarray or LazyImages of shape (n_samples, height, width, 3), uint8
-            In [0, 255]. What ``ImageLoader(lazy=True)`` gives is read a few images at a
-            time, while the network runs.
+    def _forward(self) -> engines.Forward | None:
+        return None if self.cut_ is None else self._compiled_trunk(self.cut_)
 
-        Returns
-        -------
-        ndarray of shape (n_samples, ...)
-            Pooled features (n_samples, n_features), float32, or feature maps
-            (n_samples, h, w, channels); the images themselves where no layer
-            is frozen. Memory-mapped where large.
-
-        Raises
-        ------
-        EngineError
-            If the engine or the precision cannot be had on this machine.
-        """
-        check_is_fitted(self)
-        source = as_image_source(X, smallest_side=_LEAST_SIDE)
-        if self.cut_ is None:
-            return np.asarray(source)
-        return self._encode(source, self._forward(self.cut_))
-
-    def _find_cut(self) -> tuple[str | None, str]:
-        """Return cut and fingerprint; the network is built only to learn them once."""
-        known = None if self.cache_dir is False else KnownTrunks(self.cache_dir)
-        described = (
-            *(self.backbone, self.weights, self.normalization_),
-            self.trainable_layers,
-        )
-        if known is not None and (found := known.get(*described)) is not None:
-            return found
-        from .backbones import load_backbone
-
-        backbone = load_backbone(self.backbone, self.weights, self.normalization_)
-        found = (backbone.cut(self.trainable_layers), backbone.fingerprint)
-        if known is not None:
-            known.put(*described, *found)
-        return found
-
-    def _forward(self, cut: str) -> Callable[[np.ndarray], np.ndarray]:
+    def _compiled_trunk(self, cut: str) -> engines.Forward:
         """Return a function that builds and compiles the trunk at its first call.
 
         Where the store holds all that is asked for, nothing need be compiled.
@@ -205,14 +119,8 @@ class PatchEncoder(ImageEncoder):
         engine = engines.choose_engine(self.engine, self.precision)
 
         def forward(images: np.ndarray) -> np.ndarray:
-            compiled = engines.compile_trunk(
-                self._fitted_backbone(),
-                cut,
-                engine,
-                self.precision,
-                self.cache_dir,
-            )
-            return compiled(images)
+            backbone = self._fitted_backbone()
+            return engines.compile_trunk(backbone, cut, engine, self.precision)(images)
 
         return forward
 
@@ -222,41 +130,15 @@ class PatchEncoder(ImageEncoder):
 
     def _to_parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Describe the fitted trunk as JSON and arrays, for a model file."""
-        header = {
-            "cut": self.cut_,
-            "fingerprint": self.fingerprint_,
-            "normalization": self.normalization_,
-            "weights": self.weights_record_,
-        }
-        known = self.weights, self.fingerprint_
-        if self.cut_ is None or are_made_again(self.backbone, *known):
-            return header, {}
-        arrays = self._stored_arrays or self._fitted_backbone().weights()
-        return header, {f"encode/{i:03d}": array for i, array in enumerate(arrays)}
+        return self._known.to_parts("encode", whole=self.cut_ is not None)
 
     def _set_parts(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Become the fitted trunk that ``_to_parts`` described."""
-        check_fields("The encoder", header, _HEADER)
         engines.choose_engine(self.engine, self.precision)
         kept = [arrays[k] for k in sorted(arrays) if k.startswith("encode/")]
-        self.normalization_ = find_normalization(header["normalization"])
-        self.weights_record_ = weights_record_from_json(header["weights"])
-        self.cut_, self.fingerprint_ = header["cut"], header["fingerprint"]
-        self._stored_arrays = kept if kept or self.cut_ is not None else None
-        known = layers_of(self.backbone)
-        if self.cut_ != known.cut(self.trainable_layers):
-            raise ModelFileError(
-                f"The encoder is cut at {self.cut_!r}, which is not "
-                f"where trainable_layers={self.trainable_layers!r} cuts it."
-            )
-        if self.cut_ is not None:
-            self._stored_arrays = weights_of_file(
-                self.backbone,
-                self.weights,
-                self.normalization_,
-                kept,
-                self.fingerprint_,
-            )
+        whole = layers_of(self.backbone).cut(self.trainable_layers) is not None
+        chosen = self.backbone, self.weights
+        self._become(KnownBackbone.from_parts(*chosen, header, kept, whole=whole))
 
     def _row_shape(self, side: int) -> tuple[int, ...]:
         """Return the shape of what is made of one image of so many pixels a side."""
@@ -265,17 +147,10 @@ class PatchEncoder(ImageEncoder):
         width = layers_of(self.backbone).width(self.cut_)
         if width is not None:
             return (width,)
-        from .backbones import output_shape
+        from .cuts import make_trunk
 
-        return output_shape(self._fitted_backbone(), self.cut_, side)
+        trunk = make_trunk(self._fitted_backbone(), self.cut_)
+        return tuple(trunk.compute_output_shape((1, side, side, 3))[1:])
 
     def _fitted_backbone(self) -> Backbone:
-        from .backbones import find_backbone
-
-        return find_backbone(
-            self.backbone,
-            self.weights,
-            self.fingerprint_,
-            self._stored_arrays,
-            self.normalization_,
-        )
+        return self._known.load()

@@ -7,8 +7,7 @@ import importlib.util
 import threading
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
@@ -19,19 +18,12 @@ from ..errors import EngineError
 if TYPE_CHECKING:
     from .backbones import Backbone
 
-__all__ = [
-    "ENGINE_CONSTRAINTS",
-    "choose_engine",
-    "compile_trunk",
-    "numerics",
-]
 
 ENGINE_CONSTRAINTS: dict[str, list] = {
     "engine": [StrOptions({"auto", "keras", "openvino"})],
-    "precision": [StrOptions({"float32", "bfloat16", "int8"})],
+    "precision": [StrOptions({"float32", "bfloat16"})],
 }
-# Raised whenever the graph that int8 is quantised into may change.
-_INT8_RECIPE = 1
+Forward = Callable[[np.ndarray], np.ndarray]
 _compiling = threading.RLock()
 
 
@@ -44,7 +36,7 @@ def choose_engine(engine: str, precision: str) -> str:
     Parameters
     ----------
     engine : {"auto", "keras", "openvino"}
-    precision : {"float32", "bfloat16", "int8"}
+    precision : {"float32", "bfloat16"}
 
     Returns
     -------
@@ -66,16 +58,16 @@ def choose_engine(engine: str, precision: str) -> str:
             f"engine='keras' computes in float32, but precision={precision!r} was "
             "given. Pass engine='openvino' or 'auto', or precision='float32'."
         )
-    needed = ["openvino", "nncf"] if precision == "int8" else ["openvino"]
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if engine == "keras" or (engine == "auto" and precision == "float32" and missing):
+    is_there = importlib.util.find_spec("openvino") is not None
+    if engine == "keras" or (
+        (engine, precision) == ("auto", "float32") and not is_there
+    ):
         return "keras"
-    if missing:
+    if not is_there:
         raise EngineError(
-            f"engine={engine!r} with precision={precision!r} needs "
-            f"{' and '.join(missing)}, which cannot be imported. Install with "
-            f"python -m pip install {' '.join(missing)}, or pass engine='auto' with "
-            "precision='float32'."
+            f"engine={engine!r} with precision={precision!r} needs openvino, which "
+            "cannot be imported. Install with python -m pip install openvino, or pass "
+            "engine='auto' with precision='float32'."
         )
     return "openvino"
 
@@ -89,19 +81,12 @@ def numerics(precision: str) -> str:
     """
     if precision == "float32":
         return precision
-    name = f"{precision} openvino-{version('openvino')}"
-    if precision == "int8":
-        name += f" nncf-{version('nncf')} recipe-{_INT8_RECIPE}"
-    return name
+    return f"{precision} openvino-{version('openvino')}"
 
 
 def compile_trunk(
-    backbone: Backbone,
-    cut: str,
-    engine: str = "keras",
-    precision: str = "float32",
-    cache_dir: str | Path | bool | None = False,
-) -> Callable[[np.ndarray], np.ndarray]:
+    backbone: Backbone, cut: str, engine: str = "keras", precision: str = "float32"
+) -> Forward:
     """Compile the frozen part, once per process.
 
     Parameters
@@ -110,9 +95,7 @@ def compile_trunk(
     cut : str
         Layer whose output is given.
     engine : {"keras", "openvino"}, default="keras"
-    precision : {"float32", "bfloat16", "int8"}, default="float32"
-    cache_dir : path, None or False, default=False
-        Where an int8 graph is kept, as calibration takes a while.
+    precision : {"float32", "bfloat16"}, default="float32"
 
     Returns
     -------
@@ -128,38 +111,36 @@ def compile_trunk(
     with _compiling:  # the caches below let two threads compile the same
         if engine == "keras":
             return _compile_keras(backbone, cut)
-        # Only int8 keeps a graph: others are the same whatever the folder.
-        folder = cache_dir if precision == "int8" else False
-        return _compile_openvino(backbone, cut, precision, folder)
+        return _compile_openvino(backbone, cut, precision)
 
 
-@functools.lru_cache(maxsize=8)
-def _compile_keras(backbone: Backbone, cut: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Trace a ``tf.function`` of any batch and image size: quicker than ``predict``."""
-    from .backend import as_delivered, tf
+def trunk_function(backbone: Backbone, cut: str) -> Any:
+    """Return the trunk as a ``tf.function`` of any batch and image size."""
+    from .backend import tf
     from .cuts import make_trunk
 
     model = make_trunk(backbone, cut)
     signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
+    # Autograph would write a module into the folder of temporary files.
+    return tf.function(
+        lambda images: model(images, training=False),
+        input_signature=signature,
+        autograph=False,
+    )
 
-    @tf.function(input_signature=signature, autograph=False)
-    def forward(images):
-        return model(images, training=False)
 
+@functools.lru_cache(maxsize=8)
+def _compile_keras(backbone: Backbone, cut: str) -> Forward:
+    """Trace a function, which is quicker than Keras' ``predict``."""
+    from .backend import as_delivered
+
+    forward = trunk_function(backbone, cut)
     return as_delivered()(lambda images: forward(images).numpy())
 
 
 @functools.lru_cache(maxsize=8)
-def _compile_openvino(
-    backbone: Backbone, cut: str, precision: str, cache_dir: str | Path | bool | None
-) -> Callable[[np.ndarray], np.ndarray]:
-    from .openvino_graph import OpenVinoTrunk, convert_trunk
+def _compile_openvino(backbone: Backbone, cut: str, precision: str) -> Forward:
+    from .openvino_graph import OpenVinoTrunk, convert
 
-    if precision != "int8":
-        graph = convert_trunk(backbone, cut)
-        return OpenVinoTrunk(graph, precision, n_threads())
-    from .quantisation import int8_graph
-
-    name = f"{backbone.name} {backbone.fingerprint} {cut} {numerics(precision)}"
-    graph = int8_graph(lambda: convert_trunk(backbone, cut), name, cache_dir)
-    return OpenVinoTrunk(graph, "float32", n_threads())
+    graph = convert(trunk_function(backbone, cut))
+    return OpenVinoTrunk(graph, precision, n_threads())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,18 +9,14 @@ import numpy as np
 from .assembly import build_map_network
 from .backbones import Backbone
 from .backend import as_delivered
-from .engines import choose_engine, compile_trunk
+from .engines import Forward, choose_engine, compile_trunk
 
 if TYPE_CHECKING:
     from .classifier import PatchClassifier
     from .encoder import PatchEncoder
 
-__all__ = ["feature_maps", "head_at"]
 
-_Forward = Callable[[np.ndarray], np.ndarray]
-
-
-def feature_maps(encoder: PatchEncoder | None, network: Any) -> _Forward:
+def feature_maps(encoder: PatchEncoder | None, network: Any) -> Forward:
     """Return the part of a fitted network up to its last pooling.
 
     Parameters
@@ -45,17 +40,18 @@ def feature_maps(encoder: PatchEncoder | None, network: Any) -> _Forward:
     backbone = encoder._fitted_backbone()
     if encoder.cut_ == backbone.model.layers[-1].name:
         return _frozen_maps(backbone)
-    frozen, tail = encoder._forward(encoder.cut_), _tail_maps(network, backbone)
-    return lambda images: tail(frozen(images))
+    trunk = encoder._compiled_trunk(encoder.cut_)
+    tail = _tail_maps(network, backbone)
+    return lambda images: tail(trunk(images))
 
 
-def _frozen_maps(backbone: Backbone) -> _Forward:
+def _frozen_maps(backbone: Backbone) -> Forward:
     """Run a backbone that was not trained; the pooling is its last layer."""
     before_pooling = backbone.model.layers[-2].name
     return compile_trunk(backbone, before_pooling, choose_engine("auto", "float32"))
 
 
-def _tail_maps(network: PatchClassifier, backbone: Backbone) -> _Forward:
+def _tail_maps(network: PatchClassifier, backbone: Backbone) -> Forward:
     model = build_map_network(network.net_.model_, backbone)
 
     @as_delivered()

@@ -9,8 +9,6 @@ import numpy as np
 
 from ..errors import ParameterError
 
-__all__ = ["NORMALIZATIONS", "Normalization", "find_normalization"]
-
 
 class Normalization(NamedTuple):
     """Channels in [0, 1], less their mean, over their standard deviation.

@@ -8,22 +8,17 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from .._runtime import user_path
 from ..data.archive import MODEL_FOLDER
 from ..data.archive_fields import check_fields
-from ..data.image_source import as_image_source
 from ..data.images import resize_image
 from ..errors import EngineError, ModelFileError, ParameterError, WeightsError
-from .image_encoder import CACHE_CONSTRAINT, ImageEncoder
+from .image_encoder import ImageEncoder
 from .normalization import NORMALIZATIONS, Normalization, find_normalization
 from .onnx_file import OnnxFile, read_onnx
 from .onnx_runtime import choose_runtime, compile_onnx
-
-__all__ = ["OnnxEncoder"]
 
 
 class OnnxEncoder(ImageEncoder):
@@ -101,9 +96,7 @@ class OnnxEncoder(ImageEncoder):
         "std": ["array-like"],
         "output": [str, None],
         "tokens": [StrOptions({"class", "mean"}), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "cache_dir": CACHE_CONSTRAINT,
-        "verbose": ["verbose"],
+        **ImageEncoder._parameter_constraints,
     }
 
     def __init__(
@@ -129,57 +122,23 @@ class OnnxEncoder(ImageEncoder):
         self.cache_dir = cache_dir
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Look into the file; nothing is learned from the images.
-
-        Parameters
-        ----------
-        X : ndarray or LazyImages of shape (n_samples, height, width, 3), uint8
-            In [0, 255].
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        EngineError
-            If there is nothing installed to run it.
-        WeightsError
-            If the file cannot be used, or does not have that output.
-        """
-        as_image_source(X)
+    def _look(self) -> None:
         choose_runtime()
         self._scaling()
-        self._file = self._checked(read_onnx(user_path(self.file)))
-        self._tell()
-        return self
+        self._use(read_onnx(user_path(self.file)))
 
-    def transform(self, X):
-        """Run the images through the network.
+    def _use(self, found: OnnxFile) -> None:
+        """Choose the output of a file, and tell what it is."""
+        self._refuse_other(found)
+        self._file, self.sha256_ = found, found.sha256
+        self.weights_record_ = {
+            "source": found.path.name,
+            "sha256": found.sha256,
+            "licence": found.licence,
+        }
 
-        Parameters
-        ----------
-        X : ndarray or LazyImages of shape (n_samples, height, width, 3), uint8
-            In [0, 255].
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features), float32
-            Memory-mapped where large.
-
-        Raises
-        ------
-        EngineError
-            If the file cannot be run, or gives something else than features.
-        """
-        check_is_fitted(self, "sha256_")
-        return self._encode(as_image_source(X), self._forward())
-
-    def _checked(self, found: OnnxFile) -> OnnxFile:
-        """Choose the output, and refuse a file of another image size."""
+    def _refuse_other(self, found: OnnxFile) -> None:
+        """Refuse a file without the output, or of another image size."""
         shapes = dict(found.outputs)
         told = ", ".join(f"{name!r} {shape}" for name, shape in found.outputs)
         if self.output is None and len(shapes) > 1:
@@ -201,15 +160,6 @@ class OnnxEncoder(ImageEncoder):
                 f"{found.path} takes images of {sides[0]} x {sides[1]} pixels, and "
                 f"image_size={self.image_size} was given."
             )
-        return found
-
-    def _tell(self) -> None:
-        self.sha256_ = self._file.sha256
-        self.weights_record_ = {
-            "source": self._file.path.name,
-            "sha256": self.sha256_,
-            "licence": self._file.licence,
-        }
 
     def _scaling(self) -> Normalization:
         try:
@@ -278,8 +228,7 @@ class OnnxEncoder(ImageEncoder):
                 f"{' and '.join(map(str, there or places))} {state}. Put {given.name} "
                 f"with the SHA-256 {header['sha256']} beside the model file."
             )
-        self._file = self._checked(known[0])
-        self._tell()
+        self._use(known[0])
 
 
 def _advice(tokens: str | None, shape: tuple[int | None, ...]) -> str:

@@ -12,8 +12,6 @@ from typing import Any
 from ..errors import EngineError, WeightsError
 from .weight_sources import file_sha256
 
-__all__ = ["OnnxFile", "read_onnx"]
-
 _MOST_BYTES = 2**31 - 1  # of protobuf
 _LONGEST_LICENCE = 200
 _MOST_BYTES_IN_ALL = 16 * 1024**3

@@ -5,22 +5,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .._runtime import n_threads
 from ..errors import EngineError, WeightsError
+from .engines import Forward
 from .normalization import Normalization
 from .onnx_file import OnnxFile
 from .openvino_graph import OpenVinoTrunk, import_quietly
 
-__all__ = ["choose_runtime", "compile_onnx"]
-
 _BATCH_SIZE = 8
-
-Forward = Callable[[np.ndarray], np.ndarray]
 
 
 def choose_runtime() -> str:

@@ -1,7 +1,7 @@
 """The trunk as an OpenVINO graph.
 
-OpenVINO and NNCF report each import and conversion to their makers over the network.
-This room imports them so that they do not: glomclf is used where data must not leave
+OpenVINO reports each import and conversion to its makers over the network.
+This room imports it so that it does not: glomclf is used where data must not leave
 the machine, and where there is no network.
 """
 
@@ -14,16 +14,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import EngineError
-
-if TYPE_CHECKING:
-    from .backbones import Backbone
-
-__all__ = ["OpenVinoTrunk", "convert_trunk", "import_quietly"]
 
 _REPORTER = "openvino_telemetry"
 # Larger batches gain nothing on a CPU, and cost memory.
@@ -51,7 +46,7 @@ def _without_reports() -> Iterator[None]:
 
 
 def import_quietly(name: str) -> ModuleType:
-    """Import OpenVINO or NNCF without its reports.
+    """Import a part of OpenVINO without its reports.
 
     Raises
     ------
@@ -85,18 +80,11 @@ def _tensorflow_known() -> Iterator[None]:
         utils.get_environment_setup = original
 
 
-def convert_trunk(backbone: Backbone, cut: str) -> Any:
-    """Return the frozen part as an ``openvino.Model`` of any batch and image size."""
-    from .backend import tf
-    from .cuts import make_trunk
-
+def convert(function: Any) -> Any:
+    """Return a ``tf.function`` as an ``openvino.Model``."""
     openvino = import_quietly("openvino")
-    model = make_trunk(backbone, cut)
-    signature = [tf.TensorSpec((None, None, None, 3), tf.uint8)]
-    # Autograph would write a module into the folder of temporary files.
-    forward = tf.function(lambda images: model(images, training=False), autograph=False)
     with _without_reports(), _tensorflow_known():
-        return openvino.convert_model(forward.get_concrete_function(*signature))
+        return openvino.convert_model(function.get_concrete_function())
 
 
 class OpenVinoTrunk:
@@ -123,8 +111,7 @@ class OpenVinoTrunk:
         if precision == "bfloat16" and "BF16" not in able:
             raise EngineError(
                 "precision='bfloat16' was given, but this processor has no bfloat16 "
-                f"instructions (it has {', '.join(able)}). Pass precision='float32' or "
-                "'int8'."
+                f"instructions (it has {', '.join(able)}). Pass precision='float32'."
             )
         self._core, self._graph = core, graph
         self._settings = {

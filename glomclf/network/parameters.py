@@ -13,13 +13,6 @@ from ..data.augmenter import PatchAugmenter
 if TYPE_CHECKING:
     from .classifier import PatchClassifier
 
-__all__ = [
-    "BACKBONE_CONSTRAINTS",
-    "CLASSIFIER_CONSTRAINTS",
-    "faults_of_augmentation",
-    "faults_of_parts",
-    "faults_of_validation",
-]
 
 BACKBONE_CONSTRAINTS: dict[str, list] = {
     "backbone": [

@@ -7,12 +7,6 @@ from pathlib import Path
 
 from ..errors import EngineError
 
-__all__ = [
-    "check_training_precision",
-    "has_bfloat16",
-    "processor_name",
-]
-
 _CPU_FILE = Path("/proc/cpuinfo")
 # As x86 and Arm name it.
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}

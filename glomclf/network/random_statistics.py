@@ -10,25 +10,26 @@ again, remove the file.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from .._runtime import written_whole
-from .backbones import BACKBONES, describe_layers, load_backbone
+from .backbones import BACKBONES, load_backbone
 from .backend import keras, tf
-from .known_layers import LAYERS_FILE
+from .known_layers import LAYERS_FILE, digest_of_shapes
 from .random_weights import STATISTICS_FILE, batch_norms, draw_kernels, statistics_of
 from .weight_sources import normalization_of
-
-__all__ = ["calibration_batch", "measure_statistics"]
 
 _SEED = 50
 _N_IMAGES = 16
 _IMAGE_SIZE = 224
 # Optical density of PAS' magenta in red, green and blue: most light is lost in green.
 _STAIN = (0.25, 0.65, 0.35)
+# Outputs that every path from image to features runs through.
+_BLOCK_OUTPUT = re.compile(r"_out$|^pool1_pool$|^avg_pool$")
 
 
 def measure_statistics(model: Any, inputs: Any) -> None:
@@ -75,28 +76,39 @@ def calibration_batch() -> np.ndarray:
     return images
 
 
-def _measure_new(kept: dict[str, Any]) -> dict[str, Any]:
-    """Return what is kept, and the same of the backbones that it lacks."""
-    images, measured = keras.ops.convert_to_tensor(calibration_batch()), dict(kept)
-    for name, architecture in BACKBONES.items():
-        if f"{name} kernel" in kept:
-            continue
-        model = architecture.build()
+def _layers(name: str) -> dict[str, Any]:
+    """Describe a backbone as `known_layers` knows it."""
+    backbone = load_backbone(name, None)
+    model = backbone.model
+    outputs = {
+        layer.name: (place, int(layer.output.shape[-1]))
+        for place, layer in enumerate(model.layers)
+        if _BLOCK_OUTPUT.search(layer.name)
+    }
+    return {
+        "n_layers": len(model.layers),
+        "outputs": outputs,
+        "shapes": digest_of_shapes(model.get_weights()),
+        "random": backbone.fingerprint,
+    }
+
+
+def _main() -> None:
+    images, measured = keras.ops.convert_to_tensor(calibration_batch()), {}
+    if STATISTICS_FILE.is_file():
+        with np.load(STATISTICS_FILE, allow_pickle=False) as opened:
+            measured = dict(opened)
+    for name in [name for name in BACKBONES if f"{name} kernel" not in measured]:
+        model = BACKBONES[name].build()
         measured[f"{name} kernel"] = draw_kernels(model)
         measure_statistics(model, normalization_of(name, None, None)(images))
         measured[f"{name} statistics"] = statistics_of(model)
-    return measured
+    with written_whole(STATISTICS_FILE) as temporary, temporary.open("wb") as file:
+        np.savez(file, **measured)
+    layers = {name: _layers(name) for name in BACKBONES}
+    with written_whole(LAYERS_FILE) as temporary:
+        temporary.write_text(json.dumps(layers, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    kept = {}
-    if STATISTICS_FILE.is_file():
-        with np.load(STATISTICS_FILE, allow_pickle=False) as opened:
-            kept = dict(opened)
-    arrays = _measure_new(kept)
-    with written_whole(STATISTICS_FILE) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
-    layers = {name: describe_layers(load_backbone(name, None)) for name in BACKBONES}
-    with written_whole(LAYERS_FILE) as temporary:
-        content = {name: known._asdict() for name, known in layers.items()}
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    _main()

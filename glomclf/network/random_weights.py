@@ -17,14 +17,6 @@ import numpy as np
 from ..errors import WeightsError
 from .backend import keras
 
-__all__ = [
-    "STATISTICS_FILE",
-    "batch_norms",
-    "draw_kernels",
-    "randomise",
-    "statistics_of",
-]
-
 STATISTICS_FILE = Path(__file__).with_name("random_statistics.npz")
 _SEED = 50
 _N_COMPARED = 16  # numbers at the end of all draws that tell whether they are the same

@@ -17,8 +17,6 @@ from typing import Any
 
 from .backend import keras
 
-__all__ = ["build_resnet50_v15", "resnet_torch_name"]
-
 _EPSILON = 1e-5
 _STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))  # blocks, width, stride
 _EXPANSION = 4

@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from .backbones import Backbone
     from .classifier import PatchClassifier
 
-__all__ = [
-    "are_images",
-    "check_rows",
-    "check_validation",
-    "finite_probability",
-    "refuse_other_shape",
-]
-
 
 def check_rows(net: PatchClassifier, X: Any, *, reset: bool) -> np.ndarray:
     """Return images as uint8, features as floats, of the shape seen in ``fit``.

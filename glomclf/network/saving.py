@@ -14,22 +14,16 @@ from ..data.archive_fields import (
 )
 from ..data.augmenter import make_augmenter
 from ..errors import ModelFileError
-from .known_layers import are_made_again, weights_of_file
-from .normalization import find_normalization
-from .weight_sources import weights_record_from_json
+from .known_layers import KnownBackbone
 
 if TYPE_CHECKING:
     from .classifier import PatchClassifier
 
-__all__ = ["net_from_parts", "net_from_weights", "net_to_parts"]
 
-_OF_BACKBONE = ("backbone_fingerprint", "normalization", "weights")
 _HEADER: dict[str, list] = {
     "input_shape": [list],
     "from_images": [bool],
-    "backbone_fingerprint": [str, None],
-    "normalization": [list, tuple, None],
-    "weights": [dict, None],
+    "backbone": [dict, None],
     "history": [dict],
 }
 # Mean and variance of the features, and the weights and biases of two layers.
@@ -55,22 +49,16 @@ def net_to_parts(net: PatchClassifier) -> tuple[dict[str, Any], dict[str, np.nda
     header = {
         "input_shape": list(net.input_shape_),
         "from_images": net._from_images,
-        "backbone_fingerprint": net.backbone_fingerprint_,
-        "normalization": net._normalization,
-        "weights": net.weights_record_,
+        "backbone": None,
         "history": history_to_json(net.history_),
     }
-    kept = {"net": net._owned_weights()}
-    backbone = net._fitted_backbone() if net._has_frozen_layers() else None
-    if backbone is not None and not are_made_again(
-        net.backbone, net.weights, backbone.fingerprint
-    ):
-        kept["backbone"] = backbone.weights()
-    return header, {
-        f"{part}/{i:03d}": array
-        for part, arrays in kept.items()
-        for i, array in enumerate(arrays)
-    }
+    arrays = {f"net/{i:03d}": array for i, array in enumerate(net._owned_weights())}
+    if net._known is None:
+        return header, arrays
+    header["backbone"], kept = net._known.to_parts(
+        "backbone", whole=net._has_frozen_layers()
+    )
+    return header, arrays | kept
 
 
 def net_from_parts(
@@ -93,35 +81,21 @@ def net_from_parts(
     if len(net.input_shape_) == 1:
         net.n_features_in_ = net.input_shape_[0]
     net._from_images = header["from_images"]
-    net.backbone_fingerprint_ = header["backbone_fingerprint"]
     net.history_ = history_from_json(header["history"])
     net._seed = 0
-    _set_backbone(net, header, _arrays_of("backbone", arrays))
+    described, kept = header["backbone"], _arrays_of("backbone", arrays)
+    if (described is None) != net._is_head_alone() or (described is None and kept):
+        raise ModelFileError("The network lacks its backbone, or has one too many.")
+    net._know(
+        described
+        and KnownBackbone.from_parts(
+            *(net.backbone, net.weights, described, kept),
+            whole=net._has_frozen_layers(),
+        )
+    )
     weights = _arrays_of("net", arrays)
     _refuse_other_head(net, weights)
     net_from_weights(net, weights)
-
-
-def _set_backbone(
-    net: PatchClassifier, header: dict[str, Any], arrays: list[np.ndarray]
-) -> None:
-    """Keep what is told of the backbone, and its weights where no encoder has them."""
-    net._normalization = net.weights_record_ = None
-    needed = [header[name] is not None for name in _OF_BACKBONE]
-    if set(needed) != {not net._is_head_alone()}:
-        raise ModelFileError("The network lacks its backbone, or has one too many.")
-    net._stored_arrays = None
-    if all(needed):
-        scale = find_normalization(header["normalization"])
-        fingerprint = header["backbone_fingerprint"]
-        net._normalization = scale
-        net.weights_record_ = weights_record_from_json(header["weights"])
-        if net._has_frozen_layers():
-            net._stored_arrays = weights_of_file(
-                net.backbone, net.weights, scale, arrays, fingerprint
-            )
-    if arrays and net._stored_arrays is None:
-        raise ModelFileError("The network holds weights that it does not need.")
 
 
 def _refuse_other_head(net: PatchClassifier, weights: list[np.ndarray]) -> None:

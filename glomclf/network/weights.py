@@ -10,8 +10,6 @@ from ..errors import WeightsError
 from .backend import keras
 from .weight_sources import LITE0_SHA256, imagenet_file, weights_identity
 
-__all__ = ["fetch_keras_resnet50", "find_weights", "read_hdf5"]
-
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _WHY_NOT = (
     "The shapes of their weights agree, but they are different functions: PyTorch's "

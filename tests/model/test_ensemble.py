@@ -377,8 +377,8 @@ def test_frozen_features_are_computed_once_for_all_members(images, tmp_path):
     X, y, groups = images
     counted, forward = [], PatchEncoder._forward
 
-    def counting(self, cut):
-        run = forward(self, cut)
+    def counting(self):
+        run = forward(self)
         return lambda batch: counted.append(len(batch)) or run(batch)
 
     estimator = small_classifier(sampler=None, cache_dir=tmp_path, network__epochs=1)
@@ -511,7 +511,7 @@ def test_a_description_that_fits_nothing_takes_no_features(members, tmp_path):
 
 
 def test_frozen_weights_are_in_the_file_once(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr("glomclf.network.encoder.are_made_again", lambda *_: False)
+    monkeypatch.setattr("glomclf.network.known_layers.are_made_again", lambda *_: False)
     fitted.save(tmp_path / "ensemble")
     header, arrays = read_model(tmp_path / "ensemble")
     named = [one["arrays"] for one in header["members"]]

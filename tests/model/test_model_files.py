@@ -27,7 +27,7 @@ def known(tmp_path_factory):
     file = tmp_path_factory.mktemp("models") / "model"
     with pytest.MonkeyPatch.context() as patch:
         # As of weights that are not random: their arrays are in the file.
-        patch.setattr("glomclf.network.encoder.are_made_again", lambda *_: False)
+        patch.setattr("glomclf.network.known_layers.are_made_again", lambda *_: False)
         return {
             name: known_model(name, model.fit(X, y, groups=groups), X, file)
             for name, model, X in small_models(images, features)
@@ -122,7 +122,7 @@ def _with_other_density(header):
         ("probe", lambda h: h.update(classes=[1, 0]), "not two labels"),
         ("probe", lambda h: h.update(pos_label=True), "none of the classes"),
         ("probe", lambda h: h.update(history={"loss": ["x"]}), "history"),
-        ("encoder", lambda h: h["steps"]["encode"].update(cut="x"), "is cut at 'x'"),
+        ("encoder", lambda h: h["steps"]["encode"].update(cut="x"), "described by cut"),
         (
             "encoder",
             lambda h: h["steps"]["encode"].update(fingerprint="x"),
@@ -172,7 +172,6 @@ def test_a_file_that_lacks_its_backbone_fetches_none(known, tmp_path, monkeypatc
     header = copy.deepcopy(known["encoder"].header)
     encoder = header["parameters"]["encoder"]["parameters"]
     encoder.update(backbone="resnet50", weights="imagenet")
-    header["steps"]["encode"]["cut"] = "avg_pool"
     arrays = {k: v for k, v in known["encoder"].arrays.items() if "encode/" not in k}
     with pytest.raises(ModelFileError, match="not the shapes"):
         read_classifier(forged(tmp_path, header, arrays))

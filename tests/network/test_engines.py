@@ -18,11 +18,6 @@ from glomclf.network.engines import choose_engine, compile_trunk, numerics
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra is not installed"
 )
-needs_nncf = pytest.mark.skipif(
-    importlib.util.find_spec("nncf") is None, reason="the extra is not installed"
-)
-# NNCF builds its graphs with calls that networkx and Python are leaving behind.
-nncf_warns = pytest.mark.filterwarnings("ignore:::nncf", "ignore:::openvino")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +89,7 @@ def test_no_module_is_written_where_temporary_files_lie(
     compiled = {
         "keras": lambda: engines._compile_keras.__wrapped__(cnn, "avg_pool"),
         "openvino": lambda: engines._compile_openvino.__wrapped__(
-            cnn, "avg_pool", "float32", False
+            cnn, "avg_pool", "float32"
         ),
     }[engine]()
     assert len(compiled(patches[0][:2])) == 2
@@ -181,49 +176,8 @@ def test_a_processor_without_bfloat16_is_named(cnn, monkeypatch):
 
     openvino = openvino_graph.import_quietly("openvino")
     monkeypatch.setattr(openvino, "Core", Core)
-    with pytest.raises(EngineError, match=r"has no bfloat16.*FP32, INT8.*'int8'"):
+    with pytest.raises(EngineError, match=r"has no bfloat16.*FP32, INT8"):
         openvino_graph.OpenVinoTrunk(None, "bfloat16", 1)
-
-
-@needs_nncf
-@nncf_warns
-def test_int8_is_calibrated_once_and_kept(cnn, patches, tmp_path, monkeypatch, capsys):
-    from glomclf.network import quantisation
-
-    X, _ = patches
-    forward = compile_trunk(cnn, "avg_pool", "openvino", "int8", tmp_path)
-    features = forward(X)
-    assert 0 < deviation(features, compile_trunk(cnn, "avg_pool")(X)) < 0.1
-    engines._compile_openvino.cache_clear()
-    monkeypatch.setattr(quantisation, "_quantise", None)
-    again = compile_trunk(cnn, "avg_pool", "openvino", "int8", tmp_path)
-    np.testing.assert_array_equal(again(X), features)
-    assert capsys.readouterr().out == ""  # NNCF draws bars
-
-
-@needs_nncf
-@nncf_warns
-def test_int8_without_a_folder_keeps_nothing(cnn, patches, monkeypatch, recompiled):
-    from glomclf.network import quantisation
-
-    def refuse(*arguments):
-        raise AssertionError("a store was opened")
-
-    monkeypatch.setattr(quantisation, "_quantise", lambda graph: graph)
-    monkeypatch.setattr(quantisation, "FeatureStore", refuse)
-    forward = compile_trunk(cnn, "avg_pool", "openvino", "int8", False)
-    assert forward(patches[0]).shape == (24, 128)
-
-
-def test_int8_is_calibrated_on_the_same_synthetic_patches_everywhere(monkeypatch):
-    from glomclf.network import quantisation
-
-    images = quantisation.calibration_images()
-    assert (images.shape, images.dtype) == ((64, 224, 224, 3), np.uint8)
-    monkeypatch.setattr(quantisation, "_N_IMAGES", 16)  # one of each participant
-    monkeypatch.setattr(quantisation, "_IMAGE_SIZE", 32)
-    first, second = (quantisation.calibration_images() for _ in range(2))
-    np.testing.assert_array_equal(first, second)
 
 
 # -- which engine ----------------------------------------------------------------------
@@ -237,30 +191,24 @@ def test_the_fastest_installed_engine_is_chosen():
 
 
 def test_without_openvino_keras_computes_in_float32(missing):
-    missing("openvino", "nncf")
+    missing("openvino")
     assert choose_engine("auto", "float32") == "keras"
 
 
 @pytest.mark.parametrize(
-    ("engine", "precision", "hidden", "named"),
-    [
-        ("openvino", "float32", ["openvino"], "needs openvino,"),
-        ("auto", "bfloat16", ["openvino"], "needs openvino,"),
-        ("auto", "int8", ["openvino", "nncf"], "needs openvino and nncf,"),
-    ],
+    ("engine", "precision"), [("openvino", "float32"), ("auto", "bfloat16")]
 )
-def test_what_is_not_installed_is_named(missing, engine, precision, hidden, named):
-    missing(*hidden)
+def test_what_is_not_installed_is_named(missing, engine, precision):
+    missing("openvino")
     with pytest.raises(
-        EngineError, match=f"{named}.* pip install {' '.join(hidden)}, or"
+        EngineError, match=r"needs openvino,.* install openvino, or"
     ):
         choose_engine(engine, precision)
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
-def test_keras_is_refused_at_a_lower_precision(precision):
-    with pytest.raises(EngineError, match=f"in float32, but precision='{precision}'"):
-        choose_engine("keras", precision)
+def test_keras_is_refused_at_a_lower_precision():
+    with pytest.raises(EngineError, match="in float32, but precision='bfloat16'"):
+        choose_engine("keras", "bfloat16")
 
 
 def test_a_broken_installation_is_named(tmp_path, monkeypatch):
@@ -270,12 +218,10 @@ def test_a_broken_installation_is_named(tmp_path, monkeypatch):
         openvino_graph.import_quietly("broken_engine")
 
 
-@needs_nncf
+@needs_openvino
 def test_features_are_shared_by_engines_in_float32_alone():
-    names = [numerics(precision) for precision in ("float32", "bfloat16", "int8")]
-    assert names[0] == "float32"
-    assert "openvino" in names[1]
-    assert "nncf" in names[2]
+    assert numerics("float32") == "float32"
+    assert "openvino" in numerics("bfloat16")
 
 
 # -- good manners ----------------------------------------------------------------------
@@ -307,12 +253,3 @@ def test_workers_share_the_cores():
 def test_the_user_may_set_the_number_of_cores(monkeypatch, given, expected):
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     assert n_threads() == (expected or cpu_count())
-
-
-@needs_openvino
-def test_another_folder_of_the_store_compiles_nothing_anew(cnn, tmp_path):
-    compiled = {
-        compile_trunk(cnn, cnn.cut(0), "openvino", cache_dir=folder)
-        for folder in (False, tmp_path)
-    }
-    assert len(compiled) == 1

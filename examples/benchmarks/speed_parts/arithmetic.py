@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from glomclf.network.backbones import Backbone
+from glomclf.network.known_layers import layers_of
 
 
 def saved_by_trunk(backbone: Backbone, trainable_layers: int, image_size: int) -> float:
@@ -35,7 +36,7 @@ def saved_by_trunk(backbone: Backbone, trainable_layers: int, image_size: int) -
     layers = backbone.model.layers
     forward = _multiplications(backbone.model, image_size)
     place = {layer.name: number for number, layer in enumerate(layers)}
-    trained = len(layers) - backbone.n_trainable(trainable_layers)
+    trained = len(layers) - layers_of(backbone.name).n_trainable(trainable_layers)
     first = min(n for n, count in enumerate(forward) if count and n >= trained)
     backward = forward[first:].sum() + forward[first + 1 :].sum()
     cut = backbone.cut(trainable_layers)

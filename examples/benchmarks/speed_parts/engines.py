@@ -30,7 +30,6 @@ _REFERENCE = "tf.function"
 _OTHERS = {
     "OpenVINO float32": ("openvino", "float32"),
     "OpenVINO bfloat16": ("openvino", "bfloat16"),
-    "OpenVINO int8": ("openvino", "int8"),
 }
 _Forward = Callable[[np.ndarray], np.ndarray]
 
@@ -64,9 +63,7 @@ def _engines(setting: Setting) -> dict[str, _Forward]:
     for name, (engine, precision) in _OTHERS.items():
         try:
             choose_engine(engine, precision)
-            found[name] = compile_trunk(
-                backbone, cut, engine, precision, setting.folder
-            )
+            found[name] = compile_trunk(backbone, cut, engine, precision)
         except EngineError:
             continue  # not on this machine: its row is missing from the table
     return found
