@@ -164,7 +164,7 @@ def _cached_backbone(
     elif (name, weights) == ("resnet50", "imagenet"):
         model = fetch_keras_resnet50()
     else:
-        file = find_weights(name, weights, are_torch=torch_name is not None)
+        file = find_weights(name, weights)
         model = build()
         if torch_name is None:
             read_hdf5(model, file)

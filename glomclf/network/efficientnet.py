@@ -39,11 +39,9 @@ def build_efficientnet_lite0() -> Any:
     """
     layers = keras.layers
     x = inputs = keras.Input((None, None, 3), name="image")
-    x = layers.Conv2D(
-        _STEM, 3, strides=2, padding="same", use_bias=False, name="conv_stem"
-    )(x)
-    x = layers.BatchNormalization(name="bn0")(x)
-    x = layers.Activation("relu6", name="stem_out")(x)
+    stem = {"strides": 2, "padding": "same", "use_bias": False}
+    x = layers.Conv2D(_STEM, 3, **stem, name="conv_stem")(x)
+    x = _normalise(x, "bn0", "stem_out")
     place = 0
     for n_blocks, side, stride, expansion, n_channels in _STAGES:
         for i in range(n_blocks):
@@ -51,10 +49,14 @@ def build_efficientnet_lite0() -> Any:
             x = _block(x, f"block{place}", side, step, expansion, n_channels)
             place += 1
     x = layers.Conv2D(_HEAD, 1, use_bias=False, name="conv_head")(x)
-    x = layers.BatchNormalization(name="bn1")(x)
-    x = layers.Activation("relu6", name="head_relu")(x)
+    x = _normalise(x, "bn1", "head_relu")
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     return keras.Model(inputs, x, name="efficientnet-lite0")
+
+
+def _normalise(x: Any, name: str, relu: str) -> Any:
+    x = keras.layers.BatchNormalization(name=name)(x)
+    return keras.layers.Activation("relu6", name=relu)(x)
 
 
 def _block(
@@ -62,22 +64,15 @@ def _block(
 ) -> Any:
     """Expand channels, convolve each alone, project them onto fewer."""
     layers, inputs, n_inputs = keras.layers, x, x.shape[-1]
+    plain: dict[str, Any] = {"use_bias": False}
     if expansion != 1:
-        x = layers.Conv2D(
-            expansion * n_inputs, 1, use_bias=False, name=f"{name}_expand_conv"
-        )(x)
-        x = layers.BatchNormalization(name=f"{name}_bn0")(x)
-        x = layers.Activation("relu6", name=f"{name}_expand_relu")(x)
-    x = layers.DepthwiseConv2D(
-        side,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        name=f"{name}_depthwise_conv",
-    )(x)
-    x = layers.BatchNormalization(name=f"{name}_bn1")(x)
-    x = layers.Activation("relu6", name=f"{name}_depthwise_relu")(x)
-    x = layers.Conv2D(n_channels, 1, use_bias=False, name=f"{name}_project_conv")(x)
+        n_wide = expansion * n_inputs
+        x = layers.Conv2D(n_wide, 1, **plain, name=f"{name}_expand_conv")(x)
+        x = _normalise(x, f"{name}_bn0", f"{name}_expand_relu")
+    each = {**plain, "strides": stride, "padding": "same"}
+    x = layers.DepthwiseConv2D(side, **each, name=f"{name}_depthwise_conv")(x)
+    x = _normalise(x, f"{name}_bn1", f"{name}_depthwise_relu")
+    x = layers.Conv2D(n_channels, 1, **plain, name=f"{name}_project_conv")(x)
     x = layers.BatchNormalization(name=f"{name}_bn2")(x)
     if stride == 1 and n_channels == n_inputs:
         return layers.Add(name=f"{name}_out")([x, inputs])

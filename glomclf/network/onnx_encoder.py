@@ -14,7 +14,7 @@ from .._runtime import user_path
 from ..data.archive import MODEL_FOLDER
 from ..data.archive_fields import check_fields
 from ..data.images import resize_image
-from ..errors import EngineError, ModelFileError, ParameterError, WeightsError
+from ..errors import EngineError, ModelFileError, WeightsError
 from .image_encoder import ImageEncoder
 from .normalization import NORMALIZATIONS, Normalization, find_normalization
 from .onnx_file import OnnxFile, read_onnx
@@ -162,13 +162,7 @@ class OnnxEncoder(ImageEncoder):
             )
 
     def _scaling(self) -> Normalization:
-        try:
-            return find_normalization((self.mean, self.std))
-        except ParameterError:
-            raise ParameterError(
-                f"mean={self.mean!r} and std={self.std!r} were given. Expected three "
-                "numbers each, of red, green and blue in [0, 1]."
-            ) from None
+        return find_normalization((self.mean, self.std))
 
     def _forward(self) -> Callable[[np.ndarray], np.ndarray]:
         """Return a function that compiles the network at its first call."""
@@ -191,11 +185,10 @@ class OnnxEncoder(ImageEncoder):
                 f"{self.file} gives {self.output_!r} of shape {found.shape}. "
                 + _advice(self.tokens, found.shape)
             )
-        if len(found) != n_images or not np.isfinite(found).all():
+        if len(found) != n_images:
             raise EngineError(
-                f"{self.file} gives {len(found)} rows for {n_images} images, or "
-                "features that are not finite. Export it anew, in float32 and with a "
-                "free number of images."
+                f"{self.file} gives {len(found)} rows for {n_images} images. Export it "
+                "anew, with a free number of images."
             )
         return found
 
@@ -219,13 +212,10 @@ class OnnxEncoder(ImageEncoder):
             found for found in map(read_onnx, there) if found.sha256 == header["sha256"]
         ]
         if not known:
-            one = len(there or places) == 1
-            state = "is not there" if one else "are not there"
-            if there:
-                state = "has changed" if one else "have changed"
+            state = "has changed" if there else "is not there"
             raise ModelFileError(
                 "The model needs its encoder, which is not part of the model file, and "
-                f"{' and '.join(map(str, there or places))} {state}. Put {given.name} "
+                f"{' or '.join(map(str, there or places))} {state}. Put {given.name} "
                 f"with the SHA-256 {header['sha256']} beside the model file."
             )
         self._use(known[0])

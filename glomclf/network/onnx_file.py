@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -132,9 +132,11 @@ def _external_files(path: Path, model: Any) -> tuple[Path, ...]:
     """Return where numbers of the model lie, as it says; nothing is opened."""
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-    nodes = [model.graph.node, *(function.node for function in model.functions)]
-    tensors = [*_tensors(model.graph), *(t for of in nodes for t in _constants(of))]
-    names = {ExternalDataInfo(t).location for t in tensors if uses_external_data(t)}
+    names = {
+        ExternalDataInfo(tensor).location
+        for tensor in _tensors(model)
+        if uses_external_data(tensor)
+    }
     return tuple(path.parent / name for name in sorted(names))
 
 
@@ -159,20 +161,16 @@ def _check_external(found: OnnxFile) -> None:
         )
 
 
-def _tensors(graph: Any) -> Iterable[Any]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-
-
-def _constants(nodes: Any) -> Iterable[Any]:
-    """Yield the tensors in nodes, and in the graphs inside these."""
-    for node in nodes:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _tensors(graph)
-                yield from _constants(graph.node)
+def _tensors(message: Any) -> Iterator[Any]:
+    """Yield the tensors in a protobuf message, however deep they lie."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            inside = [value] if hasattr(value, "ListFields") else value
+            for one in inside:
+                yield from _tensors(one)
 
 
 def _shape(value: Any) -> _Shape:

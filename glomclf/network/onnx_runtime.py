@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -65,25 +67,23 @@ def compile_onnx(file: OnnxFile, output: str, scaling: Normalization) -> Forward
         if hashlib.sha256(source).hexdigest() != file.sha256:
             raise WeightsError(f"{file.path} has changed while it was in use.")
     make = _with_openvino if runtime == "openvino" else _with_onnxruntime
-    return _named_faults(file, runtime, make)(source, file, output, scaling)
+    with _named_faults(file, runtime):
+        forward = make(source, file, output, scaling)
+    return _named_faults(file, runtime)(forward)
 
 
-def _named_faults(file: OnnxFile, runtime: str, call: Any) -> Any:
-    """Wrap a call, so that whatever a runtime throws names the file."""
-
-    @functools.wraps(call)
-    def named(*args: Any) -> Any:
-        try:
-            return call(*args)
-        except Exception as error:  # runtimes throw all kinds
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise EngineError(
-                f"{runtime} cannot run {file.path}: {' '.join(lines[-4:])[:500]} "
-                "Export it with standard operators, with a free number of images "
-                "(dynamic_axes), and for the image_size given."
-            ) from error
-
-    return named
+@contextmanager
+def _named_faults(file: OnnxFile, runtime: str) -> Iterator[None]:
+    """Name the file in whatever a runtime throws."""
+    try:
+        yield
+    except Exception as error:  # runtimes throw all kinds
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise EngineError(
+            f"{runtime} cannot run {file.path}: {' '.join(lines[-4:])[:500]} "
+            "Export it with standard operators, with a free number of images "
+            "(dynamic_axes), and for the image_size given."
+        ) from error
 
 
 def _with_openvino(
@@ -101,9 +101,7 @@ def _with_openvino(
     steps = images.preprocess().convert_element_type(openvino.Type.f32)
     steps.mean([255 * m for m in scaling.mean]).scale([255 * s for s in scaling.std])
     given.output().tensor().set_element_type(openvino.Type.f32)
-    return _named_faults(
-        file, "openvino", OpenVinoTrunk(given.build(), "float32", n_threads()).__call__
-    )
+    return OpenVinoTrunk(given.build(), "float32", n_threads()).__call__
 
 
 def _with_onnxruntime(
@@ -126,4 +124,4 @@ def _with_onnxruntime(
             parts.append(session.run([output], given)[0])
         return np.concatenate(parts).astype(np.float32)
 
-    return _named_faults(file, "onnxruntime", forward)
+    return forward

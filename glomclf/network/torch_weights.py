@@ -26,6 +26,12 @@ _BESIDE = re.compile(
     r"momentum_encoder|target_encoder|optimizer|optim|lr_scheduler|scheduler|scaler|"
     r"amp|dino_loss|loss|criterion|center|epoch|instDis|groupDis)(\.|$)"
 )
+_NORM = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
 _COUNTER = re.compile(r"(^|\.)num_batches_tracked$")
 _N_NAMED = 5
 
@@ -59,34 +65,25 @@ def read_torch_weights(model: Any, path: str, torch_name: Callable[[str], str]) 
         for part, weight, axes in _weights_of(layer)
     }
     state = _without_wrapper(tensors, set(places))
-    faults = [*_faults_of_names(set(state), set(places)), *_faults(state, places)]
+    faults = _faults(state, places)
     if faults:
         raise WeightsError(
             f"{path} does not hold the weights of {model.name!r}: {'; '.join(faults)}."
         )
     for name, (weight, axes) in places.items():
-        weight.assign(_in_keras_order(state[name], axes))
+        weight.assign(state[name].transpose(axes))
 
 
-def _weights_of(layer: Any) -> list[tuple[str, Any, tuple[int, ...] | None]]:
+def _weights_of(layer: Any) -> list[tuple[str, Any, tuple[int, ...]]]:
     """Return the weights of a layer: their names in PyTorch, and the order of axes."""
     layers = keras.layers
     if isinstance(layer, layers.BatchNormalization):
-        return [
-            ("weight", layer.gamma, None),
-            ("bias", layer.beta, None),
-            ("running_mean", layer.moving_mean, None),
-            ("running_var", layer.moving_variance, None),
-        ]
+        return [(part, getattr(layer, own), (0,)) for part, own in _NORM.items()]
     if isinstance(layer, layers.DepthwiseConv2D):
         return [("weight", layer.kernel, (2, 3, 0, 1))]
     if isinstance(layer, layers.Conv2D):
         return [("weight", layer.kernel, (2, 3, 1, 0))]
     return []
-
-
-def _in_keras_order(array: np.ndarray, axes: tuple[int, ...] | None) -> np.ndarray:
-    return array if axes is None else array.transpose(axes)
 
 
 def _without_wrapper(
@@ -133,33 +130,26 @@ def _is_beside(name: str) -> bool:
     )
 
 
-def _faults_of_names(given: set[str], expected: set[str]) -> list[str]:
-    """Say what is missing, and what is too much."""
-    faults = []
-    if missing := sorted(expected - given):
-        faults.append(f"it lacks {_some(missing)}")
-    if unknown := sorted(given - expected):
-        faults.append(f"it holds {_some(unknown)}, which that network does not have")
-    return faults
-
-
 def _faults(state: dict[str, np.ndarray], places: dict[str, Any]) -> list[str]:
-    """Say which shapes are others, and which numbers cannot be used."""
-    faults = []
+    """Say what is missing or too much, of another shape, or cannot be used."""
+    found, faults = [], []
+    if missing := sorted(set(places) - set(state)):
+        found.append(f"it lacks {_some(missing)}")
+    if unknown := sorted(set(state) - set(places)):
+        found.append(f"it holds {_some(unknown)}, which that network does not have")
     for name in sorted(set(state) & set(places)):
         weight, axes = places[name]
         array = state[name]
-        if array.ndim != len(weight.shape) or (
-            _in_keras_order(array, axes).shape != tuple(weight.shape)
-        ):
+        is_like = array.ndim == len(axes)
+        if not is_like or array.transpose(axes).shape != tuple(weight.shape):
             faults.append(f"{name} has the shape {array.shape}")
         elif array.dtype.kind != "f" or not np.isfinite(array).all():
             faults.append(f"{name} has numbers that are not finite, or no floats")
-    n_more = len(faults) - _N_NAMED
-    return faults[:_N_NAMED] + ([f"and {n_more} more"] if n_more > 0 else [])
+    return [*found, _some(faults, "; ")] if faults else found
 
 
-def _some(names: list[str]) -> str:
+def _some(names: list[str], between: str = ", ") -> str:
     """Name the first few, and how many there are."""
     n_more = len(names) - _N_NAMED
-    return ", ".join(names[:_N_NAMED]) + (f" and {n_more} more" if n_more > 0 else "")
+    more = f" and {n_more} more" if n_more > 0 else ""
+    return between.join(names[:_N_NAMED]) + more

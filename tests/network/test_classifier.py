@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from glomclf import ImageSampler, PatchClassifier, PatchEncoder
 from glomclf.data.augmenter import PatchAugmenter
-from glomclf.errors import DivergenceError, ParameterError, WeightsError
+from glomclf.errors import DivergenceError, ParameterError
 from glomclf.network.assembly import build_network, owned_weights, set_owned_weights
 from glomclf.network.backbones import (
     _cached_backbone,
@@ -336,11 +336,6 @@ def test_labels_that_are_not_two_classes_are_errors(features):
         make_head().fit(X, np.ones(80, dtype=int))
     with pytest.raises(ValueError, match="Only binary classification"):
         make_head().fit(X, np.arange(80) % 3)
-
-
-def test_the_cnn_has_no_imagenet_weights(patches):
-    with pytest.raises(WeightsError, match="there are none for backbone='cnn'"):
-        PatchClassifier("cnn").fit(*patches)
 
 
 @pytest.mark.parametrize(

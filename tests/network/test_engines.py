@@ -200,9 +200,7 @@ def test_without_openvino_keras_computes_in_float32(missing):
 )
 def test_what_is_not_installed_is_named(missing, engine, precision):
     missing("openvino")
-    with pytest.raises(
-        EngineError, match=r"needs openvino,.* install openvino, or"
-    ):
+    with pytest.raises(EngineError, match=r"needs openvino,.* install openvino, or"):
         choose_engine(engine, precision)
 
 

@@ -113,7 +113,7 @@ def test_it_is_cut_at_the_last_block_below_what_is_trained(
 
 
 def test_imagenet_weights_are_not_fetched_and_the_error_says_where_they_are():
-    message = r"not fetched .*resnet50-11ad3fa6\.pth.*resnet50\.a1_in1k.*weights=PATH"
+    message = r"not fetched.*resnet50-11ad3fa6\.pth.*resnet50\.a1_in1k.*weights=PATH"
     with pytest.raises(WeightsError, match=message):
         load_backbone("resnet50-v1.5", "imagenet")
 
