@@ -1,27 +1,23 @@
-"""The backbones: networks from images to pooled features, built and given weights.
-
-To add one, add a line to ``BACKBONES``.
-"""
+"""The backbones: networks from images to pooled features, built and given weights."""
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .._runtime import user_path
 from ..errors import WeightsError
-from .backend import as_delivered, keras, refuse_fork
-from .efficientnet import build_efficientnet_lite0, lite0_torch_name
+from .architectures import BACKBONES
+from .backend import as_delivered, refuse_fork
 from .known_layers import KnownBackbone, fingerprint_of, layers_of
 from .normalization import Normalization
 from .random_weights import randomise
-from .resnet import build_resnet50_v15, resnet_torch_name
 from .torch_weights import read_torch_weights
 from .weight_sources import normalization_of
 from .weights import fetch_keras_resnet50, find_weights, read_hdf5
@@ -57,49 +53,6 @@ class Backbone:
             If there are not as many layers.
         """
         return layers_of(self.name).cut(trainable_layers)
-
-
-def _build_resnet50() -> Any:
-    return keras.applications.ResNet50(
-        include_top=False, weights=None, pooling="avg", input_shape=(None, None, 3)
-    )
-
-
-def _build_cnn() -> Any:
-    """Build four convolution blocks, in the spirit of the seed's first attempt."""
-    layers = keras.layers
-    x = inputs = keras.Input((None, None, 3), name="image")
-    for block, n_filters in enumerate((16, 32, 64, 128), start=1):
-        x = layers.Conv2D(n_filters, 3, padding="same", name=f"block{block}_conv")(x)
-        x = layers.BatchNormalization(name=f"block{block}_bn")(x)
-        x = layers.Activation("relu", name=f"block{block}_relu")(x)
-        x = layers.MaxPooling2D(2, name=f"block{block}_out")(x)
-    x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    return keras.Model(inputs, x, name="cnn")
-
-
-class Architecture(NamedTuple):
-    """How a backbone is built.
-
-    Attributes
-    ----------
-    build : callable
-        Returns a fresh Keras model: preprocessed images -> pooled features.
-    torch_name : callable or None
-        Name of a layer -> its name in PyTorch, whose files hold the weights; None
-        where Keras' do.
-    """
-
-    build: Callable[[], Any]
-    torch_name: Callable[[str], str] | None = None
-
-
-BACKBONES = {
-    "resnet50": Architecture(_build_resnet50),
-    "resnet50-v1.5": Architecture(build_resnet50_v15, resnet_torch_name),
-    "efficientnet-lite0": Architecture(build_efficientnet_lite0, lite0_torch_name),
-    "cnn": Architecture(_build_cnn),
-}
 
 
 def load_backbone(

@@ -17,12 +17,7 @@ from ..data.augmenter import make_augmenter
 from ..data.labels import check_weights, encode_labels, row_weights
 from ..errors import ParameterError
 from .known_layers import KnownBackbone
-from .parameters import (
-    CLASSIFIER_CONSTRAINTS,
-    faults_of_augmentation,
-    faults_of_parts,
-    faults_of_validation,
-)
+from .parameters import CLASSIFIER_CONSTRAINTS, faults_of_parts, faults_of_rows
 from .processor import check_training_precision
 from .rows import check_rows, check_validation, finite_probability, refuse_other_shape
 from .saving import net_from_parts, net_from_weights, net_to_parts
@@ -240,7 +235,8 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         check_training_precision(self.training_precision)
         augmenter = make_augmenter(self.augmentation)
         X = check_rows(self, X, reset=True)
-        self._refuse_combinations(X_val, y_val)
+        if faults := [*faults_of_rows(self, X_val, y_val), *faults_of_parts(self)]:
+            raise ParameterError("\n".join(faults))
         codes = self._encode_labels(X, y)
         validation = check_validation(self, X_val, y_val)
         weight = self._weigh_rows(y, sample_weight)
@@ -299,17 +295,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.non_deterministic = self.random_state is None
         return tags
-
-    def _refuse_combinations(self, X_val, y_val):
-        """Refuse parameters that contradict each other, or the rows, all at once."""
-        given = {"has_X_val": X_val is not None, "has_y_val": y_val is not None}
-        faults = [
-            *faults_of_validation(self, **given),
-            *faults_of_parts(self),
-            *faults_of_augmentation(self, from_images=self._from_images),
-        ]
-        if faults:
-            raise ParameterError("\n".join(faults))
 
     def _encode_labels(self, X, y):
         """Return labels as 0 and 1; keep the classes, and count their rows."""

@@ -121,10 +121,7 @@ class SGD(_ByPart, keras.optimizers.SGD):  # type: ignore[name-defined]
 
 
 OPTIMIZERS: dict[str, Any] = {
-    "adam": Adam,
-    "adamw": AdamW,
-    "rmsprop": RMSprop,
-    "sgd": SGD,
+    kind.__name__.lower(): kind for kind in (Adam, AdamW, RMSprop, SGD)
 }
 
 

@@ -17,8 +17,7 @@ from ..data.images import resize_image
 from ..errors import EngineError, ModelFileError, WeightsError
 from .image_encoder import ImageEncoder
 from .normalization import NORMALIZATIONS, Normalization, find_normalization
-from .onnx_file import OnnxFile, read_onnx
-from .onnx_runtime import choose_runtime, compile_onnx
+from .onnx_file import OnnxFile, choose_runtime, compile_onnx, read_onnx
 
 
 class OnnxEncoder(ImageEncoder):

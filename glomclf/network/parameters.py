@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -69,54 +69,41 @@ def faults_of_parts(net: PatchClassifier) -> list[str]:
     >>> faults_of_parts(PatchClassifier(head_epochs=2))[0]
     'head_epochs=2 is for trainable layers, but trainable_layers=0 trains the head ...'
     """
-    return [*_faults_without_tail(net), *_faults_of_epochs(net)]
-
-
-def _faults_without_tail(net: PatchClassifier) -> list[str]:
     unused = {"head_epochs": 0, "tail_learning_rate": None}
-    return [
+    faults = [
         f"{name}={value} is for trainable layers, but trainable_layers=0 trains the "
         f"head alone. Pass more trainable_layers, or {name}={none}."
         for name, none in unused.items()
         if (value := getattr(net, name)) != none and net.trainable_layers == 0
     ]
-
-
-def _faults_of_epochs(net: PatchClassifier) -> list[str]:
     rest = net.epochs - net.head_epochs
     if rest < 1:
-        return [
+        faults.append(
             f"head_epochs={net.head_epochs} leaves none of epochs={net.epochs} to the "
             "trainable layers. Pass more epochs, or fewer head_epochs."
-        ]
-    if 0 < net.warmup_epochs >= rest:
-        return [
+        )
+    elif 0 < net.warmup_epochs >= rest:
+        faults.append(
             f"warmup_epochs={net.warmup_epochs} does not end within the {rest} epochs "
             "of the schedule. Pass fewer warmup_epochs, or more epochs."
-        ]
-    return []
+        )
+    return faults
 
 
-def faults_of_validation(
-    net: PatchClassifier, *, has_X_val: bool, has_y_val: bool
-) -> list[str]:
-    """Say what is wrong with validation rows, or with their absence."""
-    if has_X_val != has_y_val:
-        return ["X_val and y_val belong together: pass both or neither."]
-    if net.patience is None or has_X_val:
-        return []
-    return [
-        f"patience={net.patience} stops on the validation loss, but fit was given no "
-        "X_val and y_val. Pass them, or patience=None."
-    ]
-
-
-def faults_of_augmentation(net: PatchClassifier, *, from_images: bool) -> list[str]:
-    """Say what is wrong with an augmentation of the rows given to ``fit``."""
-    if net.augmentation is None or from_images:
-        return []
-    return [
-        f"augmentation={net.augmentation!r} changes images, but X has rows of shape "
-        f"{net.input_shape_}. Leave the encoder out, so that images come in, or pass "
-        "augmentation=None."
-    ]
+def faults_of_rows(net: PatchClassifier, X_val: Any, y_val: Any) -> list[str]:
+    """Say what does not go with the rows given to ``fit``."""
+    faults = []
+    if (X_val is None) != (y_val is None):
+        faults.append("X_val and y_val belong together: pass both or neither.")
+    elif net.patience is not None and X_val is None:
+        faults.append(
+            f"patience={net.patience} stops on the validation loss, but fit was given "
+            "no X_val and y_val. Pass them, or patience=None."
+        )
+    if net.augmentation is not None and not net._from_images:
+        faults.append(
+            f"augmentation={net.augmentation!r} changes images, but X has rows of "
+            f"shape {net.input_shape_}. Leave the encoder out, so that images come in, "
+            "or pass augmentation=None."
+        )
+    return faults

@@ -62,7 +62,7 @@ class BatchEpochs:
         return _metrics(self.model)
 
 
-class WholeEpochs:
+class WholeEpochs(BatchEpochs):
     """Epochs of a call each, of rows that TensorFlow holds whole.
 
     Parameters
@@ -76,9 +76,9 @@ class WholeEpochs:
     def __init__(self, model: Any, train: ArrayBatches, judged: ArrayBatches | None):
         self.model = model
         _make_variables(model, train.arrays)
-        self._train = _each_batch(model.train_step, train.arrays, train.batch_size)
+        self._train = _each_batch(model.train_step, train)
         if judged is not None:
-            self._judge = _each_batch(model.test_step, judged.arrays, judged.batch_size)
+            self._judge = _each_batch(model.test_step, judged)
 
     def begin(
         self, model: Any, train: ArrayBatches, judged: ArrayBatches | None
@@ -86,28 +86,24 @@ class WholeEpochs:
         """Take a model's weights and its rate, and the rows of its training."""
         _copy(model, self.model)
         self.model.course.learning_rate = model.course.learning_rate
-        self._rows, self._judged = _held(train), judged and _held(judged)
+        self._batches, self._judged = train, judged
+        self._held = {
+            id(batches): [tf.constant(array) for array in batches.arrays]
+            for batches in (train, judged)
+            if batches is not None
+        }
 
     def give_back(self, model: Any) -> None:
         """Give the trained weights to the model they began in, and let go of rows."""
         _copy(self.model, model)
-        del self._rows, self._judged
+        del self._batches, self._judged, self._held
 
     def start_part(self) -> None:
         """Do nothing: there is one part where the head is all that is trained."""
 
-    def train(self) -> dict[str, float]:
-        """Run an epoch of training, and return its metrics."""
-        return self._run(self._train, self._rows)
-
-    def judge(self) -> dict[str, float]:
-        """Return metrics of the validation rows; none without any."""
-        return {} if self._judged is None else self._run(self._judge, self._judged)
-
-    def _run(self, step: Any, held: tuple[ArrayBatches, list[Any]]) -> dict[str, float]:
-        batches, arrays = held
+    def _run(self, step: Any, batches: ArrayBatches) -> dict[str, float]:
         self.model.reset_metrics()
-        step(tf.constant(batches.order), *arrays)
+        step(tf.constant(batches.order), *self._held[id(batches)])
         return _metrics(self.model)
 
 
@@ -150,10 +146,6 @@ def _make_variables(model: Any, arrays: list[np.ndarray]) -> None:
     model.test_step(tuple(tf.constant(array[:2]) for array in arrays))
 
 
-def _held(batches: ArrayBatches) -> tuple[ArrayBatches, list[Any]]:
-    return batches, [tf.constant(array) for array in batches.arrays]
-
-
 def _metrics(model: Any) -> dict[str, float]:
     metrics = model.get_metrics_result()
     return {name: float(value) for name, value in metrics.items()}
@@ -171,22 +163,22 @@ def _compiled(function: Callable[..., Any], arrays: list[np.ndarray]) -> Any:
     )
 
 
-def _each_batch(step: Any, arrays: list[np.ndarray], batch_size: int) -> Any:
+def _each_batch(step: Any, batches: ArrayBatches) -> Any:
     """Return a TensorFlow function that runs a step on each batch of an order.
 
     Parameters
     ----------
     step : callable
         Given a batch, a tuple of tensors; it changes variables, and that is all.
-    arrays : list of ndarray
-        For their shapes and types; there may be any number of rows.
-    batch_size : int
+    batches : ArrayBatches
+        For their size, and the shapes and types of arrays of any number of rows.
 
     Returns
     -------
     callable
         Given an order of rows, and the arrays.
     """
+    batch_size = batches.batch_size
 
     def body(index: Any, order: Any, *rows_of: Any) -> tuple[Any, ...]:
         rows = order[index * batch_size : (index + 1) * batch_size]
@@ -203,7 +195,7 @@ def _each_batch(step: Any, arrays: list[np.ndarray], batch_size: int) -> Any:
             parallel_iterations=1,
         )
 
-    return _compiled(run, [np.arange(0), *arrays])
+    return _compiled(run, [np.arange(0), *batches.arrays])
 
 
 def _copy(source: Any, target: Any) -> None:

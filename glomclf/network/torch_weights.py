@@ -13,19 +13,13 @@ from ..data.tensor_files import read_tensors
 from ..errors import TensorFileError, WeightsError
 from .backend import keras
 
-# What training in PyTorch puts around a network, in front of the names of its weights.
-_WRAPPERS = (
-    *("state_dict", "model_state_dict", "model_state", "model", "net", "network"),
-    *("module", "backbone", "encoder", "encoder_q", "base_encoder", "online_encoder"),
-    *("momentum_encoder", "trunk", "resnet", "feature_extractor", "teacher", "student"),
-)
-# And what lies beside it: heads, second networks, queues, the state of the optimizer.
-_BESIDE = re.compile(
+# What may lie beside a network behind the same prefix: heads, and their parts.
+_HEADS = re.compile(
     r"^(fc|_fc|head|heads|classifier|projector|projection_head|projection|prototypes|"
-    r"predictor|mlp|bn|encoder_k|queue|queue_ptr|queue_labels|student|teacher|"
-    r"momentum_encoder|target_encoder|optimizer|optim|lr_scheduler|scheduler|scaler|"
-    r"amp|dino_loss|loss|criterion|center|epoch|instDis|groupDis)(\.|$)"
+    r"predictor|mlp|bn|queue|queue_ptr|queue_labels|instDis|groupDis)(\.|$)"
 )
+# Networks that follow another one, which is in the file as well.
+_SECOND = {"student", "encoder_k", "momentum_encoder", "target_encoder"}
 _NORM = {
     "weight": "gamma",
     "bias": "beta",
@@ -39,8 +33,7 @@ _N_NAMED = 5
 def read_torch_weights(model: Any, path: str, torch_name: Callable[[str], str]) -> None:
     """Give a network the weights of a state dict of PyTorch.
 
-    Names may stand behind what training wraps around a network, such as
-    ``state_dict.module.encoder_q.``; heads and other networks beside it are left out.
+    Heads, and other networks beside it, are left out.
 
     Parameters
     ----------
@@ -64,7 +57,7 @@ def read_torch_weights(model: Any, path: str, torch_name: Callable[[str], str]) 
         for layer in model.layers
         for part, weight, axes in _weights_of(layer)
     }
-    state = _without_wrapper(tensors, set(places))
+    state = _without_prefix(tensors, set(places))
     faults = _faults(state, places)
     if faults:
         raise WeightsError(
@@ -86,48 +79,42 @@ def _weights_of(layer: Any) -> list[tuple[str, Any, tuple[int, ...]]]:
     return []
 
 
-def _without_wrapper(
+def _without_prefix(
     tensors: dict[str, np.ndarray], expected: set[str]
 ) -> dict[str, np.ndarray]:
     """Return the tensors of the network by their own names, and what is not known.
 
-    Where several networks lie in the file, as of a student and its teacher, it is the
-    one whose wrappers come first in the list above.
+    They stand behind what training wraps around it, such as
+    ``state_dict.module.encoder_q.``. Behind another prefix lie other networks, and the
+    state of the optimizer.
     """
-    wrappers = Counter(
-        wrapper
+    prefixes = Counter(
+        name[: -len(own)]
         for name in tensors
-        if name.removeprefix(wrapper := _wrapper(name)) in expected
+        if (own := _own_name(name, expected)) is not None
     )
-    chosen = min(wrappers, key=lambda one: (-wrappers[one], _rank(one)), default="")
-    state = {}
-    for name, array in tensors.items():
-        own = name.removeprefix(chosen)
-        if own in expected or not (_COUNTER.search(own) or _is_beside(own)):
-            state[own] = array
-    return state
+    prefix = min(
+        prefixes,
+        key=lambda one: (-prefixes[one], not _SECOND.isdisjoint(one.split("."))),
+        default="",
+    )
+    state = {
+        name.removeprefix(prefix): array
+        for name, array in tensors.items()
+        if name.startswith(prefix)
+    }
+    return {
+        own: array
+        for own, array in state.items()
+        if own in expected or not (_COUNTER.search(own) or _HEADS.match(own))
+    }
 
 
-def _wrapper(name: str) -> str:
-    """Return the wrappers in front of a name, with their dots."""
+def _own_name(name: str, expected: set[str]) -> str | None:
+    """Return the longest end of a name that is one of the network's."""
     parts = name.split(".")
-    n_wrappers = next(
-        (i for i, part in enumerate(parts) if part not in _WRAPPERS), len(parts)
-    )
-    return "".join(f"{part}." for part in parts[:n_wrappers])
-
-
-def _rank(prefix: str) -> list[int]:
-    return [_WRAPPERS.index(part) for part in prefix.split(".")[:-1]]
-
-
-def _is_beside(name: str) -> bool:
-    """Whether a name is of no part of the network: behind any of its wrappers."""
-    parts = name.split(".")
-    return any(
-        _BESIDE.match(".".join(parts[i:]))
-        for i in range(len(_wrapper(name).split(".")))
-    )
+    ends = (".".join(parts[i:]) for i in range(len(parts)))
+    return next((end for end in ends if end in expected), None)
 
 
 def _faults(state: dict[str, np.ndarray], places: dict[str, Any]) -> list[str]:

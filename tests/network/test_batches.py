@@ -176,7 +176,7 @@ def test_one_call_runs_a_step_on_every_batch_of_an_order(n_rows, batch_size):
         rows = tf.stack([*batch, size], axis=1)
         seen.assign(tf.concat([seen.read_value(), rows], axis=0))
 
-    _each_batch(step, batches.arrays, batch_size)(batches.order, *batches.arrays)
+    _each_batch(step, batches)(batches.order, *batches.arrays)
     expected = [
         np.column_stack([rows, labels, np.full(len(rows), len(rows))])
         for rows, labels in batches_in(batches)

@@ -10,7 +10,7 @@ from joblib import Parallel, cpu_count, delayed
 
 from glomclf._runtime import n_threads
 from glomclf.errors import EngineError
-from glomclf.network import engines, openvino_graph
+from glomclf.network import engines
 from glomclf.network.backbones import load_backbone
 from glomclf.network.cuts import make_trunk
 from glomclf.network.engines import choose_engine, compile_trunk, numerics
@@ -159,7 +159,7 @@ def test_threads_may_share_a_compiled_graph(cnn, patches):
 @needs_openvino
 def test_bfloat16_changes_features_a_little_or_is_refused_by_name(cnn, patches):
     X, _ = patches
-    core = openvino_graph.import_quietly("openvino").Core()
+    core = engines.import_quietly("openvino").Core()
     if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         features = compile_trunk(cnn, "avg_pool", "openvino", "bfloat16")(X)
         assert 0 < deviation(features, compile_trunk(cnn, "avg_pool")(X)) < 0.02
@@ -174,10 +174,10 @@ def test_a_processor_without_bfloat16_is_named(cnn, monkeypatch):
         def get_property(self, *names):
             return ["FP32", "INT8"]
 
-    openvino = openvino_graph.import_quietly("openvino")
+    openvino = engines.import_quietly("openvino")
     monkeypatch.setattr(openvino, "Core", Core)
     with pytest.raises(EngineError, match=r"has no bfloat16.*FP32, INT8"):
-        openvino_graph.OpenVinoTrunk(None, "bfloat16", 1)
+        engines.OpenVinoTrunk(None, "bfloat16", 1)
 
 
 # -- which engine ----------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_a_broken_installation_is_named(tmp_path, monkeypatch):
     (tmp_path / "broken_engine.py").write_text("raise OSError('no such library')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(EngineError, match="OSError: no such library"):
-        openvino_graph.import_quietly("broken_engine")
+        engines.import_quietly("broken_engine")
 
 
 @needs_openvino
@@ -231,7 +231,7 @@ def test_openvino_is_imported_without_what_reports_its_use_by_many_threads(run_p
         """
         import sys
         from concurrent.futures import ThreadPoolExecutor
-        from glomclf.network.openvino_graph import import_quietly
+        from glomclf.network.engines import import_quietly
         sys.setswitchinterval(1e-5)
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(import_quietly, ["openvino"] * 64))

@@ -16,7 +16,7 @@ from glomclf.errors import (
     ParameterError,
     WeightsError,
 )
-from glomclf.network import onnx_runtime
+from glomclf.network import onnx_file
 from glomclf.report import evaluation_report
 
 WEIGHTS = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
@@ -182,13 +182,11 @@ def test_onnx_runtime_serves_where_openvino_is_not_there(file, images, monkeypat
 
     OnnxRuntime.InferenceSession = InferenceSession
     monkeypatch.setitem(sys.modules, "onnxruntime", OnnxRuntime)
-    monkeypatch.setattr(onnx_runtime, "choose_runtime", lambda: "onnxruntime")
-    monkeypatch.setattr(
-        onnx_runtime, "compile_onnx", onnx_runtime.compile_onnx.__wrapped__
-    )
+    monkeypatch.setattr(onnx_file, "choose_runtime", lambda: "onnxruntime")
+    monkeypatch.setattr(onnx_file, "compile_onnx", onnx_file.compile_onnx.__wrapped__)
     found = encoder_of(file).fit(images)
     scaling = found._scaling()
-    forward = onnx_runtime.compile_onnx(found._file, "features", scaling)
+    forward = onnx_file.compile_onnx(found._file, "features", scaling)
     np.testing.assert_allclose(forward(images), features_of(images), rtol=1e-4)
 
 
