@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glomclf.network.assembly import build_network
@@ -23,6 +23,7 @@ def batches_in(batches):
     return [batches[index] for index in range(len(batches))]
 
 
+@settings(max_examples=20)
 @given(n_rows=N_ROWS, batch_size=BATCH_SIZES)
 def test_without_a_seed_batches_keep_the_order(n_rows, batch_size):
     X = np.arange(n_rows)
@@ -33,6 +34,7 @@ def test_without_a_seed_batches_keep_the_order(n_rows, batch_size):
         batches.on_epoch_begin()
 
 
+@settings(max_examples=20)
 @given(n_rows=N_ROWS, batch_size=BATCH_SIZES, seed=st.integers(0, 2**31))
 def test_every_epoch_holds_each_row_once_with_its_label_and_weight(
     n_rows, batch_size, seed
@@ -47,6 +49,7 @@ def test_every_epoch_holds_each_row_once_with_its_label_and_weight(
         np.testing.assert_array_equal(weights, rows / 2)
 
 
+@settings(max_examples=20)
 @given(n_rows=N_ROWS, batch_size=BATCH_SIZES)
 def test_all_batches_but_the_last_are_full(n_rows, batch_size):
     *full, last = batches_in(ArrayBatches(np.zeros((n_rows, 2)), batch_size=batch_size))
@@ -75,6 +78,7 @@ def test_shuffling_leaves_the_callers_arrays_alone():
     np.testing.assert_array_equal(X, np.arange(50))
 
 
+@settings(max_examples=20)
 @given(n_rows=N_ROWS, batch_size=BATCH_SIZES, seed=st.integers(0, 2**31))
 def test_even_batches_hold_each_row_once_and_differ_by_one_row(
     n_rows, batch_size, seed
@@ -141,7 +145,7 @@ def head():
     return build_network(NetworkSpec((3,), dense_units=4), None)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 7, 32, None])
+@pytest.mark.parametrize("batch_size", [4, 32, None])
 def test_predictions_keep_the_order_of_rows_at_every_batch_size(
     head, monkeypatch, batch_size
 ):
@@ -164,7 +168,7 @@ def test_features_are_standardised_in_float64_and_constants_left_alone(head):
     assert variance[2] == 1.0
 
 
-@pytest.mark.parametrize(("n_rows", "batch_size"), [(1, 4), (8, 4), (9, 4), (3, 8)])
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(8, 4), (9, 4), (3, 8)])
 def test_one_call_runs_a_step_on_every_batch_of_an_order(n_rows, batch_size):
     X = np.arange(n_rows, dtype=np.float32)
     batches = ArrayBatches(X, -X, batch_size=batch_size, shuffle_seed=0)
@@ -211,12 +215,11 @@ def test_a_program_used_again_trains_as_a_fresh_one_and_shares_no_weights():
     assert not np.array_equal(other.get_weights()[2], again.get_weights()[2])
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_small_features_train_the_same_whole_as_in_batches(monkeypatch, weighted):
+def test_small_features_train_the_same_whole_as_in_batches(monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(70, 12)).astype(np.float32)
     y = (X[:, :1] > 0).astype(np.float32)
-    weight = rng.uniform(0.5, 2, 50).astype(np.float32) if weighted else None
+    weight = rng.uniform(0.5, 2, 50).astype(np.float32)
     histories, weights = [], []
     for largest in (2**28, 0):
         monkeypatch.setattr("glomclf.network.assembly._SMALL", largest)
@@ -227,7 +230,7 @@ def test_small_features_train_the_same_whole_as_in_batches(monkeypatch, weighted
             y[:50],
             sample_weight=weight,
             batch_size=16,
-            epochs=4,
+            epochs=2,
             validation_data=(X[50:], y[50:]),
         )
         histories.append(history.history)

@@ -61,11 +61,11 @@ def lite0():
 
 @pytest.mark.parametrize("size", [(224, 224), (97, 131)])
 def test_features_are_those_of_an_independent_graph(lite0, size):
-    images = np.random.default_rng(0).integers(0, 256, (2, *size, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
     build = build_again(read_tensors(imagenet_file("efficientnet-lite0")))
     encoder = PatchEncoder("efficientnet-lite0", engine="openvino", cache_dir=False)
     expected = features(build, images, mean=127.0, std=128.0)
-    assert expected.shape == (2, 1280)
+    assert expected.shape == (1, 1280)
     assert expected.std() > 0.1
     np.testing.assert_allclose(encoder.fit_transform(images), expected, atol=1e-4)
 

@@ -101,7 +101,7 @@ def test_features_are_the_output_of_the_cut(patches, trainable_layers, cut, shap
     rows=st.lists(st.integers(0, 23), min_size=1, max_size=12),
     batch_size=st.integers(1, 9),
 )
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_an_images_features_depend_on_that_image_alone(patches, rows, batch_size):
     X, _ = patches
     alone = make_cnn_trunk().fit_transform(X)

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="memory is read as Linux reports it"
 )
 
-N_FEW, N_MANY = 300, 1500
+N_FEW, N_MANY = 200, 900
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,9 @@ def grown(run_python, tmp_path_factory):
         for _ in range(2):
             fit(trainable_layers)
         before = resident()
-        for _ in range(4):
+        for _ in range(3):
             fit(trainable_layers)
-        print((resident() - before) / 4)
+        print((resident() - before) / 3)
     """
     done = run_python(code)
     assert done.returncode == 0, done.stderr

@@ -93,12 +93,8 @@ EVERYTHING = {
 
 @pytest.mark.parametrize(
     "parameters",
-    [
-        EVERYTHING,
-        {"optimizer": "sgd", "schedule": "cosine", "patience": 2},
-        {"optimizer": "adamw", "warmup_epochs": 1},
-    ],
-    ids=["everything", "sgd", "adamw"],
+    [EVERYTHING, {"optimizer": "adamw", "warmup_epochs": 1}],
+    ids=["everything", "adamw"],
 )
 def test_both_paths_give_the_same_numbers(features, monkeypatch, parameters):
     X, y, X_val, y_val = features
@@ -458,7 +454,7 @@ def test_parts_of_training_are_resumed_as_well(maps):
     at_once, kept = make(), Kept()
     expected = fit(at_once, checkpoint=kept)
     variables = [np.asarray(v) for v in training_variables(at_once)]
-    for state in kept.states[:3]:  # within the first part, at its end, in the second
+    for state in kept.states[1:3]:  # at the end of the first part, in the second
         again, history = go_on(make, fit, state)
         assert history == expected
         for found, wanted in zip(training_variables(again), variables, strict=True):

@@ -15,8 +15,8 @@ from glomclf.network.random_weights import (
 )
 
 
-# Each builds and runs a whole network; the two ResNets differ in no kind of layer.
-@pytest.mark.parametrize("name", sorted({*BACKBONES} - {"resnet50-v1.5"}))
+# Each builds and runs a whole network; the ResNets have no kind of layer of their own.
+@pytest.mark.parametrize("name", ["cnn", "efficientnet-lite0"])
 def test_batch_norm_statistics_are_those_of_the_calibration_images(name):
     backbone = load_backbone(name, None)
     norms = [

@@ -90,12 +90,12 @@ def build_again(state):
 
 @pytest.mark.parametrize("size", [(224, 224), (97, 131)])
 def test_features_are_those_of_an_independent_graph(state, weights, size):
-    images = np.random.default_rng(1).integers(0, 256, (2, *size, 3), np.uint8)
+    images = np.random.default_rng(1).integers(0, 256, (1, *size, 3), np.uint8)
     encoder = PatchEncoder(
         "resnet50-v1.5", weights=weights, engine="keras", cache_dir=False
     )
     expected = features(build_again(state), images, **IMAGENET)
-    assert expected.shape == (2, 2048)
+    assert expected.shape == (1, 2048)
     assert expected.std() > 0.1
     np.testing.assert_allclose(
         encoder.fit_transform(images), expected, atol=1e-4 * expected.max()
