@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from .._runtime import user_path
 from ..errors import WeightsError
 from .architectures import BACKBONES
 from .backend import as_delivered, refuse_fork
-from .known_layers import KnownBackbone, fingerprint_of, layers_of
+from .known_layers import fingerprint_of, layers_of
 from .normalization import Normalization
 from .random_weights import randomise
 from .torch_weights import read_torch_weights
 from .weight_sources import normalization_of
 from .weights import fetch_keras_resnet50, find_weights, read_hdf5
+
+if TYPE_CHECKING:
+    from .known_backbone import KnownBackbone
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 from ..data.augmenter import make_augmenter
 from ..data.labels import check_weights, encode_labels, row_weights
 from ..errors import ParameterError
-from .known_layers import KnownBackbone
+from .known_backbone import KnownBackbone
 from .parameters import CLASSIFIER_CONSTRAINTS, faults_of_parts, faults_of_rows
 from .processor import check_training_precision
 from .rows import check_rows, check_validation, finite_probability, refuse_other_shape

@@ -8,7 +8,8 @@ import numpy as np
 
 from . import engines
 from .image_encoder import ImageEncoder
-from .known_layers import KnownBackbone, layers_of
+from .known_backbone import KnownBackbone
+from .known_layers import layers_of
 from .parameters import BACKBONE_CONSTRAINTS
 
 if TYPE_CHECKING:

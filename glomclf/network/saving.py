@@ -14,7 +14,7 @@ from ..data.archive_fields import (
 )
 from ..data.augmenter import make_augmenter
 from ..errors import ModelFileError
-from .known_layers import KnownBackbone
+from .known_backbone import KnownBackbone
 
 if TYPE_CHECKING:
     from .classifier import PatchClassifier

@@ -511,7 +511,9 @@ def test_a_description_that_fits_nothing_takes_no_features(members, tmp_path):
 
 
 def test_frozen_weights_are_in_the_file_once(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr("glomclf.network.known_layers.are_made_again", lambda *_: False)
+    monkeypatch.setattr(
+        "glomclf.network.known_backbone.are_made_again", lambda *_: False
+    )
     fitted.save(tmp_path / "ensemble")
     header, arrays = read_model(tmp_path / "ensemble")
     named = [one["arrays"] for one in header["members"]]

@@ -27,7 +27,7 @@ def known(tmp_path_factory):
     file = tmp_path_factory.mktemp("models") / "model"
     with pytest.MonkeyPatch.context() as patch:
         # As of weights that are not random: their arrays are in the file.
-        patch.setattr("glomclf.network.known_layers.are_made_again", lambda *_: False)
+        patch.setattr("glomclf.network.known_backbone.are_made_again", lambda *_: False)
         return {
             name: known_model(name, model.fit(X, y, groups=groups), X, file)
             for name, model, X in small_models(images, features)

@@ -17,7 +17,8 @@ from glomclf.network.backbones import (
 )
 from glomclf.network.backend import keras
 from glomclf.network.cuts import make_tail, make_trunk
-from glomclf.network.known_layers import KnownBackbone, layers_of
+from glomclf.network.known_backbone import KnownBackbone
+from glomclf.network.known_layers import layers_of
 from glomclf.network.normalization import NORMALIZATIONS
 from glomclf.network.random_statistics import _layers
 
