@@ -78,7 +78,7 @@ def _tell(
     classifier: Any, y: np.ndarray, scores: np.ndarray, people: np.ndarray, method: Any
 ) -> None:
     """Say what was learned, and what it is worth on other participants of the site."""
-    from ..model.recalibration_curve import recalibration_gain
+    from ..model.recalibration import recalibration_gain
 
     learned, cut = classifier.recalibration_, classifier.threshold_
     say(f"Recalibrated on {learned}.")

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from ..data.dihedral import N_DIHEDRAL_VIEWS, dihedral_view
 
-__all__ = ["aligned_correlation", "dihedral_views"]
-
 _Images = NDArray[np.float32]
 
 _LEAST_OVERLAP = 0.6  # of the area; less would let small corners agree by chance

@@ -8,8 +8,6 @@ import pandas as pd
 
 from ..errors import LeakageError
 
-__all__ = ["Audit"]
-
 
 @dataclass(frozen=True)
 class Audit:

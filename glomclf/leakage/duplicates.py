@@ -42,17 +42,6 @@ from ..data.loader import images_or_paths
 from ..errors import ImageError
 from .alignment import aligned_correlation, dihedral_views
 
-__all__ = [
-    "NEAR_DUPLICATE_DISTANCE",
-    "RE_ENCODED_DISTANCE",
-    "Fingerprints",
-    "equal_pairs",
-    "find_duplicates",
-    "fingerprint_images",
-    "pairs_table",
-    "rows_by_content",
-]
-
 Pair = tuple[int, int, str, float]  # two rows, kind, distance
 
 NEAR_DUPLICATE_DISTANCE = 0.4

@@ -30,8 +30,6 @@ from .duplicates import (
     rows_by_content,
 )
 
-__all__ = ["find_duplicate_embeddings"]
-
 # With it the default distance has no two patches of different participants, 99.5 % of
 # copies saved as JPEG of quality 95 and 72 % of those of quality 75. With 85 it has two
 # pairs of different participants: "Embeddings" in docs/benchmarks/near_duplicates.md.

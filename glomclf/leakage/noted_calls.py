@@ -27,8 +27,6 @@ from ..data.dihedral import DihedralImages
 from ..data.image_source import ImageSource
 from ..data.lazy_images import LazyImages
 
-__all__ = ["SYNTHETIC", "Call", "Ledger", "calls_noted", "row_keys"]
-
 SYNTHETIC = -1
 """Stands for the row of the data that a sampler's new row is."""
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from ..data.spellings import spelled_alike
 
-__all__ = ["contradictions", "described", "findings_of", "findings_table"]
-
 _Finding = tuple[str, int, int, float]  # kind, two rows, distance
 _COLUMNS = {
     "fold": "Int64",

@@ -26,8 +26,6 @@ from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_im
 from .embedding_pairs import find_duplicate_embeddings
 from .split_findings import contradictions, described, findings_of, findings_table
 
-__all__ = ["SplitAudit", "audit_splits", "split_rows"]
-
 _UNKNOWN = {
     True: "Participants are not known, so that they were not checked.",
     False: "Participants are not all known: what stands for them was checked.",

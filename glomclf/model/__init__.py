@@ -5,11 +5,10 @@ from .approaches import APPROACHES, Approach
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
 from .explanation import Explanation, explain
-from .folds import FittedFold, fit_folds, predict_folds
+from .folds import predict_folds
 from .linear_probe import LinearProbe
 from .model_files import read_classifier
-from .recalibration import Recalibration, fit_recalibration
-from .recalibration_curve import recalibration_gain
+from .recalibration import Recalibration, fit_recalibration, recalibration_gain
 from .recipes import RECIPES, make_classifier
 from .reference import TrainingReference, training_reference
 
@@ -19,7 +18,6 @@ __all__ = [
     "Approach",
     "ApproachComparison",
     "Explanation",
-    "FittedFold",
     "FoldEnsembleClassifier",
     "GlomeruliClassifier",
     "LinearProbe",
@@ -27,7 +25,6 @@ __all__ = [
     "TrainingReference",
     "compare_approaches",
     "explain",
-    "fit_folds",
     "fit_recalibration",
     "make_classifier",
     "predict_folds",

@@ -31,8 +31,6 @@ from .approaches import APPROACHES, draw_folds, load_patches, run_approach, try_
 from .checks import refuse_contradictions
 from .classifier import GlomeruliClassifier
 
-__all__ = ["COMPARED_SCORES", "ApproachComparison", "compare_approaches"]
-
 COMPARED_SCORES = ("f1", "recall", "precision", "roc_auc")
 """The scores of which an inflation is given."""
 

@@ -27,15 +27,6 @@ from .folds import splits_of
 from .pipeline import make_pipeline
 from .validation import share_set_aside, split_off
 
-__all__ = [
-    "APPROACHES",
-    "Approach",
-    "draw_folds",
-    "load_patches",
-    "run_approach",
-    "try_splits",
-]
-
 TEST_SIZE = 0.15
 """Share of its rows that each approach splits off as its test set."""
 

@@ -19,8 +19,6 @@ from ..evaluation.predictions import check_scores
 from .known_people import keep_record
 from .recalibration import Method, fit_recalibration, without_own_participant
 
-__all__ = ["BinaryClassifier", "recalibrate_by", "scores_as_trained"]
-
 Floats = NDArray[np.float64]
 Parts = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 

@@ -26,15 +26,6 @@ from .pipeline import (
     weight_parameter,
 )
 
-__all__ = [
-    "THRESHOLD_CONSTRAINT",
-    "chooses_threshold",
-    "looks_at_validation",
-    "refuse_contradictions",
-    "refuse_other_rows",
-]
-
-
 THRESHOLD_CONSTRAINT = [
     Interval(Real, 0, 1, closed="both"),
     StrOptions({"f1"}),

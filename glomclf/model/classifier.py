@@ -39,8 +39,6 @@ from .rows import Rows, class_counts, record_of
 from .threshold import choose_inside
 from .validation import set_aside
 
-__all__ = ["GlomeruliClassifier"]
-
 
 class GlomeruliClassifier(BinaryClassifier):
     """Classify glomeruli as globally sclerotic (1) or not (0).

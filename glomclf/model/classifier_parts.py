@@ -20,8 +20,6 @@ from .known_people import known_to_arrays
 from .parts import COUNT, begun, finished, portable, shared_to_json
 from .pipeline import make_pipeline, network_of, takes_features
 
-__all__ = ["classifier_from_parts", "classifier_to_parts", "with_network"]
-
 _Arrays = dict[str, np.ndarray]
 _FIELDS: dict[str, list[Any]] = {
     "n_features": [Interval(Integral, 1, None, closed="left"), None],

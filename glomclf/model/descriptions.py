@@ -20,13 +20,6 @@ from ..data.archive_fields import check_numbers
 from ..errors import ModelFileError
 from ..evaluation.thresholds import RecallAtLeast
 
-__all__ = [
-    "estimator_from_json",
-    "estimator_to_json",
-    "learned_from_parts",
-    "learned_to_parts",
-]
-
 # Any public estimator of these.
 _ROOMS = (
     *("glomclf.samplers", "glomclf.data", "glomclf.network", "glomclf.evaluation"),

@@ -26,8 +26,6 @@ from .known_people import forget_fit, keep_record
 from .rows import Rows, record_of
 from .threshold import ChosenThreshold
 
-__all__ = ["FoldEnsembleClassifier"]
-
 
 class FoldEnsembleClassifier(BinaryClassifier):
     """Average one classifier a fold, and keep what each says of the rows it never saw.

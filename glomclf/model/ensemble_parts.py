@@ -16,8 +16,6 @@ from .classifier_parts import with_network
 from .known_people import known_to_arrays
 from .parts import COUNT, begun, finished, portable, shared_to_json
 
-__all__ = ["ensemble_from_parts", "ensemble_to_parts"]
-
 _Arrays = dict[str, np.ndarray]
 _OF_ESTIMATOR = ("random_state", "verbose")  # which its clones have otherwise
 

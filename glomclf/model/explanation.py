@@ -24,8 +24,6 @@ from .ensemble import FoldEnsembleClassifier
 from .linear_probe import LinearProbe
 from .pipeline import takes_features
 
-__all__ = ["Explanation", "explain", "refuse_unexplained"]
-
 _METHODS = ("cam", "occlusion")
 _SQUARES = 7  # a side
 _LEAST_CELLS = 4  # a side: coarser maps of a network tell no places apart

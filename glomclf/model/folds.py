@@ -23,15 +23,6 @@ from ..errors import LeakageError, SplitError
 from .pipeline import weight_parameter
 from .rows import Rows
 
-__all__ = [
-    "FittedFold",
-    "fit_folds",
-    "inner_folds",
-    "predict_folds",
-    "refuse_unfit_folds",
-    "splits_of",
-]
-
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 _N_INNER = 5
 

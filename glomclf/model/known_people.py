@@ -17,8 +17,6 @@ from ..data.archive_fields import check_numbers
 from ..evaluation.biopsy_record import OutOfFoldRecord
 from .reference import Space, TrainingReference
 
-__all__ = ["forget_fit", "keep_record", "known_from_arrays", "known_to_arrays"]
-
 _Arrays = dict[str, np.ndarray]
 _RECORD = ("probability", "label", "participant")
 _SPACE = ("centre", "scale", "points", "participant")

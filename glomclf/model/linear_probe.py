@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,10 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from ..data.labels import check_weights, encode_labels, row_weights
 from .folds import inner_folds
-
-__all__ = ["LinearProbe"]
-
-_Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+from .rows import Rows
 
 
 class LinearProbe(ClassifierMixin, BaseEstimator):
@@ -129,33 +126,29 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             If weights of classes are not greater than 0.
         """
         X, y = validate_data(self, X, y, dtype=np.float64)
-        # Products this small are slower on several threads.
-        with threadpool_limits(1, user_api="blas"):
-            self._fit(X, y, groups, check_weights(sample_weight, y))
-        return self
-
-    def _fit(self, X: NDArray[Any], y: NDArray[Any], groups: Any, given: Any) -> None:
+        groups = None if groups is None else np.asarray(groups)
+        given = check_weights(sample_weight, y)
         self.classes_, codes = encode_labels(y)
         total = row_weights(self, y, given)
-        weights = _Weights(given, np.ones(len(y)) if total is None else total)
-        self.C_, self.log_loss_ = self._choose(X, codes, weights, groups)
-        everyone = np.arange(len(X))
-        ((self.coef_, self.intercept_),) = _path(X, codes, weights, everyone, [self.C_])
+        rows = Rows(X, codes, groups, np.ones(len(y)) if total is None else total)
+        # Products this small are slower on several threads.
+        with threadpool_limits(1, user_api="blas"):
+            self.C_, self.log_loss_ = self._choose(rows, given)
+            lines = _lines(rows, given, np.arange(len(X)), [self.C_])
+        ((self.coef_, self.intercept_),) = lines
+        return self
 
-    def _choose(
-        self, X: NDArray[Any], y: NDArray[Any], weights: _Weights, groups: Any
-    ) -> tuple[float, NDArray[np.float64]]:
+    def _choose(self, rows: Rows, given: Any) -> tuple[float, NDArray[np.float64]]:
         """Return the value with the lowest log loss, and the log loss of each."""
         if not self._chooses:
             return float(self.C), np.empty(0)
-        groups = None if groups is None else np.asarray(groups)
-        decision = np.empty((len(y), len(self.C)))
-        for train, held_out in inner_folds(y, groups, self.random_state, chosen="C"):
-            fits = _path(X, y, weights, train, self.C)
-            for place, (coef, intercept) in enumerate(fits):
-                decision[held_out, place] = X[held_out] @ coef + intercept
+        decision = np.empty((len(rows.y), len(self.C)))
+        for train, aside in inner_folds(*rows[1:3], self.random_state, chosen="C"):
+            lines = _lines(rows, given, train, self.C)
+            for place, (coef, intercept) in enumerate(lines):
+                decision[aside, place] = rows.X[aside] @ coef + intercept
         losses = [
-            log_loss(y, expit(column), sample_weight=weights.total)
+            log_loss(rows.y, expit(column), sample_weight=rows.weight)
             for column in decision.T
         ]
         return float(self.C[int(np.argmin(losses))]), np.array(losses)
@@ -197,26 +190,23 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         return tags
 
 
-class _Weights(NamedTuple):
-    """Weights of rows: those given, if any, and these times those of classes."""
-
-    given: NDArray[np.float64] | None
-    total: NDArray[np.float64]
-
-
-def _path(
-    X: NDArray[Any], y: NDArray[Any], weights: _Weights, train: Any, costs: Any
+def _lines(
+    rows: Rows, given: NDArray[Any] | None, train: NDArray[np.intp], costs: Any
 ) -> list[tuple[NDArray[np.float64], float]]:
-    """Fit some rows with each cost; give weights of features as they are."""
-    # Standardization knows no classes, so that it does not know their weights.
-    given = None if weights.given is None else weights.given[train]
-    scaler = StandardScaler().fit(X[train], sample_weight=given)
-    standardized, fits = scaler.transform(X[train]), []
+    """Fit some rows with each cost; give weights of features as they are.
+
+    Standardization knows no classes: its weights are those `given`, which those of
+    `rows` are times the weights of classes.
+    """
+    X, y, _, weight = rows.take(train)
+    scaler = StandardScaler()
+    scaler.fit(X, sample_weight=None if given is None else given[train])
+    standardized, lines = scaler.transform(X), []
     for C in costs:
         # As exact as a float64 allows: a probability must not hang on which engine
         # computed the features.
         model = LogisticRegression(C=C, tol=1e-7, max_iter=10_000)
-        model.fit(standardized, y[train], sample_weight=weights.total[train])
+        model.fit(standardized, y, sample_weight=weight)
         coef = model.coef_[0] / scaler.scale_
-        fits.append((coef, float(model.intercept_[0] - coef @ scaler.mean_)))
-    return fits
+        lines.append((coef, float(model.intercept_[0] - coef @ scaler.mean_)))
+    return lines

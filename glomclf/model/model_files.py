@@ -10,8 +10,6 @@ from ..errors import ModelFileError
 from .classifier import GlomeruliClassifier
 from .ensemble import FoldEnsembleClassifier
 
-__all__ = ["file_takes_features", "read_classifier"]
-
 _CLASSES: dict[str, Any] = {
     cls.__name__: cls for cls in (GlomeruliClassifier, FoldEnsembleClassifier)
 }

@@ -25,8 +25,6 @@ from .descriptions import estimator_from_json, estimator_to_json
 from .known_people import known_from_arrays
 from .recalibration import Recalibration
 
-__all__ = ["COUNT", "begun", "finished", "portable", "shared_to_json"]
-
 COUNT: list[Any] = [Interval(Integral, 0, None, closed="left")]
 """A number of rows."""
 
@@ -144,7 +142,8 @@ def begun(
     parameters = header["parameters"].items()
     model = cls(**{name: estimator_from_json(value) for name, value in parameters})
     for name, value in model.get_params(deep=True).items():
-        _refuse_of_a_machine(name, value)
+        if name.endswith("n_jobs") and (value == 0 or (value or 0) > _MOST_THREADS):
+            raise ModelFileError(f"{name}={value!r} is no number of threads.")
     model.classes_ = np.asarray(header["classes"])
     model.pos_label_ = header["pos_label"]
     _refuse_other_classes(model.classes_, model.pos_label_)
@@ -174,14 +173,6 @@ def finished(model: Any, header: dict[str, Any], arrays: dict[str, np.ndarray]) 
     for name, array in kept.items():
         check_numbers(name, arrays[name], array.shape, kinds=array.dtype.kind)
     return model
-
-
-def _refuse_of_a_machine(name: str, value: Any) -> None:
-    last = name.rpartition("__")[2]
-    if last in _OF_NO_MACHINE and value not in (False, _OF_NO_MACHINE[last]):
-        raise ModelFileError(f"{name}={value!r} is of another machine.")
-    if last == "n_jobs" and (value == 0 or (value or 0) > _MOST_THREADS):
-        raise ModelFileError(f"{name}={value!r} is no number of threads.")
 
 
 def _refuse_other_classes(classes: np.ndarray, pos_label: Any) -> None:

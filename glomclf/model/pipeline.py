@@ -26,20 +26,6 @@ from ..network.rows import finite_probability
 from ..samplers import make_sampler
 from .rows import Rows
 
-__all__ = [
-    "encoder_of",
-    "fit_pipeline",
-    "holds_features",
-    "make_pipeline",
-    "mean_over_views",
-    "network_of",
-    "seeds_of_fit",
-    "takes_features",
-    "takes_images",
-    "unfitted_pipeline",
-    "weight_parameter",
-]
-
 
 def holds_features(X: Any) -> bool:
     """Tell whether rows are features, not images or the names of files.

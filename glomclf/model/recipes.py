@@ -18,8 +18,6 @@ from .classifier import GlomeruliClassifier
 from .linear_probe import LinearProbe
 from .pipeline import encoder_of, network_of
 
-__all__ = ["RECIPES", "make_classifier", "unknown_parameters"]
-
 # One training image is seen once an epoch, each time under another view, so that no
 # sampler need repeat the minority.
 _FROM_PIXELS: dict[str, Any] = {

@@ -13,6 +13,7 @@ References
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,12 +22,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from sklearn.random_projection import GaussianRandomProjection
 from sklearn.utils import _safe_indexing, gen_batches
 
-from .._runtime import progress
 from ..data.stain import StainNormalizer
-
-__all__ = ["Space", "TrainingReference", "training_reference"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -127,14 +126,11 @@ class TrainingReference:
         values, rows_codes = _values(model, X, rows), codes[rows]
         table = pd.DataFrame(index=pd.Index(names, name="participant"))
         for name, space in self.spaces.items():
-            found = [
-                space.distance(values[name][rows_codes == code])
-                for code in range(len(names))
-            ]
+            of_each = [values[name][rows_codes == code] for code in range(len(names))]
+            found = np.array([space.distance(one) for one in of_each])
             own = space.own_distances
-            farthest = own.max() if len(own) else np.nan
-            table[f"{name}_distance"] = np.array(found) / farthest
-            table[f"{name}_nearer"] = [int((own < one).sum()) for one in found]
+            table[f"{name}_distance"] = found / (own.max() if len(own) else np.nan)
+            table[f"{name}_nearer"] = (own < found[:, None]).sum(axis=1)
         far = table[[f"{name}_distance" for name in self.spaces]] > 1
         return table.assign(unlike_training=far.any(axis=1))
 
@@ -144,9 +140,7 @@ class TrainingReference:
         return len(np.unique(self.spaces["features"].participant))
 
 
-def training_reference(
-    model: Any, X: Any, groups: NDArray[Any], *, verbose: int = 0
-) -> TrainingReference:
+def training_reference(model: Any, X: Any, groups: NDArray[Any]) -> TrainingReference:
     """Keep what tells how far a new biopsy lies from the training participants.
 
     Parameters
@@ -157,8 +151,6 @@ def training_reference(
         The rows that it was fitted on.
     groups : ndarray of shape (n_samples,)
         Their participants; numbers in their place are kept.
-    verbose : int, default=0
-        1 shows a bar.
 
     Returns
     -------
@@ -181,10 +173,8 @@ def training_reference(
     """
     codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
     rows = _some_of_each(codes, most=_MOST_PATCHES)
-    values = _values(model, X, rows, verbose=verbose)
-    return TrainingReference(
-        {name: Space.of(found, codes[rows]) for name, found in values.items()}
-    )
+    values = _values(model, X, rows).items()
+    return TrainingReference({name: Space.of(v, codes[rows]) for name, v in values})
 
 
 def _some_of_each(codes: NDArray[np.intp], *, most: int) -> NDArray[np.intp]:
@@ -199,26 +189,21 @@ def _some_of_each(codes: NDArray[np.intp], *, most: int) -> NDArray[np.intp]:
     return np.concatenate(taken)
 
 
-def _values(
-    model: Any, X: Any, rows: NDArray[np.intp], *, verbose: int = 0
-) -> dict[str, Floats]:
+def _values(model: Any, X: Any, rows: NDArray[np.intp]) -> dict[str, Floats]:
     """Compute features and stain of some rows, a few at a time.
 
     An ensemble is told by its first member.
     """
     pipeline = getattr(model, "estimators_", [model])[0].pipeline_
-    found: dict[str, list[Floats]] = {}
-    with progress("comparing", len(rows), enabled=verbose > 0) as advance:
-        for batch in gen_batches(len(rows), _BATCH):
-            part = _safe_indexing(X, rows[batch])
-            for name, step in pipeline.steps[:-1]:
-                if not hasattr(step, "transform"):
-                    continue  # a sampler
-                part = step.transform(part)
-                if name == "load":
-                    found.setdefault("stain", []).append(_stains(np.asarray(part)))
-            found.setdefault("features", []).append(_pooled(np.asarray(part)))
-            advance(batch.stop - batch.start)
+    steps = [step for step in pipeline.steps[:-1] if hasattr(step[1], "transform")]
+    found: dict[str, list[Floats]] = defaultdict(list)
+    for batch in gen_batches(len(rows), _BATCH):
+        part = _safe_indexing(X, rows[batch])
+        for name, step in steps:
+            part = step.transform(part)
+            if name == "load":
+                found["stain"].append(_stains(np.asarray(part)))
+        found["features"].append(_pooled(np.asarray(part)))
     return {name: np.concatenate(parts) for name, parts in sorted(found.items())}
 
 
@@ -237,9 +222,8 @@ def _pooled(features: NDArray[Any]) -> Floats:
 
 def _projected(values: Floats, centre: Floats, scale: Floats) -> Floats:
     standard = (values - centre) / np.where(scale > 0, scale, 1)
-    n_values = standard.shape[1]
-    if n_values > _MOST_DIMENSIONS:
-        shape = (n_values, _MOST_DIMENSIONS)
-        directions = np.random.RandomState(0).standard_normal(shape)
-        standard = standard @ directions / np.sqrt(_MOST_DIMENSIONS)
+    if standard.shape[1] > _MOST_DIMENSIONS:
+        standard = GaussianRandomProjection(
+            _MOST_DIMENSIONS, random_state=0
+        ).fit_transform(standard)
     return standard.astype(np.float32)

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
-__all__ = ["Rows", "class_counts", "record_of"]
-
 
 class Rows(NamedTuple):
     """Rows with what is known of each.

@@ -20,8 +20,6 @@ from .folds import fit_folds, inner_folds
 from .rows import Rows
 from .validation import are_enough
 
-__all__ = ["ChosenThreshold", "choose_inside"]
-
 
 @dataclass(frozen=True)
 class ChosenThreshold:

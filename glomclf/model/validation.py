@@ -19,8 +19,6 @@ from ..evaluation.participant_numbers import MIN_PARTICIPANTS, equal_number
 from .checks import chooses_threshold, looks_at_validation
 from .rows import Rows
 
-__all__ = ["are_enough", "set_aside", "share_set_aside", "split_off"]
-
 _FRACTION = 0.15  # of the training participants, where something is decided on them
 
 

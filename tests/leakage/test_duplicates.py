@@ -74,7 +74,7 @@ def test_a_recut_copy_is_a_near_duplicate(images):
 
 def test_most_serial_sections_are_found_and_nothing_else(tmp_path):
     manifest = make_glomeruli(
-        60,
+        36,
         n_participants=6,
         serial_sections=True,
         directory=tmp_path / "set",
@@ -83,7 +83,7 @@ def test_most_serial_sections_are_found_and_nothing_else(tmp_path):
     place = manifest["path"].map(lambda path: int(Path(path).stem[-6:], 16))
     pairs = found(manifest)
     assert all(place[i] // 2 == place[j] // 2 for i, j in pairs)
-    assert len(pairs) >= 26  # of 30
+    assert len(pairs) >= 15  # of 18
 
 
 def test_all_copies_of_an_image_are_found_however_many(images):
@@ -109,7 +109,7 @@ def in_order(images):
     return X, {frozenset(pair): kind for pair, kind in found(X).items()}
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(st.permutations(range(14)))
 def test_order_of_rows_changes_nothing(in_order, order):
     X, expected = in_order

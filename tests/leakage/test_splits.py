@@ -2,17 +2,16 @@
 
 import functools
 import json
-from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from imblearn.over_sampling import SMOTE, RandomOverSampler
-from imblearn.pipeline import Pipeline, make_pipeline
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import make_pipeline
 from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
@@ -29,8 +28,6 @@ from sklearn.preprocessing import StandardScaler
 
 from glomclf import (
     GlomeruliClassifier,
-    ImageLoader,
-    ImageSampler,
     PatchClassifier,
     make_glomeruli,
 )
@@ -299,6 +296,7 @@ def test_each_file_is_decoded_once(manifest, monkeypatch):
 NOISE = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype="uint8")
 
 
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from("abcd"), min_size=12, max_size=12), st.data())
 def test_exactly_the_participants_on_both_sides_are_found(owners, data):
     train = data.draw(st.lists(st.integers(0, 11), min_size=1, unique=True))
@@ -373,14 +371,6 @@ def test_the_classifier_passes_on_files(tmp_path):
     result = audit_fit(model, data, data["label"])
     assert not result.is_leaky, str(result)
     assert (result.folds["n_unrecognised"] == 0).all(), result.folds
-
-
-def test_a_pipeline_by_hand_passes(tiny):
-    X, y, groups = tiny
-    net = PatchClassifier("cnn", weights=None, dense_units=8, epochs=1, random_state=0)
-    sampler = ImageSampler(RandomOverSampler(random_state=0))
-    model = Pipeline([("load", ImageLoader(32)), ("sample", sampler), ("net", net)])
-    assert not audit_fit(model, X, y, groups).is_leaky
 
 
 class Leaky(ClassifierMixin, BaseEstimator):
@@ -530,15 +520,20 @@ def test_the_estimator_and_all_classes_are_left_as_they_were(features):
 @pytest.mark.parametrize(
     ("sampler", "space"),
     [
-        *((name, "pixels") for name in ("augment", "smote+augment")),
+        (None, "pixels"),
+        ("augment", "pixels"),
+        ("smote+augment", "pixels"),
         ("undersample+augment", "pixels"),
-        *product((None, "smote", "undersample", "oversample"), ("pixels", "features")),
+        ("smote", "features"),
+        ("oversample", "features"),
     ],
 )
 def test_pixels_of_the_held_out_fold_change_nothing_in_the_model(
     tiny, monkeypatch, sampler, space
 ):
-    monkeypatch.setattr("glomclf.model.folds._N_INNER", 3)  # fewer are quicker
+    # Fewer are quicker; in two of them there are too few rows for SMOTE.
+    n_inner = 3 if sampler == "smote" else 2
+    monkeypatch.setattr("glomclf.model.folds._N_INNER", n_inner)
     X, y, groups = tiny
     cv = StratifiedGroupShuffleSplit(1, test_size=0.25, random_state=0)
     train, test = next(cv.split(X, y, groups))

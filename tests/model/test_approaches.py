@@ -7,9 +7,10 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.over_sampling import SMOTE
+from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
 from glomclf import GlomeruliClassifier, make_glomeruli, read_manifest
@@ -173,8 +174,8 @@ def test_kin_and_participants_trained_on_are_those_of_the_fit(watched, biopsies)
 
 def test_report_of_the_leak_is_far_above_and_of_participants_within_intervals():
     biopsies = make_glomeruli(
-        240,
-        n_participants=40,
+        160,
+        n_participants=32,
         sclerotic_fraction=0.3,
         image_size=32,
         serial_sections=True,
@@ -215,16 +216,19 @@ def test_paired_interval_of_an_inflation_that_is_always_zero_is_absent():
     assert np.isnan(inflation.interval("f1")).all()
 
 
-def test_each_fold_is_scored_at_its_own_threshold(biopsies):
+def test_each_fold_is_scored_at_its_own_threshold_and_the_estimator_stays(biopsies):
     cuts = cycle([0.01, 0.5, 0.99])  # below, between and above what is predicted
+    told = []
 
     class Fickle(Memoriser):
         def fit(self, X, y, groups=None, X_val=None, y_val=None):
+            told.append((self.predict_views, X.shape[1]))
             super().fit(X, y, groups)
             self.threshold_ = next(cuts)
             return self
 
-    comparison = compare(biopsies, estimator=Fickle(image_size=32))
+    estimator = Fickle("augment", image_size=32, predict_views=2)
+    comparison = compare(biopsies, estimator=estimator)
     table = rows_of(comparison.predictions, approach="2", part="untouched")
     assert table.groupby("fold")["threshold"].unique().map(list).tolist() == [
         [0.01],
@@ -234,56 +238,46 @@ def test_each_fold_is_scored_at_its_own_threshold(biopsies):
     predicted = table["probability"] >= table["threshold"]
     (_, fp), (_, tp) = comparison.evaluations["2"]["untouched"].confusion_matrix
     assert fp + tp == predicted.sum()
-
-
-def test_same_seed_gives_the_same_table_and_another_seed_another(biopsies, watched):
-    again = compare(biopsies)
-    pd.testing.assert_frame_equal(again.predictions, watched[0].predictions)
-    pd.testing.assert_frame_equal(again.to_frame(), watched[0].to_frame())
-    other = compare(biopsies, random_state=1)
-    assert not other.to_frame().equals(again.to_frame())
-
-
-def test_the_estimator_is_cloned_and_keeps_its_settings(biopsies):
-    class Telling(Memoriser):
-        def fit(self, X, *arguments, **options):
-            told.append((self.predict_views, X.shape[1]))
-            return super().fit(X, *arguments, **options)
-
-    told = []
-    estimator = Telling("augment", image_size=40, predict_views=2)
-    compare(biopsies, estimator=estimator)
-    assert set(told) == {(2, 40)}
+    assert set(told) == {(2, 32)}
     assert estimator.sampler == "augment"  # the caller's
     assert not hasattr(estimator, "nearest_")
 
 
-def test_manifest_of_files_gives_what_their_pixels_give(tmp_path):
-    data = tmp_path / "data"
-    make_glomeruli(
-        96,
-        n_participants=16,
-        sclerotic_fraction=0.4,
-        image_size=32,
-        directory=data,
-        random_state=0,
-    )
-    manifest = read_manifest(data / "public.csv")
-    estimator = Memoriser(image_size=32)
-    pixels = load_patches(manifest, *np.zeros((2, 96), int), estimator).images
-    y, groups = manifest["label"], manifest["participant"]
-    from_files = compare((manifest, y))
-    from_pixels = compare((pixels, y, groups))
-    pd.testing.assert_frame_equal(from_files.predictions, from_pixels.predictions)
-
-
-def test_participants_may_be_numbers(biopsies, watched):
+def test_same_seed_gives_the_same_table_whatever_participants_are_called(
+    biopsies, watched
+):
     X, y, groups = biopsies
     numbers = pd.factorize(groups, sort=True)[0] + 100  # of one length: same order
-    table = compare((X, y, numbers)).to_frame()
-    pd.testing.assert_frame_equal(table, watched[0].to_frame())
+    seen = []
+    again = compare((X, y, numbers), after_each=seen.append)
+    pd.testing.assert_frame_equal(again.to_frame(), watched[0].to_frame())
+    unnamed = again.predictions.drop(columns="participant")
+    first = watched[0].predictions.drop(columns="participant")
+    pd.testing.assert_frame_equal(unnamed, first)
+    assert [list(part.evaluations) for part in seen[:2]] == [["1"], ["1", "2"]]
+    assert seen[0].counts().index.tolist() == ["1"]
+    assert again is seen[-1]
 
 
+def test_another_seed_deals_participants_otherwise(biopsies):
+    _, y, groups = biopsies
+    one, other = (draw_folds(y, groups, 3, seed)[0].rest for seed in (0, 1))
+    assert set(one) != set(other)
+
+
+def test_a_manifest_of_files_gives_its_pixels(tmp_path):
+    data = tmp_path / "data"
+    make_glomeruli(8, n_participants=4, image_size=32, directory=data, random_state=0)
+    manifest = read_manifest(data / "public.csv")
+    loaded = load_patches(
+        manifest, manifest["label"], manifest["participant"], Memoriser(image_size=32)
+    )
+    pixels = [np.asarray(Image.open(path).convert("RGB")) for path in manifest["path"]]
+    np.testing.assert_array_equal(loaded.images, pixels)
+    assert loaded.known["label"].tolist() == manifest["label"].tolist()
+
+
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4)), min_size=4, max_size=12),
     st.integers(2, 4),
@@ -310,14 +304,6 @@ def test_folds_leave_participants_whole_or_are_refused(counts, n_folds, seed):
         assert sum(len(set(side)) for side in sides) == len(set(names))
         for side in sides[:2]:
             assert set(labels[np.isin(names, side)]) == {0, 1}
-
-
-def test_after_each_hands_over_what_is_done(biopsies):
-    seen = []
-    result = compare(biopsies, after_each=seen.append)
-    assert [list(part.evaluations) for part in seen[:2]] == [["1"], ["1", "2"]]
-    assert seen[0].counts().index.tolist() == ["1"]
-    assert result is seen[-1]
 
 
 def test_counts_agree_with_the_predictions(watched):

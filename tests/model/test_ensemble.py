@@ -153,6 +153,16 @@ class Watched(ClassifierMixin, BaseEstimator):
         return np.column_stack([1 - share, share])
 
 
+class WatchedRows(Watched):
+    """The same of a table, by its first column."""
+
+    def fit(self, X, y, groups=None):
+        return super().fit(X["number"].to_numpy(), y, groups)
+
+    def predict_proba(self, X):
+        return super().predict_proba(X["number"].to_numpy())
+
+
 # -- nothing leaks ---------------------------------------------------------------------
 
 
@@ -215,7 +225,7 @@ def test_the_reported_f1_is_not_the_best_on_the_rows_it_is_of():
 
 def test_watching_the_fits_finds_no_leak():
     X, y, groups = make_glomeruli(
-        64, n_participants=32, sclerotic_fraction=0.5, image_size=SIZE, random_state=0
+        48, n_participants=24, sclerotic_fraction=0.5, image_size=SIZE, random_state=0
     )
     (first, *_) = StratifiedGroupKFold(2).split(X, y, groups)
     audit = audit_fit(make_ensemble(cv=2), X, y, groups, cv=[first])
@@ -342,22 +352,12 @@ def test_without_participants_rows_are_split_and_the_scores_say_so():
     assert ensemble.training_record_["n_participants"] is None
 
 
-def test_participants_are_taken_from_the_frame(tmp_path):
-    manifest = make_glomeruli(
-        30,
-        n_participants=6,
-        sclerotic_fraction=0.4,
-        image_size=SIZE,
-        directory=tmp_path / "set",
-        random_state=0,
-    )
-    estimator = small_classifier(
-        validation_fraction=None, network__patience=None, network__epochs=1
-    )
-    ensemble = make_ensemble(estimator, cv=2).fit(manifest, manifest["label"])
-    by_owner = manifest.assign(fold=ensemble.oof_fold_).groupby("participant")
+def test_participants_are_taken_from_the_frame():
+    X, y, groups = table()
+    frame = pd.DataFrame({"number": X[:, 0], "participant": groups})
+    ensemble = make_ensemble(WatchedRows(), cv=2).fit(frame, y)
+    by_owner = frame.assign(fold=ensemble.oof_fold_).groupby("participant")
     assert (by_owner["fold"].nunique() == 1).all()
-    assert ensemble.predict_proba(manifest[["path"]]).shape == (30, 2)
 
 
 def test_string_labels_come_back(images):
@@ -611,6 +611,7 @@ def test_pickle_and_clone_keep_predictions_and_parameters(images, fitted):
 # -- told and drawn --------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_shows_scores_with_intervals_and_a_row_of_curves_a_member(
     images, fitted
 ):
@@ -639,6 +640,7 @@ def test_report_of_other_rows_is_refused(images, fitted):
             ensemble_report(fitted, None, labels, groups=groups[: len(labels)])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_without_participants_or_histories_leaves_both_out():
     X, y, _ = table()
     ensemble = make_ensemble(LogisticRegression(), threshold=0.4).fit(X, y)
@@ -674,6 +676,7 @@ def test_a_fit_that_failed_leaves_nothing_that_predicts():
         ensemble.predict_proba(X)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_of_images_without_participants_says_so():
     X, y, _ = table()
     ensemble = make_ensemble(LogisticRegression(), threshold=0.4).fit(X, y)
