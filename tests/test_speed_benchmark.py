@@ -117,7 +117,7 @@ def test_cross_validations_with_and_without_the_trunk_are_compared(
         return result
 
     monkeypatch.setattr(cross_validation, "_short_fit", counting)
-    small = setting._replace(folder=tmp_path, folds=2, epochs=3)
+    small = setting._replace(folder=tmp_path, folds=2, epochs=2)
     compared = cross_validation._compare(small, 5, {"as it is": {}})
     figures = {found.name: found.value for found in compared}
     trunk = {
@@ -139,7 +139,7 @@ def test_a_cross_validation_scores_the_same_with_the_trunk(
 ):
     pytest.importorskip("openvino")
     monkeypatch.setattr(cross_validation, "_SMALL_SIZE", 32)
-    small = setting._replace(folder=tmp_path, folds=2, epochs=3)
+    small = setting._replace(folder=tmp_path, folds=2, epochs=1)
     plain, keras, openvino = cross_validation.measure_scores(small)
     assert 0 <= plain.low <= plain.high <= 1
     assert keras.high <= 1e-3

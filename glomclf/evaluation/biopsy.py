@@ -140,14 +140,10 @@ def biopsy_agreement(
     true, predicted = percentages_of(rows)
     names = pd.factorize(np.asarray(groups, dtype=object), sort=True)[1]
     table = pd.DataFrame(
-        {
-            "n_glomeruli": np.bincount(rows.codes),
-            "true": true,
-            "predicted": predicted,
-            "difference": predicted - true,
-        },
+        {"n_glomeruli": np.bincount(rows.codes), "true": true, "predicted": predicted},
         index=pd.Index(names, name="participant"),
     )
+    table["difference"] = table["predicted"] - table["true"]
     strata = np.zeros(rows.n_groups, dtype=np.intp)
     replicates = draw_replicates(strata, n_bootstrap, confidence, random_state)
     statistics = percentage_agreement(true, predicted, replicates.weights)

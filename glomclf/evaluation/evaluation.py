@@ -6,17 +6,20 @@ of scores, `.intervals` says how intervals are made.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .biopsy import percentage_agreement, percentages_of
 from .estimates import Estimates
-from .intervals import Replicates, draw_replicates, settings_faults
+from .intervals import Replicates, Statistic, draw_replicates, settings_faults
 from .predictions import Predictions
 from .scores import score_rows
-from .subgroups import Subgroups, score_subgroups, subgroup_values
+from .subgroups import PERCENTAGE_ERRORS, Subgroups, subgroup_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +185,7 @@ def evaluate(
     if values is None:
         return evaluation
     column = str(getattr(by, "name", None) or "group")
-    parts = score_subgroups(rows, values, column, _judge, draw)
+    parts = _score_subgroups(rows, values, column, draw)
     return replace(evaluation, subgroups=parts)
 
 
@@ -195,3 +198,52 @@ def _judge(rows: Predictions, replicates: Replicates) -> Evaluation:
         n_participants=rows.n_groups if rows.is_known else None,
         confusion_matrix=rows.counts.sum(axis=0).astype(np.intp).reshape(2, 2),
     )
+
+
+def _score_subgroups(
+    rows: Predictions,
+    values: NDArray[np.object_],
+    column: str,
+    draw: Callable[[NDArray[np.intp]], Replicates],
+) -> Subgroups:
+    """Score the rows of each value, and their distance from all others."""
+    names, codes = np.unique(values.astype(str), return_inverse=True)
+    replicates = draw(_strata(rows, codes))
+    found = Subgroups(column=column, evaluations={}, differences={}, percentages={})
+    for code, name in enumerate(names.tolist()):
+        inside, outside = rows.part(codes == code), rows.part(codes != code)
+        found.evaluations[name] = _judge(inside[0], draw(inside[0].strata))
+        here, elsewhere = (
+            score_rows(part, replicates.weights[:, kept])
+            | _percentage_errors(part, replicates.weights[:, kept], rows)
+            for part, kept in (inside, outside)
+        )
+        found.differences[name] = replicates.estimates(
+            {score: here[score] - elsewhere[score] for score in here}
+        )
+        own = draw(np.zeros(inside[0].n_groups, dtype=np.intp))
+        if errors := _percentage_errors(inside[0], own.weights, rows):
+            found.percentages[name] = own.estimates(errors)
+    return found
+
+
+def _percentage_errors(
+    part: Predictions, weights: NDArray[Any], rows: Predictions
+) -> dict[str, Statistic]:
+    """Compare percentages, where participants are known, and some have two rows."""
+    if not rows.is_known or rows.n_groups == len(rows.y_true):
+        return {}
+    errors = percentage_agreement(*percentages_of(part), weights)
+    return {name: errors[name] for name in PERCENTAGE_ERRORS}
+
+
+def _strata(rows: Predictions, codes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Resample participants within their value, unless some have several.
+
+    Those would have strata of their own, of which nothing could be drawn.
+    """
+    own = np.zeros(rows.n_groups, dtype=np.intp)
+    own[rows.codes] = codes
+    if (own[rows.codes] == codes).all():
+        return 3 * own + rows.strata
+    return rows.strata

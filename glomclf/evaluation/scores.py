@@ -1,9 +1,9 @@
 """The scores: one table, computed for many weightings of the participants at once.
 
-To add a score, write its function and a row in `SCORES`. The table says how a score is
-called and what it tells, how to compute it, its range and, of a proportion, the cells
-that it counts; `evaluate`, the comparison of models, reports and the command line take
-all of that from there.
+To add a score, write its function under `_score`, which enters it in `SCORES`. The
+table says how a score is called and what it tells, how to compute it, its range and, of
+a proportion, the cells that it counts; `evaluate`, the comparison of models, reports
+and the command line take all of that from there.
 
 An undefined score is NaN, never a number made up.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from .intervals import Scale, Statistic
 from .predictions import FloatArray, Predictions
 
 _SHARE = Scale(0, 1)
-_SPECIFICITY = 0.9  # where the sensitivity is read
 
 
 class Weighted:
@@ -59,56 +59,6 @@ class Weighted:
         return tps / tps[:, -1:], fps / fps[:, -1:], precision
 
 
-def _f1(of: Weighted) -> FloatArray:
-    return np.where(of.tp + of.fn > 0, 2 * of.tp / (2 * of.tp + of.fp + of.fn), np.nan)
-
-
-def _balanced_accuracy(of: Weighted) -> FloatArray:
-    return (of.tp / (of.tp + of.fn) + of.tn / (of.tn + of.fp)) / 2
-
-
-def _matthews_corrcoef(of: Weighted) -> FloatArray:
-    tn, fp, fn, tp = of.tn, of.fp, of.fn, of.tp
-    margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    return (tp * tn - fp * fn) / np.sqrt(margins)
-
-
-def _roc_auc(of: Weighted) -> FloatArray:
-    tpr, fpr, _ = of.at_thresholds
-    height = tpr - np.diff(tpr, axis=1, prepend=0.0) / 2
-    return np.sum(np.diff(fpr, axis=1, prepend=0.0) * height, axis=1)
-
-
-def _average_precision(of: Weighted) -> FloatArray:
-    tpr, _, precision = of.at_thresholds
-    return np.sum(np.diff(tpr, axis=1, prepend=0.0) * precision, axis=1)
-
-
-def _sensitivity_at_specificity(of: Weighted) -> FloatArray:
-    tpr, fpr, _ = of.at_thresholds
-    highest = np.max(tpr * (fpr <= 1 - _SPECIFICITY + 1e-12), axis=1)
-    return np.where(np.isnan(fpr[:, -1]), np.nan, highest)
-
-
-def _neg_brier_score(of: Weighted) -> FloatArray:
-    squared_errors = (of.rows.y_score - of.rows.y_true) ** 2
-    return -(of.weights @ of.rows.sum_by_group(squared_errors)) / of.n_rows
-
-
-def _calibration_intercept(of: Weighted) -> FloatArray:
-    return of.rows.recalibrations[0].fit(of.weights[:, of.rows.codes])[:, 0]
-
-
-def _calibration_slope(of: Weighted) -> FloatArray:
-    return of.rows.recalibrations[1].fit(of.weights[:, of.rows.codes])[:, 1]
-
-
-def _expected_calibration_error(of: Weighted) -> FloatArray:
-    residuals = (of.rows.y_true - of.rows.y_score)[:, None] * of.rows.in_bins
-    gaps = of.weights @ of.rows.sum_by_group(residuals)
-    return np.abs(gaps).sum(axis=1) / of.n_rows
-
-
 @dataclass(frozen=True)
 class Score:
     """What there is to know of a score.
@@ -142,81 +92,120 @@ class Score:
     undefined: str = ""
 
 
-SCORES = {
-    "recall": Score(
-        "Recall",
-        "share of sclerotic glomeruli that are found",
-        lambda of: of.tp / (of.tp + of.fn),
-        cells=(2, 3),
-    ),
-    "precision": Score(
-        "Precision",
-        "share of those called sclerotic that are",
-        lambda of: of.tp / (of.tp + of.fp),
-        cells=(1, 3),
-        undefined="no row is predicted 1",
-    ),
-    "f1": Score("F1", "harmonic mean of recall and precision", _f1),
-    "specificity": Score(
-        "Specificity",
-        "share of other glomeruli that are called not sclerotic",
-        lambda of: of.tn / (of.tn + of.fp),
-        cells=(0, 1),
-    ),
-    "accuracy": Score(
-        "Accuracy",
-        "share of patches called right",
-        lambda of: (of.tp + of.tn) / of.n_rows,
-        cells=(0, 1, 2, 3),
-    ),
-    "balanced_accuracy": Score(
-        "Balanced accuracy", "mean of recall and specificity", _balanced_accuracy
-    ),
-    "matthews_corrcoef": Score(
-        "Matthews' coefficient",
-        "correlation; 0 is chance",
-        _matthews_corrcoef,
-        Scale(-1, 1),
-        undefined="all rows have, or are predicted, the same class",
-    ),
-    "roc_auc": Score("ROC AUC", "over all thresholds; 0.5 is chance", _roc_auc),
-    "average_precision": Score(
-        "Average precision",
-        "over all thresholds; the prevalence is chance",
-        _average_precision,
-    ),
-    "sensitivity_at_specificity": Score(
-        f"Recall at specificity {_SPECIFICITY:g}",
-        "at the best threshold that reaches it",
-        _sensitivity_at_specificity,
-    ),
-    "neg_brier_score": Score(
-        "Negative Brier score",
-        "mean squared error; 0 is best",
-        _neg_brier_score,
-        Scale(-1, 0),
-    ),
-    "calibration_intercept": Score(
-        "Calibration intercept",
-        "0 is best; below, probabilities are too high",
-        _calibration_intercept,
-        Scale(),
-    ),
-    "calibration_slope": Score(
-        "Calibration slope",
-        "1 is best; below, they are too bold",
-        _calibration_slope,
-        Scale(),
-    ),
-    "expected_calibration_error": Score(
-        "Expected calibration error",
-        "mean gap of probability and frequency; 0 is best. Noise inflates this value; "
-        "the interval is corrected for it.",
-        _expected_calibration_error,
-        Scale(0, 1, biased=True),
-    ),
-}
+SCORES: dict[str, Score] = {}
 """All scores by name, in the order in which they are shown."""
+
+
+def _score(title: str, meaning: str, scale: Scale = _SHARE, **known: Any) -> Any:
+    """Enter a function in `SCORES`, by its name without the line before it."""
+
+    def enter(compute: Callable[[Weighted], FloatArray]) -> Any:
+        name = compute.__name__.removeprefix("_")
+        SCORES[name] = Score(title, meaning, compute, scale, **known)
+        return compute
+
+    return enter
+
+
+@_score("Recall", "share of sclerotic glomeruli that are found", cells=(2, 3))
+def _recall(of: Weighted) -> FloatArray:
+    return of.tp / (of.tp + of.fn)
+
+
+@_score(
+    "Precision",
+    "share of those called sclerotic that are",
+    cells=(1, 3),
+    undefined="no row is predicted 1",
+)
+def _precision(of: Weighted) -> FloatArray:
+    return of.tp / (of.tp + of.fp)
+
+
+@_score("F1", "harmonic mean of recall and precision")
+def _f1(of: Weighted) -> FloatArray:
+    return np.where(of.tp + of.fn > 0, 2 * of.tp / (2 * of.tp + of.fp + of.fn), np.nan)
+
+
+@_score(
+    "Specificity",
+    "share of other glomeruli that are called not sclerotic",
+    cells=(0, 1),
+)
+def _specificity(of: Weighted) -> FloatArray:
+    return of.tn / (of.tn + of.fp)
+
+
+@_score("Accuracy", "share of patches called right", cells=(0, 1, 2, 3))
+def _accuracy(of: Weighted) -> FloatArray:
+    return (of.tp + of.tn) / of.n_rows
+
+
+@_score("Balanced accuracy", "mean of recall and specificity")
+def _balanced_accuracy(of: Weighted) -> FloatArray:
+    return (of.tp / (of.tp + of.fn) + of.tn / (of.tn + of.fp)) / 2
+
+
+@_score(
+    "Matthews' coefficient",
+    "correlation; 0 is chance",
+    Scale(-1, 1),
+    undefined="all rows have, or are predicted, the same class",
+)
+def _matthews_corrcoef(of: Weighted) -> FloatArray:
+    tn, fp, fn, tp = of.tn, of.fp, of.fn, of.tp
+    margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    return (tp * tn - fp * fn) / np.sqrt(margins)
+
+
+@_score("ROC AUC", "over all thresholds; 0.5 is chance")
+def _roc_auc(of: Weighted) -> FloatArray:
+    tpr, fpr, _ = of.at_thresholds
+    height = tpr - np.diff(tpr, axis=1, prepend=0.0) / 2
+    return np.sum(np.diff(fpr, axis=1, prepend=0.0) * height, axis=1)
+
+
+@_score("Average precision", "over all thresholds; the prevalence is chance")
+def _average_precision(of: Weighted) -> FloatArray:
+    tpr, _, precision = of.at_thresholds
+    return np.sum(np.diff(tpr, axis=1, prepend=0.0) * precision, axis=1)
+
+
+@_score("Recall at specificity 0.9", "at the best threshold that reaches it")
+def _sensitivity_at_specificity(of: Weighted) -> FloatArray:
+    tpr, fpr, _ = of.at_thresholds
+    highest = np.max(tpr * (fpr <= 1 - 0.9 + 1e-12), axis=1)
+    return np.where(np.isnan(fpr[:, -1]), np.nan, highest)
+
+
+@_score("Negative Brier score", "mean squared error; 0 is best", Scale(-1, 0))
+def _neg_brier_score(of: Weighted) -> FloatArray:
+    squared_errors = (of.rows.y_score - of.rows.y_true) ** 2
+    return -(of.weights @ of.rows.sum_by_group(squared_errors)) / of.n_rows
+
+
+@_score(
+    "Calibration intercept", "0 is best; below, probabilities are too high", Scale()
+)
+def _calibration_intercept(of: Weighted) -> FloatArray:
+    return of.rows.recalibrations[0].fit(of.weights[:, of.rows.codes])[:, 0]
+
+
+@_score("Calibration slope", "1 is best; below, they are too bold", Scale())
+def _calibration_slope(of: Weighted) -> FloatArray:
+    return of.rows.recalibrations[1].fit(of.weights[:, of.rows.codes])[:, 1]
+
+
+@_score(
+    "Expected calibration error",
+    "mean gap of probability and frequency; 0 is best. Noise inflates this value; the "
+    "interval is corrected for it.",
+    Scale(0, 1, biased=True),
+)
+def _expected_calibration_error(of: Weighted) -> FloatArray:
+    residuals = (of.rows.y_true - of.rows.y_score)[:, None] * of.rows.in_bins
+    gaps = of.weights @ of.rows.sum_by_group(residuals)
+    return np.abs(gaps).sum(axis=1) / of.n_rows
 
 
 def score_rows(

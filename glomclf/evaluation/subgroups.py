@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .biopsy import percentage_agreement, percentages_of
 from .estimates import Estimates
-from .intervals import Replicates, Statistic
 from .plain import plain
-from .predictions import Predictions
-from .scores import score_rows
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
@@ -23,7 +18,7 @@ if TYPE_CHECKING:
 MAX_SUBGROUPS = 20  # of each, all scores are computed some thousand times
 _RANKED_BY = "balanced_accuracy"
 _SHOWN = ("recall", "specificity", "f1", _RANKED_BY)
-_PERCENTAGE_ERRORS = ("mean_absolute_error", "bias")
+PERCENTAGE_ERRORS = ("mean_absolute_error", "bias")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +105,7 @@ class Subgroups:
     def __str__(self) -> str:
         frame = self.to_frame()
         counts = frame[["n_samples", "n_participants"]].groupby(level=0, sort=False)
-        shown = [*_SHOWN, *(_PERCENTAGE_ERRORS[:1] if self.percentages else ())]
+        shown = [*_SHOWN, *(PERCENTAGE_ERRORS[:1] if self.percentages else ())]
         values = frame["value"].unstack().reindex(list(self.evaluations))[shown]
         return counts.first().join(values).to_string(float_format="{:.3f}".format)
 
@@ -156,78 +151,3 @@ def subgroup_values(
             "classes first"
         ]
     return values, []
-
-
-def score_subgroups(
-    rows: Predictions,
-    values: NDArray[np.object_],
-    column: str,
-    judge: Callable[[Predictions, Replicates], Evaluation],
-    draw: Callable[[NDArray[np.intp]], Replicates],
-) -> Subgroups:
-    """Score the rows of each value, and their distance from all others.
-
-    Parameters
-    ----------
-    rows : Predictions
-
-    values : ndarray of shape (n_samples,), dtype object
-        As from `subgroup_values`.
-
-    column : str
-
-    judge : callable
-        Scores a part of the rows under replicates.
-
-    draw : callable
-        Makes replicates of participants from their strata.
-
-    Returns
-    -------
-    subgroups : Subgroups
-    """
-    names, codes = np.unique(values.astype(str), return_inverse=True)
-    replicates = draw(_strata(rows, codes))
-    has_percentages = rows.is_known and rows.n_groups < len(rows.y_true)
-    found = Subgroups(column=column, evaluations={}, differences={}, percentages={})
-    for code, name in enumerate(names.tolist()):
-        inside, outside = rows.part(codes == code), rows.part(codes != code)
-        found.evaluations[name] = judge(inside[0], draw(inside[0].strata))
-        here, elsewhere = (
-            _scored(part, replicates.weights[:, kept], has_percentages)
-            for part, kept in (inside, outside)
-        )
-        found.differences[name] = replicates.estimates(
-            {score: here[score] - elsewhere[score] for score in here}
-        )
-        if has_percentages:
-            own = draw(np.zeros(inside[0].n_groups, dtype=np.intp))
-            errors = _percentage_errors(inside[0], own.weights)
-            found.percentages[name] = own.estimates(errors)
-    return found
-
-
-def _scored(
-    rows: Predictions, weights: NDArray[Any], has_percentages: bool
-) -> dict[str, Statistic]:
-    errors = _percentage_errors(rows, weights) if has_percentages else {}
-    return score_rows(rows, weights) | errors
-
-
-def _percentage_errors(
-    rows: Predictions, weights: NDArray[Any]
-) -> dict[str, Statistic]:
-    errors = percentage_agreement(*percentages_of(rows), weights)
-    return {name: errors[name] for name in _PERCENTAGE_ERRORS}
-
-
-def _strata(rows: Predictions, codes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Resample participants within their value, unless some have several.
-
-    Those would have strata of their own, of which nothing could be drawn.
-    """
-    own = np.zeros(rows.n_groups, dtype=np.intp)
-    own[rows.codes] = codes
-    if (own[rows.codes] == codes).all():
-        return 3 * own + rows.strata
-    return rows.strata
