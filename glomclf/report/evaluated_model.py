@@ -193,13 +193,12 @@ class EvaluatedModel:
         n_all = n_rows + self.record.get("n_validation_samples", 0)
         n_known = self.record.get("n_participants") or np.inf
         owners = self.train.get("participant", pd.Series(dtype=object)).nunique()
-        if n_given not in (n_rows, n_all):  # validation rows may be others
-            told = f"{n_given}, and the model was trained on {n_all}"
-        elif owners > n_known:  # fewer may be those that both files showed to be one
+        told = f"{n_given}, and the model was trained on {n_all}"
+        if n_given in (n_rows, n_all):  # validation rows may be others
+            if owners <= n_known:  # fewer may be those that both files showed to be one
+                return None
             whom = f"{owners} {participant_kind(self.train)}s"
             told = f"of {whom}, and those the model was trained on of {n_known}"
-        else:
-            return None
         return (
             f"The training rows given are {told}: what is said of leaks is of other "
             "rows than those."

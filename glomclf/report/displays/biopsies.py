@@ -238,28 +238,21 @@ class BiopsyIntervalsDisplay(Display):
     def _draw(self, ax: Axes) -> None:
         estimates = self.estimates
         table = estimates.table.loc[list(self.names)] if self.names else estimates.table
-        places, thick, self.biopsy_ = np.arange(len(table)), CLASS_COLORS[0], None
+        places, self.biopsy_ = np.arange(len(table)), None
         for cut_off in estimates.cut_offs:
             ax.axvline(cut_off, color="gray", linestyle=":", linewidth=1.5)
         part, style, label, value = "kidney", "-", "of the kidney", "estimate"
         if estimates.missing:
             part, style, label, value = "sampling", "--", "sampling alone", "predicted"
-        ends = table[f"{part}_low"], table[f"{part}_high"]
-        self.kidney_ = ax.hlines(
-            places, *ends, color=thick, linewidth=1.5, linestyle=style, label=label
-        )
+        ends, color = (table[f"{part}_low"], table[f"{part}_high"]), CLASS_COLORS[0]
+        thin: dict[str, Any] = {"color": color, "linewidth": 1.5, "linestyle": style}
+        self.kidney_ = ax.hlines(places, *ends, **thin, label=label)
         if not estimates.missing:
             ends = table["biopsy_low"], table["biopsy_high"]
-            self.biopsy_ = ax.hlines(
-                places,
-                *ends,
-                color=thick,
-                alpha=0.45,
-                linewidth=7,
-                label="of this biopsy",
-            )
+            thick: dict[str, Any] = {"color": color, "linewidth": 7, "alpha": 0.45}
+            self.biopsy_ = ax.hlines(places, *ends, **thick, label="of this biopsy")
             # Ends, without which an interval of no width would not be seen.
-            ax.plot(np.transpose(ends), places, "|", color=thick, markersize=9)
+            ax.plot(np.transpose(ends), places, "|", color=color, markersize=9)
         self.points_ = ax.scatter(
             table[value], places, color=CLASS_COLORS[1], zorder=3, s=30, label=value
         )
@@ -267,10 +260,6 @@ class BiopsyIntervalsDisplay(Display):
         reach = (len(table) - 0.4, -0.6)
         ax.set(xlim=(-2, 102), ylim=reach, xlabel="globally sclerotic, %")
         ax.grid(alpha=0.3, axis="x")
-        below: dict[str, Any] = {
-            "loc": "outside lower center",
-            "ncols": 3,
-            "fontsize": "small",
-        }
+        below = {"loc": "outside lower center", "ncols": 3, "fontsize": "small"}
         figure: Any = ax.get_figure(root=True)
         figure.legend(**below, frameon=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._response import _get_response_values_binary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -186,17 +186,16 @@ def legend_below(ax: Axes, **options: Any) -> None:
 
 def _binary_response(
     estimator: Any, X: Any, y: ArrayLike
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return labels as 0 and 1, and the probabilities of the positive class."""
-    check_is_fitted(estimator)
-    classes, labels = list(estimator.classes_), np.asarray(y)
-    if len(classes) != 2:
-        raise ValueError(f"Two classes are drawn; the classifier has {len(classes)}.")
-    if strange := set(labels.tolist()) - set(classes):
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Tell which rows are of the positive class, and its probability."""
+    positive = getattr(estimator, "pos_label_", None)
+    probability, positive = _get_response_values_binary(
+        estimator, X, "predict_proba", pos_label=positive
+    )
+    labels, classes = np.asarray(y), estimator.classes_
+    if strange := set(labels.tolist()) - set(classes.tolist()):
         raise ValueError(
             f"y has {sorted(strange)}, which are not classes of the classifier: "
-            f"{np.asarray(classes).tolist()}."
+            f"{classes.tolist()}."
         )
-    positive = getattr(estimator, "pos_label_", classes[1])
-    probability = estimator.predict_proba(X)[:, classes.index(positive)]
-    return (labels == positive).astype(np.intp), probability.astype(np.float64)
+    return labels == positive, probability

@@ -155,40 +155,31 @@ def _subgroups(parts: Subgroups) -> str:
 
 def known_values(model: EvaluatedModel) -> dict[str, Any]:
     """Return what the texts ask for: of the run, of its training, all settings."""
-    versions, found, n_members = (
-        library_versions(),
-        model.evaluation,
-        len(model.members),
-    )
-    (tn, fp), (fn, tp) = found.confusion_matrix.tolist()
+    versions, found = library_versions(), model.evaluation
     scores = [estimate_row(found, name, SCORES[name].title) for name in CARDS]
     settings = {k: "none" if v == "None" else v for k, v in model.settings.items()}
     weights = settings.get("network__weights")
     agreement = ", and agreement of the Percentage per biopsy"
     mean = (
-        f"Mean of {n_members} classifiers, one a fold of the training rows, each "
-        "trained without its fold."
+        f"Mean of {len(model.members)} classifiers, one a fold of the training rows, "
+        "each trained without its fold."
     )
     is_best = settings.get("network__patience") != "none"
     n_epochs = sorted({len(one.get("loss", ())) for one in model.histories}) or [0]
     return {
-        **{"tn": tn, "fp": fp, "fn": fn, "tp": tp},
-        "level": found.level,
-        "n_bootstrap": found.n_bootstrap,
-        "units": model.units,
-        "version": versions["glomclf"],
+        **(model.first_record.get("weights") or {}),
+        **settings,
+        "model": model,
+        "run": found,
+        "matrix": found.confusion_matrix.tolist(),
+        "versions": versions,
         "software": ", ".join(f"{name} {each}" for name, each in versions.items()),
         "agreement": "" if model.biopsies is None else agreement,
         "performance": ", ".join(f"{name} {n} ({ends})" for name, n, ends in scores),
-        "n_samples": model.record.get("n_samples"),
         "n_aside": model.record.get("n_validation_samples", 0),
         "n_test": len(model.y),
-        "n_features": getattr(model.classifier, "n_features_in_", None),
         "partition": _partition(model),
-        "ensemble": mean if n_members else "None: one classifier.",
-        **(model.first_record.get("weights") or {}),
-        **settings,
-        "threshold": model.threshold,
+        "ensemble": mean if model.members else "None: one classifier.",
         "weights": "fixed random weights" if weights == "none" else weights,
         "n_epochs": " to ".join(map(str, dict.fromkeys([n_epochs[0], n_epochs[-1]]))),
         "best": "epoch with the lowest validation loss" if is_best else "last epoch",

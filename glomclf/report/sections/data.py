@@ -9,7 +9,7 @@ import numpy as np
 from ..blocks import Caution, Code, Section, Table
 from ..evaluated_model import EvaluatedModel
 
-_MAX_FINDINGS = 200  # of an audit; a split at random can have thousands
+_MOST = 200  # of an audit; a split at random can have thousands
 
 
 def data_section(model: EvaluatedModel) -> Section:
@@ -90,17 +90,13 @@ def audit_section(model: EvaluatedModel) -> Section:
             "near-duplicates on both sides of a split."
         )
         return Section(title, [text])
-    blocks: list[Any] = ["No leak found."]
-    if audit.is_leaky:
-        leaky = "Leaks were found: the scores of this split cannot be believed."
-        blocks = [Caution(leaky)]
-    if n_found := len(findings := audit.to_frame()):
-        cut = (
-            "" if n_found <= _MAX_FINDINGS else f", of which the first {_MAX_FINDINGS}"
-        )
-        shown, told = findings.head(_MAX_FINDINGS), f"{n_found} findings{cut}"
-        table = Table.from_frame(shown, told, folded=True, texts=True)
-        blocks += [Code(str(audit)), table]
-    return Section(
-        title, [*blocks, Table.from_frame(audit.folds, "Folds", folded=True)]
-    )
+    leaky = "Leaks were found: the scores of this split cannot be believed."
+    blocks: list[Any] = [Caution(leaky) if audit.is_leaky else "No leak found."]
+    findings = audit.to_frame()
+    if n_found := len(findings):
+        told = f"{n_found} findings"
+        told += f", of which the first {_MOST}" if n_found > _MOST else ""
+        shown = Table.from_frame(findings.head(_MOST), told, folded=True, texts=True)
+        blocks += [Code(str(audit)), shown]
+    folds = Table.from_frame(audit.folds, "Folds", folded=True)
+    return Section(title, [*blocks, folds])

@@ -68,19 +68,18 @@ def _filled(sentence: str, known: dict[str, Any]) -> str:
     """Fill in a sentence; it is empty where the run does not know what it says."""
     try:
         return sentence.format(**known)
-    except KeyError:
+    except (KeyError, AttributeError):
         return ""
 
 
 def _known(model: EvaluatedModel) -> dict[str, Any]:
-    found, facts = model.evaluation, known_facts(model)
+    facts = known_facts(model)
     known: dict[str, Any] = {
         **known_values(model),
-        **{name: fact.removesuffix(".") for name, fact in facts.items()},
-        "patches": model.patches,
+        "facts": {name: fact.removesuffix(".") for name, fact in facts.items()},
         "n_positive": int(model.y.sum()),
         "share": 100 * model.y.mean(),
-        "found": "; ".join(_found(found)),
+        "found": "; ".join(_found(model.evaluation)),
     }
     if "n_samples" in model.record:
         known["trained_on"] = _trained_on(model)
@@ -88,8 +87,6 @@ def _known(model: EvaluatedModel) -> dict[str, Any]:
         known |= {"n_biopsies": len(biopsies.table), **biopsies.scores}
         for name in ("mean_absolute_error", "bias"):
             known[f"{name}_low"], known[f"{name}_high"] = biopsies.interval(name)
-    if found.subgroups is not None:
-        known["column"] = found.subgroups.column
     return known
 
 

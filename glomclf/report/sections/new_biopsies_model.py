@@ -81,25 +81,21 @@ def model_section(told: NewBiopsies) -> Section:
 
 def _facts(classifier: Any) -> dict[str, str]:
     members = getattr(classifier, "estimators_", [classifier])
-    first, record = members[0], classifier.training_record_
-    steps = first.pipeline_.named_steps
+    record, steps = classifier.training_record_, members[0].pipeline_.named_steps
     people = record.get("n_participants")
+    of_people = "" if people is None else f" of {people} people"
     kind = "" if len(members) == 1 else f"mean of {len(members)} classifiers, each "
-    trained = f"{record['n_samples']} patches"
     facts = {
         "kind": kind + " > ".join(type(step).__name__ for step in steps.values()),
-        "trained on": trained if people is None else f"{trained} of {people} people",
+        "trained on": f"{record['n_samples']} patches{of_people}",
         "threshold": f"{classifier.threshold_:g}",
+        "labels": record.get("labels"),
+        "recalibrated on": getattr(classifier, "recalibration_", None),
     }
-    if record.get("labels"):
-        facts["labels"] = record["labels"]
-    if hasattr(classifier, "recalibration_"):
-        facts["recalibrated on"] = str(classifier.recalibration_)
     for name in ("encode", "classify"):
-        backbone = getattr(steps.get(name), "backbone", None)
-        if backbone is not None:
-            facts["backbone"] = str(backbone)
-    return facts
+        if backbone := getattr(steps.get(name), "backbone", None):
+            facts["backbone"] = backbone
+    return {name: str(fact) for name, fact in facts.items() if fact}
 
 
 def _evaluated(record: OutOfFoldRecord, threshold: float, classifier: Any) -> list[Any]:

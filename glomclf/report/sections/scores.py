@@ -207,25 +207,18 @@ def _percentages(parts: Subgroups) -> Table | None:
     """Show the error of a biopsy's percentage, where participants are known."""
     if not parts.percentages:
         return None
-    rows = [
-        [
-            value,
-            parts.evaluations[value].n_participants,
-            *(
-                with_span(of, name, 1)
-                for name in ("mean_absolute_error", "bias")
-                for of in (error, parts.differences[value])
-            ),
-        ]
-        for value, error in parts.percentages.items()
-    ]
-    less = "less that of the others"
-    return Table(
-        [parts.column, "biopsies", "mean absolute error", less, "bias", less],
-        rows,
+    names, rows = ("mean_absolute_error", "bias"), []
+    for value, error in parts.percentages.items():
+        both = error, parts.differences[value]
+        told = [with_span(of, name, 1) for name in names for of in both]
+        rows.append([value, parts.evaluations[value].n_participants, *told])
+    caption = (
         "Error of each biopsy's percentage, in percentage points. Bias: predicted less "
-        "true",
+        "true"
     )
+    columns = ["mean absolute error", "less that of the others"]
+    columns += ["bias", "less that of the others"]
+    return Table([parts.column, "biopsies", *columns], rows, caption)
 
 
 def _all_scores(parts: Subgroups, value: str) -> Table:
