@@ -303,7 +303,7 @@ def some_of(words: Sequence[object], most: int = 10) -> str:
 
 
 def sentence(text: str) -> str:
-    """Make a remark a sentence.
+    """Make a remark a sentence; no remark stays none.
 
     Examples
     --------
@@ -311,7 +311,7 @@ def sentence(text: str) -> str:
     >>> sentence("there are 4 biopsies")
     'There are 4 biopsies.'
     """
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return text and f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _cell(value: Any) -> str:

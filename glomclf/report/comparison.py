@@ -59,7 +59,7 @@ def comparison_report(
     titles = [
         f"{one.title}." for one in APPROACHES if one.name in comparison.evaluations
     ]
-    caution = Caution(sentence(comparison.caution)) if comparison.caution else None
+    caution = Caution(sentence(comparison.caution))
     told = command_blocks("The command of this run:", command)
     sections = [
         Section(

@@ -11,10 +11,13 @@ from .biopsies import (
     BlandAltmanDisplay,
 )
 from .curves import PrecisionRecallBandDisplay, ReliabilityDisplay, RocBandDisplay
-from .history import HistoryDisplay
 from .pairs import LeakyPairsDisplay
-from .resampling import ClassProportionsDisplay, SyntheticImagesDisplay
 from .thresholds import DecisionCurveDisplay, ThresholdsDisplay
+from .training import (
+    ClassProportionsDisplay,
+    HistoryDisplay,
+    SyntheticImagesDisplay,
+)
 
 __all__ = [
     "ApproachesDisplay",

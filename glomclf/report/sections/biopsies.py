@@ -24,7 +24,7 @@ def biopsies_section(model: EvaluatedModel) -> Section | None:
     agreement = model.biopsies
     if agreement is None:
         return None
-    caution = Caution(sentence(agreement.caution)) if agreement.caution else None
+    caution = Caution(sentence(agreement.caution))
     share = Picture(
         BiopsyPercentageDisplay(agreement).on,
         caption="Globally sclerotic glomeruli of each biopsy, in percent. Dotted: the "

@@ -230,13 +230,10 @@ def _distance(told: NewBiopsies, name: str) -> str:
         for part in ("features", "stain")
         if not np.isnan(row.get(f"{part}_distance", np.nan))
     ]
-    both = " and ".join(texts)
-    return (
-        f"Distance from the training participants: {both}. Above 1 it is unlike all of "
-        "them."
-        if texts
-        else ""
-    )
+    if not texts:
+        return ""
+    apart = f"Distance from the training participants: {' and '.join(texts)}."
+    return f"{apart} Above 1 it is unlike all of them."
 
 
 def _patches(told: NewBiopsies, name: Any) -> list[Any]:

@@ -37,15 +37,12 @@ def readers_section(agreement: ReaderAgreement) -> Section:
     >>> readers_section(agreement).title
     'Readers'
     """
-    caution = Caution(sentence(agreement.caution)) if agreement.caution else None
-    pairs = [name for name in agreement.scores if name not in _TITLES]
+    caution = Caution(sentence(agreement.caution))
+    of_all = {k: title for k, title in _TITLES.items() if k in agreement.scores}
+    pairs = {k: k.removeprefix("kappa ") for k in agreement.scores if k not in of_all}
     tables = [
-        _table(agreement, {k: v for k, v in _TITLES.items() if k in agreement.scores}),
-        _table(
-            agreement,
-            {name: name.removeprefix("kappa ") for name in pairs},
-            "Cohen's kappa of each two",
-        ),
+        _table(agreement, of_all),
+        _table(agreement, pairs, "Cohen's kappa of each two"),
     ]
     counts = [
         [name, n_read, number(100 * n_ones / n_read, 1)]

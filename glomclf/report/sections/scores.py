@@ -58,22 +58,18 @@ def cautions_of(model: EvaluatedModel, *, named: bool = True) -> list[str]:
     -------
     cautions : list of str
     """
-    told = []
+    told: list[str | None] = []
     if shared := model.shared_participants:
         names = f": {some_of(shared)}" if named else ""
         told.append(
             f"{len(shared)} {model.owners} of the test set were trained on, so these "
             f"scores may be too high{names}."
         )
-    if model.unknown and model.groups is not None:  # else the evaluation says so
-        told.append(model.unknown)
-    if model.other_training:
-        told.append(model.other_training)
+    # Without groups the evaluation says what is unknown.
+    told += [model.unknown if model.groups is not None else None, model.other_training]
     if model.audit is not None and model.audit.is_leaky:
         told.append("The audit found leaks: these scores cannot be believed.")
-    if model.evaluation.caution:
-        told.append(sentence(model.evaluation.caution))
-    return told
+    return [text for text in (*told, sentence(model.evaluation.caution)) if text]
 
 
 def scores_section(model: EvaluatedModel) -> Section:
@@ -107,19 +103,18 @@ def score_table(evaluation: Evaluation) -> list[Table | str]:
     blocks : list of blocks
     """
     titles, remarks = score_titles(evaluation), dict[str, list[str]]()
-    for name, remark in evaluation.notes.items():
-        remarks.setdefault(remark, []).append(titles[name])
-    remarks[
+    few = (
         "a few of the participants decide the value (fewer than "
         f"{MIN_PARTICIPANTS} effective ones), and the interval is wide for it"
-    ] = [
-        titles[one] for one, n in evaluation.n_effective.items() if n < MIN_PARTICIPANTS
-    ]
+    )
+    decided = [k for k, n in evaluation.n_effective.items() if n < MIN_PARTICIPANTS]
+    for name, remark in [*evaluation.notes.items(), *((name, few) for name in decided)]:
+        remarks.setdefault(remark, []).append(titles[name])
     rows = [
         [*estimate_row(evaluation, name, title), SCORES[name].meaning]
         for name, title in titles.items()
     ]
-    told = [f"{', '.join(names)}: {one}." for one, names in remarks.items() if names]
+    told = [f"{', '.join(names)}: {one}." for one, names in remarks.items()]
     level = f"{evaluation.level} interval"
     return [Table(["score", "value", level, "what it says"], rows), *told]
 
@@ -164,9 +159,8 @@ def subgroups_section(model: EvaluatedModel) -> Section | None:
         "difference."
     )
     cautions = [
-        Caution(sentence(f"{parts.column} {value}: {one.caution}"))
+        Caution(sentence(one.caution and f"{parts.column} {value}: {one.caution}"))
         for value, one in parts.evaluations.items()
-        if one.caution
     ]
     tables = [
         _counted(model, parts),

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from ..blocks import Section, Table
-from ..displays.history import HistoryDisplay
+from ..displays.training import HistoryDisplay
 from ..evaluated_model import EvaluatedModel
 from ..pictures import Picture
 

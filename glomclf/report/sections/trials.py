@@ -101,15 +101,13 @@ def not_ended_section(run: TunedStudy) -> Section:
     reasons: dict[tuple[str, str], list[int]] = {}
     for trial in run.trials:
         if trial.state.name != "COMPLETE":
-            key = (STATES[trial.state.name], reason(trial))
+            key = STATES[trial.state.name], reason(trial)
             reasons.setdefault(key, []).append(trial.number)
     title = "Failed and pruned trials"
     if not reasons:
         return Section(title, ["None: every trial ended."])
-    ranked = sorted(reasons.items(), key=lambda one: (one[0][0], -len(one[1])))
-    rows = [
-        [state, len(numbers), why, some_of(numbers)] for (state, why), numbers in ranked
-    ]
+    found = sorted(reasons.items(), key=lambda one: (one[0][0], -len(one[1])))
+    rows = [[how, len(n), why, some_of(n)] for (how, why), n in found]
     text = (
         "A pruned trial was stopped because its folds were worse than those of others, "
         "or because its settings contradict each other; a failed one ended in an error."
@@ -150,13 +148,10 @@ def nested_section(run: TunedStudy) -> Section | None:
         f"was {nested.test_score:.3f}. The difference, {nested.optimism:.3f}, is the "
         "optimism of the best score."
     )
-    blocks = [
-        text,
-        _against_default(nested),
-        "Scores of the predictions of all outer folds, to report:",
-        *score_table(nested.evaluation),
-        Table.from_frame(nested.folds, "Outer folds", folded=True),
-    ]
+    told = "Scores of the predictions of all outer folds, to report:"
+    scores = [told, *score_table(nested.evaluation)]
+    folds = Table.from_frame(nested.folds, "Outer folds", folded=True)
+    blocks = [text, _against_default(nested), *scores, folds]
     return Section("Nested cross-validation", blocks)
 
 
