@@ -49,7 +49,7 @@ def ramp():
 # -- what a row depends on ------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(
     order=st.lists(st.integers(0, 5), min_size=1, max_size=6, unique=True),
     n_threads=st.integers(1, 3),
@@ -91,7 +91,7 @@ def test_the_input_is_left_as_it_was():
     np.testing.assert_array_equal(images, before)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(
     name=st.sampled_from(sorted(set(STILL) - {"flips"})),
     value=st.floats(0, 0.9),
@@ -182,6 +182,7 @@ def test_shifts_stay_within_their_range():
 # -- colours --------------------------------------------------------------------------
 
 
+@settings(max_examples=20)
 @given(
     density_factors=st.tuples(factors, factors, factors),
     density_shifts=st.tuples(shifts, shifts, shifts),

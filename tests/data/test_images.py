@@ -321,7 +321,7 @@ def test_file_of_several_pages_or_frames_is_refused(tmp_path, suffix):
 
 
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

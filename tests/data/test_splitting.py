@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import (
     GridSearchCV,
-    StratifiedGroupKFold,
     cross_validate,
 )
 
@@ -229,13 +228,13 @@ def test_k_fold_holds_every_promise_for_all_inputs(counts, n_splits, seed):
 
 def test_k_fold_of_full_size_data_is_close_and_really_shuffles():
     y, groups = full_size_manifest()
-    n_repeats = 40
+    n_repeats = 25
     cv = RepeatedStratifiedGroupKFold(5, n_repeats, random_state=0)
     fold_of = np.empty((n_repeats, 112))
     for number, (_, test) in enumerate(cv.split(y, y, groups)):
         assert np.abs(class_shares(y, test) - 0.2).max() < 0.025
         fold_of[number // 5, np.unique(groups[test])] = number % 5
-    assert spread_of_pairs(fold_of) == pytest.approx(1, abs=0.15)
+    assert spread_of_pairs(fold_of) == pytest.approx(1, abs=0.2)
 
 
 def spread_of_pairs(fold_of):
@@ -243,20 +242,6 @@ def spread_of_pairs(fold_of):
     together = np.mean([row[:, None] == row for row in fold_of], axis=0)
     pairs = together[np.triu_indices(fold_of.shape[1], 1)]
     return pairs.std() / np.sqrt(0.2 * 0.8 / len(fold_of))
-
-
-def test_shuffled_k_fold_of_scikit_learn_keeps_pairs_together():
-    """Why `RepeatedStratifiedGroupKFold` does not repeat scikit-learn's folds.
-
-    When this fails, scikit-learn shuffles better: use its folds instead of ours.
-    """
-    y, groups = full_size_manifest()
-    fold_of = np.empty((20, 112))
-    for repeat in range(20):
-        cv = StratifiedGroupKFold(5, shuffle=True, random_state=repeat)
-        for fold, (_, test) in enumerate(cv.split(y, y, groups)):
-            fold_of[repeat, np.unique(groups[test])] = fold
-    assert spread_of_pairs(fold_of) > 1.3
 
 
 def test_k_fold_repeats_for_a_seed():

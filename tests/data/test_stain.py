@@ -20,17 +20,16 @@ from sklearn.utils.validation import validate_data
 import glomclf
 from glomclf import (
     ImageLoader,
-    PatchEncoder,
     StainNormalizer,
     make_glomeruli,
     read_manifest,
 )
 from glomclf.data.archive import read_model, write_model
+from glomclf.data.feature_stream import stream_features
 from glomclf.data.stain import NORMALIZER_METHODS, NORMALIZER_NAMES, make_normalizer
-from glomclf.data.store import content_keys
+from glomclf.data.store import FeatureStore, content_keys
 from glomclf.errors import ParameterError, StainError
 from glomclf.leakage import audit_fit
-from glomclf.network import engines
 
 REAL = Path(glomclf.__file__).parents[2] / "shared" / "data" / "aidpath"
 HAEMATOXYLIN = np.array([0.65, 0.70, 0.29]) / np.linalg.norm([0.65, 0.70, 0.29])
@@ -46,7 +45,7 @@ any_images = arrays.arrays(
 def glomeruli():
     """24 patches of 8 participants whose slides differ in stain."""
     return make_glomeruli(
-        24, n_participants=8, sclerotic_fraction=0.4, image_size=48, random_state=1
+        24, n_participants=8, sclerotic_fraction=0.4, image_size=32, random_state=1
     )
 
 
@@ -116,7 +115,7 @@ def test_scikit_learn_checks(estimator, check):
 
 @every_method
 @given(X=any_images, Z=any_images, min_density=st.sampled_from([0, 0.15, 2]))
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_any_images_give_images(method, X, Z, min_density):
     X[0, :3] = two_stain_corner()
     normalizer = StainNormalizer(method, min_density=min_density)
@@ -136,7 +135,7 @@ def two_stain_corner():
 
 @every_method
 @given(rows=st.lists(st.integers(0, 23), min_size=1, max_size=5))
-@settings(max_examples=10)
+@settings(max_examples=3)
 def test_an_images_result_depends_on_that_image_alone(method, glomeruli, rows):
     X = glomeruli[0]
     normalizer = StainNormalizer(method).fit(X)
@@ -319,17 +318,6 @@ def test_a_normaliser_fitted_beforehand_is_caught(glomeruli):
     assert "judged participant seen" in kinds
 
 
-@every_method
-def test_images_to_predict_teach_nothing(method, glomeruli):
-    X = glomeruli[0]
-    normalizer = StainNormalizer(method).fit(X[:12])
-    before = normalizer.target_.copy()
-    once = normalizer.transform(X[12:])
-    normalizer.transform(255 - X)
-    np.testing.assert_array_equal(normalizer.target_, before)
-    np.testing.assert_array_equal(normalizer.transform(X[12:]), once)
-
-
 def test_labels_teach_nothing(glomeruli):
     X, y, _ = glomeruli
     np.testing.assert_array_equal(
@@ -351,7 +339,7 @@ def files(glomeruli, tmp_path_factory):
 @every_method
 def test_lazy_images_give_what_an_array_gives(method, files, glomeruli):
     X = glomeruli[0]
-    lazy = ImageLoader(48, lazy=True, cache_dir=False).transform(files)
+    lazy = ImageLoader(32, lazy=True, cache_dir=False).transform(files)
     expected = StainNormalizer(method).fit_transform(X)
     normalizer = StainNormalizer(method).fit(lazy)
     images = normalizer.transform(lazy)
@@ -365,7 +353,7 @@ def test_lazy_images_give_what_an_array_gives(method, files, glomeruli):
 
 
 def test_lazy_images_are_changed_when_they_are_read(files):
-    lazy = ImageLoader(48, lazy=True, cache_dir=False).transform(files)
+    lazy = ImageLoader(32, lazy=True, cache_dir=False).transform(files)
     normalizer = StainNormalizer().fit(lazy)
     changed = []
     change = normalizer._change
@@ -376,31 +364,35 @@ def test_lazy_images_are_changed_when_they_are_read(files):
     assert len(changed) == 5
 
 
-def test_stored_features_are_those_of_the_normalised_pixels(
-    files, tmp_path, monkeypatch
-):
+def test_stored_features_are_those_of_the_normalised_pixels(files, tmp_path):
     """Two folds' normalisers share a store, and neither gets the other's features."""
-    lazy = ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
-    trunk = PatchEncoder("cnn", weights=None, cache_dir=tmp_path)
-    plain = PatchEncoder("cnn", weights=None, cache_dir=False)
-    for rows in (slice(0, 8), slice(8, 16)):
+    lazy = ImageLoader(32, lazy=True, cache_dir=tmp_path).transform(files)
+    store = FeatureStore(tmp_path, "mean colours")
+    computed = []
+
+    def network(images):
+        computed.extend(images)
+        return mean_colours(images).astype(np.float32)
+
+    for rows in (slice(0, 8), slice(8, 16), slice(0, 8)):
         images = StainNormalizer().fit(lazy[rows]).transform(lazy)
-        expected = plain.fit_transform(np.asarray(images))
-        np.testing.assert_allclose(trunk.fit_transform(images), expected, atol=1e-5)
-    monkeypatch.setattr(engines, "compile_trunk", None)  # all is stored by now
-    again = StainNormalizer().fit(lazy[:8]).transform(lazy)
-    assert trunk.fit_transform(again).shape == expected.shape
+        features = stream_features(
+            images, network, store, batch_size=8, advance=lambda n: None
+        )
+        expected = mean_colours(np.asarray(images))
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+    assert len(computed) == 2 * len(files)
 
 
 def test_images_of_a_fixed_stain_are_changed_once(files, tmp_path):
-    lazy = ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
+    lazy = ImageLoader(32, lazy=True, cache_dir=tmp_path).transform(files)
     fixed = StainNormalizer(target="fixed").fit(lazy)
     rows = np.arange(16)
     expected = StainNormalizer(target="fixed").fit(lazy).transform(np.asarray(lazy))
     np.testing.assert_array_equal(fixed.transform(lazy).read(rows), expected[:16])
     fixed._change = None  # all is kept by now
     again = fixed.transform(
-        ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
+        ImageLoader(32, lazy=True, cache_dir=tmp_path).transform(files)
     )
     assert again.known_keys(rows) == content_keys(expected[:16])
     np.testing.assert_array_equal(again.read(rows[::-1]), expected[:16][::-1])
@@ -408,7 +400,7 @@ def test_images_of_a_fixed_stain_are_changed_once(files, tmp_path):
 
 @pytest.mark.parametrize("other", [{"method": "density"}, {"min_density": 0.3}])
 def test_other_settings_find_images_of_their_own(files, tmp_path, other):
-    lazy = ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
+    lazy = ImageLoader(32, lazy=True, cache_dir=tmp_path).transform(files)
     StainNormalizer(target="fixed").fit(lazy).transform(lazy).read(np.arange(4))
     changed = StainNormalizer(target="fixed", **other).fit(lazy).transform(lazy)
     assert changed.known_keys(np.arange(4)) == [None] * 4
@@ -422,7 +414,7 @@ def test_images_of_another_size_are_kept_beside_them(files, tmp_path):
 
 
 def test_a_learned_stain_keeps_no_images(files, tmp_path):
-    lazy = ImageLoader(48, lazy=True, cache_dir=tmp_path).transform(files)
+    lazy = ImageLoader(32, lazy=True, cache_dir=tmp_path).transform(files)
     images = StainNormalizer().fit(lazy).transform(lazy)
     images.read(np.arange(4))
     assert images.known_keys(np.arange(4)) == [None] * 4

@@ -64,7 +64,7 @@ def test_arrays_have_the_documented_shapes_and_types():
     assert len(set(groups)) == 3
 
 
-@pytest.mark.parametrize("image_size", [8, 33, 400])
+@pytest.mark.parametrize("image_size", [8, 33, 224])
 def test_patches_of_every_size_show_tissue_not_a_blank(image_size):
     X, _, _ = make_glomeruli(4, n_participants=2, image_size=image_size, random_state=1)
     assert X.std(axis=(1, 2, 3)).min() > 5
@@ -78,9 +78,10 @@ def test_same_seed_draws_the_same_bits_at_every_call():
 
 
 def test_error_state_of_numpy_changes_nothing():
-    plain = make_glomeruli(10, image_size=64, random_state=1)[0]
+    plain = make_glomeruli(4, n_participants=2, image_size=32, random_state=1)[0]
     with np.errstate(all="raise"):
-        assert_array_equal(make_glomeruli(10, image_size=64, random_state=1)[0], plain)
+        again = make_glomeruli(4, n_participants=2, image_size=32, random_state=1)[0]
+    assert_array_equal(again, plain)
 
 
 def test_random_state_instance_draws_as_its_seed_does_and_then_something_else():

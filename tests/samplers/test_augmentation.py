@@ -64,7 +64,7 @@ EXPECTED_FAILURES = {
 def checks_of(room):
     return list(
         room.estimator_checks_generator(
-            TableAugmentation(random_state=0),
+            TableAugmentation(augmentation="dihedral", random_state=0),
             expected_failed_checks=EXPECTED_FAILURES,
             mark="xfail",
         )
