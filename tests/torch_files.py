@@ -29,10 +29,10 @@ class Call(NamedTuple):
     arguments: tuple
 
 
-def save_torch(value, path, *, legacy=False, compression=zipfile.ZIP_STORED):
-    """Write nested dicts of arrays as torch.save does, in either format."""
+def save_torch(value, path, *, legacy=False, compression=zipfile.ZIP_STORED, more=b""):
+    """Write nested dicts of arrays as torch.save does, and more opcodes of a pickle."""
     storages = {}
-    pickled = b"\x80\x02" + _described(value, storages) + b"."
+    pickled = b"\x80\x02" + _described(value, storages) + more + b"."
     if legacy:
         parts = [*(pickle.dumps(part, 2) for part in _LEGACY_HEAD), pickled]
         parts.append(pickle.dumps(list(storages), 2))

@@ -18,6 +18,7 @@ from ..errors import EmbeddingsError
 from .hdf5_files import hdf5_fault
 from .table_files import column_name
 from .tensor_files import read_tensors
+from .user_files import needed
 
 MAX_BYTES = 8 * 1024**3
 """Largest size of the numbers of a file: a million rows of 2048 features."""
@@ -72,7 +73,7 @@ def read_rows(path: Path, known: Collection[str] = ()) -> EmbeddingRows:
             return _rows_of_table(content, known)
         return _rows_of_arrays(content)
     except EmbeddingsError as error:
-        raise EmbeddingsError(f"{path} {error}") from error.__cause__
+        raise EmbeddingsError(f"{path}: {error}") from error.__cause__
     except Exception as error:  # whatever a damaged file makes of a reader
         raise EmbeddingsError(
             f"{path} cannot be read as {suffix} ({type(error).__name__}: {error}). It "
@@ -111,14 +112,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise EmbeddingsError(
-            "needs pyarrow, which is not installed. Install it with python -m pip "
-            "install pyarrow (the extra 'embeddings'), or save the embeddings as csv, "
-            "npz or HDF5."
-        ) from None
+    parquet = needed("pyarrow.parquet", "embeddings", EmbeddingsError)
     file = parquet.ParquetFile(path)
     about = file.metadata
     groups = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]

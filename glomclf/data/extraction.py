@@ -20,7 +20,6 @@ from sklearn.utils._param_validation import validate_params
 
 from .._runtime import progress, user_path, written_whole
 from ..errors import AnnotationError, ParameterError, SlideError
-from .annotations.extras import needed
 from .annotations.reading import DEFAULT_LABELS, Labels, read_checked
 from .annotations.shapes import Annotation, UnusableShape
 from .images import MAX_PIXELS
@@ -28,7 +27,7 @@ from .manifest import read_manifest
 from .patch_cuts import CUT_CONSTRAINTS, PatchCut
 from .slides import Box, Slide, open_slide
 from .table_files import as_cell
-from .user_files import Faults
+from .user_files import Faults, needed
 
 PATCHES_CSV = "patches.csv"
 _PLAIN_ID = re.compile(r"[a-z0-9-]{1,64}")

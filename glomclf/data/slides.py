@@ -15,8 +15,8 @@ from PIL import Image
 
 from .._runtime import user_path
 from ..errors import ImageError, SlideError
-from .annotations.extras import needed
 from .images import MAX_PIXELS, read_image
+from .user_files import needed
 
 _LARGEST_PLAIN = 4 * MAX_PIXELS  # an image without a pyramid is in memory as a whole
 

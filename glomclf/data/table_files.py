@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ManifestError, ParameterError
-from .user_files import bytes_of
+from .user_files import bytes_of, needed
 
 COLUMNS = ("name", "label", "slide", "participant", "centre")
 """What a column of a table may be; any other is kept as it is."""
@@ -231,13 +231,7 @@ def _sheet_rows(content: bytes, source: Path) -> _Rows:
     ask for all memory. Its reader's own library is called here instead.
     """
     try:
-        from openpyxl import load_workbook
-    except ImportError:
-        raise ManifestError(
-            f"{source} is an Excel file. To read it: python -m pip install "
-            "'glomclf[excel]'. Or save it as 'CSV UTF-8'."
-        ) from None
-    try:
+        load_workbook = needed("openpyxl", "excel").load_workbook
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             n_bytes = sum(member.file_size for member in archive.infolist())
         if n_bytes > _MAX_BYTES:
@@ -274,10 +268,8 @@ def _filled(rows: Iterable[Collection[Any]]) -> _Rows:
 
 def _as_text(value: Any) -> str:
     """Write a cell as Excel would write it into a csv."""
-    if value is None:
-        return ""
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return "" if value is None else str(value)

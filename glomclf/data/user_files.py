@@ -1,17 +1,19 @@
-"""Files that a user gives: read within bounds, and one error for all that is wrong."""
+"""Files that a user gives: what reads them, within bounds, and all that is wrong."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..errors import ManifestError
+from ..errors import ManifestError, SlideError
 
 CONTROLLING = "line ends or control characters"
 # What ends a line, moves a cursor or turns the direction of writing.
@@ -87,6 +89,31 @@ def bytes_of(path: Path, limit: int, error: type[Exception], expected: str) -> b
     except OSError as why:
         reason = why.strerror or why
         raise error(f"{path} cannot be read as {expected}: {reason}.") from why
+
+
+def needed(
+    module: str, extra: str = "slides", error: type[Exception] = SlideError
+) -> Any:
+    """Import a module of an extra, on its first use.
+
+    Raises
+    ------
+    error
+        If it is not installed, or its library cannot be loaded.
+
+    Examples
+    --------
+    >>> from glomclf.data.user_files import needed
+    >>> needed("shapely").Point(1, 2).x
+    1.0
+    """
+    try:
+        return importlib.import_module(module)
+    except (ImportError, OSError) as why:
+        raise error(
+            f"{module.partition('.')[0]} is needed here and cannot be imported "
+            f"({why}). Install it: python -m pip install 'glomclf[{extra}]'"
+        ) from why
 
 
 def has_controls(name: str) -> bool:

@@ -341,7 +341,7 @@ def test_what_is_no_file_is_refused(tmp_path, name):
 
 def test_what_is_not_installed_is_named_with_the_way_to_install_it(save, monkeypatch):
     monkeypatch.setitem(sys.modules, "shapely", None)
-    with pytest.raises(SlideError, match=r"need shapely.*'glomclf\[slides\]'"):
+    with pytest.raises(SlideError, match=r"shapely is needed.*'glomclf\[slides\]'"):
         read_annotations(save(feature()))
 
 

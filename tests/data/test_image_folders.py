@@ -111,6 +111,11 @@ def test_a_name_that_is_not_utf8_is_found_by_what_glomclf_writes(tmp_path):
     assert read_manifest(csv)["path"].tolist() == [path]
 
 
+def test_a_name_keeps_an_apostrophe_of_its_own(tmp_path):
+    path = touch(tmp_path, "'=a.png")
+    assert read_manifest(table(tmp_path, "'=a.png"))["path"].tolist() == [path]
+
+
 def test_links_in_a_circle_are_no_images(tmp_path):
     (tmp_path / "a.png").symlink_to(tmp_path / "b.png")
     (tmp_path / "b.png").symlink_to(tmp_path / "a.png")

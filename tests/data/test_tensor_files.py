@@ -63,6 +63,13 @@ def test_what_wraps_a_state_dict_becomes_part_of_the_names(tmp_path, state, lega
     assert list(read) == ["model.a", "more.0"]
 
 
+@FORMATS
+def test_the_metadata_of_a_state_dict_is_left_out(tmp_path, state, legacy):
+    attributes = b"}X\x09\x00\x00\x00_metadataK\x01sb"
+    file = save_torch(state, tmp_path / "a.pth", legacy=legacy, more=attributes)
+    assert_same(read_tensors(file), state)
+
+
 def test_a_tensor_alone_has_no_name(tmp_path, state):
     read = read_tensors(save_torch(state["double"], tmp_path / "a.pt"))
     assert list(read) == [""]

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from .extras import needed
+from ..user_files import needed
 from .shapes import (
     Annotation,
     Shape,

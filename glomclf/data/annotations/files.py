@@ -14,8 +14,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 import numpy as np
 
 from ...errors import AnnotationError
-from ..user_files import bytes_of
-from .extras import needed
+from ..user_files import bytes_of, needed
 
 _MAX_BYTES = 100_000_000
 _MAX_DEPTH = 64

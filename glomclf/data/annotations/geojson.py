@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .extras import needed
+from ..user_files import needed
 from .files import mapping, text
 from .shapes import Annotation, Shape, Verdict
 

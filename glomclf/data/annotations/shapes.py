@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .extras import needed
+from ..user_files import needed
 
 _FARTHEST = 1e7  # pixels: ten times the side of the largest slides
 _ANGLES = np.arange(128) * (2 * math.pi / 128)
