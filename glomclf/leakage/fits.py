@@ -21,9 +21,8 @@ from .._runtime import counted
 from ..data.participants import participants_of
 from ..data.splitting import StratifiedGroupShuffleSplit
 from ..errors import ParameterError
-from .audit import Audit
 from .noted_calls import SYNTHETIC, Call, Ledger, calls_noted, row_keys
-from .splits import split_rows
+from .splits import Audit, split_rows
 
 _MEANINGS = {
     "judged participant seen": "rows of a judged participant were used in the fit",
@@ -66,14 +65,12 @@ class FitAudit(Audit):
 
 
 def _described(findings: pd.DataFrame) -> str:
-    lines = []
-    for row in findings.to_dict("records"):
-        of = f" of {row['participants']}" if row["participants"] else ""
-        lines.append(
-            f"fold {row['fold']}, {row['step']}: {row['kind']} "
-            f"({_MEANINGS[row['kind']]}): {counted(row['n_rows'], 'row')}{of}"
-        )
-    return "\n".join(lines)
+    return "\n".join(
+        f"fold {one['fold']}, {one['step']}: {one['kind']} ({_MEANINGS[one['kind']]}): "
+        f"{counted(one['n_rows'], 'row')}{' of ' if one['participants'] else ''}"
+        f"{one['participants']}"
+        for one in findings.to_dict("records")
+    )
 
 
 def audit_fit(

@@ -19,9 +19,8 @@ from sklearn.utils.validation import _num_samples, check_consistent_length, colu
 
 from .._runtime import counted, short_names
 from ..data.participants import kind_of_groups, participants_of
-from ..errors import SplitError
+from ..errors import LeakageError, SplitError
 from ..evaluation.plain import plain
-from .audit import Audit
 from .duplicates import NEAR_DUPLICATE_DISTANCE, find_duplicates, fingerprint_images
 from .embedding_pairs import find_duplicate_embeddings
 from .split_findings import contradictions, described, findings_of, findings_table
@@ -31,6 +30,51 @@ _UNKNOWN = {
     False: "Participants are not all known: what stands for them was checked.",
 }
 _Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        As `to_frame` returns them.
+    folds : DataFrame
+        What was looked at, fold by fold.
+    """
+
+    findings: pd.DataFrame
+    folds: pd.DataFrame
+
+    @property
+    def is_leaky(self) -> bool:
+        """Whether anything that is judged was trained on as well."""
+        return bool(self.findings["leaks"].any())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the findings as a table.
+
+        Returns
+        -------
+        findings : DataFrame
+            Columns as the class of the audit lists them.
+        """
+        return self.findings.copy()
+
+    def raise_if_leaky(self) -> None:
+        """Raise an error that names all that leaks.
+
+        Raises
+        ------
+        LeakageError
+        """
+        if self.is_leaky:
+            raise LeakageError(self._complaint(self.findings[self.findings["leaks"]]))
+
+    def _complaint(self, leaks: pd.DataFrame) -> str:
+        """Name the leaks, and what to do; for the children to write."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

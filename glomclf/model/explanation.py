@@ -145,10 +145,10 @@ def refuse_unexplained(classifier: Any) -> None:
     ParameterError
         If it is no GlomeruliClassifier nor an ensemble of them, or takes features.
     """
-    is_ensemble = isinstance(classifier, FoldEnsembleClassifier)
-    if is_ensemble:
+    members = [classifier]
+    if isinstance(classifier, FoldEnsembleClassifier):
         check_is_fitted(classifier)
-    members = classifier.estimators_ if is_ensemble else [classifier]
+        members = classifier.estimators_
     if not all(isinstance(one, GlomeruliClassifier) for one in members):
         raise ParameterError(
             f"classifier={classifier!r} was given. Expected a GlomeruliClassifier, or "
@@ -241,9 +241,11 @@ def _log_odds(classifier: Any) -> Callable[[NDArray[np.uint8]], NDArray[np.float
     """
     steps = classifier.pipeline_.named_steps
     encoder = copy.copy(steps.get("encode"))
-    known = {} if encoder is None else encoder.get_params(deep=False)
-    quiet = {"cache_dir": False, "verbose": 0}
     if encoder is not None:
+        known, quiet = (
+            encoder.get_params(deep=False),
+            {"cache_dir": False, "verbose": 0},
+        )
         encoder.set_params(**{k: v for k, v in quiet.items() if k in known})
 
     def log_odds(images: NDArray[np.uint8]) -> NDArray[np.float64]:
