@@ -8,10 +8,9 @@ from .agreement import ReaderAgreement, reader_agreement
 from .biopsy import BiopsyAgreement, biopsy_agreement
 from .biopsy_estimates import BiopsyEstimates, is_borderline, summarize_biopsies
 from .biopsy_record import OutOfFoldRecord
-from .comparison import Comparison, compare_scores
 from .curves import Band, Curves, ReliabilityBins, evaluation_curves
 from .estimates import Estimates
-from .evaluation import Evaluation, evaluate
+from .evaluation import Comparison, Evaluation, compare_scores, evaluate
 from .net_benefit import threshold_table
 from .prevalence import adjust_to_prevalence, estimate_prevalence
 from .readings import combine_readings

@@ -172,15 +172,13 @@ def _refuse_too_few(n: int, max_miss: float, confidence: float | None) -> None:
     """Refuse a promise that so many participants cannot keep; say which they can."""
     if max_miss >= _least_miss(n, confidence):
         return
-    ways = {"on average (in Python: confidence=None)": _least_miss(n, None)}
-    if confidence is not None:
-        ways = {f"with confidence {confidence:g}": _least_miss(n, confidence)} | ways
-    told = [f"{np.ceil(1000 * least) / 1000:.3f} {how}" for how, least in ways.items()]
+    in_both_ways = (_least_miss(n, one) for one in (confidence, None))
+    least, on_average = (f"{np.ceil(1000 * one) / 1000:.3f}" for one in in_both_ways)
     raise ScoreError(
         f"a miss rate of at most {max_miss:g} cannot be promised: the record has {n} "
-        "participants with sclerotic glomeruli, which can promise "
-        f"{'at least ' + ' or '.join(told) if n else 'none'}. Allow more, or take a "
-        "model with more participants."
+        f"participants with sclerotic glomeruli, which can promise {least} at least, "
+        f"or {on_average} on average (in Python: confidence=None). Allow more, or take "
+        "a model with more participants."
     )
 
 

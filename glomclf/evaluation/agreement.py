@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .estimates import Estimates
 from .intervals import Scale, Statistic, draw_replicates, settings_faults
-from .participant_numbers import MIN_PARTICIPANTS, equal_number
-from .predictions import UNKNOWN_PARTICIPANTS, FloatArray, group_codes
+from .participant_numbers import caution_of
+from .predictions import FloatArray, group_codes
 from .readings import Readings, checked_readers, icc, readers_table
 
 MODEL = "model"
@@ -144,8 +144,9 @@ def reader_agreement(
     known = groups is not None
     statistics = _statistics(readings, table, replicates.weights, known=known)
     estimates = vars(replicates.estimates(statistics))
+    compared = {"what two have read": readings.n_compared}
     return ReaderAgreement(
-        **estimates | {"caution": _caution(readings, known=known)},
+        **estimates | {"caution": caution_of(compared, known=known)},
         counts={
             str(name): (int(column.count()), int(column.sum()))
             for name, column in table.items()
@@ -201,14 +202,3 @@ def _model_faults(table: pd.DataFrame, calls: NDArray[Any]) -> list[str]:
     if calls.shape != (len(table),) or not np.isin(calls, (0, 1)).all():
         faults.append(f"model must hold 0 or 1 for each of the {len(table)} rows")
     return faults
-
-
-def _caution(readings: Readings, *, known: bool) -> str:
-    worth = equal_number(readings.n_compared)
-    remarks = [] if known else [UNKNOWN_PARTICIPANTS]
-    if worth < MIN_PARTICIPANTS:
-        remarks.append(
-            f"patches with two readings are worth those of {worth:.1f} participants; "
-            f"with fewer than {MIN_PARTICIPANTS} the intervals are not to be trusted"
-        )
-    return "; ".join(remarks)

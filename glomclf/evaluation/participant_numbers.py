@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -97,3 +99,46 @@ def exact_interval(
     """
     low = float(((1 - confidence) / 2) ** (1 / equal_number(sizes)))
     return (low, 1.0) if score == 1 else (0.0, 1 - low)
+
+
+def caution_of(sizes: Mapping[str, ArrayLike], *, known: bool) -> str:
+    """Say why intervals are not to be trusted; empty if they are.
+
+    Parameters
+    ----------
+    sizes : mapping of str to array-like of shape (n_participants,)
+        Rows of each participant, by what these rows are.
+
+    known : bool
+        Whether the participants are known, and not just rows.
+
+    Returns
+    -------
+    caution : str
+
+    Examples
+    --------
+    >>> from glomclf.evaluation.participant_numbers import caution_of
+    >>> told = caution_of({"class 0": [10] * 9, "class 1": [90, 10]}, known=True)
+    >>> told.partition(": ")[2]
+    'counted as participants with equally many rows, class 1 has 1.2, and 5 are needed'
+    """
+    remarks = []
+    if not known:
+        remarks.append(
+            "no participants were given, so that rows count as independent; intervals "
+            "are too narrow where several rows come from one participant"
+        )
+    worth = {what: equal_number(one) for what, one in sizes.items()}
+    few = [
+        f"{what} has {number:.1f}"
+        for what, number in worth.items()
+        if 0 < number < MIN_PARTICIPANTS
+    ]
+    if few:
+        remarks.append(
+            "too few participants for the intervals to be trusted: counted as "
+            f"participants with equally many rows, {' and '.join(few)}, and "
+            f"{MIN_PARTICIPANTS} are needed"
+        )
+    return "; ".join(remarks)

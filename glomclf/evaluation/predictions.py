@@ -16,17 +16,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ScoreError
-from .participant_numbers import MIN_PARTICIPANTS, equal_number
+from .participant_numbers import caution_of
 from .recalibration import WeightedLogistic, clipped_logits
 
 FloatArray = NDArray[np.float64]
 
 N_BINS = 10  # of the reliability and the expected calibration error
 _CELLS = 2_000_000  # weights (replicates times rows) held at once, to bound memory
-UNKNOWN_PARTICIPANTS = (
-    "no participants were given, so that rows count as independent; intervals are too "
-    "narrow where several rows come from one participant"
-)
 
 
 @dataclass(frozen=True)
@@ -132,20 +128,8 @@ class Predictions:
     @property
     def caution(self) -> str:
         """Say why intervals are not to be trusted; empty if they are."""
-        remarks = [] if self.is_known else [UNKNOWN_PARTICIPANTS]
-        worth = {label: equal_number(self.sizes(label)) for label in (0, 1)}
-        few = [
-            f"class {label} has {number:.1f}"
-            for label, number in worth.items()
-            if 0 < number < MIN_PARTICIPANTS
-        ]
-        if few:
-            remarks.append(
-                "too few participants for the intervals to be trusted: "
-                f"counted as participants with equally many rows, {' and '.join(few)}, "
-                f"and {MIN_PARTICIPANTS} are needed"
-            )
-        return "; ".join(remarks)
+        of_classes = {f"class {label}": self.sizes(label) for label in (0, 1)}
+        return caution_of(of_classes, known=self.is_known)
 
     def sum_by_group(self, values: NDArray[Any]) -> FloatArray:
         """Sum values of rows by participant: (n_samples, ...) to (n_groups, ...)."""

@@ -20,8 +20,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ..data.participants import participants_of
 from ..errors import ParameterError
-from ..evaluation.comparison import Comparison, compare_scores
-from ..evaluation.evaluation import Evaluation, evaluate
+from ..evaluation import Comparison, Evaluation, compare_scores, evaluate
 from ..model.folds import FittedFold, fit_folds, predict_folds
 from ..model.rows import Rows
 from .folds import audit_folds, draw_folds

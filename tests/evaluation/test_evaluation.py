@@ -17,8 +17,7 @@ from sklearn.metrics import (
 
 import glomclf.evaluation
 from glomclf.errors import ScoreError
-from glomclf.evaluation.comparison import compare_scores
-from glomclf.evaluation.evaluation import evaluate
+from glomclf.evaluation.evaluation import compare_scores, evaluate
 from glomclf.evaluation.intervals import draw_replicates
 from glomclf.evaluation.predictions import Predictions
 from glomclf.evaluation.scores import SCORES, Score, score_rows
