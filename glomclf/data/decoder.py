@@ -54,13 +54,7 @@ def _set(values: Any) -> None:
             setattr(place, name, value)
 
 
-class _Heard(threading.local):
-    """What libtiff says to this thread; None where nobody listens."""
-
-    said: list[str] | None = None
-
-
-_heard = _Heard()
+_heard = threading.local()  # `said`: what libtiff says to a thread that listens
 _HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
 
 
@@ -86,8 +80,9 @@ def _listen() -> Any:
     setter.argtypes, setter.restype = [_HANDLER], ctypes.c_void_p
 
     def hear(module: bytes | None, form: bytes | None, values: int | None) -> None:
-        if _heard.said is not None:
-            _heard.said.append((form or b"").decode("ascii", "backslashreplace"))
+        said = getattr(_heard, "said", None)
+        if said is not None:
+            said.append((form or b"").decode("ascii", "backslashreplace"))
         elif earlier:
             _HANDLER(earlier)(module, form, values)
 

@@ -79,7 +79,8 @@ class DihedralImages(ImageSource):
     """
 
     def __init__(self, source: ImageSource, k: int):
-        super().__init__(dihedral_view(_no_pixels(source.shape), k).shape)
+        no_pixels = np.broadcast_to(np.uint8(0), source.shape)
+        super().__init__(dihedral_view(no_pixels, k).shape)
         self.source = source
         self.k = k
 
@@ -106,8 +107,3 @@ class DihedralImages(ImageSource):
         ndarray of shape (n_rows, height, width, 3), dtype uint8
         """
         return np.ascontiguousarray(dihedral_view(self.source.read(rows), self.k))
-
-
-def _no_pixels(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Stand for an array of a shape, in one byte."""
-    return np.broadcast_to(np.uint8(0), shape)

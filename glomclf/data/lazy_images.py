@@ -91,11 +91,7 @@ class KeptImages(ImageSource):
             return images
         lacking = [key for key, there in zip(wanted, found, strict=True) if not there]
         made, sources = self._make(rows[~found], lacking)
-        places = [place for place, key in enumerate(sources) if key is not None]
-        if places:
-            kept = made[places]
-            known = [key for key in sources if key is not None]
-            self._store.put(known, kept, content_keys(kept))
+        self._store.put(sources, made)
         if not found.any():
             return made
         images[~found] = made

@@ -148,24 +148,17 @@ def sampler_faults(parts: Sequence, names: Sequence[str] = ()) -> list[str]:
     """
     if not parts:
         return ["The list is empty"]
-    return [
-        _fault(part, names)
-        for part in parts
-        if not (_is_instance(part) or (isinstance(part, str) and part in names))
-    ]
+    return [fault for part in parts if (fault := _fault(part, names))]
 
 
 def _fault(part: Any, names: Sequence[str]) -> str:
-    if not isinstance(part, str):
-        return f"{part!r} is not an instance of a sampler"
-    close = get_close_matches(part.lower(), names, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{part!r} is not the name of a sampler{hint}"
-
-
-def _is_instance(part: Any) -> bool:
-    return (
-        not isinstance(part, type)
-        and hasattr(part, "fit_resample")
-        and is_sampler(part)
-    )
+    if isinstance(part, str):
+        if part in names:
+            return ""
+        close = get_close_matches(part.lower(), names, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"{part!r} is not the name of a sampler{hint}"
+    can_sample = not isinstance(part, type) and hasattr(part, "fit_resample")
+    if can_sample and is_sampler(part):
+        return ""
+    return f"{part!r} is not an instance of a sampler"

@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing, check_random_state, indexable
 from ...errors import SplitError
 from ..participants import participants_of
 from .balanced import draw_groups
-from .group_table import GroupTable, require_two_groups_a_class, tabulate
+from .group_table import require_two_groups_a_class, tabulate
 
 
 class StratifiedGroupShuffleSplit(GroupShuffleSplit):
@@ -95,7 +95,14 @@ class StratifiedGroupShuffleSplit(GroupShuffleSplit):
         )
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
-            in_test = _draw_test_side(table, n_test / n_samples, rng)[table.codes]
+            test = draw_groups(table.counts, n_test / n_samples, rng)
+            sides = table.counts[test], table.counts[~test]
+            if not all(side.any(axis=0).all() for side in sides):
+                raise SplitError(
+                    "no split was found that has every class on both sides "
+                    f"({table.describe()}); add participants, or merge classes"
+                )
+            in_test = test[table.codes]
             yield np.flatnonzero(~in_test), np.flatnonzero(in_test)
 
 
@@ -168,16 +175,3 @@ def train_test_split_by_participant(
     cv = StratifiedGroupShuffleSplit(1, test_size=test_size, random_state=random_state)
     train, test = next(cv.split(X, y, groups))
     return [_safe_indexing(array, rows) for array in arrays for rows in (train, test)]
-
-
-def _draw_test_side(
-    table: GroupTable, fraction: float, rng: np.random.RandomState
-) -> NDArray[np.bool_]:
-    test = draw_groups(table.counts, fraction, rng)
-    sides = table.counts[test], table.counts[~test]
-    if not all(side.any(axis=0).all() for side in sides):
-        raise SplitError(
-            "no split was found that has every class on both sides "
-            f"({table.describe()}); add participants, or merge classes"
-        )
-    return test

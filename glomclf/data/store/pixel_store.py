@@ -14,6 +14,7 @@ import PIL
 from numpy.typing import NDArray
 
 from .feature_store import FeatureStore
+from .keys import content_keys
 
 # Raised whenever read_image or resize_image give other pixels for some file.
 _DECODING = 3
@@ -54,16 +55,14 @@ class PixelStore:
         """Return the images, and which of them were there."""
         return self._pixels.get_many([source or b"" for source in sources])
 
-    def put(
-        self,
-        sources: Sequence[bytes],
-        images: NDArray[np.uint8],
-        keys: Sequence[bytes],
-    ) -> None:
-        """Keep images, and the keys of their pixels."""
-        as_array = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16)
-        self._pixels.put_many(sources, images)
-        self._keys.put_many(sources, as_array)
+    def put(self, sources: Sequence[bytes | None], images: NDArray[np.uint8]) -> None:
+        """Keep images, and the keys of their pixels, where the source is known."""
+        places = [place for place, key in enumerate(sources) if key is not None]
+        if places:
+            known, kept = [sources[place] or b"" for place in places], images[places]
+            keys = np.frombuffer(b"".join(content_keys(kept)), dtype=np.uint8)
+            self._pixels.put_many(known, kept)
+            self._keys.put_many(known, keys.reshape(-1, 16))
 
 
 def decoded_images(
