@@ -56,18 +56,17 @@ def comparison_report(
         name="comparison",
         figsize=ApproachesDisplay.figsize,
     )
-    titles = [
-        f"{one.title}." for one in APPROACHES if one.name in comparison.evaluations
-    ]
-    caution = Caution(sentence(comparison.caution))
-    told = command_blocks("The command of this run:", command)
+    done = [one for one in APPROACHES if one.name in comparison.evaluations]
+    titles = [f"{one.title}." for one in done]
+    caution, scores = (
+        Caution(sentence(comparison.caution)),
+        comparison_tables(comparison),
+    )
+    command_told = command_blocks("The command of this run:", command)
     sections = [
-        Section(
-            "Reported and actual scores",
-            [caution, *titles, picture, *comparison_tables(comparison)],
-        ),
+        Section("Reported and actual scores", [caution, *titles, picture, *scores]),
         Section("Data and splits", [counts]),
-        Section("To repeat it", [*told, versions_table()]),
+        Section("To repeat it", [*command_told, versions_table()]),
     ]
     return Report("Comparison of approaches", lead, sections)
 

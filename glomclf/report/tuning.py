@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,30 +79,6 @@ def tuning_report(study: Study, **known: Any) -> Report:
     return Report("Tuning", lead, [make(run) for make in _SECTIONS])
 
 
-def dashboard_command(storage: str) -> list[str]:
-    """Return the words that start Optuna's dashboard on a storage.
-
-    Parameters
-    ----------
-    storage : str
-        An address, or the path of a journal file.
-
-    Returns
-    -------
-    words : list of str
-
-    Examples
-    --------
-    >>> from glomclf.report.tuning import dashboard_command
-    >>> dashboard_command("postgresql://me@host/studies")
-    ['optuna-dashboard', 'postgresql+psycopg://me@host/studies']
-    """
-    scheme, separator, rest = storage.partition("://")
-    if scheme in ("postgres", "postgresql"):
-        scheme = "postgresql+psycopg"  # the driver that the extra installs
-    return ["optuna-dashboard", f"{scheme}{separator}{rest}"]
-
-
 def _summary(run: TunedStudy) -> Section:
     items, trial, found = [], run.chosen, run.evaluation
     if run.nested is not None:
@@ -114,9 +91,8 @@ def _summary(run: TunedStudy) -> Section:
             items.append((title, number(value), f"trial {trial.number}{ends}"))
     if found is not None:
         shared = [name for name in run.names if name in found.scores]
-        items += [
-            card(found, one, f"{title_of(one)}, out of fold", 3) for one in shared
-        ]
+        titles = [f"{title_of(name)}, out of fold" for name in shared]
+        items += [card(found, *one, 3) for one in zip(shared, titles, strict=True)]
     items += [("Trials", str(len(run.trials)), run.counts), _duration(run)]
     return Section("Summary", [Numbers(items), Caution(_caution(run))])
 
@@ -141,19 +117,9 @@ def _caution(run: TunedStudy) -> str:
 
 
 def _duration(run: TunedStudy) -> tuple[str, str, str]:
-    title = "Time of all trials"
-    spent = [t.duration.total_seconds() for t in run.trials if t.duration is not None]
-    if not spent:
-        return title, "–", "no trial is over"
-    each = f"{_time_text(float(np.median(spent)))} a trial (median)"
-    return title, _time_text(sum(spent)), each
-
-
-def _time_text(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.1f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+    spent = [t.duration.total_seconds() for t in run.trials if t.duration] or [0.0]
+    each = f"{np.median(spent):.1f} s a trial (median)"
+    return "Time of all trials", f"{sum(spent) / 60:.1f} min", each
 
 
 def _repeat(run: TunedStudy) -> Section:
@@ -165,7 +131,9 @@ def _repeat(run: TunedStudy) -> Section:
         blocks.append("The study was kept in memory, and is gone.")
     else:
         told = "To look into the study (`pip install optuna-dashboard`):"
-        blocks += command_blocks(told, dashboard_command(run.storage))
+        # The driver of PostgreSQL is the one that the extra installs.
+        where = re.sub("^postgres(ql)?:", "postgresql+psycopg:", run.storage)
+        blocks += command_blocks(told, ["optuna-dashboard", where])
     if any(isinstance(one, Code) and "***" in one.text for one in blocks):
         blocks.append("Put the password in the place of `***`.")
     return Section("To repeat it", [*blocks, versions_table()])

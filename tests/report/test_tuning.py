@@ -12,7 +12,6 @@ from glomclf.evaluation import compare_scores, evaluate
 from glomclf.report import Caution, Paragraph, Picture, Table, tuning_report
 from glomclf.report.blocks import Code
 from glomclf.report.tuned_study import setting_text
-from glomclf.report.tuning import dashboard_command
 from glomclf.tuning.storage import quiet_optuna
 
 SPITEFUL = "<script>alert(1)</script>"
@@ -263,7 +262,8 @@ def test_password_among_the_options_of_an_address_is_masked(study):
 
 def test_command_that_resumes_is_told_once(study):
     report = tuning_report(study, command=COMMAND, resume=COMMAND, storage="s.journal")
-    assert len(blocks(report, "To repeat it", Code)) == 2
+    _, opened = blocks(report, "To repeat it", Code)
+    assert opened.text == "optuna-dashboard s.journal"
 
 
 def test_a_study_without_a_trial_has_a_report():
@@ -274,18 +274,6 @@ def test_a_study_without_a_trial_has_a_report():
 def test_study_in_memory_has_no_dashboard(study):
     told = blocks(tuning_report(study), "To repeat it", Paragraph)
     assert "in memory" in told[-1].text
-
-
-@pytest.mark.parametrize(
-    ("storage", "shown"),
-    [
-        ("out/s.journal", "out/s.journal"),
-        ("sqlite:///s.db", "sqlite:///s.db"),
-        ("postgresql://me@host/db", "postgresql+psycopg://me@host/db"),
-    ],
-)
-def test_dashboard_opens_what_the_study_is_in(storage, shown):
-    assert dashboard_command(storage) == ["optuna-dashboard", shown]
 
 
 def nested(with_default=True):

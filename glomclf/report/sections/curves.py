@@ -20,15 +20,11 @@ from ..pictures import Picture
 def curves_section(model: EvaluatedModel) -> Section:
     """Draw curves with bands, or say why there are none; reliability; confusion."""
     found = evaluation_curves(model.y, model.y_score, **model.resampled_as)
-    curves: list[Any] = [
-        _curve(model, "ROC curve", found.roc, RocBandDisplay),
-        _curve(
-            model,
-            "Precision-recall curve",
-            found.precision_recall,
-            PrecisionRecallBandDisplay,
-        ),
-    ]
+    drawn = (
+        ("ROC curve", found.roc, RocBandDisplay),
+        ("Precision-recall curve", found.precision_recall, PrecisionRecallBandDisplay),
+    )
+    curves: list[Any] = [_curve(model, *one) for one in drawn]
     if None in curves:
         curves = [
             f"All {len(model.y)} labels are {model.y[0]}, and ROC and precision-recall "

@@ -21,16 +21,7 @@ _SENTENCES = tomllib.loads(_TEMPLATE.read_text("utf-8"))
 _RESULTS = ("recall", "precision", "specificity", "f1", "roc_auc")
 
 
-_ROWS = {
-    "kind": "Kind",
-    "model": "Network",
-    "preprocessing": "Preprocessing",
-    "training": "Training",
-    "imbalance": "Class imbalance",
-    "ensemble": "Ensemble",
-    "output": "Output",
-    "software": "Software",
-}
+_ROWS = ("kind", "model", "preprocessing", "training", "imbalance", "ensemble")
 _SUBGROUPS = ("recall", "specificity", "f1")
 
 
@@ -131,13 +122,14 @@ def model_card(model: EvaluatedModel) -> str:
     """
     facts, found = known_facts(model), model.evaluation
     cautions, worst = cautions_of(model, named=False), worst_subgroup(model)
+    rows = [name for name in (*_ROWS, "output", "software") if name in facts]
     unknown = "*To be filled in*: not known here."
     text = (
         templates()
         .get_template("model_card.md")
         .render(
             version=library_versions()["glomclf"],
-            model_rows=[(_ROWS[k], _plain(facts[k])) for k in _ROWS if k in facts],
+            model_rows=[(k.capitalize(), _plain(facts[k])) for k in rows],
             trained=_plain(facts.get("development", unknown)),
             methods=_plain(methods_text(model)),
             level=found.level,

@@ -35,22 +35,17 @@ _LIBRARIES = (
 
 def repetition_section(model: EvaluatedModel) -> Section:
     """Tell command, seeds, settings and versions."""
-    seed = model.settings.get("random_state", "not known")
     settings = {
         name: value
         for name, value in model.settings.items()
         if not (model.of_features and name in _OF_IMAGES)
     }
-    return Section(
-        "To repeat it",
-        [
-            *command_blocks("The command of this run:", model.command),
-            f"Seed of the training: {seed}. Seed of the bands: 0.",
-            settings_table(settings, "Settings") if settings else None,
-            _weights_table(model.first_record.get("weights")),
-            versions_table(),
-        ],
-    )
+    seed = settings.get("random_state", "not known")
+    seeds = f"Seed of the training: {seed}. Seed of the bands: 0."
+    command = command_blocks("The command of this run:", model.command)
+    told = settings_table(settings, "Settings") if settings else None
+    weights = _weights_table(model.first_record.get("weights"))
+    return Section("To repeat it", [*command, seeds, told, weights, versions_table()])
 
 
 def _weights_table(weights: Mapping[str, str | None] | None) -> Table | None:
