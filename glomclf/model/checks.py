@@ -95,9 +95,9 @@ def refuse_contradictions(
         raise ParameterError("\n".join(faults))
 
 
-def _those(*faults: tuple[bool, str]) -> list[str]:
+def _those(faults: dict[str, bool]) -> list[str]:
     """Return the sentences that are true."""
-    return [told for is_so, told in faults if is_so]
+    return [told for told, is_so in faults.items() if is_so]
 
 
 def refuse_other_rows(classifier: Any, X: Any) -> None:
@@ -149,28 +149,22 @@ def _faults_of_rows(
     """Say where rows cannot be set aside, sampled or chosen on as asked."""
     share, sampler = classifier.validation_fraction, classifier.sampler
     recall: Any = getattr(classifier.threshold, "recall", 1)
+    is_share = isinstance(recall, Real) and 0 < float(recall) <= 1
     chooses = isinstance(network, LinearProbe) and network._chooses
-    return _those(
-        (
-            not (isinstance(recall, Real) and 0 < float(recall) <= 1),
-            f"threshold={classifier.threshold!r} asks for a recall outside (0, 1].",
-        ),
-        (
+    faults = {
+        f"threshold={classifier.threshold!r} asks for a recall outside (0, 1].":
+            not is_share,
+        "X_val and y_val belong together: pass both or neither.":
             has_X_val != has_y_val,
-            "X_val and y_val belong together: pass both or neither.",
-        ),
-        (
+        f"validation_fraction={share} sets training participants aside, but X_val was "
+        "given as well. Pass one of them.":
             has_X_val and has_y_val and share is not None,
-            f"validation_fraction={share} sets training participants aside, but X_val "
-            "was given as well. Pass one of them.",
-        ),
-        (
+        f"sampler={sampler!r} makes rows of no participant, but "
+        f"network__C={getattr(network, 'C', None)!r} is chosen on folds by "
+        "participant. Pass sampler=None, or one number as network__C.":
             sampler is not None and chooses,
-            f"sampler={sampler!r} makes rows of no participant, but "
-            f"network__C={getattr(network, 'C', None)!r} is chosen on folds by "
-            "participant. Pass sampler=None, or one number as network__C.",
-        ),
-    )
+    }  # fmt: skip
+    return _those(faults)
 
 
 def _weight_faults(classifier: Any, network: Any) -> list[str]:
@@ -215,26 +209,20 @@ def _feature_faults(classifier: Any, network: Any) -> list[str]:
 def _space_faults(classifier: Any, network: PatchClassifier) -> list[str]:
     if classifier.sampling_space == "pixels":
         return []
-    return _those(
-        (
+    faults = {
+        f"sampler={classifier.sampler!r} transforms images, but "
+        'sampling_space="features" resamples features. Pass sampling_space="pixels", '
+        "or a sampler without augmentation.":
             needs_images(classifier.sampler),
-            f"sampler={classifier.sampler!r} transforms images, but "
-            'sampling_space="features" resamples features. Pass '
-            'sampling_space="pixels", or a sampler without augmentation.',
-        ),
-        (
+        f"network__augmentation={network.augmentation!r} trains from images, but "
+        'sampling_space="features" resamples the output of frozen layers. Pass '
+        'sampling_space="pixels", or network__augmentation=None.':
             network.augmentation is not None,
-            f"network__augmentation={network.augmentation!r} trains from images, but "
-            'sampling_space="features" resamples the output of frozen layers. Pass '
-            'sampling_space="pixels", or network__augmentation=None.',
-        ),
-        (
+        'sampling_space="features" resamples the output of frozen layers, but '
+        'network__trainable_layers="all" leaves none. Pass sampling_space="pixels".':
             network.trainable_layers == "all",
-            'sampling_space="features" resamples the output of frozen layers, but '
-            'network__trainable_layers="all" leaves none. Pass '
-            'sampling_space="pixels".',
-        ),
-    )
+    }  # fmt: skip
+    return _those(faults)
 
 
 def _encoder_faults(encoder: Any, network: PatchClassifier) -> list[str]:
@@ -253,7 +241,7 @@ def _encoder_faults(encoder: Any, network: PatchClassifier) -> list[str]:
             f"network__backbone={network.backbone!r}, but encoder={encoder!r} stands "
             "in place of all of them. Pass network__trainable_layers=0."
         )
-        return _those((layers != 0, told))
+        return [told] if layers != 0 else []
     shared = ("backbone", "weights", "normalization") if layers != 0 else ()
     return [
         f"encoder__{name}={theirs!r}, but network__{name}={ours!r}: the network goes "
