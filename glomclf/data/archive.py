@@ -67,13 +67,8 @@ def write_model(
     """
     from safetensors.numpy import save
 
-    described = {
-        "format": _FORMAT,
-        "format_version": _FORMAT_VERSION,
-        "kind": kind,
-        "versions": _versions(),
-        **header,
-    }
+    own = {"format": _FORMAT, "format_version": _FORMAT_VERSION, "kind": kind}
+    described = own | {"versions": _versions(), **header}
     try:
         text = json.dumps(
             described, allow_nan=False, sort_keys=True, default=np.generic.item

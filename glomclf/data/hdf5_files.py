@@ -23,17 +23,13 @@ def hdf5_fault(path: str | os.PathLike[str]) -> str | None:
 
     if not h5py.is_hdf5(path):
         return "is not an HDF5 file"
-    foreign: list[str] = []
-
-    def look(name: str, link: Any) -> None:
-        if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
-            foreign.append(name)
-
-    def look_inside(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-            foreign.append(name)
-
+    links: dict[str, Any] = {}
+    items: dict[str, Any] = {}
     with h5py.File(path, "r") as file:
-        file.visititems_links(look)
-        file.visititems(look_inside)
+        file.visititems_links(links.__setitem__)
+        file.visititems(items.__setitem__)
+        kinds = h5py.ExternalLink, h5py.SoftLink
+        foreign = [name for name, link in links.items() if isinstance(link, kinds)]
+        sets = {name: x for name, x in items.items() if isinstance(x, h5py.Dataset)}
+        foreign += [name for name, x in sets.items() if x.external or x.is_virtual]
     return f"links to data outside itself at {', '.join(foreign)}" if foreign else None

@@ -326,14 +326,11 @@ def _biopsies(
     root: Path, paths: list[Path], class_folders: Collection[str]
 ) -> list[str]:
     """Name the biopsy of each image."""
-    places = [
-        "/".join(
-            as_text(part)
-            for part in path.parent.relative_to(root).parts
-            if part not in class_folders
-        )
-        for path in paths
-    ]
+    places = []
+    for path in paths:
+        parts = path.parent.relative_to(root).parts
+        kept = [as_text(part) for part in parts if part not in class_folders]
+        places.append("/".join(kept))
     loose = [path.name for path, place in zip(paths, places, strict=True) if not place]
     told = infer_participants(loose)
     names = iter(told if all(told) else [as_text(root.resolve().name)] * len(loose))

@@ -55,8 +55,7 @@ def participants_of(X: Any, groups: ArrayLike | None = None) -> NDArray[Any] | N
         raise SplitError(
             f"the participant is missing in rows {rows}; name it, or leave them out"
         )
-    kinds = {isinstance(entry, str) for entry in entries}
-    if len(kinds) > 1:
+    if len({isinstance(entry, str) for entry in entries}) > 1:
         raise SplitError(
             "some participants are text and some are numbers, so that one may have two "
             "names; write all of them as text"
