@@ -63,11 +63,7 @@ def read_rows(
         f"rows that do not have the {len(header)} fields of the header",
         [f"line {line}: {len(lines[line])} fields" for line in wrong],
     )
-    places: dict[str, list[int]] = {}
-    for place, title in enumerate(header):
-        if name := column_name(title, chosen):
-            places.setdefault(name, []).append(place)
-    _check_header(header, places, chosen, needed, faults)
+    places = _places(header, chosen, needed, faults)
     columns = {
         name: [row[of[0]] if of[0] < len(row) else "" for row in lines.values()]
         for name, of in places.items()
@@ -81,14 +77,17 @@ def read_rows(
     return rows
 
 
-def _check_header(
+def _places(
     header: Sequence[str],
-    places: Mapping[str, Sequence[int]],
     chosen: Mapping[str, str] | None,
     needed: Collection[str],
     faults: Faults,
-) -> None:
-    """Note columns that are there twice, or not at all."""
+) -> dict[str, list[int]]:
+    """Return where the columns are; note those that are there twice, or not at all."""
+    places: dict[str, list[int]] = {}
+    for place, title in enumerate(header):
+        if name := column_name(title, chosen):
+            places.setdefault(name, []).append(place)
     twice = [[header[place] for place in of] for of in places.values() if len(of) > 1]
     faults.add("columns given twice; keep one", [_listed(of, " and ") for of in twice])
     titles = f"its columns are {_listed(header)}"
@@ -99,6 +98,7 @@ def _check_header(
         if name not in {*places, *asked}:
             way = "" if chosen is None else f"; columns={{{name!r}: 'TITLE'}} names it"
             faults.add(f"no column {name!r}{way}", [titles])
+    return places
 
 
 def _listed(titles: Sequence[str], link: str = ", ") -> str:

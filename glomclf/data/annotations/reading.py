@@ -189,13 +189,10 @@ def _add_faults(faults: Faults, usable: list[Annotation], unknown: list[str]) ->
         "identifiers given twice",
         [f"{one!r}: {n} polygons" for one, n in times.items() if n > 1],
     )
+    odd = [one for one in times if len(one) > _LONGEST_ID or not one.isprintable()]
     faults.add(
         "identifiers that are too long, or cannot be printed",
-        [
-            f"{one[:_LONGEST_ID]!r}"
-            for one in times
-            if len(one) > _LONGEST_ID or not one.isprintable()
-        ],
+        [repr(one[:_LONGEST_ID]) for one in odd],
     )
     faults.add(
         "classes without a label; give each one by labels={NAME: 1, 0, None or 'skip'}",
