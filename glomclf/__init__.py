@@ -9,32 +9,32 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .data import (
-        ImageLoader,
-        PatchAugmenter,
-        StainNormalizer,
-        extract_patches,
-        image_folder_manifest,
-        make_glomeruli,
-        read_annotations,
-        read_embeddings,
-        read_manifest,
-        train_test_split_by_participant,
-        write_annotations,
-    )
-    from .evaluation import RecallAtLeast, evaluate
-    from .model import (
-        FoldEnsembleClassifier,
-        GlomeruliClassifier,
-        LinearProbe,
-        explain,
-        make_classifier,
-        read_classifier,
-    )
-    from .network import OnnxEncoder, PatchClassifier, PatchEncoder
-    from .samplers import AugmentationOverSampler, ImageSampler
-    from .tuning import GlomeruliSearchCV
+if TYPE_CHECKING:  # with names given again, which type checkers take for public
+    from .data import ImageLoader as ImageLoader
+    from .data import PatchAugmenter as PatchAugmenter
+    from .data import StainNormalizer as StainNormalizer
+    from .data import extract_patches as extract_patches
+    from .data import image_folder_manifest as image_folder_manifest
+    from .data import make_glomeruli as make_glomeruli
+    from .data import read_annotations as read_annotations
+    from .data import read_embeddings as read_embeddings
+    from .data import read_manifest as read_manifest
+    from .data import train_test_split_by_participant as train_test_split_by_participant
+    from .data import write_annotations as write_annotations
+    from .evaluation import RecallAtLeast as RecallAtLeast
+    from .evaluation import evaluate as evaluate
+    from .model import FoldEnsembleClassifier as FoldEnsembleClassifier
+    from .model import GlomeruliClassifier as GlomeruliClassifier
+    from .model import LinearProbe as LinearProbe
+    from .model import explain as explain
+    from .model import make_classifier as make_classifier
+    from .model import read_classifier as read_classifier
+    from .network import OnnxEncoder as OnnxEncoder
+    from .network import PatchClassifier as PatchClassifier
+    from .network import PatchEncoder as PatchEncoder
+    from .samplers import AugmentationOverSampler as AugmentationOverSampler
+    from .samplers import ImageSampler as ImageSampler
+    from .tuning import GlomeruliSearchCV as GlomeruliSearchCV
 
 __version__ = "0.1.0"
 
@@ -66,33 +66,7 @@ _ROOM_OF = {
     "write_annotations": "data",
 }
 
-__all__ = [
-    "AugmentationOverSampler",
-    "FoldEnsembleClassifier",
-    "GlomeruliClassifier",
-    "GlomeruliSearchCV",
-    "ImageLoader",
-    "ImageSampler",
-    "LinearProbe",
-    "OnnxEncoder",
-    "PatchAugmenter",
-    "PatchClassifier",
-    "PatchEncoder",
-    "RecallAtLeast",
-    "StainNormalizer",
-    "evaluate",
-    "explain",
-    "extract_patches",
-    "image_folder_manifest",
-    "make_classifier",
-    "make_glomeruli",
-    "read_annotations",
-    "read_classifier",
-    "read_embeddings",
-    "read_manifest",
-    "train_test_split_by_participant",
-    "write_annotations",
-]
+__all__ = sorted(_ROOM_OF)
 
 
 def __getattr__(name: str) -> Any:

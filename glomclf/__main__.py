@@ -76,19 +76,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
     pass over a KeyboardInterrupt.
     """
     messages: Any = sys.modules.get(f"{__package__}.cli.messages")
-    is_at_work = messages is not None and messages.is_at_work()
-    if is_at_work and (messages.written_files() or not _is_importing(frame)):
+    state = getattr(messages, "state", "to come")
+    if state == "at work" and (messages.written_files() or not _is_importing(frame)):
         raise messages.Stopped(number)
-    if messages is None or not messages.is_over():
+    if state != "over":
         word = "Interrupted" if number == signal.SIGINT else "Terminated"
-        kept = getattr(messages, "what_was_kept", _nothing_was_kept)
-        sys.stderr.write(f"\n{word}. {kept()}\n")
-        sys.stderr.flush()
+        print(f"\n{word}. No file was written.", file=sys.stderr, flush=True)
     os._exit(128 + number)
-
-
-def _nothing_was_kept() -> str:
-    return "No file was written."
 
 
 def _is_importing(frame: FrameType | None) -> bool:

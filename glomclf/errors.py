@@ -8,36 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = [
-    "AnnotationError",
-    "AnnotationWarning",
-    "BackendError",
-    "CacheError",
-    "CacheWarning",
-    "DivergenceError",
-    "EmbeddingsError",
-    "EngineError",
-    "GlomclfError",
-    "GlomclfWarning",
-    "ImageError",
-    "LeakageError",
-    "ManifestError",
-    "ModelFileError",
-    "ParameterError",
-    "ParticipantWarning",
-    "SamplingError",
-    "ScoreError",
-    "ScoreWarning",
-    "SlideError",
-    "SplitError",
-    "SplitWarning",
-    "StainError",
-    "StudyError",
-    "TensorFileError",
-    "TuningError",
-    "WeightsError",
-]
-
 
 class GlomclfError(Exception):
     """Root of all errors that a user of glomclf can cause and mend."""
@@ -172,3 +142,6 @@ class ScoreWarning(GlomclfWarning):
 
 class CacheWarning(GlomclfWarning):
     """The feature cache is damaged or full: features are computed again, not lost."""
+
+
+__all__ = sorted(name for name in dir() if name.endswith(("Error", "Warning")))

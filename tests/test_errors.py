@@ -8,16 +8,9 @@ import pytest
 from glomclf import errors
 from glomclf.errors import GlomclfError, GlomclfWarning, ImageError
 
-ERRORS = [name for name in errors.__all__ if name.endswith("Error")]
-WARNINGS = [name for name in errors.__all__ if name.endswith("Warning")]
-
-
-def test_every_public_class_of_the_room_is_listed():
-    defined = {
-        name for name, value in vars(errors).items() if isinstance(value, type)
-    } - {"Mapping"}
-    assert defined == set(errors.__all__)
-    assert len(ERRORS) + len(WARNINGS) == len(errors.__all__)
+NAMES = [name for name, value in vars(errors).items() if isinstance(value, type)]
+ERRORS = [name for name in NAMES if name.endswith("Error")]
+WARNINGS = [name for name in NAMES if name.endswith("Warning")]
 
 
 @pytest.mark.parametrize("name", sorted(set(ERRORS) - {"GlomclfError"}))

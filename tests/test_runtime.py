@@ -11,7 +11,6 @@ import pytest
 from glomclf._runtime import (
     counted,
     headed,
-    parts_of_one,
     progress,
     short_names,
     written_whole,
@@ -186,38 +185,6 @@ def test_a_log_gets_plain_lines_with_the_time_left(capsys, monkeypatch):
         "fold 1 of 2: training 5/6, loss 0.5, 0:00:24 left",
         "fold 1 of 2: training 6/6, loss 0.6, 0:02:05 passed",
     ]
-
-
-def work_in_parts(now, seconds):
-    for part in parts_of_one("view", 8):
-        with part, progress("encoding", total=2) as advance:
-            for _ in range(2):
-                now["seconds"] += seconds
-                advance()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "lines"),
-    [
-        (1, ["view 8 of 8: encoding 2/2, 0:00:16 passed"]),
-        (
-            10,
-            [
-                "view 2 of 8: encoding 1/2, 0:00:10 left",
-                "view 3 of 8: encoding 2/2, 0:00:20 passed",
-                "view 5 of 8: encoding 1/2, 0:00:10 left",
-                "view 6 of 8: encoding 2/2, 0:00:20 passed",
-                "view 8 of 8: encoding 1/2, 0:00:10 left",
-                "view 8 of 8: encoding 2/2, 0:02:40 passed",
-            ],
-        ),
-    ],
-)
-def test_parts_of_one_work_share_their_lines(capsys, monkeypatch, seconds, lines):
-    now = {"seconds": 0}
-    monkeypatch.setattr("time.monotonic", lambda: now["seconds"])
-    work_in_parts(now, seconds)
-    assert capsys.readouterr().err.splitlines() == lines
 
 
 def fail_after_a_step():

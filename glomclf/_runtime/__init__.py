@@ -1,6 +1,6 @@
 """What the whole process shares: progress, its cores, files and their names."""
 
-from .bars import headed, parts_of_one, progress
+from .bars import headed, progress
 from .files import claimed, special_kind, take_lock, written_whole
 from .names import as_text, counted, printable, short_names, user_path
 from .threads import n_threads, threads_for
@@ -11,7 +11,6 @@ __all__ = [
     "counted",
     "headed",
     "n_threads",
-    "parts_of_one",
     "printable",
     "progress",
     "short_names",

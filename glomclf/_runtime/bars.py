@@ -6,9 +6,8 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import timedelta
 
 from .names import printable
@@ -17,18 +16,6 @@ _SECONDS_A_LINE = 30
 
 
 _HEAD: ContextVar[str] = ContextVar("head of every bar", default="")
-
-
-@dataclass
-class _Parts:
-    """Parts of one work, which write lines of a log as if they were one bar."""
-
-    began: float
-    shown_at: float
-    is_last: bool = False
-
-
-_PARTS: ContextVar[_Parts | None] = ContextVar("what a bar is a part of", default=None)
 
 
 def _do_nothing(n_done: int = 1, note: str = "") -> None:
@@ -95,35 +82,27 @@ def progress(
 @contextmanager
 def _lines(description: str, total: int) -> Iterator[Callable[..., None]]:
     """Write lines that any file can hold, also while the work goes on."""
-    parts = _PARTS.get() or _Parts(time.monotonic(), -math.inf, is_last=True)
-    began, n_steps, n_shown = time.monotonic(), 0, 0
-    last_note = ""
-
-    def is_time() -> bool:
-        return time.monotonic() - parts.shown_at >= _SECONDS_A_LINE
+    began = time.monotonic()
+    n_steps, n_shown, shown_at, last_note = 0, 0, -math.inf, ""
 
     def show() -> None:
-        nonlocal n_shown
-        parts.shown_at, n_shown = time.monotonic(), n_steps
-        words = [
-            f"{description} {n_steps}/{total}" if total else f"{description} {n_steps}"
-        ]
+        nonlocal n_shown, shown_at
+        n_shown, shown_at = n_steps, time.monotonic()
+        words = [f"{description} {n_steps}" + (f"/{total}" if total else "")]
         words += [last_note] if last_note else []
-        is_end = n_steps >= total and parts.is_last
-        seconds = parts.shown_at - (parts.began if is_end else began)
-        words.append(_duration(seconds, n_steps, total))
+        words.append(_duration(shown_at - began, n_steps, total))
         print(printable(", ".join(words)), file=sys.stderr, flush=True)
 
     def advance(n_done: int = 1, note: str = "") -> None:
         nonlocal n_steps, last_note
         n_steps, last_note = n_steps + n_done, note
-        if n_done and is_time():
+        if n_done and time.monotonic() - shown_at >= _SECONDS_A_LINE:
             show()
 
     try:
         yield advance
     finally:
-        if n_steps > n_shown and (parts.is_last or is_time()):
+        if n_steps > n_shown:
             show()
 
 
@@ -154,44 +133,3 @@ def headed(text: str) -> Iterator[None]:
         yield
     finally:
         _HEAD.reset(token)
-
-
-def parts_of_one(noun: str, n_parts: int) -> Iterator[AbstractContextManager[None]]:
-    """Divide work into parts that are headed, and together write few lines of a log.
-
-    Where standard error is no terminal, short parts write one line, at the end of the
-    last.
-
-    Parameters
-    ----------
-    noun : str
-        What a part is.
-    n_parts : int
-
-    Yields
-    ------
-    context manager
-        Of one part.
-
-    Examples
-    --------
-    >>> from glomclf._runtime import parts_of_one, progress
-    >>> for part in parts_of_one("view", 2):
-    ...     with part, progress("encoding", 3, enabled=False) as advance:
-    ...         advance()
-    """
-    now = time.monotonic()
-    parts = _Parts(now, now)
-    for k in range(1, n_parts + 1):
-        yield _part(f"{noun} {k} of {n_parts}: ", parts, is_last=k == n_parts)
-
-
-@contextmanager
-def _part(text: str, parts: _Parts, *, is_last: bool) -> Iterator[None]:
-    parts.is_last = is_last
-    token = _PARTS.set(parts)
-    try:
-        with headed(text):
-            yield
-    finally:
-        _PARTS.reset(token)

@@ -7,24 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import options, outputs
 from .console import InputError, note, say
 from .inputs import PatchTable, labelled_pair, participant_folds
-from .label_review import REVIEW_FILES, refuse_to_lose_corrections, review_labels
-from .outputs import (
-    check_outputs,
-    drop_unwritten,
-    list_files,
-    new_figure,
-    write_csv,
-    write_json,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..leakage.splits import SplitAudit
 
+_REVIEW_FILES = ("labels.csv", "labels.html")
 _FILES = ("findings.csv", "folds.csv", "audit.json", "pairs.png")
 
 
@@ -69,11 +61,14 @@ def command(
     if test and (n_folds or check_labels):
         option = "--cv" if n_folds else "--check-labels"
         raise InputError(f"--test names the split: {option} has nothing to split.")
-    names = [*_FILES, *(REVIEW_FILES if check_labels else ())]
+    names = [*_FILES, *(_REVIEW_FILES if check_labels else ())]
     inputs = [*patches.files, *([test] if test else [])]
-    check_outputs((folder / name for name in names), inputs)
-    if check_labels:
-        refuse_to_lose_corrections(folder)
+    outputs.check_outputs((folder / name for name in names), inputs)
+    if check_labels and (folder / "labels.csv").exists():
+        raise InputError(
+            f"{folder / 'labels.csv'} exists, and corrected labels in it would be lost."
+            " Give another --output, or remove it."
+        )
     if test:
         audit, manifest = audit_pair(*labelled_pair(patches, test), quiet)
     else:
@@ -82,6 +77,8 @@ def command(
         rows = patches.rows_of(manifest)
         audit = audit_folds(manifest, rows, folds, quiet)
         if check_labels:
+            from .label_review import review_labels
+
             place = (patches.images or patches.csv.parent).absolute()
             review_labels(manifest, rows, folds, folder, place, seed=seed, quiet=quiet)
     _write(audit, manifest, folder, has_images=not patches.embeddings)
@@ -145,7 +142,7 @@ def _tell(audit: SplitAudit) -> None:
         say(str(audit))
     elif not audit.participants_known:
         note("Not all participants are known: there may be more of one person.")
-    list_files()
+    outputs.list_files()
 
 
 def _write(
@@ -154,10 +151,10 @@ def _write(
     """Write tables, JSON, and a picture where pairs of images were found."""
     from ..report.displays import LeakyPairsDisplay
 
-    write_csv(audit.to_frame(), folder / "findings.csv")
-    write_csv(audit.folds, folder / "folds.csv")
-    write_json(audit.to_dict(), folder / "audit.json")
+    outputs.write_csv(audit.to_frame(), folder / "findings.csv")
+    outputs.write_csv(audit.folds, folder / "folds.csv")
+    outputs.write_json(audit.to_dict(), folder / "audit.json")
     if has_images and audit.findings["distance"].notna().any():
-        with new_figure(folder / "pairs.png") as figure:
+        with outputs.new_figure(folder / "pairs.png") as figure:
             LeakyPairsDisplay.from_audit(audit, manifest, figure=figure)
-    drop_unwritten(folder / name for name in _FILES)
+    outputs.drop_unwritten(folder / name for name in _FILES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -95,13 +96,10 @@ def _commands(
 
 def _run(ctx: click.Context, words: list[str]) -> None:
     """Show a command and run it, as if it had been typed."""
-    from . import evaluate, split, train
-
     note(f"\n$ {shlex.join(['glomclf', *words])}")
     remember_command(ctx, words)
-    name, *rest = words
-    called = {"split": split, "train": train, "evaluate": evaluate}[name].command
-    with called.make_context(name, rest, parent=ctx) as context:
+    called = import_module(f".{words[0]}", __package__).command
+    with called.make_context(words[0], words[1:], parent=ctx) as context:
         called.invoke(context)
 
 

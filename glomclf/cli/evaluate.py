@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .._runtime import counted
-from . import options
+from . import options, outputs
 from .console import InputError, note, typed_command
 from .inputs import PatchTable, check_model, labelled_pair, load_model
-from .outputs import (
-    check_inputs,
-    check_outputs,
-    drop_unwritten,
-    list_files,
-    write_csv,
-    write_report,
-    write_scores,
-    write_text,
-)
-from .readers import reader_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,10 +85,11 @@ def command(
     Example: glomclf evaluate test.csv --model model.glomclf --train train.csv
     """
     from ..model.explanation import refuse_unexplained
+    from .readers import reader_columns
 
     inputs = [*patches.files, model, *([train_csv] if train_csv else [])]
-    check_outputs((folder / name for name in _FILES), inputs)
-    check_inputs(inputs)
+    outputs.check_outputs((folder / name for name in _FILES), inputs)
+    outputs.check_inputs(inputs)
     check_model(model, patches)
     sides, rows = _read(patches, train_csv)
     test = sides[0]
@@ -116,7 +106,7 @@ def command(
     known |= {"classifier": classifier, "explain": explain, **found}
     _write_report(test, probability, folder, known)
     _print(**found)  # last, for whoever reads it may close the pipe
-    list_files()
+    outputs.list_files()
     if "audit" in known:
         known["audit"].raise_if_leaky()
 
@@ -168,17 +158,17 @@ def _score(
     from .tables import predictions_table
 
     table = predictions_table(manifest, probability, threshold)
-    write_csv(table, folder / "predictions.csv")
+    outputs.write_csv(table, folder / "predictions.csv")
     y, groups = manifest["label"].to_numpy(), manifest["participant"].to_numpy()
     evaluation = evaluate(y, probability, groups=groups, threshold=threshold, by=by)
-    write_scores(evaluation, folder)
+    outputs.write_scores(evaluation, folder)
     if evaluation.subgroups is not None:
         table = evaluation.subgroups.to_frame()
-        write_csv(table.reset_index(), folder / "subgroups.csv")
+        outputs.write_csv(table.reset_index(), folder / "subgroups.csv")
     biopsies = None
     if participant_kind(manifest) == "participant":
         biopsies = biopsy_agreement(y, probability, groups, threshold=threshold)
-        write_csv(biopsies.table, folder / "biopsies.csv", index=True)
+        outputs.write_csv(biopsies.table, folder / "biopsies.csv", index=True)
     else:
         note("There is no percentage per biopsy: not all participants are known.")
     return {"evaluation": evaluation, "biopsies": biopsies}
@@ -194,7 +184,7 @@ def _compare_readers(
     from ..report.sections.readers import readers_section
 
     agreement = reader_agreement(readers, groups=test["participant"], model=calls)
-    write_csv(agreement.to_frame(), folder / "readers.csv", index=True)
+    outputs.write_csv(agreement.to_frame(), folder / "readers.csv", index=True)
     return [readers_section(agreement)]
 
 
@@ -211,9 +201,9 @@ def _write_report(
     report = evaluation_report(
         manifest, y, probability, groups=groups, command=typed_command(), **known
     )
-    write_report(report, folder, _FILES)
-    write_text(report.card, folder / "model_card.md")
-    drop_unwritten(folder / name for name in _FILES)
+    outputs.write_report(report, folder, _FILES)
+    outputs.write_text(report.card, folder / "model_card.md")
+    outputs.drop_unwritten(folder / name for name in _FILES)
 
 
 def _print(evaluation: Evaluation, biopsies: BiopsyAgreement | None) -> None:

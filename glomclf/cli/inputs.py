@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._runtime import counted
 from .console import InputError
-from .readers import label_by_readers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +78,7 @@ class PatchTable:
             same.
         """
         from ..data.manifest import read_manifest
+        from .readers import label_by_readers
 
         _refuse_folder(self.csv)
         manifest = read_manifest(self.csv, **self.reading)

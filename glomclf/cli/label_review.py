@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .._runtime import counted
-from .console import InputError, note
+import numpy as np
+import pandas as pd
+
+from ..data.participants import participant_kind
+from ..data.table_files import CORRECTED
+from ..evaluation.suspects import suspect_labels
+from ..report.labels import labels_report
+from .console import note
 from .inputs import decoded
 from .outputs import write_csv, write_text
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-REVIEW_FILES = ("labels.csv", "labels.html")
-
-
-def refuse_to_lose_corrections(folder: Path) -> None:
-    """Refuse to write over what a person filled in.
-
-    Raises
-    ------
-    InputError
-        If ``labels.csv`` in the folder has a corrected label.
-    """
-    from ..data.table_files import CORRECTED, read_table
-
-    kept = folder / REVIEW_FILES[0]
-    if not kept.exists():
-        return
-    header, lines = read_table(kept)
-    if CORRECTED not in header:
-        return
-    place = header.index(CORRECTED)
-    n_filled = sum(bool(cells[place].strip()) for cells in lines.values())
-    if n_filled:
-        raise InputError(
-            f"{kept} holds {counted(n_filled, 'corrected label')}, which would be lost."
-            " Give another --output."
-        )
+from .settings import checked_classifier
+from .training_files import out_of_fold
 
 
 def review_labels(
@@ -68,12 +45,6 @@ def review_labels(
     seed : int
     quiet : bool
     """
-    from ..data.participants import participant_kind
-    from ..evaluation.suspects import suspect_labels
-    from ..report.labels import labels_report
-    from .settings import checked_classifier
-    from .training_files import out_of_fold
-
     is_of_images = rows is manifest
     classifier = checked_classifier(  # as `train` begins with
         "linear",
@@ -105,12 +76,6 @@ def _table(
     suspects: pd.DataFrame,
 ) -> pd.DataFrame:
     """Put all rows into a table for `train`, those with suspect labels first."""
-    import numpy as np
-    import pandas as pd
-
-    from ..data.participants import participant_kind
-    from ..data.table_files import CORRECTED
-
     label = manifest["label"].to_numpy()
     is_suspect = np.isin(np.arange(len(manifest)), suspects.index)
     own = {"name": names, "ground truth": label, CORRECTED: ""}

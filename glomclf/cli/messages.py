@@ -18,7 +18,7 @@ from ..errors import GlomclfError, GlomclfWarning
 from .console import InputError, note
 from .outputs import written_files
 
-_state = "to come"
+state = "to come"  # of the command: then "at work", then "over"
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quota on Windows
 # What the library names most, as it is written on the command line.
@@ -58,12 +58,21 @@ class Stopped(KeyboardInterrupt):
 
 class _Interrupted(click.ClickException):
     def __init__(self, number: int):
-        word = "Interrupted" if number == signal.SIGINT else "Terminated"
-        super().__init__(f"{word}. {what_was_kept()}")
+        super().__init__(how_it_ended(number))
         self.exit_code = 128 + number  # type: ignore[misc]  # a class's, says click
 
     def show(self, file: Any = None) -> None:
         note(f"\n{self.message}")
+
+
+def how_it_ended(number: int) -> str:
+    """Name the signal, and the files that the command wrote before it was stopped."""
+    word = "Interrupted" if number == signal.SIGINT else "Terminated"
+    files = written_files()
+    kept = (
+        ["Kept, each whole:", *map(str, files)] if files else ["No file was written."]
+    )
+    return f"{word}. " + "\n  ".join(kept)
 
 
 @contextmanager
@@ -75,8 +84,8 @@ def errors_shown(*, debug: bool) -> Iterator[None]:
     debug : bool
         Whether errors keep their traceback.
     """
-    global _state
-    _state = "at work"
+    global state
+    state = "at work"
     try:
         with _warnings_on_one_line():
             yield
@@ -89,17 +98,7 @@ def errors_shown(*, debug: bool) -> Iterator[None]:
             raise
         raise _explained(error) from error
     finally:
-        _state = "over"
-
-
-def is_at_work() -> bool:
-    """Tell whether a command runs that would say what came of a KeyboardInterrupt."""
-    return _state == "at work"
-
-
-def is_over() -> bool:
-    """Tell whether a command ended, and said how."""
-    return _state == "over"
+        state = "over"
 
 
 def _explained(error: Exception) -> click.ClickException:
@@ -146,14 +145,6 @@ def _is_invalid_parameter(error: Exception) -> bool:
     return validation is not None and isinstance(
         error, validation.InvalidParameterError
     )
-
-
-def what_was_kept() -> str:
-    """Name the files that the command wrote before it was stopped."""
-    files = written_files()
-    if not files:
-        return "No file was written."
-    return "\n  ".join(["Kept, each whole:", *map(str, files)])
 
 
 @contextmanager

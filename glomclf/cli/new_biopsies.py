@@ -6,20 +6,25 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from .._runtime import counted
-from .console import InputError, note, print_table, typed_command
+from ..data.image_folders import FOLDER_LABELS
+from ..data.images import IMAGE_SUFFIXES
+from ..data.manifest import biopsy_folder_manifest, read_manifest
+from ..data.participants import participant_kind
+from ..errors import ParticipantWarning
+from ..evaluation.abstention import Abstention, choose_abstention
+from ..evaluation.biopsy_estimates import BiopsyEstimates, summarize_biopsies
+from ..model.explanation import refuse_unexplained
+from ..model.pipeline import holds_features
+from .console import InputError, note, print_table, say, typed_command
 from .inputs import PatchTable
 from .outputs import drop_unwritten, write_csv, write_report
-from .slide_predictions import is_polygon_file
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    from ..evaluation.abstention import Abstention
-    from ..evaluation.biopsy_estimates import BiopsyEstimates
+from .tables import predictions_table
 
 PREDICTION_FILES = ("predictions.csv", "biopsies.csv", "biopsies.png", "report.html")
 
@@ -60,6 +65,11 @@ class Predictions:
         return is_borderline(self.probability, self.model.threshold_)
 
 
+def is_polygon_file(path: Path) -> bool:
+    """Tell by the ending whether polygons are to be written to a file."""
+    return path.suffix.lower() in (".geojson", ".json", ".xml")
+
+
 def read_new(patches: PatchTable) -> pd.DataFrame:
     """Read a csv or a folder of patches, and say what counts as a biopsy.
 
@@ -70,8 +80,6 @@ def read_new(patches: PatchTable) -> pd.DataFrame:
     InputError
         If it is a single image, or --images or --columns is given with a folder.
     """
-    from ..data.images import IMAGE_SUFFIXES
-
     source, reading = patches.csv, patches.reading
     if source.is_dir():
         for name in ("images", "columns"):
@@ -90,9 +98,6 @@ def read_new(patches: PatchTable) -> pd.DataFrame:
 
 
 def _read_folder(source: Path, labels: Mapping[str, int] | None) -> pd.DataFrame:
-    from ..data.image_folders import FOLDER_LABELS
-    from ..data.manifest import biopsy_folder_manifest
-
     manifest = biopsy_folder_manifest(source, class_folders=labels or FOLDER_LABELS)
     n_images = manifest.groupby("participant").size()
     note(
@@ -127,9 +132,6 @@ def _counts(n_images: pd.Series, most: int = 5) -> str:
 
 
 def _read_csv(source: Path, reading: dict[str, Any]) -> pd.DataFrame:
-    from ..data.manifest import read_manifest
-    from ..data.participants import participant_kind
-    from ..errors import ParticipantWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ParticipantWarning)  # said below
@@ -155,8 +157,6 @@ def abstention_of(model: Any, max_miss: float | None) -> Abstention | None:
     ScoreError
         If so little cannot be promised by its record.
     """
-    from ..evaluation.abstention import choose_abstention
-
     if max_miss is None:
         return None
     record = getattr(model, "out_of_fold_record_", None)
@@ -178,20 +178,12 @@ def check_explained(manifest: pd.DataFrame, model: Any, folder: Path) -> None:
     ParameterError
         If the model takes features.
     """
-    from ..data.participants import participant_kind
-    from ..model.explanation import refuse_unexplained
-
-    if is_polygon_file(folder):
-        reason = f"{folder} is a file of polygons. Give --output a folder"
-    elif participant_kind(manifest) == "image":
-        reason = "it is not known which patches are of one biopsy. Add a column "
-        reason += "'participant'"
-    else:
-        return refuse_unexplained(model)
-    raise InputError(
-        f"--explain draws into report.html, and none is written: {reason}, or leave "
-        "--explain out."
-    )
+    if is_polygon_file(folder) or participant_kind(manifest) == "image":
+        raise InputError(
+            "--explain draws into report.html, and none is written: that takes a "
+            "folder as --output, and a column 'participant'. Or leave --explain out."
+        )
+    refuse_unexplained(model)
 
 
 def write_new(
@@ -211,9 +203,6 @@ def write_new(
     BiopsyEstimates or None
         None where participants are not known, or polygons alone are written.
     """
-    from ..data.participants import participant_kind
-    from ..evaluation.biopsy_estimates import summarize_biopsies
-
     if is_polygon_file(folder):
         return None
     table = _table(found)
@@ -244,8 +233,6 @@ def write_new(
 
 def _table(found: Predictions) -> pd.DataFrame:
     """Return a row a patch; what is unsure stands beside the prediction."""
-    from .tables import predictions_table
-
     threshold = found.model.threshold_
     table = predictions_table(found.manifest, found.probability, threshold)
     table.insert(3, "borderline", found.borderline.astype(int))
@@ -276,7 +263,6 @@ def _write_report(
     folder: Path,
     known: dict[str, Any],
 ) -> None:
-    from ..model.pipeline import holds_features
     from ..report import biopsies_report
 
     report = biopsies_report(
@@ -294,34 +280,53 @@ def _write_report(
     drop_unwritten(folder / name for name in PREDICTION_FILES)
 
 
-def _ends(row: pd.Series, part: str) -> str:
-    return f"{row[f'{part}_low']:.0f} to {row[f'{part}_high']:.0f}"
+def print_predictions(found: Predictions, estimates: BiopsyEstimates | None) -> None:
+    """Say how many are called sclerotic, and how many are left to a person."""
+    n_patches, abstention = len(found.probability), found.abstention
+    say(
+        f"Predicted globally sclerotic: {found.called.sum()} of "
+        f"{counted(n_patches, 'patch')} (threshold {found.model.threshold_:g})."
+    )
+    if abstention is not None:
+        say(
+            f"Left to a person: {abstention.is_left(found.probability).sum()} of "
+            f"{n_patches} (from {abstention.low:.3g} to {abstention.high:.3g}; of the "
+            f"record's, {100 * abstention.share_left:.0f} % are). Of the sclerotic "
+            f"glomeruli among the others at most {100 * abstention.max_miss:g} % are "
+            "missed: the mean over participants like the "
+            f"{abstention.n_participants} of the record who had any, with confidence "
+            f"{abstention.confidence:g}."
+        )
+    if estimates is not None:
+        _print_biopsies(estimates)
 
 
-def print_biopsies(estimates: BiopsyEstimates) -> None:
+def _print_biopsies(estimates: BiopsyEstimates) -> None:
     """Print the percentage of each biopsy with both intervals."""
     alone = bool(estimates.missing)
-    value, first = ("predicted", "sampling") if alone else ("estimate", "biopsy")
-    columns = ["biopsy", "n", "predicted"]
-    columns += ["by sampling alone" if alone else "of this biopsy"]
+    value, part, title = ("estimate", "biopsy", "of this biopsy")
+    if alone:
+        value, part, title = ("predicted", "sampling", "by sampling alone")
     cuts = [] if alone else [f"{cut_off:g}" for cut_off in estimates.cut_offs]
-    columns += [] if alone else ["of kidney", *(f"> {cut} %" for cut in cuts)]
     rows = []
     for name, row in estimates.table.iterrows():
-        cells = [str(name), f"{row['n_glomeruli']}", f"{row['predicted']:.0f}"]
-        cells += [f"{row[value]:.0f} ({_ends(row, first)})"]
+        own = f"{row[value]:.0f} ({_ends(row, part)})"
+        cells = [name, row["n_glomeruli"], f"{row['predicted']:.0f}", own]
         cells += [] if alone else [_ends(row, "kidney")]
         rows.append([*cells, *(row[f"kidney_verdict_{cut}"] for cut in cuts)])
+    columns = ["biopsy", "n", "predicted", title, *([] if alone else ["of kidney"])]
     level = f"{100 * estimates.confidence:g} % intervals"
-    print_table(f"Globally sclerotic glomeruli, %, with {level}", columns, rows)
-    if alone:
-        note(
-            f"How sure the model is cannot be told, for {estimates.missing}: train it "
-            "with --cv 5. The interval is that of sampling alone."
-        )
-    else:
-        note(
-            "Predicted: the share of patches above the threshold. Of this biopsy: read "
-            "from the probabilities and the model's record, with its interval. Of "
-            "kidney: the same of the whole kidney that the biopsy comes from."
-        )
+    head = f"Globally sclerotic glomeruli, %, with {level}"
+    print_table(head, [*columns, *(f"> {cut} %" for cut in cuts)], rows)
+    note(
+        f"How sure the model is cannot be told, for {estimates.missing}: train it "
+        "with --cv 5. The interval is that of sampling alone."
+        if alone
+        else "Predicted: the share of patches above the threshold. Of this biopsy: "
+        "read from the probabilities and the model's record, with its interval. Of "
+        "kidney: the same of the whole kidney that the biopsy comes from."
+    )
+
+
+def _ends(row: pd.Series, part: str) -> str:
+    return f"{row[f'{part}_low']:.0f} to {row[f'{part}_high']:.0f}"

@@ -4,36 +4,13 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from .._runtime import counted
-from . import options
-from .console import InputError, say
+from . import options, outputs
 from .extract import cut_options
 from .inputs import PatchTable, check_model, load_model
-from .new_biopsies import (
-    PREDICTION_FILES,
-    Predictions,
-    abstention_of,
-    check_explained,
-    print_biopsies,
-    read_new,
-    write_new,
-)
-from .outputs import check_inputs, check_outputs, list_files
-from .slide_predictions import (
-    check_options,
-    is_polygon_file,
-    patches_of,
-    polygon_files,
-    read_slides,
-    write_polygons,
-)
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @click.command()
@@ -91,72 +68,30 @@ def command(
 
     Example: glomclf predict biopsies/ --model model.glomclf --output results/
     """
+    from . import new_biopsies
+    from . import slide_predictions as of_slides
+
     inputs = [*patches.files, model, *([annotations] if annotations else [])]
-    check_inputs(inputs)  # to load a model takes long
-    slides = read_slides(patches, annotations, cut.pop("mpp"))
-    check_options(context, slides)
+    outputs.check_inputs(inputs)  # to load a model takes long
+    slides = of_slides.read_slides(patches, annotations, cut.pop("mpp"))
+    of_slides.check_options(context, slides)
     check_model(model, patches, of_slides=slides is not None)
-    _check_outputs(folder, slides, inputs, overwrite)
-    new: Any = nullcontext(read_new(patches) if slides is None else None)
+    of_slides.check_places(folder, slides, inputs, overwrite)
+    new: Any = nullcontext(new_biopsies.read_new(patches) if slides is None else None)
     classifier = load_model(model, threshold, quiet)
-    abstention = abstention_of(classifier, max_miss)
+    abstention = new_biopsies.abstention_of(classifier, max_miss)
     if slides is not None:
-        new = patches_of(slides, cut, classifier, context)
+        new = of_slides.patches_of(slides, cut, classifier, context)
     with new as manifest:
         if explain:
-            check_explained(manifest, classifier, folder)
+            new_biopsies.check_explained(manifest, classifier, folder)
         X = patches.rows_of(manifest)
         probability = classifier.predict_proba(X)[:, 1]
-        found = Predictions(manifest, X, probability, classifier, abstention)
+        found = new_biopsies.Predictions(
+            manifest, X, probability, classifier, abstention
+        )
         if slides is not None:
-            write_polygons(slides, folder, found)
-        estimates = write_new(found, folder, explain=explain)
-    _tell(found)
-    if estimates is not None:
-        print_biopsies(estimates)
-    list_files()
-
-
-def _check_outputs(
-    folder: Path, slides: pd.DataFrame | None, inputs: list[Path], overwrite: bool
-) -> None:
-    """Refuse a file in place of a folder, and what may not be replaced."""
-    n_slides = 0 if slides is None else len(slides)
-    if is_polygon_file(folder) and n_slides != 1:
-        raise InputError(
-            f"{folder} is a file of polygons, which are read beside one slide: glomclf "
-            "predict SLIDE ANNOTATIONS. Of patches and many slides, --output names a "
-            "folder."
-        )
-    if folder.suffix.lower() == ".csv" or (
-        folder.is_file() and not is_polygon_file(folder)
-    ):
-        raise InputError(
-            f"--output names a folder, and {folder} is a file: predictions.csv and "
-            "biopsies.csv are written into it."
-        )
-    files = [] if slides is None else polygon_files(slides, folder)
-    if not is_polygon_file(folder):
-        files += [folder / name for name in PREDICTION_FILES]
-    if slides is not None:
-        inputs = [*inputs, *map(Path, slides["annotations"])]
-    check_outputs(files, inputs, overwrite=overwrite)
-
-
-def _tell(found: Predictions) -> None:
-    """Say how many are called sclerotic, and how many are left to a person."""
-    n_patches, abstention = len(found.probability), found.abstention
-    say(
-        f"Predicted globally sclerotic: {found.called.sum()} of "
-        f"{counted(n_patches, 'patch')} (threshold {found.model.threshold_:g})."
-    )
-    if abstention is not None:
-        say(
-            f"Left to a person: {abstention.is_left(found.probability).sum()} of "
-            f"{n_patches} (from {abstention.low:.3g} to {abstention.high:.3g}; of the "
-            f"record's, {100 * abstention.share_left:.0f} % are). Of the sclerotic "
-            f"glomeruli among the others at most {100 * abstention.max_miss:g} % are "
-            "missed: the mean over participants like the "
-            f"{abstention.n_participants} of the record who had any, with confidence "
-            f"{abstention.confidence:g}."
-        )
+            of_slides.write_polygons(slides, folder, found)
+        estimates = new_biopsies.write_new(found, folder, explain=explain)
+    new_biopsies.print_predictions(found, estimates)
+    outputs.list_files()

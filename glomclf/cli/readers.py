@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from .._runtime import counted, short_names
+from ..evaluation.readings import combine_readings
 from .console import InputError, note
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LABEL_WEIGHT = "label weight"
 _SHOWN = 3  # patches that are named
@@ -69,8 +68,6 @@ def label_by_readers(
     InputError
         If columns are not those of readers, or no patch has a majority.
     """
-    from ..evaluation.readings import combine_readings
-
     combined = combine_readings(reader_columns(manifest, readers, csv))
     kept = combined["label"].notna().to_numpy()
     if not kept.any():

@@ -12,14 +12,14 @@ from . import options
 from .console import InputError, note, print_table, say
 from .inputs import PatchTable, check_model, load_model
 from .outputs import check_inputs, check_outputs, list_files, remember
-from .tables import number
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_GAIN = {"f1": ("F1", 3), "error": ("error", 1)}  # titles, digits
-_WHEN = ("before", "after")
+# What is printed, and how.
+_GAIN = {"F1 before": ".3f", "F1 after": ".3f"}
+_GAIN |= {"error before": ".1f", "error after": ".1f"}
 _LEAST_FOR_GAIN = 3  # participants
 
 
@@ -79,6 +79,7 @@ def _tell(
 ) -> None:
     """Say what was learned, and what it is worth on other participants of the site."""
     from ..model.recalibration import recalibration_gain
+    from .tables import number
 
     learned, cut = classifier.recalibration_, classifier.threshold_
     say(f"Recalibrated on {learned}.")
@@ -95,18 +96,14 @@ def _tell(
         )
         return
     gain = recalibration_gain(y, scores, people, method=method, threshold=cut)
-    titles = [f"{title} {when}" for title, _ in _GAIN.values() for when in _WHEN]
-    rows = []
-    for n_participants, row in gain.iterrows():
-        cells = (
-            number(row[f"{name}_{when}"], f".{digits}f", "")
-            for name, (_, digits) in _GAIN.items()
-            for when in _WHEN
-        )
-        rows.append([n_participants, *cells])
+    gain.columns = gain.columns.str.replace("_", " ").str.replace("f1", "F1")
+    rows = [
+        [n_participants, *(number(row[name], form, "") for name, form in _GAIN.items())]
+        for n_participants, row in gain.iterrows()
+    ]
     head = f"Worth at threshold {cut:g}, by participants recalibrated on"
     note("Means over draws. Error: of a participant's percentage, in points.")
-    print_table(head, ["participants", *titles], rows)
+    print_table(head, ["participants", *_GAIN], rows)
 
 
 def _refuse_unknown_people(csv: Path, manifest: pd.DataFrame) -> None:

@@ -6,13 +6,19 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sklearn.base import clone
+
+from ..model.checks import refuse_contradictions
+from ..model.classifier import GlomeruliClassifier
+from ..model.ensemble import FoldEnsembleClassifier
+from ..model.pipeline import encoder_of, network_of
+from ..model.recipes import make_classifier
+from ..network.classifier import PatchClassifier
+from ..network.encoder import PatchEncoder
+from ..samplers import make_sampler, needs_images
 from .console import InputError, print_table
-
-if TYPE_CHECKING:
-    from ..model.classifier import GlomeruliClassifier
-    from ..model.ensemble import FoldEnsembleClassifier
 
 
 def checked_classifier(
@@ -54,9 +60,6 @@ def checked_classifier(
         If settings contradict each other, the sampler is unknown, the weights cannot
         be had, or the backbone has fewer layers than are to be trained.
     """
-    from ..model.checks import refuse_contradictions
-    from ..model.recipes import make_classifier
-
     values = {"random_state": random_state, "verbose": verbose}
     values |= given_values(recipe, **options)
     classifier = make_classifier(recipe)
@@ -81,9 +84,6 @@ def _leave_images_out(
     InputError
         If it trains layers that take images, or weights for such layers are given.
     """
-    from ..model.pipeline import network_of
-    from ..samplers import needs_images
-
     network = network_of(classifier)
     if getattr(network, "trainable_layers", 0) != 0:
         raise InputError(
@@ -164,10 +164,6 @@ def as_ensemble(
     FoldEnsembleClassifier
         Not fitted.
     """
-    from sklearn.base import clone
-
-    from ..model.ensemble import FoldEnsembleClassifier
-
     member = clone(classifier).set_params(threshold=0.5, random_state=None)
     return FoldEnsembleClassifier(
         member,
@@ -183,9 +179,6 @@ def as_ensemble(
 
 def _keys_of(recipe: str) -> dict[str, Any]:
     """Return the keys of a recipe, with dots, and their values; parts are no values."""
-    from ..model.pipeline import encoder_of
-    from ..model.recipes import make_classifier
-
     classifier = make_classifier(recipe)
     parameters = classifier.get_params(deep=True)
     frozen = encoder_of(classifier)
@@ -234,10 +227,6 @@ def _text(value: Any) -> str:
 
 def _check_parts(classifier: GlomeruliClassifier, *, of_features: bool) -> None:
     """Make what is made from settings, so that a bad one ends before the images."""
-    from ..network.classifier import PatchClassifier
-    from ..network.encoder import PatchEncoder
-    from ..samplers import make_sampler
-
     make_sampler(classifier.sampler)
     if of_features:
         return

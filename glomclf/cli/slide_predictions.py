@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import pandas as pd
 from click.core import ParameterSource
 
+from ..data.annotations import DEFAULT_LABELS
+from ..data.annotations.reading import read_shapes
+from ..data.annotations.writer import write_annotations
+from ..data.extraction import extract_patches
+from ..data.slide_pairs import read_pairs
+from ..data.temporary_folders import temporary_folder
 from .console import InputError, note
 from .inputs import PatchTable
-from .outputs import remember
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .new_biopsies import Predictions
+from .new_biopsies import PREDICTION_FILES, Predictions, is_polygon_file
+from .outputs import check_outputs, remember
 
 _OF_SLIDES = {name: f"--{name}" for name in ("mpp", "scale", "margin", "outside")}
 _OF_SLIDES["classes"] = "--label"
@@ -50,10 +53,6 @@ def read_slides(
     InputError
         If two slides have one name.
     """
-    import pandas as pd
-
-    from ..data.slide_pairs import read_pairs
-
     source = patches.csv
     if annotations is not None:
         pairs = pd.DataFrame([{"slide": source, "annotations": annotations}])
@@ -105,11 +104,6 @@ def _is_typed(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def is_polygon_file(path: Path) -> bool:
-    """Tell by the ending whether polygons are to be written to a file."""
-    return path.suffix.lower() in (".geojson", ".json", ".xml")
-
-
 @contextmanager
 def patches_of(
     pairs: pd.DataFrame, cut: dict[str, Any], classifier: Any, context: click.Context
@@ -132,10 +126,6 @@ def patches_of(
     DataFrame
         Without labels.
     """
-    from ..data.annotations import DEFAULT_LABELS
-    from ..data.extraction import extract_patches
-    from ..data.temporary_folders import temporary_folder
-
     classes, quiet = cut.pop("classes"), context.params["quiet"]
     table = {**DEFAULT_LABELS, **classes}
     labels = {name: "skip" if one == "skip" else None for name, one in table.items()}
@@ -171,8 +161,6 @@ def polygon_files(pairs: pd.DataFrame, output: Path) -> list[Path]:
 
     In a folder, they have the format that they came in.
     """
-    from ..data.annotations.reading import read_shapes
-
     if is_polygon_file(output):
         return [output]
     return [
@@ -181,13 +169,37 @@ def polygon_files(pairs: pd.DataFrame, output: Path) -> list[Path]:
     ]
 
 
+def check_places(
+    folder: Path, slides: pd.DataFrame | None, inputs: list[Path], overwrite: bool
+) -> None:
+    """Refuse a file in place of a folder, and what may not be replaced."""
+    n_slides = 0 if slides is None else len(slides)
+    if is_polygon_file(folder) and n_slides != 1:
+        raise InputError(
+            f"{folder} is a file of polygons, which are read beside one slide: glomclf "
+            "predict SLIDE ANNOTATIONS. Of patches and many slides, --output names a "
+            "folder."
+        )
+    if folder.suffix.lower() == ".csv" or (
+        folder.is_file() and not is_polygon_file(folder)
+    ):
+        raise InputError(
+            f"--output names a folder, and {folder} is a file: predictions.csv and "
+            "biopsies.csv are written into it."
+        )
+    files = [] if slides is None else polygon_files(slides, folder)
+    if not is_polygon_file(folder):
+        files += [folder / name for name in PREDICTION_FILES]
+    if slides is not None:
+        inputs = [*inputs, *map(Path, slides["annotations"])]
+    check_outputs(files, inputs, overwrite=overwrite)
+
+
 def write_polygons(pairs: pd.DataFrame, output: Path, found: Predictions) -> None:
     """Write the polygons of slides with their classes: to a file, or into a folder.
 
     Borderline are those that are left to a person, where that is asked for.
     """
-    from ..data.annotations.writer import write_annotations
-
     near = found.borderline
     if found.abstention is not None:
         near = found.abstention.is_left(found.probability)

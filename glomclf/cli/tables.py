@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from .._runtime import short_names
+from ..data.participants import participant_kind
+from ..evaluation.estimates import Estimates
+from ..evaluation.evaluation import Evaluation
+from ..evaluation.scores import SCORES
+from ..evaluation.subgroups import Subgroups
 from .console import note, print_table
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    from ..evaluation.estimates import Estimates
-    from ..evaluation.evaluation import Evaluation
-    from ..evaluation.subgroups import Subgroups
 
 _SHOWN = (
     *("accuracy", "precision", "recall", "f1", "specificity"),
@@ -41,10 +41,6 @@ def predictions_table(
     DataFrame of shape (n_samples, n_columns)
         ``name, probability, prediction``, and ``label``, ``participant`` where known.
     """
-    import pandas as pd
-
-    from ..data.participants import participant_kind
-
     called = (probability >= threshold).astype(int)
     table = pd.DataFrame(
         {
@@ -62,8 +58,6 @@ def predictions_table(
 
 def print_scores(title: str, evaluation: Evaluation) -> None:
     """Print scores with their intervals, and the confusion matrix."""
-    from ..evaluation.scores import SCORES
-
     print_estimates(title, evaluation, {name: SCORES[name].title for name in _SHOWN})
     at = f"the threshold {number(evaluation.threshold, 'g', 'of each fold')}"
     print_table(
@@ -78,8 +72,6 @@ def print_scores(title: str, evaluation: Evaluation) -> None:
 
 def print_subgroups(subgroups: Subgroups) -> None:
     """Print a few scores of each value, and which is the worst."""
-    from ..evaluation.scores import SCORES
-
     names = ("recall", "specificity", "f1")
     rows = []
     for value, one in subgroups.evaluations.items():

@@ -12,10 +12,9 @@ import click
 
 from .._runtime import claimed, user_path
 from . import options
-from .console import InputError, note
+from .console import note
 from .inputs import PatchTable, decoded, participant_folds
 from .outputs import check_outputs, drop_unwritten, list_files, save_model
-from .readers import LABEL_WEIGHT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 )
 @options.overwrite
 @options.folds(
-    "Cross-validate by participant first, and print the scores.", show_default="none"
+    "Cross-validate by participant first, and print the scores.",
+    show_default="none; 5 with --ensemble",
 )
 @click.option(
     "--ensemble",
@@ -75,8 +75,8 @@ def command(
     files = [folder / name for name in TRAINING_FILES]
     check_outputs([model], patches.files, overwrite=overwrite)
     check_outputs(files, patches.files)
-    _refuse_no_folds(ensemble, n_folds)
     manifest = patches.labelled(readers=readers)
+    n_folds = n_folds or (5 if ensemble else None)
     folds = participant_folds(manifest, n_folds, seed) if n_folds else []
     classifier: Any = checked_classifier(
         **given,
@@ -98,14 +98,6 @@ def command(
     list_files()
 
 
-def _refuse_no_folds(ensemble: bool, n_folds: int | None) -> None:
-    if ensemble and not n_folds:
-        raise InputError(
-            "--ensemble keeps the classifiers of cross-validation, and there is none. "
-            "Say how many folds: --cv 5 --ensemble."
-        )
-
-
 def _train(
     classifier: Any,
     X: np.ndarray,
@@ -115,6 +107,7 @@ def _train(
     folder: Path,
 ) -> None:
     """Score the classifier out of fold where there are folds, and train on all rows."""
+    from .readers import LABEL_WEIGHT
     from .tables import print_scores
     from .training_files import keep_cut, write_out_of_fold
 
@@ -161,15 +154,9 @@ def _keep_people(
 
 def _tell_threshold(classifier: Any) -> None:
     """Say which threshold was chosen, and on which rows."""
-    asked = classifier.threshold
-    if isinstance(asked, Number):
-        return
-    bound = asked if isinstance(asked, str) else f"'recall>={asked.recall:g}'"
-    chosen_on = classifier.training_record_["threshold_chosen_on"]
-    note(
-        f"Threshold {classifier.threshold_:g}, chosen on {chosen_on} "
-        f"(--threshold {bound})."
-    )
+    if not isinstance(classifier.threshold, Number):
+        chosen_on = classifier.training_record_["threshold_chosen_on"]
+        note(f"Threshold {classifier.threshold_:g}, chosen on {chosen_on}.")
 
 
 @contextmanager

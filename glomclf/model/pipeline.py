@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.validation import has_fit_parameter
 
-from .._runtime import parts_of_one
+from .._runtime import headed
 from ..data.dihedral import DihedralImages, dihedral_view
 from ..data.image_source import ArraySource
 from ..data.loader import ImageLoader
@@ -336,8 +336,8 @@ def mean_over_views(pipeline: Pipeline, X: Any, n_views: int) -> np.ndarray:
         return finite_probability(pipeline.predict_proba(X))
     images, rest = pipeline[0].transform(X), pipeline[1:]
     views = []
-    for k, part in enumerate(parts_of_one("view", n_views)):
-        with part:
+    for k in range(n_views):
+        with headed(f"view {k + 1} of {n_views}: "):
             views.append(rest.predict_proba(_view(pipeline, images, k)))
     return finite_probability(np.mean(views, axis=0))
 

@@ -6,33 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glomclf import GlomeruliClassifier, make_glomeruli
+from glomclf import GlomeruliClassifier
 from glomclf.cli.compare import COMPARISON_FILES
 from glomclf.cli.compare import command as compare
 from glomclf.cli.train import command as train
 from glomclf.model.approach_comparison import COMPARED_SCORES
 from glomclf.model.approaches import APPROACHES
-from tests.commands import run
+from tests.commands import run, without_pictures
 
 TINY = (
     *("--set", "network.backbone=cnn", "--weights", "none", "--cv", "2"),
     *("--set", "image_size=32"),
 )
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """96 patches of 16 participants."""
-    folder = tmp_path_factory.mktemp("compare") / "data"
-    make_glomeruli(
-        96,
-        n_participants=16,
-        sclerotic_fraction=0.4,
-        image_size=32,
-        directory=folder,
-        random_state=0,
-    )
-    return folder
 
 
 def fit(self, X, y, groups=None):
@@ -64,8 +49,8 @@ def quick():
 @pytest.fixture(scope="module")
 def written(data):
     """One run for all tests that only read: pictures and report take seconds."""
-    out = data.parent / "out"
-    with without_network():
+    out = data.parent / "compared"
+    with without_pictures(), without_network():
         return out, run("compare", data / "public.csv", *TINY, "-o", out, "-q")
 
 
@@ -91,7 +76,6 @@ def test_compare_writes_tables_and_pictures_and_names_each_once(written):
     listed = result.stdout.split("Files:")[1].split()
     assert sorted(listed) == sorted(str(out / name) for name in COMPARISON_FILES)
     assert {path.name for path in out.iterdir()} == set(COMPARISON_FILES)
-    assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_tables_hold_every_approach_and_agree(written):
@@ -147,17 +131,12 @@ def test_what_is_done_is_kept_after_an_interruption(data, tmp_path, quick):
     assert not (tmp_path / "comparison.png").exists()
 
 
-def test_same_seed_gives_the_same_file_and_another_seed_another(
-    data, tmp_path, written, quick
-):
+def test_another_seed_gives_another_file(data, tmp_path, written, quick):
     # Tables are written as approaches end, before what is drawn of them.
     quick.setattr("glomclf.cli.compare.write_report", lambda *_: None)
-    tables = [(written[0] / "comparison.csv").read_text()]
-    for seed in (0, 1):
-        out = tmp_path / str(seed)
-        run("compare", data / "public.csv", *TINY, "--seed", seed, "-o", out, "-q")
-        tables.append((out / "comparison.csv").read_text())
-    assert tables[0] == tables[1] != tables[2]
+    run("compare", data / "public.csv", *TINY, "--seed", 1, "-o", tmp_path, "-q")
+    tables = [folder / "comparison.csv" for folder in (written[0], tmp_path)]
+    assert tables[0].read_text() != tables[1].read_text()
 
 
 def test_too_few_participants_are_the_users_to_mend(data, tmp_path):
@@ -178,11 +157,11 @@ def test_csv_is_not_overwritten(data, tmp_path):
     assert "would be overwritten" in result.stderr
 
 
-@pytest.mark.slow
-def test_a_network_is_compared(data, tmp_path, monkeypatch):
+def test_a_model_is_compared(data, tmp_path, monkeypatch):
     monkeypatch.setattr("glomclf.cli.compare.write_report", lambda *_: None)
-    arguments = ("--set", "network.epochs=1", "-o", tmp_path / "out")
-    result = run("compare", data / "public.csv", *TINY, *arguments)
+    recipe = ("--recipe", "linear", "--set", "encoder.backbone=cnn", *TINY[2:])
+    recipe += ("--set", "network.C=0.1")
+    result = run("compare", data / "public.csv", *recipe, "-o", tmp_path / "out")
     assert "10/10" in result.stderr
     scores = pd.read_csv(tmp_path / "out" / "comparison.csv", dtype={"approach": str})
     assert scores["approach"].nunique() == len(APPROACHES)

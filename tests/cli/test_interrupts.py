@@ -91,7 +91,7 @@ def test_a_signal_during_work_names_what_was_kept(
 def test_a_signal_before_and_after_the_command_ends_at_once(
     monkeypatch, caught, capsys, state, line
 ):
-    monkeypatch.setattr(messages, "_state", state)
+    monkeypatch.setattr(messages, "state", state)
     caught()
     with pytest.raises(Left, match="143"):
         os.kill(os.getpid(), signal.SIGTERM)

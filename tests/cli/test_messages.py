@@ -1,6 +1,7 @@
 """Whatever goes wrong ends in one message and the promised exit code."""
 
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -18,9 +19,9 @@ def run(*arguments, code=2):
     return result.stderr
 
 
-@pytest.fixture
-def data(tmp_path):
-    folder = tmp_path / "data"
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("messages") / "data"
     make_glomeruli(
         12,
         n_participants=6,
@@ -30,6 +31,12 @@ def data(tmp_path):
         random_state=0,
     )
     return folder
+
+
+@pytest.fixture
+def data(drawn, tmp_path):
+    """Copy the files: some tests change them."""
+    return shutil.copytree(drawn, tmp_path / "data")
 
 
 def train(csv, *options, **expected):

@@ -1,27 +1,21 @@
-"""`glomclf train`, and what its model does in `evaluate`."""
+"""`glomclf train`, of one classifier and of an ensemble."""
 
-import errno
 import json
-import re
-from collections import Counter
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from matplotlib.figure import Figure
 
-import glomclf.report
 from glomclf import (
     FoldEnsembleClassifier,
     GlomeruliClassifier,
     RecallAtLeast,
-    make_glomeruli,
     read_manifest,
 )
 from glomclf.cli import main
 from glomclf.cli.train import _tell_threshold
 from glomclf.network import epochs
-from tests.commands import run
+from tests.commands import run, without_pictures
 
 TINY = (
     *("--recipe", "features"),
@@ -30,27 +24,30 @@ TINY = (
 )
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """48 patches of 12 participants: enough for folds and a validation set."""
-    folder = tmp_path_factory.mktemp("cli") / "data"
-    make_glomeruli(
-        48,
-        n_participants=12,
-        sclerotic_fraction=0.4,
-        image_size=32,
-        directory=folder,
-        random_state=0,
-    )
-    return folder
+# A stop on participants that are set aside, too.
+WHOLE = (*TINY, "--set", "validation_fraction=0.15", "--cv", 2)
 
 
 @pytest.fixture(scope="module")
-def trained(data):
+def fits():
+    """Who was trained on and set aside in each fit of `trained`."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def trained(data, fits):
     """One model for all tests: training is what takes the time."""
-    model = data.parent / "tiny.glomclf"
-    output = run("train", data / "public.csv", *TINY, "--cv", 2, "-o", model, "-q")
-    return model, output
+    fit = GlomeruliClassifier.fit
+
+    def spy(self, X, y, groups=None, **options):
+        fit(self, X, y, groups=groups, **options)
+        fits.append((groups, self.validation_indices_))
+        return self
+
+    path = data.parent / "trained" / "tiny.glomclf"
+    with without_pictures() as patch:
+        patch.setattr(GlomeruliClassifier, "fit", spy)
+        return path, run("train", data / "public.csv", *WHOLE, "-o", path, "-q")
 
 
 def test_train_writes_the_model_and_names_every_file(trained):
@@ -98,25 +95,12 @@ def test_cross_validation_leaves_a_record_of_people_in_the_model(trained, data):
     assert record.n_participants == kept.training_reference_.n_participants == 12
 
 
-def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch):
-    seen = []
-    fit = GlomeruliClassifier.fit
-
-    def spy(self, X, y, groups=None, **options):
-        fit(self, X, y, groups=groups, **options)
-        seen.append((groups, self.validation_indices_))
-        return self
-
-    monkeypatch.setattr(GlomeruliClassifier, "fit", spy)
-    monkeypatch.setattr("glomclf.cli.training_files.write_training", lambda *_: None)
-    out = tmp_path / "m.glomclf"
-    options = (*TINY, "--cv", 2, "--set", "validation_fraction=0.15", "-o", out, "-q")
-    run("train", data / "public.csv", *options)
-    assert len(seen) == 3
-    everyone = set(seen[-1][0])
-    assert set(seen[0][0]) | set(seen[1][0]) == everyone
-    assert not set(seen[0][0]) & set(seen[1][0])  # 2 folds: each trains on the other
-    for groups, validation in seen:
+def test_no_participant_is_on_two_sides_of_any_split(trained, fits):
+    assert len(fits) == 3
+    everyone = set(fits[-1][0])
+    assert set(fits[0][0]) | set(fits[1][0]) == everyone
+    assert not set(fits[0][0]) & set(fits[1][0])  # 2 folds: each trains on the other
+    for groups, validation in fits:
         aside = set(groups[validation])
         kept = set(pd.Series(groups).drop(validation))
         assert aside
@@ -129,7 +113,7 @@ def test_no_participant_is_on_two_sides_of_any_split(data, tmp_path, monkeypatch
         (0.5, ""),
         (
             RecallAtLeast(0.95),
-            "Threshold 0.3, chosen on inner folds (--threshold 'recall>=0.95').\n",
+            "Threshold 0.3, chosen on inner folds.\n",
         ),
     ],
 )
@@ -149,7 +133,7 @@ def test_train_keeps_an_existing_model(trained, data):
     assert model.read_bytes() == before
 
 
-def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path):
+def test_train_in_feature_space_makes_no_sheet_and_says_so(data, tmp_path, undrawn):
     model = tmp_path / "m.glomclf"
     (tmp_path / "m-training").mkdir()
     (tmp_path / "m-training" / "cv_scores.csv").touch()  # of an earlier run
@@ -179,7 +163,7 @@ def test_train_says_after_ctrl_c_how_to_go_on(data, tmp_path, monkeypatch, is_ke
 
 @pytest.mark.parametrize(("more", "n_left"), [((), 3), (("--ensemble",), 1)])
 def test_ctrl_c_in_a_fold_keeps_those_before_and_the_same_command_goes_on(
-    data, trained, tmp_path, monkeypatch, more, n_left
+    data, trained, tmp_path, undrawn, more, n_left
 ):
     run_epoch, begun = epochs._train, []
 
@@ -189,9 +173,10 @@ def test_ctrl_c_in_a_fold_keeps_those_before_and_the_same_command_goes_on(
             raise KeyboardInterrupt
         return run_epoch(*arguments)
 
-    monkeypatch.setattr(epochs, "_train", stopped)
+    undrawn.setattr(epochs, "_train", stopped)
+    undrawn.setattr("glomclf.cli.training_files._write_ensemble", lambda *_: None)
     model, folder = tmp_path / "m.glomclf", tmp_path / "m-training"
-    words = ["train", data / "public.csv", *TINY, "--cv", 2, *more, "-o", model, "-q"]
+    words = ["train", data / "public.csv", *WHOLE, *more, "-o", model, "-q"]
     result = run(*words, code=130)
     assert "with all folds that are finished" in result.stderr
     assert len(list((folder / "unfinished").iterdir())) == 2
@@ -206,7 +191,7 @@ def test_ctrl_c_in_a_fold_keeps_those_before_and_the_same_command_goes_on(
 
 
 @pytest.mark.parametrize("more", [(), ("--cv", 2, "--ensemble")])
-def test_a_model_without_epochs_leaves_no_history(data, tmp_path, more):
+def test_a_model_without_epochs_leaves_no_history(data, tmp_path, undrawn, more):
     model = tmp_path / "m.glomclf"
     options = ("--recipe", "linear", "--set", "encoder.backbone=cnn", "-o", model, "-q")
     run("train", data / "public.csv", *TINY[2:6], *options, *more)
@@ -216,179 +201,12 @@ def test_a_model_without_epochs_leaves_no_history(data, tmp_path, more):
 
 
 @pytest.fixture(scope="module")
-def evaluated(trained, data, tmp_path_factory):
-    """One evaluation, with all pictures, for tests that only read."""
-    out = tmp_path_factory.mktemp("evaluated")
-    words = ["evaluate", data / "public.csv", "--model", trained[0], "-q"]
-    words += ["-o", out, "--threshold", 0.5]
-    return words, out, run(*words)
-
-
-def test_evaluate_writes_predictions_scores_and_pictures(trained, data, evaluated):
-    model, csv = trained[0], data / "public.csv"
-    _, out, result = evaluated
-    assert {path.name for path in out.iterdir()} == {
-        "predictions.csv",
-        "scores.csv",
-        "scores.json",
-        "biopsies.csv",
-        "confusion_matrix.png",
-        "roc_curve.png",
-        "precision_recall_curve.png",
-        "reliability.png",
-        "thresholds.png",
-        "decision_curve.png",
-        "biopsies.png",
-        "bland_altman.png",
-        "report.html",
-        "model_card.md",
-    }
-    table = pd.read_csv(out / "predictions.csv")
-    assert list(table) == ["name", "probability", "prediction", "label", "participant"]
-    wanted = GlomeruliClassifier.load(model).predict_proba(read_manifest(csv))[:, 1]
-    assert table["probability"].to_numpy() == pytest.approx(wanted, abs=1e-6)
-    scores = json.loads((out / "scores.json").read_text())
-    right = (table["prediction"] == table["label"]).mean()
-    assert scores["scores"]["accuracy"] == pytest.approx(right)
-    for name in (
-        "Accuracy",
-        "F1",
-        "Specificity",
-        "ROC AUC",
-        "Average precision",
-        "Matthews' coefficient",
-    ):
-        assert name in result.stdout
-
-
-def test_report_of_evaluate_shows_the_command_and_each_mistake(evaluated):
-    words, out, _ = evaluated
-    text = (out / "report.html").read_text(encoding="utf-8")
-    assert " ".join(map(str, ["glomclf", *words[:-2]])) in text
-    assert len(text) < 3_000_000
-    table = pd.read_csv(out / "predictions.csv")
-    wrong = table["label"][table["prediction"] != table["label"]]
-    shown = sum(min(n, 6) for n in wrong.value_counts())
-    assert text.count("data:image/jpeg") == shown > 0
-    biopsies = pd.read_csv(out / "biopsies.csv")
-    assert biopsies["n_glomeruli"].sum() == len(table)
-
-
-def test_evaluate_draws_and_resamples_once_for_each_result(
-    trained, data, tmp_path, undrawn, monkeypatch
-):
-    calls = Counter()
-
-    def count(owner, name):
-        function = getattr(owner, name)
-
-        def counted(*arguments, **options):
-            calls[name] += 1
-            return function(*arguments, **options)
-
-        monkeypatch.setattr(owner, name, counted)
-
-    count(glomclf.report.sections.curves, "evaluation_curves")
-    count(glomclf.report.displays.curves, "evaluation_curves")
-    count(glomclf.evaluation.evaluation, "evaluate")
-    count(glomclf.evaluation.biopsy, "biopsy_agreement")
-    count(Figure, "__init__")
-    csv = data / "public.csv"
-    run("evaluate", csv, "--model", trained[0], "-o", tmp_path, "-q")
-    n_pictures = len(list(tmp_path.glob("*.png")))
-    assert n_pictures == 8
-    assert calls.pop("__init__") == n_pictures + 1  # losses are in the page only
-    assert set(calls.values()) == {1}
-    assert len(calls) == 3
-
-
-def test_threshold_of_evaluate_decides_predictions(trained, data, tmp_path, undrawn):
-    model, _ = trained
-    common = (data / "public.csv", "--model", model, "-o", tmp_path, "-q")
-    run("evaluate", *common, "--threshold", 0)
-    assert pd.read_csv(tmp_path / "predictions.csv")["prediction"].eq(1).all()
-
-
-def test_evaluate_needs_labels(trained, data, tmp_path):
-    table = pd.read_csv(data / "public.csv").drop(columns="ground truth")
-    table.to_csv(tmp_path / "test.csv", index=False)
-    words = (tmp_path / "test.csv", "--images", data, "--model", trained[0])
-    result = run("evaluate", *words, "-o", tmp_path / "out", code=2)
-    assert "has no labels" in result.stderr
-
-
-def test_evaluate_of_one_class_says_what_is_undefined(trained, data, tmp_path, undrawn):
-    model, _ = trained
-    table = pd.read_csv(data / "public.csv")
-    csv, out = tmp_path / "test.csv", tmp_path / "out"
-    table[table["ground truth"] == 1].to_csv(csv, index=False)
-    arguments = (csv, "--images", data, "--model", model, "-o", out, "-q")
-    out.mkdir()
-    (out / "roc_curve.png").touch()  # of an earlier run
-    result = run("evaluate", *arguments)
-    assert "undefined" in result.stdout
-    assert json.loads((out / "scores.json").read_text())["scores"]["roc_auc"] is None
-    assert not (out / "roc_curve.png").exists()
-
-
-def test_who_closes_the_pipe_finds_every_file(
-    trained, data, tmp_path, undrawn, monkeypatch
-):
-    def closed(*_):
-        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-
-    monkeypatch.setattr("glomclf.cli.tables.print_table", closed)
-    csv = data / "public.csv"
-    words = ("evaluate", csv, "--model", trained[0], "-o", tmp_path, "-q")
-    result = run(*words, code=1)
-    assert "fault" not in result.stderr
-    assert (tmp_path / "report.html").is_file()
-    assert (tmp_path / "biopsies.csv").is_file()
-
-
-def test_images_that_stand_for_participants_are_not_told_as_such(
-    trained, data, tmp_path, undrawn
-):
-    table = pd.read_csv(data / "public.csv")
-    for row, name in enumerate(table["name"]):
-        (tmp_path / f"{row}.png").write_bytes(next(data.rglob(name)).read_bytes())
-    csv, out = tmp_path / "test.csv", tmp_path / "out"
-    names = [f"{row}.png" for row in range(len(table))]
-    table.assign(name=names)[["name", "ground truth"]].to_csv(csv, index=False)
-    result = run("evaluate", csv, "--model", trained[0], "-o", out, "-q")
-    assert "not all participants are known" in result.stderr
-    assert not (out / "biopsies.csv").exists()
-    assert "participant" not in pd.read_csv(out / "predictions.csv")
-    assert "rows count as independent" in (out / "report.html").read_text("utf-8")
-
-
-def test_evaluate_on_what_was_trained_on_ends_with_the_leaks(
-    trained, data, tmp_path, undrawn, equal_pixels_alone
-):
-    csv, results = data / "public.csv", tmp_path / "results"
-    options = (csv, "--train", csv, "--model", trained[0], "-o", results)
-    result = run("evaluate", *options, "-q", code=2)
-    assert "participant on both sides" in result.stderr
-    assert "identical" in result.stderr
-    assert "The split leaks" in (results / "report.html").read_text()
-
-
-def test_evaluate_of_other_participants_passes_the_audit(
-    trained, data, tmp_path, undrawn, equal_pixels_alone
-):
-    run("split", data / "public.csv", "-o", tmp_path)
-    options = ("--images", data, "--model", trained[0], "-o", tmp_path / "results")
-    csvs = (tmp_path / "test.csv", "--train", tmp_path / "train.csv")
-    run("evaluate", *csvs, *options, "-q")
-    assert "No leak found" in (tmp_path / "results" / "report.html").read_text()
-
-
-@pytest.fixture(scope="module")
 def ensemble(data):
     """One ensemble of two members for all tests that only read."""
-    model = data.parent / "both.glomclf"
-    options = ("--cv", 2, "--ensemble", "--threshold", "f1")
-    return model, run("train", data / "public.csv", *TINY, *options, "-o", model, "-q")
+    model = data.parent / "ensemble" / "both.glomclf"
+    options = ("--cv", 2, "--ensemble", "--threshold", "f1", "-o", model, "-q")
+    with without_pictures():
+        return model, run("train", data / "public.csv", *TINY, *options)
 
 
 def test_train_of_an_ensemble_writes_model_scores_curves_and_report(ensemble, data):
@@ -416,7 +234,7 @@ def test_train_of_an_ensemble_writes_model_scores_curves_and_report(ensemble, da
     assert "Scores of single members, out of 2 folds" in result.stdout
     assert "--ensemble" in (folder / "report.html").read_text(encoding="utf-8")
     chosen = FoldEnsembleClassifier.load(model).threshold_
-    told = f"Threshold {chosen:g}, chosen on out-of-fold predictions (--threshold f1)."
+    told = f"Threshold {chosen:g}, chosen on out-of-fold predictions."
     assert told in result.stderr
 
 
@@ -425,11 +243,12 @@ def test_scores_of_an_ensemble_are_those_of_its_out_of_fold_predictions(ensemble
     loaded = FoldEnsembleClassifier.load(model)
     folder = model.parent / "both-training"
     table = pd.read_csv(folder / "cv_predictions.csv")
-    assert table["probability"].to_numpy() == pytest.approx(loaded.oof_probability_)
-    called = loaded.oof_probability_ >= loaded.oof_threshold_
-    assert table["prediction"].tolist() == called.astype(int).tolist()
+    record = loaded.out_of_fold_record_
+    assert table["probability"].to_numpy() == pytest.approx(record.probability)
+    assert table["label"].tolist() == record.label.tolist()
     scores = json.loads((folder / "cv_scores.json").read_text())
-    assert scores == loaded.oof_evaluation_.to_dict()
+    right = (table["prediction"] == table["label"]).mean()
+    assert scores["scores"]["accuracy"] == pytest.approx(right)
     assert loaded.threshold == "f1"
     assert loaded.cv == 2
 
@@ -457,46 +276,11 @@ def test_evaluate_and_predict_take_an_ensemble(ensemble, data, tmp_path, undrawn
     assert biopsies["biopsy_low"].notna().all()  # by its out-of-fold predictions
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--ensemble",), r"Say how many folds: --cv 5 --ensemble"),
-        (("--ensemble", "--cv", 30), "--cv"),
-    ],
-)
-def test_an_ensemble_that_cannot_be_is_refused_before_training(
-    data, tmp_path, options, message
-):
-    out = tmp_path / "m.glomclf"
-    result = run("train", data / "public.csv", *TINY, *options, "-o", out, code=2)
-    assert re.search(message, result.stderr)
-    assert not out.exists()
-
-
-def test_evaluate_by_a_column_scores_each_of_its_values(
-    trained, data, tmp_path, undrawn
-):
-    table = pd.read_csv(data / "public.csv")
-    table["centre"] = ["A" if n % 2 else "B" for n in range(len(table))]
-    table["one"] = table["other"] = table["ground truth"]
-    table.loc[::7, "other"] = None
-    csv, out = tmp_path / "test.csv", tmp_path / "out"
-    table.to_csv(csv, index=False)
-    words = ("evaluate", csv, "--images", data, "--model", trained[0], "-o", out, "-q")
-    result = run(*words, "--by", "centre", "--reader", "one", "--reader", "other")
-    assert "By centre" in result.stdout
-    assert "kappa one / model" in (out / "readers.csv").read_text()
-    assert ">Readers</h2>" in (out / "report.html").read_text()
-    assert "Worst by centre" in result.stderr
-    found = pd.read_csv(out / "subgroups.csv")
-    assert found["centre"].unique().tolist() == ["A", "B"]
-    assert found.loc[found["score"] == "recall", "n_samples"].tolist() == [24, 24]
-    assert json.loads((out / "scores.json").read_text())["subgroups"]["worst"] in "AB"
-    told = run(*words, "--by", "clinic", code=2).stderr
-    assert "no column 'clinic'" in told
-    assert "centre" in told
-    told = run(*words, "--by", "path", code=2).stderr
-    assert "48 values" in told
+def test_an_ensemble_that_cannot_be_is_refused_before_training(data, tmp_path):
+    words = ("train", data / "public.csv", *TINY, "--ensemble", "-o", tmp_path / "m")
+    result = run(*words, "--cv", 30, code=2)
+    assert "--cv" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["train", "compare"])
