@@ -80,7 +80,7 @@ _KINDS = (
         r"(?:keys of )?images of one stain \['(\w+)'.*\((\d+),",
         r"images, \2 px, one stain (\1)",
     ),
-    (r"known trunks", "where networks are cut"),
+    (r"fingerprints ", "fingerprints of networks"),
     (r"(\S+) ([0-9a-f]{8})[0-9a-f]{56}\b", r"features of \1, weights \2"),
 )
 

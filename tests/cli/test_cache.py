@@ -43,11 +43,11 @@ def test_what_is_kept_is_told_in_words_each_once_and_on_one_line(tmp_path):
     weights = encode["encode"].fingerprint_[:8]
     assert sorted((what.strip(), int(n)) for what, n in cells) == [
         (f"features of cnn, weights {weights}", 8),
+        ("fingerprints of networks", 1),
         ("images, 32 px, one stain (reinhard)", 4),
         ("images, 32 px, pad", 4),
         ("images, 48 px, one stain (reinhard)", 4),
         ("images, 48 px, pad", 4),
-        ("where networks are cut", 1),
     ]
 
 

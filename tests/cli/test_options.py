@@ -82,6 +82,7 @@ def test_every_command_that_reads_a_csv_is_told_how(data, words, monkeypatch):
         raise ManifestError("seen")
 
     monkeypatch.setattr("glomclf.data.manifest.read_manifest", read)
+    monkeypatch.setattr("glomclf.cli.new_biopsies.read_manifest", read)
     write_model("m", {}, {})
     name, *more = words
     assert "seen" in run(name, data / "labor.csv", *more, *READING, code=2).stderr
