@@ -6,7 +6,7 @@ from fuzzing import Kind, Wrong, mutated, run_cases
 
 from glomclf.errors import ManifestError
 
-N_CASES = 25
+N_CASES = 12
 N_MODELS = 6  # each builds a network; tests/model/test_model_files.py changes more
 
 

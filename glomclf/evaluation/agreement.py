@@ -156,11 +156,6 @@ def reader_agreement(
     )
 
 
-def pair_name(a: str, b: str) -> str:
-    """Return what the kappa of two readers is called among the scores."""
-    return f"kappa {a} / {b}"
-
-
 def _statistics(
     readings: Readings, table: pd.DataFrame, weights: NDArray[Any], *, known: bool
 ) -> dict[str, Statistic]:
@@ -187,7 +182,8 @@ def _statistics(
         beside = [one.values for (_, b), one in pairs.items() if b == n_readers]
         found["model_mean_kappa"] = _kappa(np.mean(beside, axis=0))
         found["model_difference"] = found["model_mean_kappa"] - found["mean_kappa"]
-    return found | {pair_name(names[a], names[b]): one for (a, b), one in pairs.items()}
+    of_two = {f"kappa {names[a]} / {names[b]}": one for (a, b), one in pairs.items()}
+    return found | of_two
 
 
 def _kappa(values: FloatArray) -> Statistic:

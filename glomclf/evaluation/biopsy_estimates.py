@@ -24,6 +24,7 @@ from .predictions import check_scores, range_faults
 
 _ADEQUATE = {10: "fewer than 10", 25: "10 to 24"}  # Banff 97; Wang 1998
 _BORDERLINE_ODDS = 4.0
+_SEED = 0  # of the draws; a biopsy's do not depend on which others are given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,6 @@ def summarize_biopsies(
     threshold: float = 0.5,
     cut_offs: Sequence[float] = (20, 50),
     confidence: float = 0.95,
-    random_state: int = 0,
 ) -> BiopsyEstimates:
     """Estimate the percentage of sclerotic glomeruli of each biopsy, without labels.
 
@@ -86,9 +86,6 @@ def summarize_biopsies(
 
     confidence : float, default=0.95
         Of the intervals, in (0, 1).
-
-    random_state : int, default=0
-        Seeds the draws. A biopsy's row does not depend on which others are given.
 
     Returns
     -------
@@ -163,14 +160,14 @@ def summarize_biopsies(
         missing = record.fault
     reading = None
     if record is not None and not missing:
-        rng = np.random.RandomState(random_state)
+        rng = np.random.RandomState(_SEED)
         reading = fit_calibration(record, random_state=rng)
-    tail, rows = (1 - confidence) / 2, []
-    for one in range(len(names)):
-        biopsy = scores[codes == one]
-        row = _counted(biopsy, threshold, tail)
-        row |= _read(biopsy, reading, cut_offs, tail, random_state)
-        rows.append(row)
+    tail = (1 - confidence) / 2
+    biopsies = (scores[codes == one] for one in range(len(names)))
+    rows = [
+        _counted(one, threshold, tail) | _read(one, reading, cut_offs, tail)
+        for one in biopsies
+    ]
     return BiopsyEstimates(
         table=pd.DataFrame(rows, index=pd.Index(names, name="participant")),
         cut_offs=tuple(cut_offs),
@@ -231,7 +228,6 @@ def _read(
     reading: ParticipantCalibration | None,
     cut_offs: Sequence[float],
     tail: float,
-    random_state: int,
 ) -> dict[str, Any]:
     """Draw the numbers of sclerotic glomeruli, and the kidneys they may be from."""
     n = len(probability)
@@ -239,7 +235,7 @@ def _read(
         shares = kidney = np.array([np.nan])
         ends = (np.nan, np.nan)
     else:
-        rng = np.random.RandomState(random_state)
+        rng = np.random.RandomState(_SEED)
         sclerotic = reading.labels(probability, rng).sum(axis=1)
         ends = _discrete_interval(sclerotic, n, tail)
         kidney = 100 * rng.beta(sclerotic + 0.5, n - sclerotic + 0.5)

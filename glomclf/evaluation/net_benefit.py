@@ -31,7 +31,6 @@ def threshold_table(
     thresholds: ArrayLike | None = None,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
-    random_state: int | np.random.RandomState | None = 0,
 ) -> pd.DataFrame:
     """Tell what each threshold brings.
 
@@ -50,7 +49,7 @@ def threshold_table(
     thresholds : array-like of shape (n_thresholds,), default=None
         In (0, 1); None: 0.01 to 0.99.
 
-    n_bootstrap, confidence, random_state
+    n_bootstrap, confidence
         As in `glomclf.evaluate`.
 
     Returns
@@ -96,7 +95,7 @@ def threshold_table(
     )
     table = _scores(rows, tp, fp)
     odds, n_rows = cuts / (1 - cuts), np.bincount(rows.codes)
-    replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
+    replicates = draw_replicates(rows.strata, n_bootstrap, confidence)
     weights = replicates.weights.astype(np.float64)
     benefits = (weights @ (tp - fp * odds)) / (weights @ n_rows)[:, None]
     low, high = replicates.ends(benefits, Scale())

@@ -208,7 +208,6 @@ def even_odds(
     groups: ArrayLike | None = None,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
-    random_state: int | np.random.RandomState | None = 0,
 ) -> Estimates:
     """Find the probability at which either class is as frequent, by calibration.
 
@@ -227,7 +226,7 @@ def even_odds(
     groups : array-like of shape (n_samples,), default=None
         The participant of each row. None: rows count as independent.
 
-    n_bootstrap, confidence, random_state
+    n_bootstrap, confidence
         As in `glomclf.evaluate`.
 
     Returns
@@ -261,7 +260,7 @@ def even_odds(
     """
     faults = settings_faults(n_bootstrap, confidence)
     rows = Predictions.checked(y_true, y_score, groups, faults=faults)
-    replicates = draw_replicates(rows.strata, n_bootstrap, confidence, random_state)
+    replicates = draw_replicates(rows.strata, n_bootstrap, confidence)
     line = rows.recalibrations[1]
     intercept, slope = np.concatenate(
         [line.fit(chunk[:, rows.codes]) for chunk in rows.chunks(replicates.weights)]
