@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..data.augmenter import PatchAugmenter
+from .weight_sources import ORIGINS
 
 if TYPE_CHECKING:
     from .classifier import PatchClassifier
 
 
 BACKBONE_CONSTRAINTS: dict[str, list] = {
-    "backbone": [
-        StrOptions({"resnet50", "resnet50-v1.5", "efficientnet-lite0", "cnn"})
-    ],
+    "backbone": [StrOptions(set(ORIGINS))],
     "weights": [str, Path, None],
     "normalization": [str, tuple, list, None],
     "trainable_layers": [

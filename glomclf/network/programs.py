@@ -41,11 +41,11 @@ class BatchEpochs:
         self._batches, self._judged = train, judged
         _make_variables(model, train.arrays)
         if judged is not None:
-            self._judge = _compiled(_on_batch(model.test_step), judged.arrays)
+            self._judge = _on_batch(model.test_step, judged)
 
     def start_part(self) -> None:
         """Compile the step anew: the layers that are trained are part of it."""
-        self._train = _compiled(_on_batch(self.model.train_step), self._batches.arrays)
+        self._train = _on_batch(self.model.train_step, self._batches)
 
     def train(self) -> dict[str, float]:
         """Run an epoch of training, and return its metrics."""
@@ -151,8 +151,8 @@ def _metrics(model: Any) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _on_batch(step: Callable[[tuple[Any, ...]], Any]) -> Callable[..., Any]:
-    return lambda *batch: step(batch)
+def _on_batch(step: Callable[[tuple[Any, ...]], Any], batches: ArrayBatches) -> Any:
+    return _compiled(lambda *batch: step(batch), batches.arrays)
 
 
 def _compiled(function: Callable[..., Any], arrays: list[np.ndarray]) -> Any:

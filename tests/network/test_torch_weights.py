@@ -6,7 +6,7 @@ import pytest
 from glomclf.errors import WeightsError
 from glomclf.network.architectures import resnet_torch_name
 from glomclf.network.backend import keras
-from glomclf.network.torch_weights import read_torch_weights
+from glomclf.network.weights import read_torch_weights
 from tests.torch_files import Call, save_torch
 
 
