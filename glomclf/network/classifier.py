@@ -241,8 +241,11 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
         validation = check_validation(self, X_val, y_val)
         weight = self._weigh_rows(y, sample_weight)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 2))
-        self._know(self._known_backbone())
-        backbone = None if self._known is None else self._known.load()
+        backbone = known = None
+        if not self._is_head_alone():
+            known = KnownBackbone.of(self.backbone, self.weights, self.normalization)
+            backbone = known.load()
+        self._know(known)
         if not self._from_images:
             refuse_other_shape(self.input_shape_, backbone, self.trainable_layers)
         from .training import make_net, train
@@ -336,12 +339,6 @@ class PatchClassifier(ClassifierMixin, BaseEstimator):
     def _is_head_alone(self) -> bool:
         """Whether pooled features come in, so that no backbone is needed."""
         return not self._from_images and self.trainable_layers == 0
-
-    def _known_backbone(self) -> KnownBackbone | None:
-        """Return the backbone a fit starts from, None where the head is all."""
-        if self._is_head_alone():
-            return None
-        return KnownBackbone.of(self.backbone, self.weights, self.normalization)
 
     def _know(self, known: KnownBackbone | None) -> None:
         self._known = known
