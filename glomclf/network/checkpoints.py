@@ -47,8 +47,7 @@ def training_fingerprint(
 
     Examples
     --------
-    >>> import joblib
-    import numpy as np
+    >>> import numpy as np
     >>> from glomclf.network.checkpoints import training_fingerprint
     >>> rows = np.zeros((2, 3))
     >>> one = training_fingerprint({"epochs": 2}, [rows, None])
