@@ -62,6 +62,13 @@ def test_methods_leave_out_what_the_run_does_not_know(plain, rows):
     )
 
 
+def test_methods_never_tell_an_interval_that_there_is_not():
+    y, groups = np.tile([0, 1], 20), np.repeat(list("abcdefgh"), 5)
+    text = methods_text(model_of((y, 0.1 + 0.8 * y, groups)))
+    assert "nan" not in text
+    assert "8 biopsies" in text
+
+
 def test_next_validation_is_planned_from_the_rows(plain, rows):
     blocks = planning_section(plain).blocks
     (table,) = [one for one in blocks if isinstance(one, Table)]

@@ -77,7 +77,9 @@ def _known(model: EvaluatedModel) -> dict[str, Any]:
     if (biopsies := model.biopsies) is not None:
         known |= {"n_biopsies": len(biopsies.table), **biopsies.scores}
         for name in ("mean_absolute_error", "bias"):
-            known[f"{name}_low"], known[f"{name}_high"] = biopsies.interval(name)
+            low, high = biopsies.interval(name)
+            if low == low:  # without an interval there is nothing to be pasted
+                known |= {f"{name}_low": low, f"{name}_high": high}
     return known
 
 
