@@ -51,7 +51,7 @@ def recompiled():
 # -- Keras -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cut", ["avg_pool", "block4_out"])
+@pytest.mark.parametrize("cut", ["avg_pool", "block2_out"])
 def test_the_compiled_trunk_gives_what_keras_gives(cnn, patches, cut):
     X, _ = patches
     expected = make_trunk(cnn, cut).predict(X, verbose=0)
@@ -104,7 +104,7 @@ def deviation(features, reference):
 
 
 @needs_openvino
-@pytest.mark.parametrize("cut", ["avg_pool", "block4_out"])
+@pytest.mark.parametrize("cut", ["avg_pool", "block2_out"])
 def test_openvino_gives_what_keras_gives_in_float32(cnn, patches, cut):
     X, _ = patches
     features = compile_trunk(cnn, cut, "openvino")(X)
