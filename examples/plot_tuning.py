@@ -53,7 +53,7 @@ classifier = make_pipeline(StandardScaler(), SMOTE(), LogisticRegression(max_ite
 # All trials are scored on the same folds. Each participant is in one fold only.
 
 search = GlomeruliSearchCV(
-    classifier, space, scoring="average_precision", n_trials=15, random_state=0
+    classifier, space, scoring="average_precision", n_trials=10, random_state=0
 )
 search.fit(X, y, groups=participants)
 print(search.audit_)
@@ -79,7 +79,7 @@ figure.tight_layout()
 # participants of that fold.
 
 result = nested_cross_validate(
-    search, X, y, groups=participants, cv=4, default=classifier, random_state=0
+    search, X, y, groups=participants, cv=3, default=classifier, random_state=0
 )
 result.folds.round(3)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,9 @@ from tests.commands import run
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted({*DOCS.glob("*.rst")} - {*DOCS.glob("sg_*")})  # sg: left by a build
+
+# Patches of 48 pixels need no network of 224, and no eight views.
+SMALL = ("--set", "image_size=32", "--set", "predict_views=1")
 
 READERS = ["reader A", "reader B", "reader C"]
 
@@ -32,13 +37,14 @@ FEWER = {
         "    120, n_participants=20, image_size=(48, 64)"
     ),
     "StratifiedGroupKFold(5, shuffle=True": "StratifiedGroupKFold(2, shuffle=True",
-    "n_trials=50": "n_trials=2",
+    "n_trials=50": "n_trials=2, cv=2",
     'search, manifest, manifest["label"], cv=5': (
         'search, manifest, manifest["label"], cv=3'
     ),
     'make_classifier("linear")': (
-        'make_classifier("linear", predict_views=1, image_size=64)'
+        'make_classifier("linear", predict_views=1, image_size=32)'
     ),
+    'cv=5, threshold="f1"': 'cv=2, threshold="f1"',
     "make_classifier(recipe, random_state=0)": (
         "make_classifier(recipe, random_state=0, **small[recipe])"
     ),
@@ -88,24 +94,32 @@ def record():
     return OutOfFoldRecord.from_predictions(label, probability, np.arange(800) // 20)
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Draw the files that pages name, once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("drawn"))
+        table = draw_patches("patches")
+        table["path"] = list(map(os.path.relpath, table["path"]))
+        rng = np.random.default_rng(0)
+        for reader in READERS:
+            slips = rng.random(len(table)) < 0.1
+            table[reader] = table["label"].where(~slips, 1 - table["label"])
+        for name in ("public.csv", "patches.csv", "train.csv"):
+            table.rename(columns={"label": "ground truth"}).to_csv(name, index=False)
+        other = {"path": "file", "label": "diagnosis", "participant": "patient"}
+        named = table.assign(label=table["label"].map({1: "GS", 0: "NGS"}))
+        columns = [*other.values(), *READERS]
+        named.rename(columns=other)[columns].to_excel("patches.xlsx", index=False)
+        write_features(table)
+        return Path.cwd()
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(drawn, tmp_path, monkeypatch):
     """Files as the pages name them, in the current folder."""
+    shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    table = draw_patches("patches")
-    rng = np.random.default_rng(0)
-    for reader in READERS:
-        slips = rng.random(len(table)) < 0.1
-        table[reader] = table["label"].where(~slips, 1 - table["label"])
-    for name in ("public.csv", "patches.csv", "train.csv"):
-        table.rename(columns={"label": "ground truth"}).to_csv(name, index=False)
-    table.assign(
-        file=table["path"],
-        diagnosis=table["label"].map({1: "GS", 0: "NGS"}),
-        patient=table["participant"],
-    )[["file", "diagnosis", "patient", *READERS]].to_excel("patches.xlsx", index=False)
-    write_features(table)
-    return tmp_path
 
 
 def draw_patches(directory):
@@ -157,10 +171,10 @@ def names(folder, model, record):
         "y_train": y,
         "test": test,
         "small": {
-            "linear": {"predict_views": 1, "image_size": 64},
+            "linear": {"predict_views": 1, "image_size": 32},
             "fine-tune": {
                 "predict_views": 1,
-                "image_size": 64,
+                "image_size": 32,
                 "network__trainable_layers": 2,
                 "network__epochs": 2,
                 "network__head_epochs": 1,
@@ -168,6 +182,7 @@ def names(folder, model, record):
             },
             "scratch": {
                 "predict_views": 1,
+                "image_size": 32,
                 "network__backbone": "cnn",
                 "network__epochs": 2,
                 "network__warmup_epochs": 1,
@@ -206,7 +221,7 @@ def test_commands_of_the_readme_run_one_after_the_other(tmp_path, monkeypatch):
     ]
 
     for words in commands:
-        run(*words)
+        run(*words, *(SMALL if words[0] == "train" else ()))
 
     written = ("mine.glomclf", "glomclf-evaluation/report.html", "results/biopsies.csv")
     assert all(Path(file).is_file() for file in written)

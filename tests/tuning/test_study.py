@@ -80,14 +80,22 @@ def outcome(study):
     ]
 
 
-def test_the_same_seed_gives_the_same_trials_in_any_storage(data, storage):
-    expected = fit(data, n_trials=7, search_space=conditional_space).study_
-    found = fit(data, n_trials=7, search_space=conditional_space, storage=storage)
-    assert outcome(found.study_) == outcome(expected)
-    options = {"n_trials": 7, "search_space": conditional_space, "sampler": None}
-    by_seed = [
-        outcome(fit(data, random_state=seed, **options).study_) for seed in (0, 0, 1)
-    ]
+OF_ONE_SEED = {"n_trials": 5, "search_space": conditional_space}
+
+
+@pytest.fixture(scope="module")
+def in_memory(data):
+    return fit(data, **OF_ONE_SEED).study_
+
+
+def test_the_same_seed_gives_the_same_trials_in_any_storage(data, storage, in_memory):
+    found = fit(data, storage=storage, **OF_ONE_SEED)
+    assert outcome(found.study_) == outcome(in_memory)
+
+
+def test_another_seed_gives_other_trials(data):
+    options = {"n_trials": 2, "sampler": None}
+    by_seed = [outcome(fit(data, random_state=k, **options).study_) for k in (0, 0, 1)]
     assert by_seed[0] == by_seed[1] != by_seed[2]
 
 
@@ -112,7 +120,7 @@ def test_a_resumed_study_has_what_was_finished_and_goes_on(data, storage):
             Interrupted(),
             conditional_space,
             storage=storage,
-            n_trials=8,
+            n_trials=5,
             cv=2,
             scoring="roc_auc",
             study_name="one",
@@ -120,39 +128,32 @@ def test_a_resumed_study_has_what_was_finished_and_goes_on(data, storage):
         )
 
     Interrupted.n_fits, Interrupted.moments = 0, {6}  # in the third trial
-    with pytest.raises(KeyboardInterrupt, match=r"2 of 8.*Run the same again to go"):
+    with pytest.raises(KeyboardInterrupt, match=r"2 of 5.*Run the same again to go"):
         search().fit(X, y, groups=groups)
     resumed = search().fit(X, y, groups=groups)
-    assert len(finished_trials(resumed.study_)) == 8
+    assert len(finished_trials(resumed.study_)) == 5
     assert resumed.study_.trials[2].state == TrialState.FAIL
     first = fit(data, search_space=conditional_space, n_trials=2, sampler=None)
     assert outcome(resumed.study_)[:2] == outcome(first.study_)
     # No setting is drawn twice.
     values = [trial.params for trial in finished_trials(resumed.study_)]
-    assert len({str(one) for one in values}) == 8
+    assert len({str(one) for one in values}) == 5
 
 
-def test_finished_trials_count_towards_those_planned(data, storage):
-    fit(data, storage=storage, n_trials=3)
-    more = fit(data, storage=storage, n_trials=5)
-    assert len(more.study_.trials) == 5
-    same = fit(data, storage=storage, n_trials=2)
-    assert len(same.study_.trials) == 5
-
-
-def test_without_a_name_the_same_search_goes_on_and_another_begins(data, storage):
-    first = fit(data, storage=storage, study_name=None)
-    again = fit(data, storage=storage, study_name=None)
-    assert again.study_.study_name == first.study_.study_name
-    other = fit(data, storage=storage, study_name=None, random_state=1)
-    assert other.study_.study_name != first.study_.study_name
+def test_finished_trials_count_and_without_a_name_another_search_begins(data, storage):
+    options = {"storage": storage, "study_name": None}
+    first, more, same = (fit(data, n_trials=n, **options).study_ for n in (2, 3, 2))
+    assert [len(study.trials) for study in (first, more, same)] == [2, 3, 3]
+    assert first.study_name == more.study_name == same.study_name
+    other = fit(data, random_state=1, n_trials=1, **options)
+    assert other.study_.study_name != first.study_name
 
 
 def test_without_the_seed_nobody_joins_and_is_told_why(data, tmp_path):
-    storage = str(tmp_path / "a.journal")
-    fit(data, storage=storage, random_state=None)
+    options = {"storage": str(tmp_path / "a.journal"), "n_trials": 1}
+    fit(data, random_state=None, **options)
     with pytest.raises(StudyError, match=r"another folds.*the same random_state"):
-        fit(data, storage=storage, random_state=None)
+        fit(data, random_state=None, **options)
 
 
 @pytest.fixture(scope="module")
