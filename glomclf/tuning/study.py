@@ -162,20 +162,23 @@ def run_trials(search: Any, study: Study, objective: Objective) -> None:
         If a process is killed.
     """
     slots = _slots(_lacking(study, search.n_trials), search.timeout)
-    is_alone = threads_for(search.n_jobs) == 1
-    team = Parallel(
-        1 if is_alone else search.n_jobs,
-        batch_size=1,
-        pre_dispatch="n_jobs",
-        return_as="generator_unordered",
-    )
-    run = delayed(_run_one)
-    place = (os.getpid(), search.storage, search.n_trials)
-    tasks = (run(study, objective, *place) for _ in slots)
+    run = (study, objective, os.getpid(), search.storage, search.n_trials)
     try:
-        with _bar(study, search) as show, same_imports():
-            for _ in team(tasks):
-                show()
+        with _bar(study, search) as show:
+            if threads_for(search.n_jobs) == 1:
+                for _ in slots:
+                    _run_one(*run)
+                    show()
+                return
+            team = Parallel(
+                search.n_jobs,
+                batch_size=1,
+                pre_dispatch="n_jobs",
+                return_as="generator_unordered",
+            )
+            with same_imports():
+                for _ in team(delayed(_run_one)(*run) for _ in slots):
+                    show()
     except BrokenProcessPool:
         raise TuningError(
             "A process that ran a trial was killed: is the memory enough? What is "

@@ -29,7 +29,7 @@ def same_imports() -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[_SAFE]
+        os.environ.pop(_SAFE, None)
         os.environ.update(before)
 
 

@@ -31,7 +31,7 @@ distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 dask = pytest.importorskip("dask", reason="needs the extra dask")
 
 SIZE = 32
-N_FOLDS = 2
+N_FOLDS = 3
 N_WORKERS, N_THREADS = 2, 2
 SCORES = ["recall", "roc_auc", "neg_log_loss"]
 
