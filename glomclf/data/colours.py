@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+__all__ = ["apply_tables", "colour_tables"]
+
 _VALUES = np.arange(256, dtype=np.float64)
 # Of a light of 256 one more than its value gets through, so that black has a density.
 _DENSITIES = -np.log((_VALUES + 1) / 256)

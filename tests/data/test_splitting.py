@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import (
     GridSearchCV,
+    StratifiedGroupKFold,
     cross_validate,
 )
 
@@ -62,7 +63,7 @@ def full_size_manifest(n_participants=112):
 
 
 @given(participant_counts, st.floats(0.05, 0.95), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_shuffle_split_holds_every_promise_for_all_inputs(counts, test_size, seed):
     assume((carriers(counts) >= 2).all())
     y, groups = rows_of(counts)
@@ -79,7 +80,7 @@ def test_shuffle_split_holds_every_promise_for_all_inputs(counts, test_size, see
 
 
 @given(participant_counts, st.integers(0, 9))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_shuffle_split_comes_within_half_a_participant_of_the_best(counts, seed):
     assume((carriers(counts) >= 2).all())
     y, groups = rows_of(counts)
@@ -105,7 +106,7 @@ def all_sides(n_groups):
 
 def test_shuffle_split_of_full_size_data_is_close_and_draws_all_participants_alike():
     y, groups = full_size_manifest()
-    n_splits = 150
+    n_splits = 300
     cv = StratifiedGroupShuffleSplit(n_splits, test_size=0.2, random_state=0)
     drawn = np.zeros(112)
     for _, test in cv.split(y, y, groups):
@@ -208,7 +209,7 @@ def test_bad_sizes_give_the_errors_of_scikit_learn():
 
 
 @given(participant_counts, st.integers(2, 4), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_k_fold_holds_every_promise_for_all_inputs(counts, n_splits, seed):
     assume((carriers(counts) >= n_splits).all())
     y, groups = rows_of(counts)
@@ -228,13 +229,13 @@ def test_k_fold_holds_every_promise_for_all_inputs(counts, n_splits, seed):
 
 def test_k_fold_of_full_size_data_is_close_and_really_shuffles():
     y, groups = full_size_manifest()
-    n_repeats = 25
+    n_repeats = 40
     cv = RepeatedStratifiedGroupKFold(5, n_repeats, random_state=0)
     fold_of = np.empty((n_repeats, 112))
     for number, (_, test) in enumerate(cv.split(y, y, groups)):
         assert np.abs(class_shares(y, test) - 0.2).max() < 0.025
         fold_of[number // 5, np.unique(groups[test])] = number % 5
-    assert spread_of_pairs(fold_of) == pytest.approx(1, abs=0.2)
+    assert spread_of_pairs(fold_of) == pytest.approx(1, abs=0.15)
 
 
 def spread_of_pairs(fold_of):
@@ -242,6 +243,20 @@ def spread_of_pairs(fold_of):
     together = np.mean([row[:, None] == row for row in fold_of], axis=0)
     pairs = together[np.triu_indices(fold_of.shape[1], 1)]
     return pairs.std() / np.sqrt(0.2 * 0.8 / len(fold_of))
+
+
+def test_shuffled_k_fold_of_scikit_learn_keeps_pairs_together():
+    """Why `RepeatedStratifiedGroupKFold` does not repeat scikit-learn's folds.
+
+    When this fails, scikit-learn shuffles better: use its folds instead of ours.
+    """
+    y, groups = full_size_manifest()
+    fold_of = np.empty((40, 112))
+    for repeat in range(40):
+        cv = StratifiedGroupKFold(5, shuffle=True, random_state=repeat)
+        for fold, (_, test) in enumerate(cv.split(y, y, groups)):
+            fold_of[repeat, np.unique(groups[test])] = fold
+    assert spread_of_pairs(fold_of) > 1.3
 
 
 def test_k_fold_repeats_for_a_seed():
@@ -270,12 +285,12 @@ def test_k_fold_with_as_many_folds_as_participants_leaves_no_fold_empty():
     assert all(len(set(groups[test])) == 1 for _, test in cv.split(y, y, groups))
 
 
-def test_k_fold_names_a_bad_parameter():
+def test_k_fold_names_all_bad_parameters_at_once():
     y, groups = rows_of([(2, 2)] * 3)
-    with pytest.raises(SplitError, match=r"n_splits must be .* 1"):
-        next(RepeatedStratifiedGroupKFold(1).split(y, y, groups))
-    with pytest.raises(SplitError, match=r"n_repeats must be .* 0"):
-        next(RepeatedStratifiedGroupKFold(2, 0).split(y, y, groups))
+    with pytest.raises(
+        SplitError, match=r"(?s)n_splits must be .* 1\n.*n_repeats .* 0"
+    ):
+        next(RepeatedStratifiedGroupKFold(1, 0).split(y, y, groups))
     with pytest.raises(
         SplitError, match=r"n_splits=5 .* there are 3; lower n_splits to 3"
     ):

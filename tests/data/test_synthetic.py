@@ -49,7 +49,7 @@ def originals(tmp_path_factory):
 def cohort():
     """Enough patches and participants for a score, as small as detail allows."""
     return make_glomeruli(
-        240, n_participants=24, sclerotic_fraction=0.3, image_size=64, random_state=0
+        360, n_participants=24, sclerotic_fraction=0.3, image_size=64, random_state=0
     )
 
 
@@ -64,7 +64,7 @@ def test_arrays_have_the_documented_shapes_and_types():
     assert len(set(groups)) == 3
 
 
-@pytest.mark.parametrize("image_size", [8, 33, 224])
+@pytest.mark.parametrize("image_size", [8, 33, 400])
 def test_patches_of_every_size_show_tissue_not_a_blank(image_size):
     X, _, _ = make_glomeruli(4, n_participants=2, image_size=image_size, random_state=1)
     assert X.std(axis=(1, 2, 3)).min() > 5
@@ -78,10 +78,9 @@ def test_same_seed_draws_the_same_bits_at_every_call():
 
 
 def test_error_state_of_numpy_changes_nothing():
-    plain = make_glomeruli(4, n_participants=2, image_size=32, random_state=1)[0]
+    plain = make_glomeruli(10, image_size=64, random_state=1)[0]
     with np.errstate(all="raise"):
-        again = make_glomeruli(4, n_participants=2, image_size=32, random_state=1)[0]
-    assert_array_equal(again, plain)
+        assert_array_equal(make_glomeruli(10, image_size=64, random_state=1)[0], plain)
 
 
 def test_random_state_instance_draws_as_its_seed_does_and_then_something_else():
@@ -256,10 +255,10 @@ def test_participants_are_inferred_from_the_names_alone(originals):
     assert_array_equal(infer_participants(manifest["path"]), manifest["participant"])
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n_sections=st.sampled_from([1, 2]))
 def test_names_of_many_participants_never_merge(seed, n_sections):
-    plan = plan_patches((seed,), 200, 150, 0.2, n_sections)
+    plan = plan_patches((seed,), 400, 300, 0.2, n_sections)
     names = [patch.file_name for patch in plan]
     assert_array_equal(
         infer_participants(names), [patch.slide.participant for patch in plan]
@@ -372,7 +371,7 @@ def test_parameters_that_contradict_each_other_are_named(given, told):
         make_glomeruli(**{"n_samples": 16, "n_participants": 2} | given)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), serial_sections=st.booleans())
 def test_counts_and_shapes_hold_for_all_parameters(data, serial_sections):
     n_glomeruli = data.draw(st.integers(1, 8), "n_glomeruli")
@@ -394,7 +393,7 @@ def test_counts_and_shapes_hold_for_all_parameters(data, serial_sections):
     assert X.std(axis=(1, 2, 3)).min() > 0
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(low=st.integers(8, 24), more=st.integers(0, 24), seed=st.integers(0, 2**32 - 1))
 def test_sides_stay_within_the_pair_for_all_pairs(low, more, seed):
     for patch in plan_patches((seed,), 3, 2, 0.5, n_sections=2):

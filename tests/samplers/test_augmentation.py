@@ -13,14 +13,22 @@ from PIL import Image
 from sklearn.utils import estimator_checks as sklearn_checks
 
 import glomclf
-from glomclf.data.augmenter import PatchAugmenter
-from glomclf.data.geometry import move
+from glomclf.data.geometry import FILL_MODES, affine_matrix, warp
 from glomclf.errors import SamplingError
 from glomclf.samplers import AugmentationOverSampler
 from glomclf.samplers.arrays import ArraySamplerMixin
-from glomclf.samplers.augmentation import draw_evenly
+from glomclf.samplers.augmentation import _content_digest, draw_evenly
 
 REAL = Path(glomclf.__file__).parents[2] / "shared" / "data" / "aidpath"
+STILL = {
+    "rotation_range": 0,
+    "width_shift_range": 0,
+    "height_shift_range": 0,
+    "shear_range": 0,
+    "zoom_range": 0,
+    "horizontal_flip": False,
+    "vertical_flip": False,
+}
 
 
 def make_images(n_majority=9, n_minority=4, size=12, seed=0):
@@ -64,7 +72,7 @@ EXPECTED_FAILURES = {
 def checks_of(room):
     return list(
         room.estimator_checks_generator(
-            TableAugmentation(augmentation="dihedral", random_state=0),
+            TableAugmentation(random_state=0),
             expected_failed_checks=EXPECTED_FAILURES,
             mark="xfail",
         )
@@ -112,7 +120,7 @@ def test_sampling_strategy_means_what_it_means_in_imbalanced_learn(strategy, exp
     assert X_new.dtype == np.uint8
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(5, 12), st.integers(1, 5), st.integers(0, 9))
 def test_each_row_is_kept_and_each_new_one_has_a_parent(n_majority, n_minority, seed):
     X, y = make_images(n_majority, n_minority, seed=seed)
@@ -123,11 +131,11 @@ def test_each_row_is_kept_and_each_new_one_has_a_parent(n_majority, n_minority, 
     np.testing.assert_array_equal(np.sort(source[carried]), np.arange(len(X)))
     np.testing.assert_array_equal(X_new[carried], X[source[carried]])
     np.testing.assert_array_equal(source[carried], parents[carried])
+    np.testing.assert_array_equal(sampler.replicates_ == 0, carried)
     np.testing.assert_array_equal(y_new, y[parents])
     assert Counter(y_new.tolist()) == {0: n_majority, 1: n_majority}
 
 
-@settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(0, 40), st.integers(0, 2**31 - 1))
 def test_images_are_used_as_evenly_as_can_be(n_images, n_new, seed):
     digests = [bytes([i]) for i in range(n_images)]
@@ -154,14 +162,14 @@ def test_rows_are_shuffled():
     X, y = make_images(60, 20)
     sampler = AugmentationOverSampler(random_state=0)
     sampler.fit_resample(X, y)
-    new = sampler.source_indices_ < 0
+    new = sampler.replicates_ > 0
     assert 0.2 < new[: len(new) // 2].mean() < 0.8
 
 
 # -- what a new image depends on ------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=20)
 @given(st.permutations(range(13)), st.integers(0, 9))
 def test_the_order_of_rows_does_not_matter(order, seed):
     X, y = make_images()
@@ -172,50 +180,39 @@ def test_the_order_of_rows_does_not_matter(order, seed):
     assert Counter(map(bytes, first)) == Counter(map(bytes, moved))
 
 
-def looks_of(image, X, y, seed):
-    """Return the pixels of the new images made of this one."""
+def replicates_of(image, X, y, seed):
+    """Return {replicate: pixels} of the new images made of this one."""
     sampler = AugmentationOverSampler(random_state=seed)
     X_new, _ = sampler.fit_resample(X, y)
     made_of_it = [np.array_equal(X[i], image) for i in sampler.parent_indices_]
-    return {bytes(X_new[i]) for i in np.flatnonzero(made_of_it)}
+    return {
+        int(sampler.replicates_[i]): bytes(X_new[i]) for i in np.flatnonzero(made_of_it)
+    }
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=20)
 @given(st.integers(0, 9), st.integers(1, 4), st.integers(0, 3))
 def test_the_company_of_an_image_does_not_matter(seed, n_companions, place):
     X, y = make_images()
     image = X[y == 1][0]
     others, others_y = make_images(12, n_companions, seed=100 + seed)
-    ours = looks_of(image, X, y, seed)
+    ours = replicates_of(image, X, y, seed)
     others = np.insert(others, place, image, axis=0)
-    theirs = looks_of(image, others, np.insert(others_y, place, 1), seed)
-    assert ours <= theirs or theirs <= ours
-    assert min(len(ours), len(theirs)) > 1
+    theirs = replicates_of(image, others, np.insert(others_y, place, 1), seed)
+    common = ours.keys() & theirs.keys()
+    assert {0, 1} <= common
+    assert all(ours[replicate] == theirs[replicate] for replicate in common)
 
 
-def test_identical_images_have_different_looks():
+def test_identical_images_have_different_replicates():
     X, y = make_images(8, 1)
     X = np.concatenate([X, X[y == 1]])
     y = np.append(y, 1)
     sampler = AugmentationOverSampler(random_state=0)
     X_new, _ = sampler.fit_resample(X, y)
-    new = sampler.source_indices_ < 0
-    assert len({bytes(image) for image in X_new[new]}) == new.sum() == 6
-
-
-def test_images_are_changed_as_the_augmenter_says():
-    X, y = make_images()
-    mine = PatchAugmenter(rotation_range=0, zoom_range=0, shift_range=0, flips=False)
-    for augmentation, changes in (("dihedral", False), (mine, True)):
-        sampler = AugmentationOverSampler(augmentation=augmentation, random_state=0)
-        X_new, _ = sampler.fit_resample(X, y)
-        new = np.flatnonzero(sampler.source_indices_ < 0)
-        parents = X[sampler.parent_indices_[new]]
-        same_pixels = [
-            sorted(look.ravel()) == sorted(parent.ravel())
-            for look, parent in zip(X_new[new], parents, strict=True)
-        ]
-        assert any(same_pixels) != changes
+    new = sampler.replicates_ > 0
+    assert sorted(sampler.replicates_[new]) == [1, 2, 3, 4, 5, 6]
+    assert len({bytes(image) for image in X_new[new]}) == 6
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -229,44 +226,172 @@ def test_one_seed_gives_one_result_with_any_number_of_threads(n_jobs):
     assert Counter(map(bytes, first[0])) != Counter(map(bytes, other[0]))
 
 
-# -- moving ---------------------------------------------------------------------------
+def test_one_image_can_be_made_alone_before_and_after_fitting():
+    X, y = make_images()
+    fitted = AugmentationOverSampler(random_state=3)
+    X_new, _ = fitted.fit_resample(X, y)
+    for i in np.flatnonzero(fitted.replicates_):
+        image, replicate = X[fitted.parent_indices_[i]], fitted.replicates_[i]
+        fresh = AugmentationOverSampler(random_state=3)
+        np.testing.assert_array_equal(X_new[i], fitted.augment_image(image, replicate))
+        np.testing.assert_array_equal(X_new[i], fresh.augment_image(image, replicate))
 
 
-STILL = {"rotation": 0, "zoom": 1, "shift": np.zeros(2)}
+def test_images_of_the_same_bytes_and_another_shape_differ():
+    assert _content_digest(np.zeros((1, 4, 3), "uint8")) != _content_digest(
+        np.zeros((4, 1, 3), "uint8")
+    )
 
 
-def test_without_any_move_the_image_is_copied():
+def test_replicates_and_images_differ_in_their_transforms():
+    """Each image has draws of its own: one angle for all would mark the class."""
+    gradient = np.repeat(np.arange(0, 240, 10, dtype="uint8"), 24 * 3)
+    image = gradient.reshape(24, 24, 3)
+    sampler = AugmentationOverSampler(**STILL | {"rotation_range": 180}, random_state=0)
+    angles = set()
+    for k in range(1, 5):
+        for offset in range(3):
+            dy, dx = np.gradient(sampler.augment_image(image + offset, k)[..., 0] / 1.0)
+            angles.add(round(float(np.degrees(np.arctan2(dy[12, 12], dx[12, 12])))))
+    assert len(angles) > 9
+
+
+# -- transforms -----------------------------------------------------------------------
+
+
+def variants(image, n=16, **ranges):
+    sampler = AugmentationOverSampler(**STILL | ranges, random_state=0)
+    return [sampler.augment_image(image, k) for k in range(1, n + 1)]
+
+
+def test_with_all_transforms_off_the_image_is_copied():
     X, _ = make_images()
-    np.testing.assert_array_equal(move(X[0], **STILL), X[0])
+    assert all(np.array_equal(variant, X[0]) for variant in variants(X[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "axis"), [("horizontal_flip", 1), ("vertical_flip", 0)]
+)
+def test_flips_mirror_about_half_of_the_images_exactly(name, axis):
+    X, _ = make_images()
+    flipped = [
+        np.array_equal(variant, np.flip(X[0], axis))
+        for variant in variants(X[0], 100, **{name: True})
+    ]
+    kept = [
+        np.array_equal(variant, X[0]) for variant in variants(X[0], 100, **{name: True})
+    ]
+    assert 30 < sum(flipped) < 70
+    assert sum(flipped) + sum(kept) == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "axis"), [("width_shift_range", 1), ("height_shift_range", 0)]
+)
+def test_shifts_move_along_their_own_axis_within_their_range(name, axis):
+    image = np.zeros((40, 60, 3), "uint8")
+    image[18:22, 28:32] = 255
+    moves = []
+    for variant in variants(image, **{name: 0.2}):
+        weights = variant[..., 0] / variant[..., 0].sum()
+        centre = [np.sum(weights * grid) for grid in np.indices((40, 60))]
+        assert centre[1 - axis] == pytest.approx([19.5, 29.5][1 - axis], abs=1e-6)
+        moves.append(centre[axis] - [19.5, 29.5][axis])
+    largest = 0.2 * image.shape[axis]
+    assert np.max(np.abs(moves)) < largest + 0.1
+    assert np.min(moves) < -largest / 2
+    assert np.max(moves) > largest / 2
+
+
+def disc(size=64, radius=16):
+    grid = np.indices((size, size)) - (size - 1) / 2
+    inside = np.hypot(*grid) < radius
+    return np.repeat(np.uint8(255) * inside[..., np.newaxis], 3, axis=2)
+
+
+def test_zoom_scales_both_directions_alike_within_its_range():
+    image = disc()
+    widths = []
+    for variant in variants(image, zoom_range=0.3):
+        mask = variant[..., 0] > 127
+        width, height = mask.any(axis=0).sum(), mask.any(axis=1).sum()
+        assert abs(width - height) <= 1
+        widths.append(width)
+    assert 32 * 0.7 - 1 <= min(widths) < 28
+    assert 36 < max(widths) <= 32 * 1.3 + 1
+
+
+def test_shear_slants_and_keeps_the_area():
+    image = disc()
+    for variant in variants(image, shear_range=40):
+        assert variant.sum() == pytest.approx(image.sum(), rel=0.02)
+    assert any((variant != image).any() for variant in variants(image, shear_range=40))
 
 
 def test_rotation_turns_by_its_angle():
     X, _ = make_images()
-    turned = move(X[0], **STILL | {"rotation": 90})
+    matrix = affine_matrix(rotation=90, shear=0, zoom=1, flip_x=False, flip_y=False)
+    turned = warp(X[0], matrix, np.zeros(2))
     np.testing.assert_allclose(turned.astype(int), np.rot90(X[0], -1), atol=1)
 
 
+@pytest.mark.parametrize("fill_mode", sorted(FILL_MODES))
 @pytest.mark.parametrize("shape", [(9, 9), (5, 14), (1, 1)])
-def test_no_move_leaves_holes(shape):
+def test_no_transform_leaves_holes(fill_mode, shape):
     image = np.full((*shape, 3), 200, "uint8")
-    rng = np.random.default_rng(0)
-    for angle, zoom, *shift in rng.uniform(-1, 1, (40, 4)):
-        shift = 0.9 * np.array(shift) * shape[::-1]
-        moved = move(image, rotation=180 * angle, zoom=1 + 0.9 * zoom, shift=shift)
-        np.testing.assert_array_equal(moved, image)
+    extremes = {
+        "rotation_range": 180,
+        "shear_range": 60,
+        "zoom_range": 0.9,
+        "width_shift_range": 0.9,
+        "height_shift_range": 0.9,
+    }
+    fill = {"fill_mode": fill_mode, "fill_value": 200}
+    for variant in variants(image, 40, **extremes, **fill):
+        np.testing.assert_array_equal(variant, image)
 
 
-def test_an_image_is_mirrored_beyond_its_edges():
+def test_fill_value_shows_with_constant_fill_only():
+    image = np.full((20, 20, 3), 200, "uint8")
+    black = variants(image, rotation_range=45, fill_mode="constant", fill_value=0)
+    assert min(variant.min() for variant in black) == 0
+    grey = variants(image, rotation_range=45, fill_mode="constant", fill_value=90)
+    assert any((variant[0, 0] == 90).all() for variant in grey)
+    mirrored = variants(image, rotation_range=45, fill_value=0)
+    assert min(variant.min() for variant in mirrored) == 200
+
+
+def test_modes_continue_an_image_as_they_say():
     image = np.zeros((1, 4, 3), "uint8")
     image[0, :, :] = np.array([10, 20, 30, 40])[:, np.newaxis]
-    shifted = move(image, **STILL | {"shift": np.array([2.0, 0])})
-    assert shifted[0, :, 0].tolist() == [20, 10, 10, 20]
+    shifted = {
+        mode: warp(image, np.eye(2), np.array([2.0, 0]), mode, 99)[0, :, 0].tolist()
+        for mode in FILL_MODES
+    }
+    assert shifted == {
+        "reflect": [20, 10, 10, 20],
+        "nearest": [10, 10, 10, 20],
+        "wrap": [30, 40, 10, 20],
+        "constant": [99, 99, 10, 20],
+    }
+
+
+def test_sampling_near_an_edge_sees_what_lies_beyond_it():
+    """A picture on a ring has no edge: turning the ring first or last is the same."""
+    X, _ = make_images()
+    shift = np.array([0.5, 0.25])
+    turned = np.roll(X[0], (3, 5), axis=(0, 1))
+    np.testing.assert_array_equal(
+        warp(turned, np.eye(2), shift, "wrap"),
+        np.roll(warp(X[0], np.eye(2), shift, "wrap"), (3, 5), axis=(0, 1)),
+    )
 
 
 def test_shrinking_averages_fine_detail_in_place_of_aliasing():
     image = np.indices((64, 64)).sum(axis=0) % 2 * np.uint8(255)
     image = np.repeat(image[..., np.newaxis], 3, axis=2).astype("uint8")
-    shrunk = move(image, **STILL | {"zoom": 0.6})[20:44, 20:44]
+    matrix = affine_matrix(rotation=0, shear=0, zoom=0.6, flip_x=False, flip_y=False)
+    shrunk = warp(image, matrix, np.zeros(2))[20:44, 20:44]
     aliased = image[::2, ::2]
     assert shrunk.astype(float).std() < 40 < 127
     assert aliased.std() == 0  # every second pixel: all black
@@ -274,14 +399,15 @@ def test_shrinking_averages_fine_detail_in_place_of_aliasing():
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data is not at {REAL}")
-def test_rotated_patches_keep_most_of_their_sharpness():
+def test_transformed_patches_keep_most_of_their_sharpness():
     folder = REAL / "globally_sclerotic_glomeruli"
+    sampler = AugmentationOverSampler(**STILL | {"rotation_range": 180}, random_state=0)
     ratios = []
-    for angle, path in enumerate(sorted(folder.glob("*.png"))[:10]):
+    for path in sorted(folder.glob("*.png"))[:10]:
         image = np.asarray(Image.open(path).convert("RGB"))
         sharpness = [
             np.abs(np.diff(i.astype(float), axis=0)).mean()
-            for i in (move(image, **STILL | {"rotation": 36 * angle + 10}), image)
+            for i in (sampler.augment_image(image), image)
         ]
         ratios.append(sharpness[0] / sharpness[1])
     assert 0.9 < np.mean(ratios) < 1.1
@@ -307,13 +433,38 @@ def test_what_is_no_rgb_image_is_refused(X, got, method):
     assert "needs RGB images" in str(raised.value)
 
 
+def test_one_image_that_is_no_rgb_image_is_refused():
+    with pytest.raises(SamplingError, match="needs RGB images"):
+        AugmentationOverSampler().augment_image(np.zeros((5, 5), "uint8"))
+
+
+def test_replicates_are_counted_from_one():
+    X, _ = make_images()
+    with pytest.raises(ValueError, match="replicate == 0, must be >= 1"):
+        AugmentationOverSampler().augment_image(X[0], replicate=0)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"augmentation": "flips"}, {"augmentation": None}, {"n_jobs": 1.5}],
+    [
+        {"rotation_range": 181},
+        {"zoom_range": 1},
+        {"width_shift_range": -0.1},
+        {"height_shift_range": 1},
+        {"shear_range": 90},
+        {"fill_mode": "mirror"},
+        {"fill_value": 256},
+        {"horizontal_flip": "yes"},
+        {"vertical_flip": None},
+        {"n_jobs": 1.5},
+    ],
     ids=str,
 )
 def test_parameters_out_of_range_are_named(wrong):
     (name,) = wrong
     X, y = make_images()
+    sampler = AugmentationOverSampler(**wrong)
     with pytest.raises(ValueError, match=f"The '{name}' parameter"):
-        AugmentationOverSampler(**wrong).fit_resample(X, y)
+        sampler.fit_resample(X, y)
+    with pytest.raises(ValueError, match=f"The '{name}' parameter"):
+        sampler.augment_image(X[0])

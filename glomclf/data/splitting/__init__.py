@@ -5,7 +5,8 @@ of a split; and sclerosis is rare and unevenly spread, so the split must be stra
 as well. Both splitters draw whole participants by `glomclf.data.splitting.balanced`.
 """
 
-from .folds import RepeatedStratifiedGroupKFold, fold_splitter, leave_one_centre_out
+from .centres import leave_one_centre_out
+from .folds import RepeatedStratifiedGroupKFold, fold_splitter
 from .two_sides import StratifiedGroupShuffleSplit, train_test_split_by_participant
 
 __all__ = [

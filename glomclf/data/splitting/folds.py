@@ -1,4 +1,4 @@
-"""Folds that keep participants whole: in proportion of the classes, or by centre."""
+"""K folds that keep participants whole and classes in proportion."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import (
-    BaseCrossValidator,
-    LeaveOneGroupOut,
-    StratifiedKFold,
-)
+from sklearn.model_selection import BaseCrossValidator, StratifiedKFold
 from sklearn.utils import check_random_state
 
 from ...errors import SplitError
@@ -79,10 +74,10 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
     >>> cv = RepeatedStratifiedGroupKFold(n_splits=2, n_repeats=2, random_state=0)
     >>> for train, test in cv.split(np.zeros((18, 1)), y, participants):
     ...     print(np.unique(participants[test]))
-    ['b' 'c' 'f']
-    ['a' 'd' 'e']
-    ['b' 'd' 'e']
+    ['d' 'e' 'f']
+    ['a' 'b' 'c']
     ['a' 'c' 'f']
+    ['b' 'd' 'e']
     """
 
     __metadata_request__split: ClassVar = {"groups": True}
@@ -136,17 +131,20 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
                 yield fold_of[table.codes] == fold
 
     def _check_folds(self, n_groups: int) -> None:
+        faults = []
         for name, least in (("n_splits", 2), ("n_repeats", 1)):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < least:
-                raise SplitError(
+                faults.append(
                     f"{name} must be an integer of at least {least}, got {value!r}"
                 )
-        if self.n_splits > n_groups:
-            raise SplitError(
+        if not faults and self.n_splits > n_groups:
+            faults.append(
                 f"n_splits={self.n_splits} folds need as many participants, and there "
                 f"are {n_groups}; lower n_splits to {n_groups} or less"
             )
+        if faults:
+            raise SplitError("\n".join(faults))
 
 
 def fold_splitter(
@@ -171,79 +169,3 @@ def fold_splitter(
     if groups is None:
         return StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
     return RepeatedStratifiedGroupKFold(n_splits, 1, random_state=random_state)
-
-
-def leave_one_centre_out(
-    manifest: pd.DataFrame,
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Leave each centre out once: what a model is worth at a site it never saw.
-
-    Parameters
-    ----------
-    manifest : DataFrame of n_samples rows
-        With columns ``centre``, ``participant`` and ``label``, as `read_manifest`
-        returns it.
-
-    Returns
-    -------
-    splits : list of (train, test)
-        Row numbers, one pair a centre in sorted order of the centres' names. It serves
-        as `cv` in all of scikit-learn; the name of a split's centre is
-        ``manifest["centre"].iloc[test[0]]``.
-
-    Raises
-    ------
-    SplitError
-        If a column or a centre's name is missing, there is one centre only, a
-        participant occurs in several centres (which would leak), or the other centres
-        lack a class.
-
-    Warns
-    -----
-    SplitWarning
-        If a centre lacks a class.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from glomclf.data.splitting import leave_one_centre_out
-    >>> manifest = pd.DataFrame(
-    ...     {
-    ...         "label": [0, 1, 0, 1, 1],
-    ...         "participant": ["a", "a", "b", "b", "c"],
-    ...         "centre": ["Lyon", "Lyon", "Graz", "Graz", "Graz"],
-    ...     }
-    ... )
-    >>> for train, test in leave_one_centre_out(manifest):
-    ...     print(manifest["centre"].iloc[test[0]], train, test)
-    Graz [0 1] [2 3 4]
-    Lyon [2 3 4] [0 1]
-    """
-    _check_centres(manifest)
-    table = tabulate(manifest["label"], manifest["centre"], of="centre")
-    check_test_sides(
-        {
-            f"centre {name!r}": counts
-            for name, counts in zip(table.groups, table.counts, strict=True)
-        },
-        table,
-    )
-    return list(LeaveOneGroupOut().split(table.codes, groups=table.codes))
-
-
-def _check_centres(manifest: pd.DataFrame) -> None:
-    """Refuse a manifest whose centres cannot be left out one at a time."""
-    needed = ("centre", "participant", "label")
-    absent = [name for name in needed if name not in manifest]
-    if absent:
-        raise SplitError(
-            f"the manifest has no column {', '.join(absent)}; "
-            f"leaving a centre out needs {', '.join(needed)}"
-        )
-    n_centres = manifest.groupby("participant")["centre"].nunique()
-    if straddling := sorted(map(str, n_centres.index[n_centres > 1])):
-        raise SplitError(
-            f"{len(straddling)} participants occur in several centres, so that leaving "
-            f"one centre out would leak: {', '.join(straddling)}; give the centres one "
-            "name, or the participants two if they are different people"
-        )

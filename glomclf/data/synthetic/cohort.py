@@ -1,24 +1,24 @@
-"""Who has which glomeruli, on which slides, with which label and traits.
+"""Who has which glomeruli, on which slides, with which label.
 
 The plan comes before the drawing: a patch then depends on its own place in it alone.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ..image_folders import CLASS_FOLDERS
 from .staining import Stain, participant_stain, restained
 
-# Participants' accession numbers lie 500 apart within one month, further than any two
-# sections of one biopsy, so that names alone never merge two participants.
+# Participants' accession numbers lie at least 200 apart within one month, further than
+# any two sections of one biopsy, so that names alone never merge two participants.
 _MONTHS = tuple(
     f"{year}{month:02d}" for year in range(18, 24) for month in range(1, 13)
 )
-_NUMBER_STEP = 500
+_NUMBER_STEP, _NUMBER_SPREAD = 500, 300
 MOST_PARTICIPANTS = len(_MONTHS) * (1_000_000 // _NUMBER_STEP)
 # Spread of the share of sclerosis between participants: the sum of the beta
 # distribution's two parameters; 3 gives the seed's standard deviation of 0.19.
@@ -46,6 +46,11 @@ class Patch:
     glomerulus: int
     section: int
 
+    @property
+    def relative_path(self) -> str:
+        """Where the file lies in the data set's folder."""
+        return f"{CLASS_FOLDERS[self.label]}/{self.file_name}"
+
 
 def random_stream(entropy: tuple[int, ...], *key: int) -> np.random.Generator:
     """Random numbers of one thing, whatever else is drawn before it."""
@@ -68,10 +73,11 @@ def plan_patches(
         n_participants,
     )
     labels = _labels(rng, shares[owners], round(n_glomeruli * sclerotic_fraction))
-    slots = rng.choice(MOST_PARTICIPANTS, n_participants, replace=False)
     slides = [
-        _slides(random_stream(entropy, 1, person), slot, share, n_sections)
-        for person, (slot, share) in enumerate(zip(slots, shares, strict=True))
+        _slides(
+            random_stream(entropy, 1, person), accession, shares[person], n_sections
+        )
+        for person, accession in enumerate(_accessions(rng, n_participants))
     ]
     identifier = f"{rng.integers(2**32):08x}{rng.integers(2**40):010x}"
     places = rng.permutation(n_glomeruli * n_sections)
@@ -109,69 +115,30 @@ def _labels(
     return labels
 
 
+def _accessions(rng: np.random.Generator, n_participants: int) -> list[tuple[str, int]]:
+    """Month of receipt and running number of each participant's biopsy."""
+    slots = rng.choice(MOST_PARTICIPANTS, n_participants, replace=False)
+    spread = rng.integers(_NUMBER_SPREAD, size=n_participants)
+    numbers = 1 + _NUMBER_STEP * (slots // len(_MONTHS)) + spread
+    return [
+        (_MONTHS[slot % len(_MONTHS)], int(number))
+        for slot, number in zip(slots, numbers, strict=True)
+    ]
+
+
 def _slides(
-    rng: np.random.Generator, slot: int, share: float, n_sections: int
+    rng: np.random.Generator, accession: tuple[str, int], share: float, n_sections: int
 ) -> list[Slide]:
-    """Slides of one participant: section 2of2 has number N, section 1of2 has N + 1."""
-    step, month = divmod(slot, len(_MONTHS))
-    prefix, number = f"S-{_MONTHS[month]}", 1 + _NUMBER_STEP * step
+    """Slides of one participant: section 1of2 has number N, section 2of2 has N - 1."""
+    month, number = accession
     damage = float(np.clip(0.15 + 0.5 * share + rng.normal(0, 0.15), 0, 1))
     stain = participant_stain(rng)
     return [
         Slide(
-            name=f"{prefix}-{number + 1 - section:06d}_PAS_{section + 1}of2",
-            participant=f"{prefix}-{number:06d}",
+            name=f"S-{month}-{number + 1 - section:06d}_PAS_{section + 1}of2",
+            participant=f"S-{month}-{number:06d}",
             damage=damage,
             stain=restained(rng, stain),
         )
         for section in range(n_sections)
     ]
-
-
-@dataclass(frozen=True)
-class Glomerulus:
-    """What pathologists would say of one glomerulus and its surroundings."""
-
-    radius: float  # of Bowman's capsule
-    aspect: float
-    angle: float
-    margin: float  # half the patch's side, in extents of the capsule
-    sclerosis: float  # share of the tuft that is solid
-    space: float  # width of Bowman's space, in radii
-    scarring: float  # of Bowman's space: 0 clear, 1 filled with collagen
-    patency: float  # how open the capillaries are
-    cellularity: float
-    density: float  # uptake of the scar
-    wrinkling: float  # of the scar's membranes
-    fibrosis: float  # of the surroundings
-
-
-def draw_glomerulus(
-    rng: np.random.Generator, is_sclerotic: int, damage: float
-) -> Glomerulus:
-    """Draw the traits of one glomerulus of a class."""
-    if is_sclerotic:
-        radius, cellularity = rng.normal(75, 15), 0.1 + rng.beta(1, 2)
-        space, patency = 0.5 * rng.beta(0.8, 2.5), rng.uniform(0.1, 0.7)
-        sclerosis = 1.0 if rng.random() < 0.6 else rng.uniform(0.65, 1)
-        scarring = rng.beta(2.5, 1) if rng.random() < 0.7 + 0.3 * damage else 0.0
-    else:
-        radius, cellularity = rng.normal(89, 16), 0.2 + rng.beta(2, 2)
-        space, patency = 0.03 + 0.35 * rng.beta(1.2, 3.2), rng.beta(1.8, 1.2)
-        is_segmental = rng.random() < 0.2 + 0.45 * damage
-        sclerosis = rng.uniform(0.1, 0.85) if is_segmental else 0.0
-        scarring = rng.beta(2, 2) if rng.random() < 0.05 + 0.4 * damage else 0.0
-    return Glomerulus(
-        radius=float(np.clip(radius, 40, 130)),
-        aspect=math.exp(rng.normal(0, 0.13)),
-        angle=rng.uniform(0, math.pi),
-        margin=rng.uniform(0.95, 1.2),
-        sclerosis=sclerosis,
-        space=space,
-        scarring=scarring,
-        patency=patency,
-        cellularity=cellularity,
-        density=rng.uniform(0.35, 0.85),
-        wrinkling=0.05 + 0.7 * rng.beta(1, 2),
-        fibrosis=float(np.clip(damage + rng.normal(0.15 * is_sclerotic, 0.2), 0, 1)),
-    )

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from collections.abc import Sequence
 from numbers import Integral, Real
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     Interval,
@@ -22,18 +18,15 @@ from sklearn.utils._param_validation import (
 )
 
 from ..._runtime import user_path
-from ...errors import ManifestError
-from ..image_folders import CLASS_FOLDERS
-from ..manifest import read_manifest
 from .cohort import MOST_PARTICIPANTS, Patch, plan_patches
 from .drawing import draw_patch
+from .folder import write_folder
 
 _Arrays: TypeAlias = tuple[
     npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.object_]
 ]
 _Size: TypeAlias = int | tuple[int, int]
 _SMALLEST, _LARGEST = 8, 2048
-_CSV = "public.csv"
 
 
 @validate_params(
@@ -157,7 +150,7 @@ def make_glomeruli(
     )
     if directory is None:
         return _as_arrays(patches, sizes)
-    return _write_folder(patches, sizes, user_path(directory).absolute())
+    return write_folder(patches, sizes, user_path(directory).absolute())
 
 
 def _size_range(image_size: _Size) -> tuple[int, int]:
@@ -179,48 +172,3 @@ def _as_arrays(patches: Sequence[Patch], sizes: tuple[int, int]) -> _Arrays:
     y = np.array([patch.label for patch in patches], dtype=np.int64)
     groups = np.array([patch.slide.participant for patch in patches], dtype=object)
     return X, y, groups
-
-
-def _write_folder(
-    patches: Sequence[Patch], sizes: tuple[int, int], directory: Path
-) -> pd.DataFrame:
-    """Write the patches and their csv; leave nothing where that fails."""
-    _check_free(directory)
-    target = directory.resolve()  # renaming would replace a link, not its folder
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-    try:
-        _write_files(patches, sizes, partial)
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return read_manifest(directory / _CSV)
-
-
-def _check_free(directory: Path) -> None:
-    if directory.is_dir() and not any(directory.iterdir()):
-        return
-    if directory.exists():
-        kind = "not empty" if directory.is_dir() else "a file"
-        raise ManifestError(
-            f"make_glomeruli overwrites nothing, but {str(directory)!r} is {kind}: "
-            "pass a directory that is empty or does not exist."
-        )
-
-
-def _write_files(
-    patches: Sequence[Patch], sizes: tuple[int, int], folder: Path
-) -> None:
-    for name in CLASS_FOLDERS:
-        (folder / name).mkdir(parents=True)
-    for patch in patches:
-        image = Image.fromarray(draw_patch(patch, sizes))
-        image.putalpha(255)
-        file = folder / CLASS_FOLDERS[patch.label] / patch.file_name
-        image.save(file, compress_level=1)
-    rows = [
-        (patch.file_name, patch.label, patch.slide.name, patch.slide.participant)
-        for patch in patches
-    ]
-    columns = ["name", "ground truth", "slide", "participant"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / _CSV, index=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from typing import TypeAlias
@@ -17,22 +16,23 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from .glomerulus import Glomerulus
+
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 Points: TypeAlias = npt.NDArray[np.float64]
 _OVERSAMPLING = 2  # polygons are drawn twice as large and averaged: no jagged edges
 _KINSHIP = 0.88  # correlation of the noise of two serial sections
 
 
-@dataclass
 class Section:
     """A section of tissue while it is drawn: its geometry, its noise, its two maps.
 
     Parameters
     ----------
-    size : ndarray of shape (2,), dtype int
-        Width and height in pixels.
-    scale : float
-        Micrometres per pixel.
+    shape : tuple of (int, int)
+        Height and width in pixels.
+    scale : ndarray of shape (2,)
+        Micrometres per pixel, across and down.
     centre : ndarray of shape (2,)
         Place of the glomerulus' centre in pixels.
     reach : ndarray of shape (2,)
@@ -42,66 +42,94 @@ class Section:
         Random numbers of the glomerulus, and of this section of it.
     """
 
-    size: npt.NDArray[np.int64]
-    scale: float
-    centre: Points
-    reach: Points
-    shared: np.random.Generator
-    own: np.random.Generator
-
-    def __post_init__(self) -> None:
-        self.grain, self.medium, self.broad = map(self.field, (2.2, 9.0, 34.0))
-        self.schiff = np.zeros(self.size[::-1], dtype=np.float32)
-        self.haematoxylin = np.zeros(self.size[::-1], dtype=np.float32)
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        scale: Points,
+        centre: Points,
+        reach: Points,
+        shared: np.random.Generator,
+        own: np.random.Generator,
+    ):
+        self.shape, self.scale, self.centre, self.reach = shape, scale, centre, reach
+        self.shared, self.own = shared, own
+        self.x, self.y = (
+            ((np.arange(n) - middle) * step).astype(np.float32)
+            for n, middle, step in zip(shape[::-1], centre, scale, strict=True)
+        )
+        self.grain = self._grain()
+        self.medium = self.field(9.0)
+        self.broad = self.field(34.0)
+        self.fibres = self._concentric_fibres()
+        self.schiff = np.zeros(shape, dtype=np.float32)
+        self.haematoxylin = np.zeros(shape, dtype=np.float32)
 
     def noise(self, shape: tuple[int, ...]) -> FloatArray:
         """Draw standard normal noise that sections of one glomerulus share in part."""
-        shared, own = (
-            rng.standard_normal(shape, np.float32) for rng in (self.shared, self.own)
-        )
-        return _KINSHIP * shared + math.sqrt(1 - _KINSHIP**2) * own
+        noise = self.shared.standard_normal(shape, dtype=np.float32)
+        noise *= np.float32(_KINSHIP)
+        own = self.own.standard_normal(shape, dtype=np.float32)
+        own *= np.float32(math.sqrt(1 - _KINSHIP**2))
+        noise += own
+        return noise
 
     def field(self, length: float) -> FloatArray:
         """Draw smooth noise with structures of about `length`, one value a pixel."""
         n_cells = np.ceil(2 * self.reach / length).astype(int) + 4
         start = n_cells / 2 - self.centre * self.scale / length
-        stop = start + self.size * self.scale / length
+        stop = start + np.array(self.shape[::-1]) * self.scale / length
         box = (*np.maximum(start, 0), *np.minimum(stop, n_cells))
         cells = Image.fromarray(self.noise((n_cells[1], n_cells[0])))
-        size = (int(self.size[0]), int(self.size[1]))
+        size = self.shape[::-1]
         return np.asarray(cells.resize(size, Image.Resampling.BICUBIC, box=box))
 
-    def places(self, area: float) -> Points:
-        """Draw a place for so much area; three in ten are this section's own."""
-        n_places = int(4 * self.reach.prod() / area)
-        places = self.shared.uniform(-1, 1, (n_places, 2))
-        fresh = self.own.random(n_places) < 0.3
-        places[fresh] = self.own.uniform(-1, 1, (int(fresh.sum()), 2))
-        pixels = self.pixels(places * self.reach)
-        return (places * self.reach)[np.all((pixels >= 0) & (pixels < self.size), 1)]
+    def _grain(self) -> FloatArray:
+        """Draw the finest texture; where pixels can show it, a finer one on top."""
+        grain = self.field(2.2)
+        if self.scale.max() > 0.6:
+            return grain
+        n_cells = np.ceil(np.array(self.shape) * self.scale[::-1] / 0.8).astype(int)
+        cells = self.own.standard_normal(n_cells + 1, dtype=np.float32)
+        fine = Image.fromarray(cells).resize(self.shape[::-1], Image.Resampling.BICUBIC)
+        return 0.8 * grain + 0.6 * np.asarray(fine, np.float32)
+
+    def _concentric_fibres(self) -> FloatArray:
+        distance: FloatArray = np.sqrt(self.x**2 + (self.y**2)[:, None])
+        phase = 0.8 * distance + 6 * self.broad + 2 * self.medium + 1.2 * self.grain
+        return np.sin(phase) * (0.5 + 0.5 * self.medium)
+
+    def points(self, n_points: int) -> Points:
+        """Draw places all over the section; three in ten are this section's own."""
+        places = self.shared.uniform(-1, 1, (n_points, 2)) * self.reach
+        fresh = self.own.random(n_points) < 0.3
+        places[fresh] = self.own.uniform(-1, 1, (int(fresh.sum()), 2)) * self.reach
+        return places[self.visible(places)]
+
+    def visible(self, places: Points, room: float = 0.0) -> npt.NDArray[np.bool_]:
+        """Tell which places lie in the frame, or at most `room` outside of it."""
+        pixels, slack = self.pixels(places), room / self.scale
+        size = np.array(self.shape[::-1])
+        return np.all((pixels >= -slack) & (pixels < size + slack), axis=1)
 
     def pixels(self, places: Points) -> Points:
         """Return places in pixels."""
         return places / self.scale + self.centre
 
     def value(self, image: FloatArray, places: Points) -> FloatArray:
-        """Look an image up at places within it."""
+        """Look an image up at visible places."""
         column, row = self.pixels(places).astype(int).T
         return image[row, column]
-
-    def wavy(self, radii: Points, roughness: float, n_points: int, n: int) -> Points:
-        """Return the radii of closed curves, with `n` waves: (n_curves, n_points)."""
-        amplitudes = roughness * self.noise((len(radii), 2 * n))
-        return radii[:, None] * np.clip(1 + amplitudes @ _waves(n, n_points), 0.4, 1.7)
 
     def polygons(
         self, outlines: Points, greys: Iterable[int] | None = None
     ) -> FloatArray:
         """Fill outlines of shape (n, n_points, 2), later ones over earlier ones."""
-        image = Image.new("L", tuple((self.size * _OVERSAMPLING).tolist()))
+        height, width = self.shape
+        image = Image.new("L", (width * _OVERSAMPLING, height * _OVERSAMPLING))
         fill = ImageDraw.Draw(image).polygon
-        n, n_points, _ = outlines.shape
-        corners = (self.pixels(outlines) * _OVERSAMPLING).reshape(n, 2 * n_points)
+        n_curves, n_points, _ = outlines.shape
+        corners = self.pixels(outlines) * _OVERSAMPLING
+        corners = corners.reshape(n_curves, 2 * n_points)
         for corner, grey in zip(corners.tolist(), greys or repeat(255), strict=False):
             fill(corner, fill=grey)
         return np.asarray(image.reduce(_OVERSAMPLING), np.float32) * np.float32(1 / 255)
@@ -109,7 +137,7 @@ class Section:
     def softened(self, mask: FloatArray, width: float) -> FloatArray:
         """Blur a mask."""
         image = Image.fromarray((mask * 255).astype(np.uint8))
-        image = image.filter(ImageFilter.BoxBlur(width / self.scale))
+        image = image.filter(ImageFilter.BoxBlur(float(width / self.scale[0])))
         return np.asarray(image, np.float32) * np.float32(1 / 255)
 
     def paint(
@@ -122,34 +150,6 @@ class Section:
         self.schiff += mask * (schiff - self.schiff)
         self.haematoxylin += mask * (haematoxylin - self.haematoxylin)
 
-    def paint_nuclei(self, places: Points, radius: float, longest: float) -> None:
-        """Paint nuclei of cells, up to `longest` times as long as wide."""
-        own, n = self.own, len(places)
-        radii = radius * own.uniform(0.75, 1.25, (n, 1)) * own.normal(1, 0.1, (n, 9))
-        lengths, angles = own.uniform(1, longest, n), own.uniform(0, np.pi, n)
-        outlines = outlines_of(radii, lengths, angles) + places[:, None]
-        mask = self.polygons(outlines, own.integers(150, 256, n).tolist())
-        self.paint(mask, 0.2, 0.85 + 0.22 * self.grain)
-
-
-@cache
-def _waves(n: int, n_points: int) -> Points:
-    """Cosines and sines around a circle, the finer the weaker."""
-    wave = np.arange(2, n + 2)[:, None]
-    angles = wave * np.linspace(0, 2 * np.pi, n_points, endpoint=False)
-    return np.concatenate([np.cos(angles), np.sin(angles)]) * np.tile(
-        (wave - 1.0) ** -0.8, (2, 1)
-    )
-
-
-def outlines_of(radii: Points, aspects: Points, angles: Points) -> Points:
-    """Corners of n curves around 0, stretched and turned: (n, n_points, 2)."""
-    around = np.linspace(0, 2 * np.pi, radii.shape[1], endpoint=False)
-    stretch = np.sqrt(aspects)[:, None]
-    x, y = radii * np.cos(around) * stretch, radii * np.sin(around) / stretch
-    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
-    return np.stack([cos * x - sin * y, sin * x + cos * y], -1)
-
 
 def ramp(values: FloatArray, low: float, high: float) -> FloatArray:
     """0 below `low`, 1 above `high`, straight in between."""
@@ -159,3 +159,60 @@ def ramp(values: FloatArray, low: float, high: float) -> FloatArray:
 def ridges(values: FloatArray, width: float) -> FloatArray:
     """1 along the lines where `values` are 0, falling to 0 beside them."""
     return np.exp(-((values * (1 / width)) ** 2))
+
+
+def wavy_radii(
+    section: Section,
+    radii: Points,
+    roughness: float,
+    n_points: int,
+    waves: range,
+) -> Points:
+    """Radii of n closed curves at `n_points` angles: (n, n_points)."""
+    amplitudes = roughness * section.noise((len(radii), 2 * len(waves)))
+    wobble = amplitudes @ _harmonics(waves, n_points)
+    return radii[:, None] * np.clip(1 + wobble, 0.4, 1.7)
+
+
+@cache
+def _harmonics(waves: range, n_points: int) -> Points:
+    """Cosines and sines around a circle, the finer the weaker."""
+    wave = np.array(waves)[:, None]
+    angles = wave * np.linspace(0, 2 * np.pi, n_points, endpoint=False)
+    weights = (wave - waves.start + 1.0) ** -0.8
+    return np.concatenate([weights * np.cos(angles), weights * np.sin(angles)])
+
+
+def outlines_of(
+    radii: Points, aspects: Points, angles: Points, centres: Points
+) -> Points:
+    """Corners of n curves, stretched and turned: (n, n_points, 2)."""
+    around = np.linspace(0, 2 * np.pi, radii.shape[1], endpoint=False)
+    stretch = np.sqrt(aspects)[:, None]
+    x, y = radii * np.cos(around) * stretch, radii * np.sin(around) / stretch
+    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], -1) + centres[:, None]
+
+
+def placed(
+    glomerulus: Glomerulus, radii: Points, centre: tuple[float, float] = (0.0, 0.0)
+) -> Points:
+    """One curve with the proportions of the glomerulus."""
+    aspect, angle = np.array([[glomerulus.aspect], [glomerulus.angle]])
+    return outlines_of(radii, aspect, angle, np.array([centre]))
+
+
+def cells_at(
+    section: Section,
+    places: Points,
+    radius: float,
+    longest: float,
+    angles: Points | None = None,
+) -> Points:
+    """Nuclei to be drawn: x, y, radius, elongation (up to `longest`), angle."""
+    own, n_cells = section.own, len(places)
+    radii = radius * own.uniform(0.75, 1.25, n_cells)
+    elongations = own.uniform(1, longest, n_cells)
+    if angles is None:
+        angles = own.uniform(0, np.pi, n_cells)
+    return np.column_stack([places, radii, elongations, angles])
