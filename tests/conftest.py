@@ -13,7 +13,6 @@ from pathlib import Path
 import hypothesis
 import joblib
 import pytest
-from matplotlib.figure import Figure
 
 from glomclf import PatchClassifier, make_glomeruli
 from glomclf.report import Picture
@@ -75,16 +74,6 @@ def patches():
         24, n_participants=6, sclerotic_fraction=0.5, image_size=32, random_state=0
     )
     return X, y
-
-
-@pytest.fixture(scope="session")
-def blank_picture():
-    """Take the place of `draw_picture`: few tests look at pictures, each takes long."""
-
-    def picture(draw, *, alt, caption, name="", **_):
-        return Picture(Figure(), alt, caption, name)
-
-    return picture
 
 
 @pytest.fixture
