@@ -262,10 +262,12 @@ def _with_driver(url: str) -> tuple[str, dict[str, Any]]:
 
 
 def _database(url: str, options: dict[str, Any]) -> BaseStorage:
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
     from sqlalchemy.pool import NullPool
 
-    return RDBStorage(
+    from .heartbeats import DatabaseStorage
+
+    return DatabaseStorage(
         url,
         heartbeat_interval=HEARTBEAT_SECONDS,
         grace_period=3 * HEARTBEAT_SECONDS,

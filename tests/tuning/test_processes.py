@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 import optuna
 import pytest
 from joblib.externals.loky import get_reusable_executor
+from optuna.storages import fail_stale_trials
 from optuna.storages._rdb.models import TrialHeartbeatModel
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from sklearn.base import BaseEstimator
@@ -29,6 +31,7 @@ from glomclf.data.temporary_folders import temporary_folder
 from glomclf.errors import ParameterError, StudyError, TuningError
 from glomclf.tuning import open_storage, storage
 from glomclf.tuning.objective import make_objective
+from glomclf.tuning.storage import quiet_optuna
 from glomclf.tuning.trials import finished_trials
 
 ROOT = Path(__file__).parents[2]
@@ -324,6 +327,27 @@ def test_memory_cannot_be_shared():
 
 
 # -- what others do meanwhile ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+def test_a_trial_whose_process_dies_before_its_first_heartbeat_is_run_again(url):
+    """`ask` begins a trial as `optimize` does, and starts no thread of heartbeats."""
+    opened = open_storage(url)
+    with quiet_optuna(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed")
+        study = optuna.create_study(storage=opened, direction="maximize")
+        lost = study.ask()
+        lost.suggest_float("C", 0, 1)
+        let_hours_pass(opened)
+        fail_stale_trials(study)
+        again = study.ask()  # it waited, and its process dies as early
+        let_hours_pass(opened)
+        seen = []
+        study.optimize(lambda t: seen.append(t.suggest_float("C", 0, 1)) or 1.0, 1)
+    assert seen == [lost.params["C"]]
+    assert [lost.number, again.number] == [0, 1]
+    states = [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
+    assert [trial.state for trial in study.trials] == states
 
 
 def test_trials_that_others_have_run_meanwhile_are_not_run_again():
