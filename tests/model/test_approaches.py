@@ -174,8 +174,8 @@ def test_kin_and_participants_trained_on_are_those_of_the_fit(watched, biopsies)
 
 def test_report_of_the_leak_is_far_above_and_of_participants_within_intervals():
     biopsies = make_glomeruli(
-        160,
-        n_participants=32,
+        240,
+        n_participants=40,
         sclerotic_fraction=0.3,
         image_size=32,
         serial_sections=True,

@@ -41,7 +41,7 @@ def through_json(estimator):
         SMOTEENN(smote=SMOTE(k_neighbors=2), random_state=0),
         RandomUnderSampler(random_state=np.int64(3)),
         ImageSampler(SMOTE(random_state=1), random_state=0),
-        AugmentationOverSampler(augmentation="dihedral", random_state=0),
+        AugmentationOverSampler(zoom_range=0.1, random_state=0),
     ],
     ids=str,
 )
