@@ -93,7 +93,7 @@ class DivergenceError(GlomclfError, ArithmeticError):
 
 
 class CacheError(GlomclfError, OSError):
-    """The folder of the feature cache cannot be written to."""
+    """The feature cache cannot be used, or a large array has no room on the disk."""
 
 
 class ModelFileError(GlomclfError, ValueError):

@@ -8,13 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from glomclf._runtime import (
-    counted,
-    headed,
-    progress,
-    short_names,
-    written_whole,
-)
+from glomclf._runtime import counted, headed, progress, short_names, written_whole
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):

@@ -26,12 +26,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from glomclf import (
-    ImageLoader,
-    PatchClassifier,
-    PatchEncoder,
-    read_manifest,
-)
+from glomclf import ImageLoader, PatchClassifier, PatchEncoder, read_manifest
 from glomclf.data.splitting import RepeatedStratifiedGroupKFold, leave_one_centre_out
 from glomclf.data.stain import NORMALIZER_METHODS, make_normalizer
 from glomclf.errors import GlomclfWarning

@@ -14,7 +14,6 @@ from .names import printable
 
 _SECONDS_A_LINE = 30
 
-
 _HEAD: ContextVar[str] = ContextVar("head of every bar", default="")
 
 

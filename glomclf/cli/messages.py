@@ -33,9 +33,7 @@ _AS_OPTIONS = {
     "sample_weight:": "--reader:",
     "n_splits=": "--cv ",
     "n_splits": "--cv",
-    "n_folds=": "--cv ",
     "n_trials=": "--trials ",
-    "study_name": "--study",
     "network__": "network.",
     "encoder__": "encoder.",
 }

@@ -18,7 +18,11 @@ from ..data.manifest import biopsy_folder_manifest, read_manifest
 from ..data.participants import participant_kind
 from ..errors import ParticipantWarning
 from ..evaluation.abstention import Abstention, choose_abstention
-from ..evaluation.biopsy_estimates import BiopsyEstimates, summarize_biopsies
+from ..evaluation.biopsy_estimates import (
+    BiopsyEstimates,
+    is_borderline,
+    summarize_biopsies,
+)
 from ..model.explanation import refuse_unexplained
 from ..model.pipeline import holds_features
 from .console import InputError, note, print_table, say, typed_command
@@ -60,8 +64,6 @@ class Predictions:
     @property
     def borderline(self) -> np.ndarray:
         """Which patches are near the threshold."""
-        from ..evaluation.biopsy_estimates import is_borderline
-
         return is_borderline(self.probability, self.model.threshold_)
 
 
@@ -102,10 +104,9 @@ def _read_folder(source: Path, labels: Mapping[str, int] | None) -> pd.DataFrame
     n_images = manifest.groupby("participant").size()
     note(
         f"{counted(len(manifest), 'patch')} of {counted(len(n_images), 'biopsy')} in "
-        f"{source}: "
-        f"{_counts(n_images)}. A sub-folder is a biopsy. Patches beside each other in "
-        "the folder itself are told apart by their names where all of these say whose "
-        "they are; else they are one biopsy."
+        f"{source}: {_counts(n_images)}. A sub-folder is a biopsy. Patches beside each "
+        "other in the folder itself are told apart by their names where all of these "
+        "say whose they are; else they are one biopsy."
     )
     _caution_of_names(manifest)
     return manifest
@@ -132,7 +133,6 @@ def _counts(n_images: pd.Series, most: int = 5) -> str:
 
 
 def _read_csv(source: Path, reading: dict[str, Any]) -> pd.DataFrame:
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ParticipantWarning)  # said below
         manifest = read_manifest(source, **reading)

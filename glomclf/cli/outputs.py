@@ -136,7 +136,9 @@ def write_csv(table: pd.DataFrame, path: Path, *, index: bool = False) -> None:
     Bytes of a file name that are not UTF-8 are escaped as Python does it.
     `read_manifest` finds the file all the same, and undoes what `as_cell` does.
     """
-    table = table.apply(_as_cells).rename(columns=_as_cell)
+    from ..data.table_files import as_cell
+
+    table = table.apply(_as_cells).rename(columns=as_cell)
     table.index = _as_cells(table.index)
     with output(path) as temporary:
         table.to_csv(temporary, errors="backslashreplace", index=index)
@@ -145,13 +147,9 @@ def write_csv(table: pd.DataFrame, path: Path, *, index: bool = False) -> None:
 def _as_cells(values: Any) -> Any:
     from pandas.api.types import is_numeric_dtype
 
-    return values if is_numeric_dtype(values) else values.map(_as_cell)
-
-
-def _as_cell(value: Any) -> Any:
     from ..data.table_files import as_cell
 
-    return as_cell(value) if isinstance(value, str) else value
+    return values if is_numeric_dtype(values) else values.map(as_cell)
 
 
 def write_text(text: str, path: Path) -> None:

@@ -77,7 +77,7 @@ def _names_slides(patches: PatchTable) -> bool:
     source = patches.csv
     if source.suffix.lower() not in (".csv", ".xlsx") or not source.is_file():
         return False
-    titles = {(name or "").lower() for name in PatchTable(source).titles().values()}
+    titles = set(PatchTable(source).titles().values())
     return {"slide", "annotations"} <= titles and "name" not in titles
 
 

@@ -1,6 +1,8 @@
 """What goes in: tables of patches, whose they are, their images, and splits of them.
 
-Nothing here knows of networks, samplers or scores.
+Also slides and their polygons, stain, embeddings, drawn patches, the store on disk of
+what was computed, and how files of arrays and weights are read and written. Nothing
+here imports networks, samplers or scores.
 """
 
 from .annotations import Annotation, read_annotations, write_annotations

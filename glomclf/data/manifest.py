@@ -77,11 +77,11 @@ def read_manifest(
         ``images=False`` the name as it is), `label` (int64; only where the csv has
         labels), `slide` and `participant` (str), then the further columns.
 
-        Slides and participants that are not given are inferred for names of the
-        seed's form, see :func:`infer_participants`. For other names the slide stands
-        for the participant; where the slide is not known either, the participant
-        stands for it, or, without both, each image counts as its own slide.
-        :func:`participant_kind` tells which it was.
+        Slides and participants that are not given are inferred for names like
+        ``S-2006-005094_PAS_1of2_6455.png``, see :func:`infer_participants`. For other
+        names the slide stands for the participant; where the slide is not known
+        either, the participant stands for it, or, without both, each image counts as
+        its own slide. :func:`participant_kind` tells which it was.
 
     Raises
     ------

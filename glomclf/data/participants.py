@@ -16,7 +16,7 @@ from ..errors import LeakageError, SplitError
 
 # Of a table: what its participants are. Rows that are taken from it keep it.
 KIND = "glomclf.participants"
-_SEED_NAME = re.compile(
+_PATCH_NAME = re.compile(
     r"((S-\d{4}|\d+)-(\d+)_[A-Za-z]+_(\d+)of(\d+))_.+"  # slide, batch, number, parts
 )
 _SET_REACH = 50
@@ -83,12 +83,11 @@ def refuse_shared_participants(groups: NDArray[Any] | None, X_val: Any) -> None:
 
 
 def infer_participants(names: Iterable[str]) -> NDArray[np.object_]:
-    """Tell participants from file names of the seed's form.
+    """Tell participants from names like ``S-2006-005094_PAS_1of2_6455.png``.
 
-    A name `<accession>_<stain>_<part>of<parts>_<image>.<ending>`, such as
-    `S-2006-005094_PAS_1of2_6455.png`, belongs to the slide before its last part. Its
-    accession is `S-<year and month>-<number>` or `<number>-<number>`. Slides belong
-    to one participant if
+    A name `<accession>_<stain>_<part>of<parts>_<image>.<ending>` belongs to the slide
+    before its last part. Its accession is `S-<year and month>-<number>` or
+    `<number>-<number>`. Slides belong to one participant if
 
     1. they have the same accession; or
     2. they are the two sections of one biopsy: `1of2` with number N and `2of2` with
@@ -107,8 +106,8 @@ def infer_participants(names: Iterable[str]) -> NDArray[np.object_]:
     Returns
     -------
     participants : ndarray of shape (n_images,), dtype object
-        The lowest accession of each participant, or None where a name is not of the
-        seed's form. The missing half of a pair counts, so that rule 2 names a
+        The lowest accession of each participant, or None where a name is not of this
+        form. The missing half of a pair counts, so that rule 2 names a
         participant alike in csv files that hold one section each. Rule 3 sees only
         the names given: pass those of all files together to compare across files.
 
@@ -149,7 +148,7 @@ class _Accession(NamedTuple):
 
 
 class _Section(NamedTuple):
-    """What a file name of the seed's form says about its slide."""
+    """What a file name says about its slide."""
 
     accession: _Accession
     part: int
@@ -175,7 +174,7 @@ class _Section(NamedTuple):
 
 
 def _section(name: str) -> _Section | None:
-    if (match := _SEED_NAME.fullmatch(PurePath(name).name)) is None:
+    if (match := _PATCH_NAME.fullmatch(PurePath(name).name)) is None:
         return None
     slide, batch, number, part, parts = match.groups()
     accession = _Accession(batch, int(number), False, f"{batch}-{number}")

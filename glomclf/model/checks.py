@@ -19,12 +19,7 @@ from ..network.parameters import faults_of_parts
 from ..samplers import needs_images
 from ..samplers.named import mixes_rows
 from .linear_probe import LinearProbe
-from .pipeline import (
-    holds_features,
-    network_of,
-    takes_features,
-    weight_parameter,
-)
+from .pipeline import holds_features, network_of, takes_features, weight_parameter
 
 THRESHOLD_CONSTRAINT = [
     Interval(Real, 0, 1, closed="both"),

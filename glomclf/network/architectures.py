@@ -40,12 +40,8 @@ _LITE0_STAGES = (
 )
 _LITE0_STEM, _LITE0_HEAD = 32, 1280
 _TORCH_EPSILON = 1e-5
-_RESNET_STAGES = (
-    (3, 64, 1),
-    (4, 128, 2),
-    (6, 256, 2),
-    (3, 512, 2),
-)  # blocks, width, stride
+# Blocks, width, stride.
+_RESNET_STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
 _RESNET_EXPANSION = 4
 
 
@@ -56,7 +52,7 @@ def _build_resnet50() -> Any:
 
 
 def _build_cnn() -> Any:
-    """Build four convolution blocks, in the spirit of the seed's first attempt."""
+    """Build four convolution blocks, as in the published pipeline's first attempt."""
     layers = keras.layers
     x = inputs = keras.Input((None, None, 3), name="image")
     for block, n_filters in enumerate((16, 32, 64, 128), start=1):

@@ -186,12 +186,13 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
 
 
 def _head(x: Any, spec: NetworkSpec, is_live: bool) -> Any:
-    """Add the seed's head (Dense, Dropout, one sigmoid unit) to standardised features.
+    """Standardise the features, and add the head: Dense, Dropout, one sigmoid unit.
 
-    Otherwise the scale of the features, which differs from one set of weights to
-    another, would decide whether the learning rate fits. Where the whole network is
-    trained (``is_live``) its features leave the scale they began with behind, and
-    their mean and variance follow them as in any batch norm.
+    The head is that of the published pipeline. Without standardising, the scale of the
+    features, which differs from one set of weights to another, would decide whether
+    the learning rate fits. Where the whole network is trained (``is_live``) its
+    features leave the scale they began with behind, and their mean and variance follow
+    them as in any batch norm.
     """
     layers, glorot = keras.layers, keras.initializers.GlorotUniform
     # Frozen, it only applies the mean and variance that fit measures before training,

@@ -19,12 +19,7 @@ from .known_layers import fingerprint_of, layers_of
 from .normalization import Normalization
 from .random_weights import randomise
 from .weight_sources import normalization_of
-from .weights import (
-    fetch_keras_resnet50,
-    find_weights,
-    read_hdf5,
-    read_torch_weights,
-)
+from .weights import fetch_keras_resnet50, find_weights, read_hdf5, read_torch_weights
 
 if TYPE_CHECKING:
     from .known_backbone import KnownBackbone

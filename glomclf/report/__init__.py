@@ -1,7 +1,7 @@
 """One self-contained HTML file for a run, which opens from disk without a network.
 
-`evaluation_report`, `ensemble_report`, `biopsies_report`, `comparison_report` and
-`tuning_report` make a `Report`; `Report.write` writes it.
+`evaluation_report`, `ensemble_report`, `biopsies_report`, `comparison_report`,
+`labels_report` and `tuning_report` make a `Report`; `Report.write` writes it.
 A report is sections of blocks (paragraphs, tables, pictures), so that any other run can
 be reported with the same parts. All text in it is escaped.
 """

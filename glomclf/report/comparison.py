@@ -45,8 +45,8 @@ def comparison_report(
     counts = Table.from_frame(
         comparison.counts(),
         "Patches judged: by class on either test set, and how many of those reported "
-        "on are synthetic, or have kin or other patches of their participant among the "
-        "training rows",
+        "on are synthetic, or have their source image (or another patch made from it), "
+        "or other patches of their participant, among the training rows",
         texts=True,
     )
     picture = Picture(

@@ -8,12 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.evaluation import Evaluation
-from ..tuning.trials import (
-    best_trials,
-    finished_trials,
-    objective_names,
-    trials_in,
-)
+from ..tuning.trials import best_trials, finished_trials, objective_names, trials_in
 
 if TYPE_CHECKING:
     from optuna import Study

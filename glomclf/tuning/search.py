@@ -22,13 +22,7 @@ from .choice import best_index, require_a_choice, results_of
 from .objective import make_objective
 from .scoring import checked_scoring, make_scoring
 from .storage import in_memory, shareable, shown
-from .study import (
-    copy_to_memory,
-    fresh_sampler,
-    opened_study,
-    run_trials,
-    what_is_kept,
-)
+from .study import copy_to_memory, fresh_sampler, opened_study, run_trials, what_is_kept
 from .trials import best_trials, finished_trials
 
 __all__ = ["GlomeruliSearchCV"]
@@ -288,7 +282,7 @@ default="average_precision"
         return scorer, self.refit
 
     def _make_objective(self, X, y, groups, fit_params):
-        """Draw the folds and audit them; route what goes to fits and scorers."""
+        """Draw the folds, and route what goes to fits and scorers."""
         fit_params, score_params = _check_method_params(X, fit_params), {}
         if _routing_enabled():
             if groups is not None:

@@ -6,10 +6,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from glomclf import (
-    GlomeruliClassifier,
-    read_manifest,
-)
+from glomclf import GlomeruliClassifier, read_manifest
 from glomclf.cli import main
 from glomclf.cli.inputs import PatchTable
 from glomclf.cli.new_biopsies import read_new

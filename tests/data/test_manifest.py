@@ -12,11 +12,7 @@ from hypothesis import strategies as st
 
 import glomclf
 from glomclf.data.image_folders import CLASS_FOLDERS
-from glomclf.data.manifest import (
-    image_folder_manifest,
-    read_manifest,
-    stack_manifests,
-)
+from glomclf.data.manifest import image_folder_manifest, read_manifest, stack_manifests
 from glomclf.data.participants import infer_participants, participant_kind
 from glomclf.data.user_files import has_controls
 from glomclf.errors import GlomclfError, ManifestError, ParticipantWarning
@@ -25,13 +21,13 @@ REAL = Path(glomclf.__file__).parents[2] / "shared" / "data"
 needs_real_data = pytest.mark.skipif(
     not REAL.is_dir(), reason=f"the real data is not at {REAL}"
 )
-SEED_NAMES = ["18-162_PAS_5of6_a.png", "18-162_PAS_6of6_b.png", "32-2_PAS_1of2_c.png"]
+PATCH_NAMES = ["18-162_PAS_5of6_a.png", "18-162_PAS_6of6_b.png", "32-2_PAS_1of2_c.png"]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three empty files of the seed's form: a manifest never opens an image."""
-    for name in SEED_NAMES:
+    """Three empty files with names of patches: a manifest never opens an image."""
+    for name in PATCH_NAMES:
         (tmp_path / name).touch()
     return tmp_path
 
@@ -42,8 +38,8 @@ def write(folder, text, name="public.csv"):
     return path
 
 
-def seed_csv(labels=(0, 1, 0), header="name,ground truth"):
-    rows = [f"{name},{label}" for name, label in zip(SEED_NAMES, labels, strict=True)]
+def patch_csv(labels=(0, 1, 0), header="name,ground truth"):
+    rows = [f"{name},{label}" for name, label in zip(PATCH_NAMES, labels, strict=True)]
     return "\n".join([header, *rows, ""])
 
 
@@ -52,13 +48,13 @@ def seed_csv(labels=(0, 1, 0), header="name,ground truth"):
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_seed_csv_is_read_whatever_its_line_ends_and_byte_order_mark(
+def test_patch_csv_is_read_whatever_its_line_ends_and_byte_order_mark(
     folder, newline, mark
 ):
-    text = mark + seed_csv().replace("\n", newline).encode()
+    text = mark + patch_csv().replace("\n", newline).encode()
     manifest = read_manifest(write(folder, text))
     assert list(manifest.columns) == ["path", "label", "slide", "participant"]
-    assert manifest["path"].tolist() == [str(folder / name) for name in SEED_NAMES]
+    assert manifest["path"].tolist() == [str(folder / name) for name in PATCH_NAMES]
     assert manifest["label"].tolist() == [0, 1, 0]
     assert manifest["label"].dtype == np.int64
     assert manifest["slide"].tolist() == [
@@ -74,19 +70,19 @@ def test_seed_csv_is_read_whatever_its_line_ends_and_byte_order_mark(
     "header", ["name,label", "path,ground truth", "Name, Ground_Truth", "NAME,LABEL"]
 )
 def test_other_titles_of_name_and_label_are_understood(folder, header):
-    manifest = read_manifest(write(folder, seed_csv(header=header)))
+    manifest = read_manifest(write(folder, patch_csv(header=header)))
     assert manifest["label"].tolist() == [0, 1, 0]
 
 
 def test_labels_that_passed_through_floats_are_understood(folder):
-    manifest = read_manifest(write(folder, seed_csv(("0.0", "1.0", " 1 "))))
+    manifest = read_manifest(write(folder, patch_csv(("0.0", "1.0", " 1 "))))
     assert manifest["label"].tolist() == [0, 1, 1]
     assert manifest["label"].dtype == np.int64
 
 
 @pytest.mark.parametrize(
     "text",
-    ["name\n" + "\n".join(SEED_NAMES), seed_csv(labels=("", " ", ""))],
+    ["name\n" + "\n".join(PATCH_NAMES), patch_csv(labels=("", " ", ""))],
     ids=["no column", "empty column"],
 )
 def test_csv_without_labels_gives_no_label_column(folder, text):
@@ -95,16 +91,16 @@ def test_csv_without_labels_gives_no_label_column(folder, text):
 
 
 def test_row_order_of_the_csv_is_kept(folder):
-    text = "name\n" + "\n".join(reversed(SEED_NAMES))
+    text = "name\n" + "\n".join(reversed(PATCH_NAMES))
     manifest = read_manifest(write(folder, text))
-    assert [Path(path).name for path in manifest["path"]] == SEED_NAMES[::-1]
+    assert [Path(path).name for path in manifest["path"]] == PATCH_NAMES[::-1]
 
 
 def test_given_slides_participants_and_further_columns_are_kept(folder):
     text = "centre,name,participant,slide,age,note,\n" + "".join(
         f"SAS,{name},{person},007,{age},nan,{index}\n"
         for index, (name, person, age) in enumerate(
-            zip(SEED_NAMES, ["p2", "p1", "p1"], [41, "", 63], strict=True)
+            zip(PATCH_NAMES, ["p2", "p1", "p1"], [41, "", 63], strict=True)
         )
     )
     manifest = read_manifest(write(folder, text))
@@ -120,19 +116,19 @@ def test_given_slides_participants_and_further_columns_are_kept(folder):
 def test_blanks_around_names_of_participants_and_centres_say_nothing(folder):
     header = "name,ground truth,participant,centre"
     cells = ["P1,Graz", " P1 ,Graz ", "P2, Graz"]
-    rows = [f"{name},0,{cell}" for name, cell in zip(SEED_NAMES, cells, strict=True)]
+    rows = [f"{name},0,{cell}" for name, cell in zip(PATCH_NAMES, cells, strict=True)]
     manifest = read_manifest(write(folder, "\n".join([header, *rows, ""])))
     assert manifest["participant"].tolist() == ["P1", "P1", "P2"]
     assert set(manifest["centre"]) == {"Graz"}
 
 
 def test_blank_lines_and_rows_of_empty_cells_are_passed_over(folder):
-    text = seed_csv().replace("\n", "\n\n") + ",\n,\n"
+    text = patch_csv().replace("\n", "\n\n") + ",\n,\n"
     assert len(read_manifest(write(folder, text))) == 3
 
 
 def test_csv_that_pandas_wrote_with_its_index_is_read(folder):
-    table = pd.DataFrame({"name": SEED_NAMES, "label": [0, 1, 0]})
+    table = pd.DataFrame({"name": PATCH_NAMES, "label": [0, 1, 0]})
     table.to_csv(folder / "public.csv")
     manifest = read_manifest(folder / "public.csv")
     assert list(manifest.columns) == ["path", "label", "slide", "participant"]
@@ -141,11 +137,11 @@ def test_csv_that_pandas_wrote_with_its_index_is_read(folder):
 @pytest.mark.parametrize("subfolder", ["", *CLASS_FOLDERS])
 @pytest.mark.parametrize("place", ["beside", "images"])
 def test_image_is_found_in_each_documented_place(tmp_path, place, subfolder):
-    image = tmp_path / place / subfolder / SEED_NAMES[0]
+    image = tmp_path / place / subfolder / PATCH_NAMES[0]
     image.parent.mkdir(parents=True)
     image.touch()
     (tmp_path / "beside").mkdir(exist_ok=True)
-    csv = write(tmp_path / "beside", f"name\n{SEED_NAMES[0]}\n")
+    csv = write(tmp_path / "beside", f"name\n{PATCH_NAMES[0]}\n")
     images = tmp_path / "images" if place == "images" else None
     assert read_manifest(csv, images)["path"].tolist() == [str(image)]
 
@@ -153,27 +149,27 @@ def test_image_is_found_in_each_documented_place(tmp_path, place, subfolder):
 def test_named_image_folder_comes_before_the_folder_of_the_csv(folder):
     other = folder / "other"
     other.mkdir()
-    (other / SEED_NAMES[0]).touch()
-    manifest = read_manifest(write(folder, seed_csv()), images=other)
+    (other / PATCH_NAMES[0]).touch()
+    manifest = read_manifest(write(folder, patch_csv()), images=other)
     assert [Path(path).parent for path in manifest["path"]] == [other, folder, folder]
 
 
 def test_path_is_absolute_when_the_csv_is_named_relative(folder, monkeypatch):
-    write(folder, seed_csv())
+    write(folder, patch_csv())
     monkeypatch.chdir(folder)
     assert read_manifest("public.csv")["path"].tolist() == [
-        str(folder / name) for name in SEED_NAMES
+        str(folder / name) for name in PATCH_NAMES
     ]
 
 
 def test_images_that_are_elsewhere_are_named_as_they_are(tmp_path):
-    manifest = read_manifest(write(tmp_path, seed_csv()), images=False)
-    assert manifest["path"].tolist() == SEED_NAMES
+    manifest = read_manifest(write(tmp_path, patch_csv()), images=False)
+    assert manifest["path"].tolist() == PATCH_NAMES
     assert manifest["participant"].nunique() == 2
 
 
 def test_a_name_given_twice_is_refused_without_images_as_well(tmp_path):
-    text = seed_csv() + f"./{SEED_NAMES[0]},0\n{SEED_NAMES[0]},0\n"
+    text = patch_csv() + f"./{PATCH_NAMES[0]},0\n{PATCH_NAMES[0]},0\n"
     with pytest.raises(ManifestError, match="named more than once"):
         read_manifest(write(tmp_path, text), images=False)
 
@@ -181,7 +177,7 @@ def test_a_name_given_twice_is_refused_without_images_as_well(tmp_path):
 def test_linked_image_folder_is_followed(folder, tmp_path_factory):
     link = tmp_path_factory.mktemp("elsewhere") / "link"
     link.symlink_to(folder)
-    write(folder, seed_csv())
+    write(folder, patch_csv())
     assert len(read_manifest(link / "public.csv")) == 3
 
 
@@ -237,13 +233,13 @@ def test_all_faults_of_a_csv_are_listed_at_once_with_their_lines(folder):
     (folder / CLASS_FOLDERS[0] / "healthy.png").touch()
     text = (
         "name,ground truth,slide\n"
-        f"{SEED_NAMES[0]},0,s1\n"
-        f"{SEED_NAMES[0]},0,s1\n"
-        f"{SEED_NAMES[1]},sclerotic,s1\n"
+        f"{PATCH_NAMES[0]},0,s1\n"
+        f"{PATCH_NAMES[0]},0,s1\n"
+        f"{PATCH_NAMES[1]},sclerotic,s1\n"
         "healthy.png,1,s1\n"
         "lost.png,0,s1\n"
         "../secret.png,0,s1\n"
-        f"{SEED_NAMES[2]},0,\n"
+        f"{PATCH_NAMES[2]},0,\n"
         ",1,s1\n"
         "short.png\n"
     )
@@ -264,8 +260,8 @@ def test_all_faults_of_a_csv_are_listed_at_once_with_their_lines(folder):
         "    line 6: 'lost.png'",
         "    line 10: 'short.png'",
         "  images named more than once; keep one row each:",
-        f"    line 2: {SEED_NAMES[0]!r}",
-        f"    line 3: {SEED_NAMES[0]!r}",
+        f"    line 2: {PATCH_NAMES[0]!r}",
+        f"    line 3: {PATCH_NAMES[0]!r}",
         "  images in the class folder of the other label; mend the label or move them:",
         "    line 5: 'healthy.png'",
     ]
@@ -279,7 +275,7 @@ def test_missing_name_column_is_told_beside_the_other_faults(folder):
 
 
 def test_two_columns_for_one_thing_are_refused(folder):
-    text = f"name,label,ground truth,a,a\n{SEED_NAMES[0]},0,1,2,3\n"
+    text = f"name,label,ground truth,a,a\n{PATCH_NAMES[0]},0,1,2,3\n"
     message = fault_of(write(folder, text))
     assert "'label' and 'ground truth'" in message
     assert "'a' and 'a'" in message
@@ -287,14 +283,14 @@ def test_two_columns_for_one_thing_are_refused(folder):
 
 @pytest.mark.parametrize("label", ["2", "-1", "sclerotic", "", "nan", "0.5"])
 def test_unknown_label_among_known_ones_is_refused(folder, label):
-    message = fault_of(write(folder, seed_csv(labels=(0, label, 1))))
+    message = fault_of(write(folder, patch_csv(labels=(0, label, 1))))
     assert f"line 3: {label!r}" in message
     assert "line 2" not in message
 
 
 def test_image_under_two_names_counts_as_named_twice(folder):
-    (folder / "link.png").symlink_to(folder / SEED_NAMES[0])
-    text = f"name\n{SEED_NAMES[0]}\nlink.png\n./{SEED_NAMES[1]}\n{SEED_NAMES[1]}\n"
+    (folder / "link.png").symlink_to(folder / PATCH_NAMES[0])
+    text = f"name\n{PATCH_NAMES[0]}\nlink.png\n./{PATCH_NAMES[1]}\n{PATCH_NAMES[1]}\n"
     message = fault_of(write(folder, text))
     assert "named more than once" in message
     assert [f"line {n}: " in message for n in (2, 3, 4, 5)] == [True] * 4
@@ -302,10 +298,10 @@ def test_image_under_two_names_counts_as_named_twice(folder):
 
 def test_name_that_is_in_two_folders_of_one_place_is_refused(folder):
     (folder / CLASS_FOLDERS[1]).mkdir()
-    (folder / CLASS_FOLDERS[1] / SEED_NAMES[0]).touch()
-    message = fault_of(write(folder, seed_csv()))
+    (folder / CLASS_FOLDERS[1] / PATCH_NAMES[0]).touch()
+    message = fault_of(write(folder, patch_csv()))
     assert (
-        f"more than one folder; keep one of each:\n    line 2: {SEED_NAMES[0]!r}"
+        f"more than one folder; keep one of each:\n    line 2: {PATCH_NAMES[0]!r}"
         in (message)
     )
 
@@ -313,10 +309,10 @@ def test_name_that_is_in_two_folders_of_one_place_is_refused(folder):
 @pytest.mark.parametrize("label", [0, 1])
 def test_class_folder_that_contradicts_the_label_is_refused(tmp_path, label):
     (tmp_path / CLASS_FOLDERS[1 - label]).mkdir()
-    (tmp_path / CLASS_FOLDERS[1 - label] / SEED_NAMES[0]).touch()
-    csv = write(tmp_path, f"name,label\n{SEED_NAMES[0]},{label}\n")
+    (tmp_path / CLASS_FOLDERS[1 - label] / PATCH_NAMES[0]).touch()
+    csv = write(tmp_path, f"name,label\n{PATCH_NAMES[0]},{label}\n")
     assert "class folder of the other label" in fault_of(csv)
-    csv = write(tmp_path, f"name,label\n{SEED_NAMES[0]},{1 - label}\n")
+    csv = write(tmp_path, f"name,label\n{PATCH_NAMES[0]},{1 - label}\n")
     assert read_manifest(csv)["label"].tolist() == [1 - label]
 
 
@@ -345,12 +341,12 @@ def test_csv_of_which_no_image_is_found_gets_one_sentence(tmp_path):
 
 def test_every_missing_image_is_listed_when_some_are_there(folder):
     missing = [f"{n}.png" for n in range(50)]
-    message = fault_of(write(folder, "\n".join(["name", SEED_NAMES[0], *missing])))
+    message = fault_of(write(folder, "\n".join(["name", PATCH_NAMES[0], *missing])))
     assert all(repr(name) in message for name in missing)
 
 
 def test_image_folder_that_is_not_there_is_a_fault(folder):
-    message = fault_of(write(folder, seed_csv()), images=folder / "nowhere")
+    message = fault_of(write(folder, patch_csv()), images=folder / "nowhere")
     assert f"images is not a folder:\n    {folder / 'nowhere'}" in message
 
 
@@ -392,7 +388,7 @@ def test_given_slide_stands_for_the_participant_with_a_warning(tmp_path):
 
 def test_image_stands_for_itself_with_a_warning_where_nothing_is_known(folder):
     (folder / "a.b.png").touch()
-    csv = write(folder, f"name\n{SEED_NAMES[0]}\na.b.png\n")
+    csv = write(folder, f"name\n{PATCH_NAMES[0]}\na.b.png\n")
     with pytest.warns(ParticipantWarning, match=r"1 of 2 .*Each of these images is"):
         manifest = read_manifest(csv)
     assert manifest["slide"].tolist() == ["18-162_PAS_5of6", "a.b"]
@@ -411,8 +407,8 @@ def test_given_participant_stands_for_an_unknown_slide_without_a_warning(tmp_pat
         ("name,participant\na.png,p\nb.png,q\n", "participant"),
         ("name,slide\na.png,s\nb.png,t\n", "slide"),
         ("name\na.png\nb.png\n", "image"),
-        (f"name\na.png\n{SEED_NAMES[0]}\n", "group"),
-        (f"name\n{SEED_NAMES[0]}\n", "participant"),
+        (f"name\na.png\n{PATCH_NAMES[0]}\n", "group"),
+        (f"name\n{PATCH_NAMES[0]}\n", "participant"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::glomclf.errors.ParticipantWarning")
@@ -446,7 +442,7 @@ def test_participants_that_are_put_in_later_stand_for_nobody(tmp_path):
 @pytest.mark.filterwarnings("ignore::glomclf.errors.ParticipantWarning")
 def test_known_participants_do_not_hide_unknown_ones_of_another_file(folder):
     (folder / "a.png").touch()
-    known = read_manifest(write(folder, f"name\n{SEED_NAMES[0]}\n"))
+    known = read_manifest(write(folder, f"name\n{PATCH_NAMES[0]}\n"))
     unknown = read_manifest(write(folder, "name\na.png\n"))
     stacked = stack_manifests(known, unknown)
     assert participant_kind(stacked) == "image"
@@ -515,7 +511,7 @@ def test_pairs_that_follow_one_another_stay_apart():
     ],
 )
 def test_other_names_have_no_inferred_participant(name):
-    assert infer_participants([name, SEED_NAMES[0]]).tolist() == [None, "18-162"]
+    assert infer_participants([name, PATCH_NAMES[0]]).tolist() == [None, "18-162"]
 
 
 def test_no_names_have_no_participants():
@@ -554,7 +550,7 @@ def test_seed_data_has_227_slides_and_the_known_112_participants():
 
 
 @needs_real_data
-def test_the_seed_csv_is_read_by_its_names(tmp_path):
+def test_the_patch_csv_is_read_by_its_names(tmp_path):
     known = pd.read_csv(REAL / "cmil_manifest_5758.csv")[::29]
     for label, folder in enumerate(CLASS_FOLDERS):
         (tmp_path / folder).mkdir()
@@ -584,7 +580,7 @@ def test_aidpath_is_read_with_slides_for_participants():
 
 @pytest.fixture
 def class_folders(tmp_path):
-    for folder, name in zip(CLASS_FOLDERS, SEED_NAMES, strict=False):
+    for folder, name in zip(CLASS_FOLDERS, PATCH_NAMES, strict=False):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).touch()
     return tmp_path
@@ -605,7 +601,7 @@ def test_globally_sclerotic_is_class_1_although_it_sorts_first(class_folders):
 
 
 def test_folder_and_csv_of_the_same_images_agree(class_folders):
-    csv = write(class_folders, f"name,label\n{SEED_NAMES[1]},1\n{SEED_NAMES[0]},0\n")
+    csv = write(class_folders, f"name,label\n{PATCH_NAMES[1]},1\n{PATCH_NAMES[0]},0\n")
     pd.testing.assert_frame_equal(
         read_manifest(csv), image_folder_manifest(class_folders)
     )
@@ -619,14 +615,14 @@ def test_plain_folder_gives_its_images_without_labels(folder):
         manifest = image_folder_manifest(folder)
     assert list(manifest.columns) == ["path", "slide", "participant"]
     assert [Path(path).name for path in manifest["path"]] == [
-        *SEED_NAMES,
+        *PATCH_NAMES,
         "SHOUTED_18-162_x.PNG",
     ]
 
 
 def test_all_faults_of_class_folders_are_listed_at_once(class_folders):
     (class_folders / "stray.png").touch()
-    (class_folders / CLASS_FOLDERS[1] / SEED_NAMES[0]).touch()
+    (class_folders / CLASS_FOLDERS[1] / PATCH_NAMES[0]).touch()
     outside = class_folders.parent / f"{class_folders.name}.png"
     outside.touch()
     (class_folders / CLASS_FOLDERS[0] / "link.png").symlink_to(outside)
@@ -634,7 +630,7 @@ def test_all_faults_of_class_folders_are_listed_at_once(class_folders):
         image_folder_manifest(class_folders)
     blocks = [line for line in str(caught.value).splitlines() if line[:4] == " " * 4]
     link = f"{CLASS_FOLDERS[0]}/link.png"
-    assert blocks == [f"    {n!r}" for n in ("stray.png", SEED_NAMES[0], link)]
+    assert blocks == [f"    {n!r}" for n in ("stray.png", PATCH_NAMES[0], link)]
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -655,7 +651,7 @@ def test_folder_without_images_is_refused(tmp_path):
 def test_no_warning_is_given_when_all_participants_are_known(folder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        read_manifest(write(folder, seed_csv()))
+        read_manifest(write(folder, patch_csv()))
         image_folder_manifest(folder)
 
 

@@ -10,11 +10,7 @@ import sklearn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
-from sklearn.model_selection import (
-    GridSearchCV,
-    StratifiedGroupKFold,
-    cross_validate,
-)
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_validate
 
 from glomclf.data.splitting import (
     RepeatedStratifiedGroupKFold,

@@ -18,12 +18,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.validation import validate_data
 
 import glomclf
-from glomclf import (
-    ImageLoader,
-    StainNormalizer,
-    make_glomeruli,
-    read_manifest,
-)
+from glomclf import ImageLoader, StainNormalizer, make_glomeruli, read_manifest
 from glomclf.data.archive import read_model, write_model
 from glomclf.data.feature_stream import stream_features
 from glomclf.data.stain import NORMALIZER_METHODS, NORMALIZER_NAMES, make_normalizer

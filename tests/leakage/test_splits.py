@@ -26,11 +26,7 @@ from sklearn.model_selection import (
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from glomclf import (
-    GlomeruliClassifier,
-    PatchClassifier,
-    make_glomeruli,
-)
+from glomclf import GlomeruliClassifier, PatchClassifier, make_glomeruli
 from glomclf.data.splitting import StratifiedGroupShuffleSplit
 from glomclf.errors import ImageError, LeakageError, ParameterError, SplitError
 from glomclf.leakage import audit_fit, audit_splits

@@ -15,11 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from glomclf import (
-    AugmentationOverSampler,
-    ImageSampler,
-    RecallAtLeast,
-)
+from glomclf import AugmentationOverSampler, ImageSampler, RecallAtLeast
 from glomclf.errors import ModelFileError
 from glomclf.model.descriptions import (
     estimator_from_json,

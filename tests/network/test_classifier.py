@@ -20,11 +20,7 @@ from glomclf import ImageSampler, PatchClassifier, PatchEncoder
 from glomclf.data.augmenter import PatchAugmenter
 from glomclf.errors import DivergenceError, ParameterError
 from glomclf.network.assembly import build_network, owned_weights, set_owned_weights
-from glomclf.network.backbones import (
-    _cached_backbone,
-    freeze_backbone,
-    load_backbone,
-)
+from glomclf.network.backbones import _cached_backbone, freeze_backbone, load_backbone
 from glomclf.network.engines import compile_trunk
 from glomclf.network.optimisation import NetworkSpec
 

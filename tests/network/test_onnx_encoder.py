@@ -10,12 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from glomclf import GlomeruliClassifier, OnnxEncoder, make_glomeruli, read_classifier
-from glomclf.errors import (
-    EngineError,
-    ModelFileError,
-    ParameterError,
-    WeightsError,
-)
+from glomclf.errors import EngineError, ModelFileError, ParameterError, WeightsError
 from glomclf.network import onnx_file
 from glomclf.report import evaluation_report
 

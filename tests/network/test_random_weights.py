@@ -8,11 +8,7 @@ from glomclf.network.backbones import BACKBONES, load_backbone
 from glomclf.network.backend import keras
 from glomclf.network.normalization import NORMALIZATIONS
 from glomclf.network.random_statistics import calibration_batch, measure_statistics
-from glomclf.network.random_weights import (
-    STATISTICS_FILE,
-    randomise,
-    statistics_of,
-)
+from glomclf.network.random_weights import STATISTICS_FILE, randomise, statistics_of
 
 
 # Each builds and runs a whole network; the ResNets have no kind of layer of their own.

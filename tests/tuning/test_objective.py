@@ -12,12 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
 from glomclf import GlomeruliSearchCV
-from glomclf.errors import (
-    LeakageError,
-    ParameterError,
-    SamplingError,
-    SplitError,
-)
+from glomclf.errors import LeakageError, ParameterError, SamplingError, SplitError
 from glomclf.tuning.objective import make_objective
 
 

@@ -21,7 +21,8 @@ _MONTHS = tuple(
 _NUMBER_STEP, _NUMBER_SPREAD = 500, 300
 MOST_PARTICIPANTS = len(_MONTHS) * (1_000_000 // _NUMBER_STEP)
 # Spread of the share of sclerosis between participants: the sum of the beta
-# distribution's two parameters; 3 gives the seed's standard deviation of 0.19.
+# distribution's two parameters; 3 gives the standard deviation of 0.19 that was found
+# in the biopsies of the published pipeline.
 _SHARE_CONCENTRATION = 3.0
 
 

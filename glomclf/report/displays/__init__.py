@@ -13,11 +13,7 @@ from .biopsies import (
 from .curves import PrecisionRecallBandDisplay, ReliabilityDisplay, RocBandDisplay
 from .pairs import LeakyPairsDisplay
 from .thresholds import DecisionCurveDisplay, ThresholdsDisplay
-from .training import (
-    ClassProportionsDisplay,
-    HistoryDisplay,
-    SyntheticImagesDisplay,
-)
+from .training import ClassProportionsDisplay, HistoryDisplay, SyntheticImagesDisplay
 
 __all__ = [
     "ApproachesDisplay",

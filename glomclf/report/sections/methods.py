@@ -19,8 +19,6 @@ from .scores import cautions_of, worst_subgroup
 _TEMPLATE = Path(__file__).parents[1] / "templates" / "methods.toml"
 _SENTENCES = tomllib.loads(_TEMPLATE.read_text("utf-8"))
 _RESULTS = ("recall", "precision", "specificity", "f1", "roc_auc")
-
-
 _ROWS = ("kind", "model", "preprocessing", "training", "imbalance", "ensemble")
 _SUBGROUPS = ("recall", "specificity", "f1")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 from ... import __version__
@@ -88,12 +90,13 @@ def settings_table(
     return Table(["setting", "value"], rows, caption, folded)
 
 
-def library_versions() -> dict[str, str]:
+@cache
+def library_versions() -> Mapping[str, str]:
     """Return the versions of Python, glomclf and what it stands on; imports none.
 
     Returns
     -------
-    versions : dict of str to str
+    versions : mapping of str to str
 
     Examples
     --------
@@ -103,7 +106,7 @@ def library_versions() -> dict[str, str]:
     """
     python, installed = platform.python_version(), map(version, _LIBRARIES)
     libraries = dict(zip(_LIBRARIES, installed, strict=True))
-    return {"python": python, "glomclf": __version__, **libraries}
+    return MappingProxyType({"python": python, "glomclf": __version__, **libraries})
 
 
 def command_text(words: Sequence[str]) -> str:
