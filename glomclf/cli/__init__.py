@@ -65,5 +65,5 @@ def main(debug: bool) -> None:
     The label 1 stands for globally sclerotic, 0 for all others. Results go to standard
     output and to files, progress goes to standard error. The exit code is 0 after
     success, 1 after an internal fault, 2 if you can mend the input, 130 after Ctrl-C,
-    and 143 after SIGTERM.
+    143 after SIGTERM, and 129 after SIGHUP.
     """

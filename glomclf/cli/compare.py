@@ -1,4 +1,4 @@
-"""``glomclf compare``: what three approaches report, and what they get."""
+"""``glomclf compare``: what each approach reports, and what it gets."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def command(
 ) -> None:
     """Measure what a leak does to the scores on CSV.
 
-    Three ways to balance and split run on the same patches. Each reports scores on the
-    test set that it makes, and is then judged on participants that it never touched.
-    One of them resamples before it splits, which is a leak. Tables are written
-    whenever a way is done.
+    Three ways to balance and split run on the same patches, and two of them once more
+    with a split by participant. Each reports scores on the test set that it makes, and
+    is then judged on participants that it never touched. One of them resamples before
+    it splits, which is a leak. Tables are written whenever a way is done.
 
     Example: glomclf compare patches.csv --output comparison
     """

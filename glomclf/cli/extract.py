@@ -119,9 +119,9 @@ def command(
     """Cut the polygons in ANNOTATIONS out of SLIDE.
 
     ANNOTATIONS is GeoJSON of QuPath, JSON of Digital Slide Archive or XML of Aperio
-    ImageScope. For many slides, give a csv as SLIDE, with the columns slide and
-    annotations and, where they are known, participant, centre and mpp. An interrupted
-    run is continued by the same command.
+    ImageScope. For many slides, give a csv or an Excel file as SLIDE, with the columns
+    slide and annotations and, where they are known, participant, centre and mpp. An
+    interrupted run is continued by the same command.
 
     Example: glomclf extract biopsy.svs biopsy.geojson --output patches/
     """
@@ -147,11 +147,12 @@ def _pairs(
     import pandas as pd
 
     from ..data.slide_pairs import read_pairs
+    from ..data.table_files import TABLE_SUFFIXES
 
-    if slide.suffix.lower() == ".csv" and annotations is None:
+    if slide.suffix.lower() in TABLE_SUFFIXES and annotations is None:
         if single := [name for name in ("participant", "centre") if name in given]:
             raise InputError(
-                f"--{single[0]} belongs to one slide. In a csv, make it a column."
+                f"--{single[0]} belongs to one slide. In a table, make it a column."
             )
         return read_pairs(slide, images).assign(**given)
     if annotations is None:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._runtime import counted
+from ..data.annotations.reading import FORMATS
 from ..data.image_folders import FOLDER_LABELS
 from ..data.images import IMAGE_SUFFIXES
 from ..data.manifest import biopsy_folder_manifest, read_manifest
@@ -69,7 +70,7 @@ class Predictions:
 
 def is_polygon_file(path: Path) -> bool:
     """Tell by the ending whether polygons are to be written to a file."""
-    return path.suffix.lower() in (".geojson", ".json", ".xml")
+    return path.suffix.lower() in FORMATS
 
 
 def read_new(patches: PatchTable) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from ..data.annotations.reading import read_shapes
 from ..data.annotations.writer import write_annotations
 from ..data.extraction import extract_patches
 from ..data.slide_pairs import read_pairs
+from ..data.table_files import TABLE_SUFFIXES
 from ..data.temporary_folders import temporary_folder
 from .console import InputError, note
 from .inputs import PatchTable
@@ -75,7 +76,7 @@ def read_slides(
 def _names_slides(patches: PatchTable) -> bool:
     """Tell a csv of slides from one of patches."""
     source = patches.csv
-    if source.suffix.lower() not in (".csv", ".xlsx") or not source.is_file():
+    if source.suffix.lower() not in TABLE_SUFFIXES or not source.is_file():
         return False
     titles = set(PatchTable(source).titles().values())
     return {"slide", "annotations"} <= titles and "name" not in titles

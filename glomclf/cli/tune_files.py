@@ -45,7 +45,6 @@ TUNING_FILES = (
     "report.html",
 )
 _OF_THE_MODEL = ("best.json", "model.glomclf")
-_WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
 
 
 @dataclass
@@ -199,11 +198,13 @@ def words_to_resume() -> list[str] | None:
 
 def _settings(classifier: Any) -> dict[str, Any]:
     """Return what changes a score; no parts that have settings, no folders of files."""
+    from ..model.parts import WITHOUT_EFFECT
+
     parameters = classifier.get_params(deep=True)
     kept = {
         name.replace("__", "."): value
         for name, value in parameters.items()
-        if name.rpartition("__")[2] not in _WITHOUT_EFFECT
+        if name.rpartition("__")[2] not in WITHOUT_EFFECT
         and not hasattr(value, "get_params")
     }
     for name in kept:

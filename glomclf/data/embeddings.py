@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from .._runtime import counted, short_names, user_path
 from ..errors import EmbeddingsError
 from .embedding_files import place_keys, read_rows
+from .table_files import COLUMNS
 from .user_files import Faults
 
-_NO_FEATURES = ("label", "slide", "participant", "centre")
 _BY_CHANCE = 10  # in fewer rows a feature may be the label by chance
 
 
@@ -113,7 +113,7 @@ def _read_file(
     path: Path, manifest: pd.DataFrame, faults: Faults
 ) -> NDArray[np.float32]:
     """Return the rows of one file in the manifest's order; 0 where there is none."""
-    found = read_rows(path, {*_NO_FEATURES, *manifest.columns})
+    found = read_rows(path, {*COLUMNS, *manifest.columns})
     if found.are_places:
         keys, wanted = found.keys, _places_of(manifest, path)
     else:

@@ -26,7 +26,7 @@ from .manifest_rows import as_numbers, check_cells, check_labels, read_rows
 from .participants import KIND, infer_participants, participant_kind
 from .spellings import is_missing
 from .stand_ins import slides_and_participants, warn_of_spellings
-from .table_files import check_columns
+from .table_files import TEXT_COLUMNS, check_columns
 from .user_files import Faults
 
 
@@ -301,7 +301,7 @@ def _assemble(rows: pd.DataFrame, paths: Iterable[str]) -> pd.DataFrame:
     columns |= {"slide": slides, "participant": participants}
     for title in rows.columns.difference(["name", *columns], sort=False):
         cells = rows[title]
-        if title == "centre":  # a name made of digits is one, too
+        if title in TEXT_COLUMNS:
             columns[title] = cells.mask(cells.map(is_missing)).to_list()
         else:
             columns[title] = as_numbers(cells).to_list()

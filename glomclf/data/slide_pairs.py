@@ -9,6 +9,7 @@ import pandas as pd
 from .._runtime import user_path
 from .image_folders import locate_images, path_column
 from .manifest_rows import read_rows
+from .table_files import TEXT_COLUMNS
 from .user_files import Faults
 
 _FILES = ["slide", "annotations"]
@@ -55,7 +56,7 @@ def read_pairs(
     source = user_path(csv)
     faults = Faults(source)
     pairs = read_rows(source, faults, needed=_FILES)
-    for name in pairs.columns.intersection([*_FILES, "participant", "centre", "mpp"]):
+    for name in pairs.columns.intersection([*_FILES, *TEXT_COLUMNS, "mpp"]):
         faults.add_cells(f"rows without {name}", pairs[name], pairs[name] == "")
     if "mpp" in pairs:
         numbers = pd.to_numeric(pairs["mpp"], errors="coerce")

@@ -13,6 +13,7 @@ from .._runtime import as_text
 from ..errors import ParticipantWarning
 from .participants import inferred_from
 from .spellings import is_missing, spelled_alike
+from .table_files import TEXT_COLUMNS
 
 # Titles of columns that name participants in the tables of others.
 _LIKELY = re.compile(
@@ -20,6 +21,7 @@ _LIKELY = re.compile(
     r"(id|no|nr|number|code|name|identifier)?s?",
     re.IGNORECASE,
 )
+_SPELLED = [name for name in TEXT_COLUMNS if name != "slide"]
 _MOST_SHOWN = 20
 
 
@@ -98,14 +100,14 @@ def _advice(titles: Iterable[str]) -> str:
 
 
 def warn_of_spellings(rows: pd.DataFrame) -> None:
-    """Warn of participants and centres that differ only in how they are written.
+    """Warn of participants, or centres, that differ only in how they are written.
 
     Parameters
     ----------
     rows : DataFrame
-        ``participant`` and ``centre``, where there are such columns.
+        The columns of names but for ``slide``, where there are such.
     """
-    for column in ("participant", "centre"):
+    for column in _SPELLED:
         names = rows.get(column, ())
         alike = spelled_alike(name for name in names if not is_missing(name))
         if alike:

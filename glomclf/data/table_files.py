@@ -15,10 +15,15 @@ from typing import Any
 from ..errors import ManifestError, ParameterError
 from .user_files import bytes_of, needed
 
-COLUMNS = ("name", "label", "slide", "participant", "centre")
+TEXT_COLUMNS = ("slide", "participant", "centre")
+"""Columns of names, which stay text where they are made of digits."""
+COLUMNS = ("name", "label", *TEXT_COLUMNS)
 """What a column of a table may be; any other is kept as it is."""
 CORRECTED = "corrected label"
 """A column that stands above the label where it is filled in."""
+TABLE_SUFFIXES = (".csv", ".xlsx")
+"""Endings, in lower case, that tell a table from a slide."""
+# Titles, in lower case and with blanks, and the columns that they name.
 _TITLES = {
     "ground truth": "label",
     "path": "name",

@@ -2,8 +2,9 @@
 
 To add a score, write its function under `_score`, which enters it in `SCORES`. The
 table says how a score is called and what it tells, how to compute it, its range and, of
-a proportion, the cells that it counts; `evaluate`, the comparison of models, reports
-and the command line take all of that from there.
+a proportion, the cells that it counts; `evaluate`, the comparison of models and reports
+take all of that from there. The command line prints the few that it lists itself, in
+`cli/tables.py`, and the docstring of `evaluate` explains every score.
 
 An undefined score is NaN, never a number made up.
 """

@@ -64,6 +64,8 @@ _RECALIBRATION: dict[str, list[Any]] = {
 }
 # What another machine may not have. Precision says what the engine computed.
 _OF_NO_MACHINE = {"cache_dir": None, "checkpoint_dir": None, "engine": "auto"}
+WITHOUT_EFFECT = (*_OF_NO_MACHINE, "n_jobs", "verbose")
+"""Settings that change no score: of the machine, and how loudly things are done."""
 _MOST_THREADS = 1024
 
 

@@ -17,12 +17,11 @@ from ..evaluation.biopsy import BiopsyAgreement, biopsy_agreement
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.predictions import check_scores
 from ..model.ensemble import FoldEnsembleClassifier
+from ..model.parts import WITHOUT_EFFECT
 from ..model.pipeline import network_of, takes_features
 
 # Of these the name is told, not the folder.
 _FILES = ("weights", "encoder__file")
-# Where things are kept and how loudly they are done does not change a result.
-_WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "n_jobs", "verbose")
 
 
 @dataclass(kw_only=True)
@@ -113,7 +112,7 @@ class EvaluatedModel:
         return {
             name: Path(value).name if name.endswith(_FILES) and value else str(value)
             for name, value in told.items()
-            if name.rpartition("__")[2] not in _WITHOUT_EFFECT
+            if name.rpartition("__")[2] not in WITHOUT_EFFECT
         }
 
     @property

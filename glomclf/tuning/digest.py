@@ -21,11 +21,11 @@ from optuna import create_study
 from optuna.samplers import RandomSampler
 
 from ..data.store import file_key
+from ..model.parts import WITHOUT_EFFECT
 from .objective import Objective
 
 __all__ = ["describe", "study_digest"]
 
-_WITHOUT_EFFECT = ("cache_dir", "checkpoint_dir", "engine", "n_jobs", "verbose")
 _N_DRAWS = 20  # of a search space, to see its branches
 
 
@@ -110,7 +110,7 @@ def describe(value: Any) -> str:
 
 
 def _describe_call(value: Any, items: Any) -> str:
-    told = {str(key): items[key] for key in items if key not in _WITHOUT_EFFECT}
+    told = {str(key): items[key] for key in items if key not in WITHOUT_EFFECT}
     if isinstance(told.get("weights"), str):  # of a network: a name or a file
         told["weights"] = Path(told["weights"])
     inner = ", ".join(f"{key}={describe(told[key])}" for key in sorted(told))

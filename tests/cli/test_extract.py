@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -53,13 +54,15 @@ def test_a_slide_becomes_patches_and_a_csv(folder):
     assert "out/patches.csv" in result.stdout
 
 
-def test_a_csv_of_pairs_is_read(folder):
-    (folder / "slides.csv").write_text(
-        "slide,annotations,participant,mpp\ns1.png,s1.geojson,P7,0.5\n"
-    )
-    run("slides.csv", *LABELS)
+@pytest.mark.parametrize("name", ["slides.csv", "slides.xlsx"])
+def test_a_table_of_pairs_is_read(folder, name):
+    row = {"slide": "s1.png", "annotations": "s1.geojson", "participant": "P7"}
+    table = pd.DataFrame([{**row, "mpp": 0.5}])
+    write = table.to_csv if name.endswith(".csv") else table.to_excel
+    write(folder / name, index=False)
+    run(name, *LABELS)
     assert set(read_manifest("patches/patches.csv")["participant"]) == {"P7"}
-    assert "make it a column" in run("slides.csv", "--centre", "A", code=2).stderr
+    assert "make it a column" in run(name, "--centre", "A", code=2).stderr
 
 
 def test_unknown_classes_are_listed_with_the_option_that_names_them(folder):

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from glomclf.cli import main
 from glomclf.cli.train import command as train
+from glomclf.data.table_files import COLUMNS
 from glomclf.model.recipes import RECIPES
 
 COMMANDS = main.list_commands(None)
@@ -60,6 +61,11 @@ def test_the_input_is_the_first_argument(name):
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"doctor", "cache"}))
 def test_a_command_that_writes_files_has_an_output(name):
     assert "--output" in CliRunner().invoke(main, [name, "--help"]).stdout
+
+
+def test_the_help_of_columns_names_all_of_them():
+    (columns,) = (one for one in train.params if one.name == "columns")
+    assert f"{', '.join(COLUMNS[:-1])} and {COLUMNS[-1]} " in columns.help
 
 
 def test_recipes_are_those_of_the_library():

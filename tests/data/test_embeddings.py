@@ -106,7 +106,7 @@ def test_names_may_have_other_folders_or_no_ending(tmp_path, manifest, spelt):
 
 
 def test_what_the_manifest_has_is_no_feature(tmp_path, manifest):
-    table = as_table(VALUES, NAMES).assign(x=0.5, slide="S")
+    table = as_table(VALUES, NAMES).assign(x=0.5, slide="S", centre=7)
     table.to_csv(tmp_path / "e.csv", index=False)
     assert read_embeddings(tmp_path / "e.csv", manifest).shape == (3, 4)
 
