@@ -123,10 +123,11 @@ def folder(drawn, tmp_path, monkeypatch):
 
 
 def draw_patches(directory):
-    """Draw patches of twelve participants, and a folder of some without labels."""
+    """Draw patches of twelve participants, and a new biopsy without labels."""
     drawn = {"image_size": 48, "random_state": 0, "sclerotic_fraction": 0.4}
     make_glomeruli(6, n_participants=2, directory="drawn", **drawn)
-    Path("drawn/non_globally_sclerotic_glomeruli").rename("new_biopsies")
+    Path("new_biopsies").mkdir()
+    Path("drawn/non_globally_sclerotic_glomeruli").rename("new_biopsies/B08")
     make_glomeruli(60, n_participants=12, directory=directory, **drawn)
     return read_manifest(Path(directory, "public.csv"))
 
