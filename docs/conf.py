@@ -88,9 +88,9 @@ html_theme_options = {
 # The pages of the guide stand alone; the reference and the examples have a list beside.
 html_sidebars = {page.stem: [] for page in Path(__file__).parent.glob("*.rst")}
 
-# The rooms of the reference, in the order of the way of the data. A name has its page
-# under `glomclf` if that offers it, otherwise under the first room that does.
-PUBLIC_ROOMS = (
+# The packages of the reference, in the order of the way of the data. A name has its page
+# under `glomclf` if that offers it, otherwise under the first package that does.
+PUBLIC_PACKAGES = (
     "data",
     "samplers",
     "network",
@@ -105,16 +105,16 @@ PUBLIC_ROOMS = (
 
 
 def write_reference(app, config):
-    """Write the page of the reference from each room's `__all__`.
+    """Write the page of the reference from each package's `__all__`.
 
     Autosummary looks for tables in the pages' own text, not in what they include, and
     in pages that are there before the build begins.
     """
     blocks = [_HEAD, _table("glomclf", glomclf.__all__)]
     home = dict.fromkeys(glomclf.__all__, "glomclf")
-    for room in PUBLIC_ROOMS:
-        module = importlib.import_module(f"glomclf.{room}")
-        title, summary = f"glomclf.{room}", module.__doc__.partition("\n\n")[0]
+    for package in PUBLIC_PACKAGES:
+        module = importlib.import_module(f"glomclf.{package}")
+        title, summary = f"glomclf.{package}", module.__doc__.partition("\n\n")[0]
         block = [title, "-" * len(title), "", summary, ""]
         names = [name for name in module.__all__ if name not in home]
         if shared := [name for name in module.__all__ if name in home]:

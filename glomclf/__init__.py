@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # with names given again, which type checkers take for public
 
 __version__ = "0.1.0"
 
-_ROOM_OF = {
+_PACKAGE_OF = {
     "AugmentationOverSampler": "samplers",
     "FoldEnsembleClassifier": "model",
     "GlomeruliClassifier": "model",
@@ -66,14 +66,14 @@ _ROOM_OF = {
     "write_annotations": "data",
 }
 
-__all__ = sorted(_ROOM_OF)
+__all__ = sorted(_PACKAGE_OF)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _PACKAGE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_ROOM_OF[name]}", __name__), name)
+    return getattr(importlib.import_module(f".{_PACKAGE_OF[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOM_OF])
+    return sorted([*globals(), *_PACKAGE_OF])

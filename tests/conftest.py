@@ -91,7 +91,7 @@ def equal_pixels_alone(monkeypatch):
 
 @pytest.fixture(scope="module")
 def tiny_net(patches):
-    """Return one fit for all tests of a room that only read: a fit costs seconds."""
+    """Return one fit for all tests of a file that only read: a fit costs seconds."""
     net = PatchClassifier(
         "cnn", weights=None, dense_units=8, epochs=2, batch_size=8, random_state=0
     )

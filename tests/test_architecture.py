@@ -1,4 +1,4 @@
-"""The rooms: imports run downwards, in no circle, and no room grows out of sight."""
+"""The packages: imports run downwards, in no circle, and no file grows out of sight."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -10,8 +10,8 @@ import glomclf
 
 PACKAGE = Path(glomclf.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-# Who may import whom: a room takes from those below it, never from its own floor.
-FLOORS = (
+# Who may import whom: a package takes from lower layers, never from its own.
+LAYERS = (
     {"errors", "_runtime"},
     {"data", "evaluation"},
     {"network", "samplers", "leakage"},
@@ -20,7 +20,7 @@ FLOORS = (
     {"report"},
     {"cli"},
 )
-FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 
 
 def module_name(file):
@@ -59,13 +59,13 @@ def imported(name, file):
 IMPORTS = {name: imported(name, file) for name, file in MODULES.items()}
 
 
-def room_of(name):
+def package_of(name):
     return name.split(".")[1]
 
 
-def test_the_rooms_are_those_of_the_architecture():
+def test_the_packages_are_those_of_the_architecture():
     entries = {path.stem for path in PACKAGE.iterdir()} - {"__pycache__"}
-    assert entries - {"__init__", "__main__", "py"} == set(FLOOR_OF)
+    assert entries - {"__init__", "__main__", "py"} == set(LAYER_OF)
 
 
 def test_imports_run_downwards():
@@ -74,8 +74,8 @@ def test_imports_run_downwards():
         for name, others in IMPORTS.items()
         if name not in ("glomclf", "glomclf.__main__")
         for other in others
-        if room_of(other) != room_of(name)
-        and FLOOR_OF[room_of(other)] >= FLOOR_OF[room_of(name)]
+        if package_of(other) != package_of(name)
+        and LAYER_OF[package_of(other)] >= LAYER_OF[package_of(name)]
     ]
     assert upwards == []
 

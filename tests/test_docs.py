@@ -101,8 +101,8 @@ def test_calls_on_a_page_have_known_parameters(page):
 def test_a_page_names_things_that_exist(page):
     named = re.findall(r":(?:class|func|mod):`~?(glomclf[\w.]*)`", page.read_text())
     for name in named:
-        room, _, last = name.rpartition(".")
-        assert hasattr(importlib.import_module(room), last), name
+        owner, _, last = name.rpartition(".")
+        assert hasattr(importlib.import_module(owner), last), name
 
 
 # Pages of tables, questions and rules, where a picture would only fill space.
@@ -162,10 +162,10 @@ def test_the_architecture_names_files_that_exist():
     assert not [name for name in missing if not (ROOT / name).exists()]
 
 
-def test_the_architecture_has_every_room():
-    rooms = {path.name for path in (ROOT / "glomclf").iterdir() if path.is_dir()}
+def test_the_architecture_has_every_package():
+    packages = {path.name for path in (ROOT / "glomclf").iterdir() if path.is_dir()}
     text = (ROOT / "docs" / "architecture.rst").read_text()
-    assert {f"{room}/" for room in rooms - {"__pycache__"}} <= set(
+    assert {f"{name}/" for name in packages - {"__pycache__"}} <= set(
         re.findall(r"``(\w+/)``", text)
     )
 

@@ -62,13 +62,13 @@ def test_a_public_name_loads_and_is_documented(name):
     assert name in dir(glomclf)
 
 
-def test_every_room_a_name_comes_from_lists_it_as_public():
-    for name, room in glomclf._ROOM_OF.items():
-        assert name in importlib.import_module(f"glomclf.{room}").__all__
+def test_every_package_a_name_comes_from_lists_it_as_public():
+    for name, package in glomclf._PACKAGE_OF.items():
+        assert name in importlib.import_module(f"glomclf.{package}").__all__
 
 
-def test_public_names_are_sorted_and_each_has_a_room():
-    assert glomclf.__all__ == sorted(glomclf._ROOM_OF)
+def test_public_names_are_sorted_and_each_has_a_package():
+    assert glomclf.__all__ == sorted(glomclf._PACKAGE_OF)
 
 
 def test_type_checkers_are_told_of_every_public_name():
@@ -76,7 +76,7 @@ def test_type_checkers_are_told_of_every_public_name():
     tree = ast.parse(Path(glomclf.__file__).read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     told = {(a.name, n.module) for n in block.body for a in n.names}
-    assert told == set(glomclf._ROOM_OF.items())
+    assert told == set(glomclf._PACKAGE_OF.items())
 
 
 def test_an_unknown_name_is_an_attribute_error():

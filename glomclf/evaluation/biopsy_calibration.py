@@ -28,7 +28,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logsumexp
 
 from .biopsy_record import OutOfFoldRecord
-from .recalibration import clipped_logits
+from .weighted_logistic import clipped_logits
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ScoreError
 from .participant_numbers import caution_of
-from .recalibration import WeightedLogistic, clipped_logits
+from .weighted_logistic import WeightedLogistic, clipped_logits
 
 FloatArray = NDArray[np.float64]
 

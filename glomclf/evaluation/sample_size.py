@@ -31,8 +31,8 @@ from scipy.stats import norm
 
 from ..errors import ScoreError
 from .predictions import FloatArray, Predictions, range_faults
-from .recalibration import clipped_logits
 from .scores import score_rows
+from .weighted_logistic import clipped_logits
 
 WIDTHS = {
     "recall": 0.1,

@@ -1,4 +1,4 @@
-"""The classifiers: the front door, its recipes, ensembles, folds and model files."""
+"""The classifiers, their recipes, ensembles, folds and model files."""
 
 from .approach_comparison import ApproachComparison, compare_approaches
 from .approaches import APPROACHES, Approach

@@ -1,4 +1,4 @@
-"""Parameters of the front door that contradict each other, or the rows given."""
+"""Parameters of GlomeruliClassifier that contradict each other, or the rows given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GlomeruliClassifier, the front door: images to classes, with nothing leaking."""
+"""GlomeruliClassifier: images to classes, with nothing leaking."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from ..errors import ModelFileError
 from ..evaluation.thresholds import RecallAtLeast
 
 # Any public estimator of these.
-_ROOMS = (
+_PACKAGES = (
     *("glomclf.samplers", "glomclf.data", "glomclf.network", "glomclf.evaluation"),
     *("imblearn.over_sampling", "imblearn.under_sampling", "imblearn.combine"),
 )
@@ -64,8 +64,8 @@ def estimator_to_json(estimator: Any) -> Any:
     if name is None:
         raise ModelFileError(
             f"{estimator!r} cannot be written into a model file: only classes of "
-            f"{', '.join(_ROOMS)} and {', '.join(_LEARNED)} can. Prediction needs no "
-            "sampler: call set_params(sampler=None) on the fitted classifier, or on "
+            f"{', '.join(_PACKAGES)} and {', '.join(_LEARNED)} can. Prediction needs "
+            "no sampler: call set_params(sampler=None) on the fitted classifier, or on "
             "each of the estimators_ of an ensemble, then save."
         )
     is_one = isinstance(estimator, BaseEstimator)
@@ -168,8 +168,8 @@ def _plain(value: Any) -> Any:
 @cache
 def _public_classes() -> dict[str, type]:
     """Return the classes that a model file may name."""
-    rooms = {room: importlib.import_module(room).__all__ for room in _ROOMS}
-    names = [f"{room}.{name}" for room, names in rooms.items() for name in names]
+    packages = {one: importlib.import_module(one).__all__ for one in _PACKAGES}
+    names = [f"{one}.{name}" for one, names in packages.items() for name in names]
     names += [*_LEARNED, _OF_ENSEMBLES]
     found = {name: pkgutil.resolve_name(name) for name in names}
     return {

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._runtime import progress
 from ..errors import ParameterError
-from ..evaluation.recalibration import clipped_logits
+from ..evaluation.weighted_logistic import clipped_logits
 from ..network import PatchClassifier, PatchEncoder
 from .checks import refuse_other_rows
 from .classifier import GlomeruliClassifier

@@ -1,4 +1,4 @@
-"""The pipeline behind the front door: made from its settings, run on several views."""
+"""The pipeline of GlomeruliClassifier: made from its settings, run on several views."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def _seeded(network: Any, seed: int | None) -> Any:
 
 
 def _with_defaults(estimator: Any, **given: Any) -> Any:
-    """Clone an estimator; what it leaves open is as the front door says."""
+    """Clone an estimator; what it leaves open is as GlomeruliClassifier says."""
     if estimator is None:
         return None
     own = clone(estimator)

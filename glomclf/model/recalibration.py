@@ -25,7 +25,7 @@ from .._runtime import counted
 from ..errors import ScoreError
 from ..evaluation.participant_numbers import MIN_PARTICIPANTS, equal_number
 from ..evaluation.predictions import check_scores
-from ..evaluation.recalibration import clipped_logits
+from ..evaluation.weighted_logistic import clipped_logits
 
 Floats = NDArray[np.float64]
 Method = Literal["auto", "intercept", "temperature", "logistic", "isotonic"]

@@ -2,7 +2,7 @@
 
 `GlomeruliSearchCV` is a classifier to scikit-learn; `search_space` says what it tries;
 `nested_cross_validate` says what a procedure with tuning in it is worth. Names are
-loaded on first use: importing this room loads neither Optuna nor TensorFlow.
+loaded on first use: importing this package loads neither Optuna nor TensorFlow.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ def test_reading_and_writing_never_pickle(model, scratch, monkeypatch):
     write_model(scratch, *read_model(model))
 
 
-def test_the_room_imports_nothing_that_runs_code_from_a_file():
+def test_the_archive_imports_nothing_that_runs_code_from_a_file():
     tree = ast.parse(Path(archive.__file__).read_text())
     imported = {
         name.name.partition(".")[0]

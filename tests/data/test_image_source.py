@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glomclf.data import image_source as room
+from glomclf.data import image_source
 from glomclf.data.image_source import ArraySource, ImageSource, as_image_source
 from glomclf.data.loader import images_or_paths
 
@@ -55,7 +55,7 @@ def test_an_index_gives_what_it_gives_of_the_array(index, is_read_before):
 
 @pytest.mark.parametrize("rows_at_once", [1, 3, 100])
 def test_all_images_are_read_once(monkeypatch, rows_at_once):
-    monkeypatch.setattr(room, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(image_source, "ROWS_AT_ONCE", rows_at_once)
     images = Counted()
     for _ in range(2):
         np.testing.assert_array_equal(np.asarray(images), ARRAY)

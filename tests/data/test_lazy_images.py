@@ -11,7 +11,7 @@ from imblearn.over_sampling import RandomOverSampler
 from PIL import Image
 
 from glomclf import ImageLoader, ImageSampler
-from glomclf.data import lazy_images as room
+from glomclf.data import lazy_images
 from glomclf.data.image_source import ArraySource
 from glomclf.data.lazy_images import LazyImages, MappedImages
 from glomclf.data.store import PixelStore, content_keys
@@ -34,13 +34,13 @@ def paths(tmp_path_factory):
 def decoded(monkeypatch):
     """Note the files that are decoded."""
     files = []
-    read = room.read_image
+    read = lazy_images.read_image
 
     def spy(path, *args, **options):
         files.append(path)
         return read(path, *args, **options)
 
-    monkeypatch.setattr(room, "read_image", spy)
+    monkeypatch.setattr(lazy_images, "read_image", spy)
     return files
 
 
@@ -138,14 +138,14 @@ def test_a_file_replaced_within_the_same_tick_is_decoded_anew(paths, tmp_path):
 def test_a_file_replaced_while_it_is_read_is_not_kept(paths, tmp_path, monkeypatch):
     file, cache = tmp_path / "a.png", tmp_path / "cache"
     file.write_bytes(paths[7].read_bytes())
-    read = room.read_image
+    read = lazy_images.read_image
 
     def replace_then_read(path, *args, **options):
         file.write_bytes(paths[8].read_bytes())
         os.utime(file, (0, 0))
         return read(path, *args, **options)
 
-    monkeypatch.setattr(room, "read_image", replace_then_read)
+    monkeypatch.setattr(lazy_images, "read_image", replace_then_read)
     lazy([file], cache).read(np.array([0]))
     monkeypatch.undo()
     file.write_bytes(paths[7].read_bytes())
@@ -183,9 +183,9 @@ def test_a_new_file_is_hashed_before_it_is_decoded_and_after(
     paths, tmp_path, monkeypatch
 ):
     hashed = []
-    key_of = room.file_key
+    key_of = lazy_images.file_key
     monkeypatch.setattr(
-        room, "file_key", lambda path: hashed.append(path) or key_of(path)
+        lazy_images, "file_key", lambda path: hashed.append(path) or key_of(path)
     )
     images, rows = lazy(paths[:3], tmp_path), np.arange(3)
     images.known_keys(rows)

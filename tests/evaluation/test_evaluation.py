@@ -67,7 +67,7 @@ def test_evaluate_is_a_public_name():
     assert glomclf.evaluate is evaluate
 
 
-def test_all_rooms_are_reached_from_evaluation():
+def test_all_public_names_are_reached_from_evaluation():
     for name in glomclf.evaluation.__all__:
         assert hasattr(glomclf.evaluation, name)
 

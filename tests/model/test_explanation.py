@@ -15,7 +15,7 @@ from glomclf import (
     make_glomeruli,
 )
 from glomclf.errors import ParameterError
-from glomclf.evaluation.recalibration import clipped_logits
+from glomclf.evaluation.weighted_logistic import clipped_logits
 
 SIDE = 56  # 7 squares of 8 pixels
 CENTRES = slice(4, None, 8)

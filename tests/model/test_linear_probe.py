@@ -1,4 +1,4 @@
-"""LinearProbe: what C is chosen on, and how it stands in the front door."""
+"""LinearProbe: what C is chosen on, and how it stands in GlomeruliClassifier."""
 
 import numpy as np
 import pytest

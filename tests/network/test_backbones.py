@@ -8,7 +8,7 @@ import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
 from glomclf.errors import WeightsError
-from glomclf.network import backbones as room
+from glomclf.network import backbones
 from glomclf.network.backbones import (
     BACKBONES,
     find_backbone,
@@ -323,9 +323,9 @@ def get_file(monkeypatch):
         monkeypatch.setattr(resnet.file_utils, "get_file", fetch)
         return asked
 
-    room._cached_backbone.cache_clear()
+    backbones._cached_backbone.cache_clear()
     yield stand_in
-    room._cached_backbone.cache_clear()
+    backbones._cached_backbone.cache_clear()
 
 
 @pytest.mark.slow

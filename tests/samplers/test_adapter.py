@@ -35,9 +35,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import estimator_checks as sklearn_checks
 
 from glomclf.errors import SamplingError
-from glomclf.samplers import AugmentationOverSampler, ImageSampler
-from glomclf.samplers import arrays as arrays_room
-from glomclf.samplers import neighbors as neighbors_room
+from glomclf.samplers import AugmentationOverSampler, ImageSampler, neighbors
+from glomclf.samplers import arrays as row_arrays
 from glomclf.samplers.arrays import to_dtype
 from glomclf.samplers.neighbors import RowNeighbors, squared_distances
 
@@ -48,11 +47,11 @@ EXPECTED_FAILURES = {
 }
 
 
-def checks_of(room, estimators):
+def checks_of(module, estimators):
     return [
         pair
         for estimator in estimators
-        for pair in room.estimator_checks_generator(
+        for pair in module.estimator_checks_generator(
             estimator, expected_failed_checks=EXPECTED_FAILURES, mark="xfail"
         )
     ]
@@ -350,8 +349,8 @@ def test_a_pickle_holds_no_images(sampler):
 
 @pytest.mark.parametrize("sampler", [SMOTE(), RandomUnderSampler(), ADASYN()], ids=str)
 def test_memory_beyond_the_result_is_a_fraction_of_a_float_copy(sampler, monkeypatch):
-    monkeypatch.setattr(neighbors_room, "_NUMBERS_AT_ONCE", 2**16)
-    monkeypatch.setattr(arrays_room, "ROWS_AT_ONCE", 8)
+    monkeypatch.setattr(neighbors, "_NUMBERS_AT_ONCE", 2**16)
+    monkeypatch.setattr(row_arrays, "ROWS_AT_ONCE", 8)
     X, y = make_images(160, 40, size=64)
     lifted = ImageSampler(sampler, random_state=0)
     tracemalloc.start()
@@ -452,7 +451,7 @@ def test_distances_between_uint8_rows_are_exact(images, rows, width):
     queries = np.array(rows[:4])
     rows = np.array(rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbors_room, "_NUMBERS_AT_ONCE", width)
+        patch.setattr(neighbors, "_NUMBERS_AT_ONCE", width)
         squared = squared_distances(images, queries, rows)
     differences = images[queries, np.newaxis].astype(int) - images[rows].astype(int)
     np.testing.assert_array_equal(squared, (differences**2).sum(axis=2))

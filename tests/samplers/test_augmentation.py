@@ -69,9 +69,9 @@ EXPECTED_FAILURES = {
 }
 
 
-def checks_of(room):
+def checks_of(module):
     return list(
-        room.estimator_checks_generator(
+        module.estimator_checks_generator(
             TableAugmentation(random_state=0),
             expected_failed_checks=EXPECTED_FAILURES,
             mark="xfail",

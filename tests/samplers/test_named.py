@@ -34,9 +34,9 @@ EXPECTED_FAILURES = {
 }
 
 
-def checks_of(room):
+def checks_of(module):
     return list(
-        room.estimator_checks_generator(
+        module.estimator_checks_generator(
             SamplerChain([RandomOverSampler(), RandomUnderSampler()], random_state=0),
             expected_failed_checks=EXPECTED_FAILURES,
             mark="xfail",

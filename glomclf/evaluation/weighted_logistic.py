@@ -32,7 +32,7 @@ def clipped_logits(probability: FloatArray) -> FloatArray:
     Examples
     --------
     >>> import numpy as np
-    >>> from glomclf.evaluation.recalibration import clipped_logits
+    >>> from glomclf.evaluation.weighted_logistic import clipped_logits
     >>> clipped_logits(np.array([0.0, 0.5, 1.0])).round(1)
     array([-13.8,   0. ,  13.8])
     """
