@@ -70,7 +70,7 @@ def test_readme_python_runs_and_prints_scores_with_intervals(
     assert len(namespace["scores"]["test_score"]) == 3
     assert (tmp_path / "model.glomclf").is_file()
     printed = capsys.readouterr().out
-    assert "recall in each fold: [" in printed
+    assert "ROC AUC in each fold: [" in printed
     assert "roc_auc" in printed
 
 

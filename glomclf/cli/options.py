@@ -102,7 +102,7 @@ def setting(text: str) -> Any:
     key, is_given, value = (part.strip() for part in text.partition("="))
     if not key or not is_given:
         raise click.BadParameter(
-            f"{text!r} is not of the form KEY=VALUE, as network.epochs=5. `--set help` "
+            f"{text!r} is not of the form KEY=VALUE, as image_size=64. `--set help` "
             "lists the keys."
         )
     meant = _meant(value)
@@ -351,7 +351,7 @@ _CLASSIFIER: dict[str, _Decorator] = {
         metavar="KEY=VALUE",
         multiple=True,
         callback=_list_if_asked,
-        help="Any other setting, as network.epochs=5 or image_size=64. May be given "
+        help="Any other setting, as image_size=64 or predict_views=1. May be given "
         "more than once. `--set help` lists all keys and their values.",
     ),
 }

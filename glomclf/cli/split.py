@@ -97,8 +97,8 @@ def _note_options(patches: PatchTable, folder: Path) -> None:
         note(f"Give the next commands {' '.join(words)}")
     if lie_elsewhere:
         note(
-            "--images is the folder of the images: that of the csv, unless yours lie "
-            "elsewhere. With --embeddings, leave it out."
+            "If the images are not in the folder of the csv, name theirs. Leave "
+            "--images out where you give --embeddings."
         )
 
 

@@ -88,8 +88,8 @@ def _check(study: Study, own: dict[str, str], where: str, resume: bool) -> None:
     if not resume:
         n_trials = counted(len(study.get_trials(deepcopy=False)), "trial")
         raise StudyError(
-            f"{where} exists already, with {n_trials}. Go on with it by --resume, or "
-            "resume=True in Python; or give another name of a study."
+            f"{where} exists already, with {n_trials}. Go on with it by resume=True, "
+            "or give another name of a study."
         )
     found = study.user_attrs.get(_DIGEST)
     if found is None:

@@ -55,7 +55,7 @@ def test_a_split_of_a_table_is_read_as_the_table_itself(data):
     again = (
         f"Give the next commands --images {data} "
         "--columns 'name=Datei,label=Diagnose, final,participant=patient' "
-        "--labels GS=1,NGS=0\n--images is the folder of the images"
+        "--labels GS=1,NGS=0\nIf the images are not in the folder of the csv"
     )
     assert again in split.stderr
     images = ["--images", data]
