@@ -94,8 +94,9 @@ def _meaning(told: NewBiopsies) -> Section:
             "spread of the colours of tissue). 1 is the training participant that lies "
             "farthest from the others. A biopsy above 1 in either is called unlike "
             "anything that the model was trained on. Of biopsies like the "
-            f"{n} training participants, about one in {n + 1} is called so by either "
-            "distance."
+            f"{n} training participants, at least one in {n + 1} is called so by each "
+            "of the two distances. More are in practice: the training participants had "
+            "a part in the scale by which they are measured."
         )
     borderline = (
         "Borderline: the odds of the probability lie within a factor of 4 of those of "
