@@ -78,7 +78,10 @@ def opened_study(
         if study.get_trials(deepcopy=False):
             _check(study, digest, where, resume)
         elif _DIGEST not in study.user_attrs:
-            study.set_metric_names(list(objective.scoring.objectives))
+            # What is wrapped says nothing of what is experimental: a filter of warnings
+            # is of all threads, and another may end its own meanwhile.
+            name_metrics: Any = type(study).set_metric_names
+            name_metrics.__wrapped__(study, list(objective.scoring.objectives))
             study.set_user_attr(_DIGEST, digest)
         yield study
 
